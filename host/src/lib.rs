@@ -1,0 +1,8 @@
+//! The Kōzō host: one daemon a machine, which loads roles and transports as modules and keeps
+//! authenticated links to the other nodes of the network.
+//!
+//! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
+
+pub mod clock;
+pub mod interest;
+pub mod names;
