@@ -1,1 +1,92 @@
-//! ABI.
+//! What a Kōzō role or transport is written against.
+//!
+//! A module is one shared object that holds one role or one transport. Its author writes plain
+//! Rust: a type that implements [`Role`] or [`Transport`], a serde type for its options, a
+//! `module.yaml` beside `Cargo.toml` that describes it, and one line that exports it:
+//!
+//! ```
+//! use kozo_abi::{Error, Role, RoleHost, export_role};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Options {
+//!     greeting: String,
+//! }
+//!
+//! struct Greeter(Options);
+//!
+//! impl Role for Greeter {
+//!     type Options = Options;
+//!
+//!     fn new(options: Options, _host: &RoleHost) -> Result<Self, Error> {
+//!         Ok(Self(options))
+//!     }
+//!
+//!     fn run(&mut self, host: &RoleHost) -> Result<(), Error> {
+//!         if let Some(message) = host.receive() {
+//!             host.send_log(&format!("{}, {}", self.0.greeting, message.sender_role()))?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//! # // The macro itself needs a `module.yaml`; the shipped roles use it.
+//! ```
+//!
+//! The crate is a `cdylib` and depends on `kozo-abi` alone. It needs neither the compiler nor the
+//! versions that the host was built with: only C types, MessagePack bytes and file descriptors
+//! cross between them, their layout is checked when a module is loaded, and no panic leaves a
+//! module.
+//!
+//! # Versions
+//! The version of this crate is the version of the interface. A minor version only adds: modules
+//! and hosts of any two minor versions of one major version work together. It is a draft until
+//! packages are published; until then even 1.x may change.
+
+pub mod ffi;
+mod guard;
+mod message;
+mod role;
+mod section;
+mod transport;
+
+#[doc(hidden)]
+pub mod export;
+
+pub use ffi::Descriptor;
+pub use message::{Kind, Message, Outgoing, SendError};
+pub use role::{Filter, InboxLimits, Level, Pace, Role, RoleHost};
+pub use section::{METADATA_SECTION, Section, SectionError, Version};
+pub use transport::{Connection, Peer, Priority, Readiness, Transport, TransportHost};
+
+/// The version of the interface that this crate describes: its own.
+pub const VERSION: Version = Version {
+    major: number(env!("CARGO_PKG_VERSION_MAJOR")),
+    minor: number(env!("CARGO_PKG_VERSION_MINOR")),
+    patch: number(env!("CARGO_PKG_VERSION_PATCH")),
+};
+
+const fn number(text: &str) -> u16 {
+    match u16::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("the crate's version is made of numbers"),
+    }
+}
+
+/// Any error of a module's own: `?` turns every error type into it. Its text, with its sources,
+/// goes to the host's log.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The text of an error with all its sources, as the log shows it.
+pub(crate) fn error_text(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let part = error.to_string();
+        // Some types repeat their source in their own text.
+        if !text.ends_with(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,257 @@
+//! Messages as roles see them.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use abi_stable::std_types::{ROption, RSlice, RStr};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ffi::{MessageView, OutgoingView};
+
+/// The three kinds of message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Something happened.
+    Event,
+    /// Somebody is asked to do something.
+    Order,
+    /// A line for the log of the network.
+    Log,
+}
+
+impl Kind {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Event => 0,
+            Self::Order => 1,
+            Self::Log => 2,
+        }
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Event),
+            1 => Some(Self::Order),
+            2 => Some(Self::Log),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Event => "event",
+            Self::Order => "order",
+            Self::Log => "log",
+        })
+    }
+}
+
+/// A message that a role got.
+#[derive(Clone, PartialEq)]
+pub struct Message {
+    kind: Kind,
+    /// Sender node, sender role, type and channel in a row: one allocation instead of four.
+    texts: Box<str>,
+    node_end: usize,
+    role_end: usize,
+    type_end: usize,
+    has_channel: bool,
+    timestamp: f64,
+    age: Duration,
+    data: Box<[u8]>,
+}
+
+impl Message {
+    /// None when the kind is one of a later version, which the role cannot have asked for.
+    pub(crate) fn from_view(view: &MessageView<'_>) -> Option<Self> {
+        let channel = view.channel.map_or("", |channel| channel.as_str());
+        let texts = [
+            view.sender_node.as_str(),
+            view.sender_role.as_str(),
+            view.type_name.as_str(),
+            channel,
+        ]
+        .concat();
+        let node_end = view.sender_node.len();
+        let role_end = node_end + view.sender_role.len();
+        Some(Self {
+            kind: Kind::from_number(view.kind)?,
+            texts: texts.into(),
+            node_end,
+            role_end,
+            type_end: role_end + view.type_name.len(),
+            has_channel: view.channel.is_some(),
+            timestamp: view.timestamp,
+            age: Duration::from_nanos(view.age_nanos),
+            data: view.data.as_slice().into(),
+        })
+    }
+
+    /// Event, order or log.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The node it came from: the authenticated one, whatever the message might claim.
+    pub fn sender_node(&self) -> &str {
+        &self.texts[..self.node_end]
+    }
+
+    /// The role on that node.
+    pub fn sender_role(&self) -> &str {
+        &self.texts[self.node_end..self.role_end]
+    }
+
+    /// Its type, `tick` say; empty for a log.
+    pub fn type_name(&self) -> &str {
+        &self.texts[self.role_end..self.type_end]
+    }
+
+    /// Its channel, if the sender named one.
+    pub fn channel(&self) -> Option<&str> {
+        self.has_channel.then(|| &self.texts[self.type_end..])
+    }
+
+    /// When it was sent, by the sender's wall clock (which may be wrong, or absent).
+    pub fn timestamp(&self) -> SystemTime {
+        Duration::try_from_secs_f64(self.timestamp)
+            .ok()
+            .and_then(|since_1970| SystemTime::UNIX_EPOCH.checked_add(since_1970))
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// How long it was under way when it was taken from the inbox, as far as the two hosts could
+    /// measure it: neither wall clock plays a part.
+    pub fn age(&self) -> Duration {
+        self.age
+    }
+
+    /// Its data as a value of type `T`.
+    ///
+    /// # Errors
+    /// The data is of another shape: what was expected and what was found.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, crate::Error> {
+        rmp_serde::from_slice(&self.data).map_err(|error| {
+            format!("the data of {self} is of another shape than expected: {error}").into()
+        })
+    }
+
+    /// Its data as it came: one MessagePack value.
+    pub fn data_bytes(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl fmt::Display for Message {
+    /// What the message is, for a line in a log: ``event `tick` of timer1@clock``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if !self.type_name().is_empty() {
+            write!(f, " `{}`", self.type_name())?;
+        }
+        write!(f, " of {}@{}", self.sender_role(), self.sender_node())
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind)
+            .field("sender_node", &self.sender_node())
+            .field("sender_role", &self.sender_role())
+            .field("type_name", &self.type_name())
+            .field("channel", &self.channel())
+            .field("timestamp", &self.timestamp)
+            .field("age", &self.age)
+            .field("data", &self.data)
+            .finish()
+    }
+}
+
+/// A message to send, being put together: see [`RoleHost::event`](crate::RoleHost::event).
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is sent before `send` is called"]
+pub struct Outgoing<'a> {
+    host: &'a crate::RoleHost,
+    kind: Kind,
+    type_name: &'a str,
+    channel: Option<&'a str>,
+    wait: Duration,
+}
+
+impl<'a> Outgoing<'a> {
+    pub(crate) fn new(host: &'a crate::RoleHost, kind: Kind, type_name: &'a str) -> Self {
+        Self {
+            host,
+            kind,
+            type_name,
+            channel: None,
+            wait: Duration::ZERO,
+        }
+    }
+
+    /// Sends on a channel, by which receivers may choose.
+    pub fn channel(mut self, channel: &'a str) -> Self {
+        self.channel = Some(channel);
+        self
+    }
+
+    /// Waits, for `limit` at most, until every node that wants the message has room for it,
+    /// instead of pushing out older messages. For those who produce in bulk.
+    pub fn paced(mut self, limit: Duration) -> Self {
+        self.wait = limit;
+        self
+    }
+
+    /// Sends the message with `data`, any value that serde knows.
+    ///
+    /// # Errors
+    /// [`SendError::Data`] when `data` cannot be encoded or is too large; [`SendError::NoRoom`]
+    /// when a paced send found none in time.
+    pub fn send(self, data: &(impl Serialize + ?Sized)) -> Result<(), SendError> {
+        let data =
+            rmp_serde::to_vec_named(data).map_err(|error| SendError::Data(error.to_string()))?;
+        self.send_bytes(&data)
+    }
+
+    /// Sends the message with data that is one MessagePack value already.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_bytes(self, data: &[u8]) -> Result<(), SendError> {
+        let view = OutgoingView {
+            kind: self.kind.number(),
+            type_name: RStr::from_str(self.type_name),
+            channel: self
+                .channel
+                .map_or(ROption::RNone, |channel| ROption::RSome(channel.into())),
+            data: RSlice::from_slice(data),
+            extra: RSlice::EMPTY,
+        };
+        self.host.send_view(&view, self.wait)
+    }
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// It can never be sent: the reason.
+    Data(String),
+    /// A paced send waited in vain.
+    NoRoom,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(reason) => write!(f, "the message cannot be sent: {reason}"),
+            Self::NoRoom => f.write_str("there was no room for the message in time"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}

@@ -1,0 +1,262 @@
+//! The transport contract.
+
+use std::fmt;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use abi_stable::std_types::{ROption, RResult};
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+use crate::ffi::{PeerView, TransportHostHandle, readiness};
+use crate::role::{log_methods, nanos};
+
+/// A transport: a way for nodes to reach each other. It moves bytes, nothing more; the host
+/// encrypts and authenticates what goes over it.
+///
+/// The host makes one for every transport of every node in the file, so that it can check all of
+/// their options; [`local_init`](Self::local_init) and what follows is called only for those of
+/// the node that runs. All methods may block: each call has a thread of its own, and several run
+/// at the same time.
+pub trait Transport: Send + Sync + Sized + 'static {
+    /// The transport's options, as `module.yaml` describes them. The host has checked them and
+    /// filled in every default before it hands them over.
+    type Options: DeserializeOwned;
+
+    /// Makes the transport of any node of the network: no networking happens here.
+    ///
+    /// # Errors
+    /// Options that do not fit together; the daemon does not start then.
+    fn init(options: Self::Options, host: &TransportHost) -> Result<Self, Error>;
+
+    /// Prepares the transport of the node that runs.
+    ///
+    /// # Errors
+    /// Whatever keeps it from working: the transport is left out, and tried again later.
+    fn local_init(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Starts to listen. Called when [`can_accept`](Self::can_accept).
+    ///
+    /// # Errors
+    /// Whatever keeps it from listening. It is tried again later.
+    fn bind(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Waits for a connection, with [`TransportHost::wait_readable`] for instance. None when the
+    /// transport is being stopped.
+    ///
+    /// # Errors
+    /// They are logged, and the call is made again after a short while.
+    fn accept(&self) -> Result<Option<Connection>, Error>;
+
+    /// The addresses at which `peer` may be reached, best first. They are tried in this order,
+    /// each a little after the one before.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn addresses(&self, peer: &Peer<'_>) -> Result<Vec<String>, Error>;
+
+    /// Connects to one of them.
+    ///
+    /// # Errors
+    /// Why there is no connection after `timeout`.
+    fn connect(
+        &self,
+        peer: &Peer<'_>,
+        address: &str,
+        timeout: Duration,
+    ) -> Result<Connection, Error>;
+
+    /// How good the transport is: among several ways to a node the better ones are tried first.
+    fn priority(&self) -> Priority {
+        Priority::Meh
+    }
+
+    /// Whether it takes connections.
+    fn can_accept(&self) -> bool {
+        true
+    }
+
+    /// Whether it can reach `peer`. By default it can when that is of the same module.
+    fn can_connect(&self, peer: &Peer<'_>) -> bool {
+        peer.is_same_module()
+    }
+
+    /// Makes every call that still waits return. Those that wait by
+    /// [`TransportHost::wait_readable`] do so by themselves.
+    fn stop(&self) {}
+}
+
+/// How good a transport is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Only if nothing else works.
+    Worst,
+    /// Slow or unreliable: Bluetooth.
+    Bad,
+    /// In between: Tor.
+    Meh,
+    /// Good.
+    Good,
+    /// Fast and reliable: TCP.
+    Best,
+}
+
+impl Priority {
+    pub(crate) fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A connected stream socket.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket. The host reads and writes it by itself from now on.
+    pub stream: OwnedFd,
+    /// The other end's address, for people to read.
+    pub address: String,
+}
+
+impl Connection {
+    /// A connection over `stream`, whose other end is at `address`.
+    pub fn new(stream: impl Into<OwnedFd>, address: impl Into<String>) -> Self {
+        Self {
+            stream: stream.into(),
+            address: address.into(),
+        }
+    }
+}
+
+/// Another node's transport.
+#[derive(Clone, Copy)]
+pub struct Peer<'a> {
+    view: &'a PeerView<'a>,
+    own_module: &'a str,
+}
+
+impl<'a> Peer<'a> {
+    pub(crate) fn new(view: &'a PeerView<'a>, own_module: &'a str) -> Self {
+        Self { view, own_module }
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &'a str {
+        self.view.node.as_str()
+    }
+
+    /// The transport's name on that node.
+    pub fn name(&self) -> &'a str {
+        self.view.name.as_str()
+    }
+
+    /// The name of its module.
+    pub fn module(&self) -> &'a str {
+        self.view.module.as_str()
+    }
+
+    /// Whether it is of the same module as this transport, so that its
+    /// [`options`](Self::options) are of the same type.
+    pub fn is_same_module(&self) -> bool {
+        self.module() == self.own_module
+    }
+
+    /// Its options.
+    ///
+    /// # Errors
+    /// They are of another shape than `T`.
+    pub fn options<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        rmp_serde::from_slice(self.view.options.as_slice())
+            .map_err(|error| format!("the options of {self} are of another shape: {error}").into())
+    }
+}
+
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name(), self.node())
+    }
+}
+
+impl fmt::Debug for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peer({self})")
+    }
+}
+
+/// Why [`TransportHost::wait_readable`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// The descriptor is readable, or its other end is gone.
+    Ready,
+    /// The time is up.
+    TimedOut,
+    /// The transport is being stopped.
+    Stopping,
+}
+
+/// A transport's way to its host. Cheap to clone, and usable from any thread of the transport's.
+#[derive(Clone)]
+pub struct TransportHost {
+    handle: TransportHostHandle,
+}
+
+impl TransportHost {
+    pub(crate) fn new(handle: TransportHostHandle) -> Self {
+        Self { handle }
+    }
+
+    /// The name of the node that the transport belongs to.
+    pub fn node(&self) -> &str {
+        self.handle.vtable.node()(self.handle.context).as_str()
+    }
+
+    /// The transport's name.
+    pub fn name(&self) -> &str {
+        self.handle.vtable.name()(self.handle.context).as_str()
+    }
+
+    /// The name of the transport's module.
+    pub fn module(&self) -> &str {
+        self.handle.vtable.module()(self.handle.context).as_str()
+    }
+
+    /// Whether the transport is on the node that runs.
+    pub fn is_local(&self) -> bool {
+        self.handle.vtable.local()(self.handle.context)
+    }
+
+    /// Whether the transport is being stopped.
+    pub fn stopping(&self) -> bool {
+        self.handle.vtable.stopping()(self.handle.context)
+    }
+
+    /// Waits until `fd` is readable (for a listening socket: until there is a connection), or
+    /// the transport is being stopped.
+    ///
+    /// # Errors
+    /// The system's, from `poll`.
+    pub fn wait_readable(
+        &self,
+        fd: BorrowedFd<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<Readiness, Error> {
+        let wait = timeout.map_or(ROption::RNone, |timeout| ROption::RSome(nanos(timeout)));
+        let wait_readable = self.handle.vtable.wait_readable();
+        match wait_readable(self.handle.context, fd.as_raw_fd(), wait) {
+            RResult::ROk(readiness::READY) => Ok(Readiness::Ready),
+            RResult::ROk(readiness::STOPPING) => Ok(Readiness::Stopping),
+            RResult::ROk(_) => Ok(Readiness::TimedOut),
+            RResult::RErr(reason) => Err(String::from(reason).into()),
+        }
+    }
+
+    log_methods!();
+}
+
+impl fmt::Debug for TransportHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransportHost({}@{})", self.name(), self.node())
+    }
+}
