@@ -6,3 +6,4 @@
 pub mod clock;
 pub mod interest;
 pub mod names;
+pub mod wire;

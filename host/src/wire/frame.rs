@@ -1,0 +1,366 @@
+//! Frames: a 32-bit big-endian length, then so many bytes of MessagePack: an array whose first
+//! element is the frame's number.
+//!
+//! | number | frame | further elements |
+//! |---|---|---|
+//! | 1 | hello | a map, see [`Hello`] |
+//! | 2 | heartbeat | the sender's clock (echoed back), the floor |
+//! | 3 | echo | the clock of the heartbeat it answers |
+//! | 4 | message | sequence number, remaining age (ms), then the [`Message`]'s body: kind, role, type, channel, timestamp, data |
+//! | 5 | acknowledgement | the highest sequence number seen |
+//! | 6 | bye | why the sender closes the link, for people to read |
+//!
+//! A receiver skips further elements of an array and frames with other numbers: that is how later
+//! versions add to it. The *floor* of a heartbeat says that every message up to that number was
+//! sent before it or will never be: so the receiver learns of messages that were dropped even if
+//! none follows them.
+
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use rmp::encode;
+
+use super::hello::Hello;
+use super::message::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError};
+use crate::names::MAX_NAME_LEN;
+
+/// The longest frame, in bytes after the length: a message with everything at its limit.
+pub const MAX_FRAME_LEN: usize = MAX_DATA_LEN + MAX_TYPE_LEN + MAX_CHANNEL_LEN + MAX_NAME_LEN + 64;
+
+/// The longest first frame. Until the hello is read, no peer needs more.
+pub const MAX_HELLO_LEN: usize = 256 * 1024;
+
+/// How much of a bye's text is kept, in bytes.
+pub const MAX_BYE_LEN: usize = 512;
+
+/// The width of a frame's length.
+const LENGTH_LEN: usize = 4;
+
+/// The numbers of the frames: the only place that knows them.
+mod number {
+    pub(super) const HELLO: u8 = 1;
+    pub(super) const HEARTBEAT: u8 = 2;
+    pub(super) const ECHO: u8 = 3;
+    pub(super) const MESSAGE: u8 = 4;
+    pub(super) const ACKNOWLEDGEMENT: u8 = 5;
+    pub(super) const BYE: u8 = 6;
+}
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frame {
+    /// Who is there, and what it wants.
+    Hello(Box<Hello>),
+    /// A sign of life.
+    Heartbeat {
+        /// The sender's clock, in microseconds; only the sender can read it.
+        clock: u64,
+        /// Every message up to this number was sent before, or will never be.
+        floor: u64,
+    },
+    /// The answer to a heartbeat.
+    Echo {
+        /// That heartbeat's clock.
+        clock: u64,
+    },
+    /// A message.
+    Message {
+        /// Its number in the sender's session.
+        sequence: u64,
+        /// How much longer it has a meaning.
+        remaining: Duration,
+        /// The message.
+        message: Message,
+    },
+    /// Everything up to this number was seen.
+    Acknowledgement {
+        /// The number.
+        sequence: u64,
+    },
+    /// The link is about to be closed.
+    Bye {
+        /// Why.
+        reason: String,
+    },
+    /// A frame of a later version.
+    Unknown {
+        /// Its number.
+        number: u8,
+    },
+}
+
+/// Why bytes from a peer are not frames. The link is closed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// A frame is announced that is longer than the limit.
+    #[error("a frame of {length} bytes is announced, and {limit} are the limit")]
+    TooLong {
+        /// The announced length.
+        length: usize,
+        /// The limit at this point of the link.
+        limit: usize,
+    },
+    /// The frame is not an array that starts with a number.
+    #[error("a frame is not an array that starts with its number")]
+    NotAFrame,
+    /// An element is missing or of the wrong type.
+    #[error("{0} frame is malformed")]
+    Malformed(&'static str),
+    /// The hello cannot be read.
+    #[error("a hello cannot be read: {0}")]
+    Hello(String),
+    /// The message cannot be read.
+    #[error("a message cannot be read: {0}")]
+    Message(#[from] MessageError),
+}
+
+impl Frame {
+    fn parse(bytes: &[u8]) -> Result<Self, FrameError> {
+        let mut rest = bytes;
+        let elements = rmp::decode::read_array_len(&mut rest).map_err(|_| FrameError::NotAFrame)?;
+        if elements == 0 {
+            return Err(FrameError::NotAFrame);
+        }
+        let number: u8 = rmp::decode::read_int(&mut rest).map_err(|_| FrameError::NotAFrame)?;
+        let integer = |rest: &mut &[u8], frame| -> Result<u64, FrameError> {
+            rmp::decode::read_int(rest).map_err(|_| FrameError::Malformed(frame))
+        };
+        match number {
+            number::HELLO => Hello::parse(rest)
+                .map(|hello| Self::Hello(Box::new(hello)))
+                .map_err(FrameError::Hello),
+            number::HEARTBEAT => Ok(Self::Heartbeat {
+                clock: integer(&mut rest, "a heartbeat")?,
+                floor: integer(&mut rest, "a heartbeat")?,
+            }),
+            number::ECHO => Ok(Self::Echo {
+                clock: integer(&mut rest, "an echo")?,
+            }),
+            number::MESSAGE => Ok(Self::Message {
+                sequence: integer(&mut rest, "a message")?,
+                remaining: Duration::from_millis(integer(&mut rest, "a message")?),
+                message: Message::parse(rest)?,
+            }),
+            number::ACKNOWLEDGEMENT => Ok(Self::Acknowledgement {
+                sequence: integer(&mut rest, "an acknowledgement")?,
+            }),
+            number::BYE => {
+                let (reason, _) = rmp::decode::read_str_from_slice(rest)
+                    .map_err(|_| FrameError::Malformed("a bye"))?;
+                let end = reason.floor_char_boundary(MAX_BYE_LEN);
+                Ok(Self::Bye {
+                    reason: reason[..end].to_owned(),
+                })
+            }
+            number => Ok(Self::Unknown { number }),
+        }
+    }
+}
+
+/// Puts frames together into the bytes that a link sends.
+#[derive(Debug, Default)]
+pub struct FrameWriter {
+    bytes: BytesMut,
+}
+
+impl FrameWriter {
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether no bytes wait.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Takes the bytes.
+    pub fn take(&mut self) -> bytes::Bytes {
+        self.bytes.split().freeze()
+    }
+
+    /// Adds a hello.
+    pub fn hello(&mut self, hello: &Hello) {
+        self.frame(|bytes| {
+            array(bytes, 2, number::HELLO);
+            bytes.extend_from_slice(&hello.encode());
+        });
+    }
+
+    /// Adds a heartbeat.
+    pub fn heartbeat(&mut self, clock: u64, floor: u64) {
+        self.frame(|bytes| {
+            array(bytes, 3, number::HEARTBEAT);
+            integer(bytes, clock);
+            integer(bytes, floor);
+        });
+    }
+
+    /// Adds the answer to a heartbeat.
+    pub fn echo(&mut self, clock: u64) {
+        self.frame(|bytes| {
+            array(bytes, 2, number::ECHO);
+            integer(bytes, clock);
+        });
+    }
+
+    /// Adds a message.
+    pub fn message(&mut self, sequence: u64, remaining: Duration, message: &Message) {
+        self.frame(|bytes| {
+            array(bytes, 9, number::MESSAGE);
+            integer(bytes, sequence);
+            integer(
+                bytes,
+                u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
+            );
+            bytes.extend_from_slice(message.body());
+        });
+    }
+
+    /// Adds an acknowledgement.
+    pub fn acknowledgement(&mut self, sequence: u64) {
+        self.frame(|bytes| {
+            array(bytes, 2, number::ACKNOWLEDGEMENT);
+            integer(bytes, sequence);
+        });
+    }
+
+    /// Adds a bye.
+    pub fn bye(&mut self, reason: &str) {
+        let reason = &reason[..reason.floor_char_boundary(MAX_BYE_LEN)];
+        self.frame(|bytes| {
+            array(bytes, 2, number::BYE);
+            put(encode::write_str(&mut Writer(bytes), reason));
+        });
+    }
+
+    fn frame(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; LENGTH_LEN]);
+        write(&mut self.bytes);
+        // Every frame is far below 4 GiB: its parts have limits.
+        let length = (self.bytes.len() - start - LENGTH_LEN) as u32;
+        self.bytes[start..start + LENGTH_LEN].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+fn array(bytes: &mut BytesMut, elements: u32, number: u8) {
+    put(encode::write_array_len(&mut Writer(bytes), elements));
+    integer(bytes, u64::from(number));
+}
+
+fn integer(bytes: &mut BytesMut, number: u64) {
+    put(encode::write_uint(&mut Writer(bytes), number));
+}
+
+/// Writing to memory cannot fail.
+fn put<T, E>(written: Result<T, E>) {
+    debug_assert!(written.is_ok());
+}
+
+/// `BytesMut` as `rmp` wants to write to it.
+struct Writer<'a>(&'a mut BytesMut);
+
+impl std::io::Write for Writer<'_> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(buffer);
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Cuts a link's bytes into frames.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    /// What came of a frame that is not complete.
+    partial: BytesMut,
+    limit: usize,
+}
+
+impl Default for FrameDecoder {
+    fn default() -> Self {
+        Self {
+            partial: BytesMut::new(),
+            limit: MAX_HELLO_LEN,
+        }
+    }
+}
+
+impl FrameDecoder {
+    /// Hands each frame that `bytes` completes to `handle`, in order.
+    ///
+    /// # Errors
+    /// A frame that breaks the protocol, or whatever `handle` returns. The link cannot be read
+    /// any further then.
+    pub fn decode<E: From<FrameError>>(
+        &mut self,
+        mut bytes: &[u8],
+        mut handle: impl FnMut(Frame) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.partial.is_empty() {
+            // The common case: whole frames, read where they lie.
+            while let Some((frame, rest)) = self.split(bytes)? {
+                bytes = rest;
+                handle(self.parsed(frame)?)?;
+            }
+            self.partial.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.partial.extend_from_slice(bytes);
+        let mut partial = std::mem::take(&mut self.partial);
+        let mut rest = &partial[..];
+        while let Some((frame, tail)) = self.split(rest)? {
+            rest = tail;
+            handle(self.parsed(frame)?)?;
+        }
+        let consumed = partial.len() - rest.len();
+        partial.advance(consumed);
+        if partial.is_empty() {
+            // Give the memory of a large frame back.
+            partial = BytesMut::new();
+        }
+        self.partial = partial;
+        Ok(())
+    }
+
+    /// How many bytes of an incomplete frame are here, and how many it announces in all.
+    pub fn pending(&self) -> Option<(usize, usize)> {
+        if self.partial.is_empty() {
+            return None;
+        }
+        let announced = self.partial.first_chunk().map_or(LENGTH_LEN, |length| {
+            LENGTH_LEN + u32::from_be_bytes(*length) as usize
+        });
+        Some((self.partial.len(), announced))
+    }
+
+    fn split<'a>(&self, bytes: &'a [u8]) -> Result<Option<(&'a [u8], &'a [u8])>, FrameError> {
+        let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_LEN>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*length) as usize;
+        if length > self.limit {
+            return Err(FrameError::TooLong {
+                length,
+                limit: self.limit,
+            });
+        }
+        Ok(rest.split_at_checked(length))
+    }
+
+    fn parsed(&mut self, bytes: &[u8]) -> Result<Frame, FrameError> {
+        let frame = Frame::parse(bytes)?;
+        if matches!(frame, Frame::Hello(_)) {
+            self.limit = MAX_FRAME_LEN;
+        }
+        Ok(frame)
+    }
+}
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -1,0 +1,365 @@
+//! A message, encoded once and shared by all who hold it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use rmp::encode;
+
+use super::value::{ValueError, value_len};
+use crate::interest::{Kind, Subject};
+use crate::names::{NameError, RoleName};
+
+/// The longest type, in bytes.
+pub const MAX_TYPE_LEN: usize = 255;
+/// The longest channel, in bytes.
+pub const MAX_CHANNEL_LEN: usize = 255;
+/// The most data that one message carries, in bytes of MessagePack.
+pub const MAX_DATA_LEN: usize = 16 * 1024 * 1024;
+/// What a queue counts for a message on top of its encoded length, in bytes: its place in the
+/// queue, with room for that to grow, and the allocation.
+pub const MESSAGE_OVERHEAD: usize = 192;
+
+/// Why something is not a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// The data is too large.
+    #[error("the data has {0} bytes, and {MAX_DATA_LEN} are the limit")]
+    DataTooLong(usize),
+    /// The type is too long.
+    #[error("the type has {0} bytes, and {MAX_TYPE_LEN} are the limit")]
+    TypeTooLong(usize),
+    /// The channel is too long.
+    #[error("the channel has {0} bytes, and {MAX_CHANNEL_LEN} are the limit")]
+    ChannelTooLong(usize),
+    /// The data is not one MessagePack value.
+    #[error("the data is not one MessagePack value: {0}")]
+    Data(#[from] ValueError),
+    /// More bytes follow the data.
+    #[error("{0} bytes too many follow the message")]
+    Trailing(usize),
+    /// A field is missing, or is not what it has to be.
+    #[error("the message's {0} is missing or of the wrong type")]
+    Field(&'static str),
+    /// The kind has a number that this version does not know.
+    #[error("the message is of an unknown kind, {0}")]
+    Kind(u8),
+    /// The sender's name is none.
+    #[error("the sending role's name is not a name: {0}")]
+    Role(#[from] NameError),
+}
+
+/// An event, order or log of a role. Cloning shares the encoded bytes.
+///
+/// Which node it came from is not part of it: that is whoever is at the other end of the link.
+#[derive(Clone, PartialEq)]
+pub struct Message {
+    /// Kind, role, type, channel, timestamp and data: MessagePack values in a row, as they stand
+    /// in a message frame.
+    body: Arc<[u8]>,
+    kind: Kind,
+    role: Span,
+    type_name: Span,
+    channel: Option<Span>,
+    timestamp: f64,
+    data_start: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+impl Message {
+    /// Makes a message.
+    ///
+    /// `timestamp` is the sender's wall clock in seconds since 1970, `data` one MessagePack
+    /// value.
+    ///
+    /// # Errors
+    /// Something is longer than its limit, or `data` is not one value.
+    pub fn new(
+        kind: Kind,
+        role: &RoleName,
+        type_name: &str,
+        channel: Option<&str>,
+        timestamp: f64,
+        data: &[u8],
+    ) -> Result<Self, MessageError> {
+        if type_name.len() > MAX_TYPE_LEN {
+            return Err(MessageError::TypeTooLong(type_name.len()));
+        }
+        if let Some(channel) = channel.filter(|channel| channel.len() > MAX_CHANNEL_LEN) {
+            return Err(MessageError::ChannelTooLong(channel.len()));
+        }
+        check_data(data)?;
+        let texts = role.as_str().len() + type_name.len() + channel.map_or(0, str::len);
+        // Markers and the fixed fields take less than 32 bytes.
+        let mut body = Vec::with_capacity(32 + texts + data.len());
+        put(encode::write_uint(&mut body, kind as u64));
+        let role = put_text(&mut body, role.as_str());
+        let type_name = put_text(&mut body, type_name);
+        let channel = match channel {
+            Some(channel) => Some(put_text(&mut body, channel)),
+            None => {
+                put(encode::write_nil(&mut body));
+                None
+            }
+        };
+        put(encode::write_f64(&mut body, timestamp));
+        let data_start = position(&body);
+        body.extend_from_slice(data);
+        Ok(Self {
+            body: body.into(),
+            kind,
+            role,
+            type_name,
+            channel,
+            timestamp,
+            data_start,
+        })
+    }
+
+    /// Reads a message's body, as it stands in a message frame.
+    ///
+    /// # Errors
+    /// The first thing that is not as [`new`](Self::new) would have written it.
+    pub fn parse(body: &[u8]) -> Result<Self, MessageError> {
+        let mut rest = body;
+        let number: u8 = rmp::decode::read_int(&mut rest).map_err(|_| field("kind"))?;
+        let kind = Kind::from_number(number).ok_or(MessageError::Kind(number))?;
+        let role = take_text(body, &mut rest).ok_or(field("role"))?;
+        RoleName::new(text(body, role))?;
+        let type_name = take_text(body, &mut rest).ok_or(field("type"))?;
+        if type_name.range().len() > MAX_TYPE_LEN {
+            return Err(MessageError::TypeTooLong(type_name.range().len()));
+        }
+        let channel = if rest.first() == Some(&rmp::Marker::Null.to_u8()) {
+            rest = &rest[1..];
+            None
+        } else {
+            let channel = take_text(body, &mut rest).ok_or(field("channel"))?;
+            if channel.range().len() > MAX_CHANNEL_LEN {
+                return Err(MessageError::ChannelTooLong(channel.range().len()));
+            }
+            Some(channel)
+        };
+        let timestamp = rmp::decode::read_f64(&mut rest).map_err(|_| field("timestamp"))?;
+        check_data(rest)?;
+        let data_start = span_to(body, rest);
+        Ok(Self {
+            body: body.into(),
+            kind,
+            role,
+            type_name,
+            channel,
+            timestamp,
+            data_start,
+        })
+    }
+
+    /// The bytes that [`parse`](Self::parse) reads.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What a queue counts for this message, in bytes.
+    pub fn cost(&self) -> usize {
+        self.body.len() + MESSAGE_OVERHEAD
+    }
+
+    /// Event, order or log.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The name of the role that sent it.
+    pub fn role(&self) -> &str {
+        text(&self.body, self.role)
+    }
+
+    /// Its type; empty for a log.
+    pub fn type_name(&self) -> &str {
+        text(&self.body, self.type_name)
+    }
+
+    /// Its channel.
+    pub fn channel(&self) -> Option<&str> {
+        self.channel.map(|channel| text(&self.body, channel))
+    }
+
+    /// When the sender's wall clock said it was sent: seconds since 1970.
+    pub fn timestamp(&self) -> f64 {
+        self.timestamp
+    }
+
+    /// Its data: one MessagePack value.
+    pub fn data(&self) -> &[u8] {
+        &self.body[self.data_start as usize..]
+    }
+
+    /// What interests are matched with, when it came from `node`.
+    pub fn subject<'a>(&'a self, node: &'a str) -> Subject<'a> {
+        Subject {
+            kind: self.kind,
+            type_name: self.type_name(),
+            channel: self.channel(),
+            role: self.role(),
+            node,
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind)
+            .field("role", &self.role())
+            .field("type_name", &self.type_name())
+            .field("channel", &self.channel())
+            .field("timestamp", &self.timestamp)
+            .field("data", &self.data())
+            .finish()
+    }
+}
+
+fn check_data(data: &[u8]) -> Result<(), MessageError> {
+    if data.len() > MAX_DATA_LEN {
+        return Err(MessageError::DataTooLong(data.len()));
+    }
+    match value_len(data)? {
+        length if length < data.len() => Err(MessageError::Trailing(data.len() - length)),
+        _ => Ok(()),
+    }
+}
+
+fn field(name: &'static str) -> MessageError {
+    MessageError::Field(name)
+}
+
+/// The spans of a parsed body are on UTF-8 boundaries by construction; an empty text otherwise.
+fn text(body: &[u8], span: Span) -> &str {
+    std::str::from_utf8(&body[span.range()]).unwrap_or_default()
+}
+
+/// Writing to a `Vec` cannot fail.
+fn put<T, E>(written: Result<T, E>) {
+    debug_assert!(written.is_ok());
+}
+
+fn put_text(body: &mut Vec<u8>, text: &str) -> Span {
+    put(encode::write_str(body, text));
+    let end = position(body);
+    // The limits keep every text far below 4 GiB.
+    Span {
+        start: end - text.len() as u32,
+        end,
+    }
+}
+
+/// A body is shorter than [`MAX_DATA_LEN`] plus a few names, so that `u32` holds every position.
+fn position(body: &[u8]) -> u32 {
+    body.len() as u32
+}
+
+fn span_to(body: &[u8], rest: &[u8]) -> u32 {
+    (body.len() - rest.len()) as u32
+}
+
+fn take_text(body: &[u8], rest: &mut &[u8]) -> Option<Span> {
+    let (_, tail) = rmp::decode::read_str_from_slice(*rest).ok()?;
+    let end = span_to(body, tail);
+    let length = {
+        let (text, _) = rmp::decode::read_str_from_slice(*rest).ok()?;
+        text.len() as u32
+    };
+    *rest = tail;
+    Some(Span {
+        start: end - length,
+        end,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(channel: Option<&str>) -> Message {
+        let role = RoleName::new("timer1").unwrap();
+        let data = rmp_serde::to_vec(&("Ping!", "12:00:00")).unwrap();
+        Message::new(Kind::Event, &role, "tick", channel, 1.5, &data).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_read_back() {
+        for channel in [None, Some(""), Some("hall")] {
+            let message = tick(channel);
+            let parsed = Message::parse(message.body()).unwrap();
+            assert_eq!(parsed, message);
+            assert_eq!(parsed.channel(), channel);
+            assert_eq!((parsed.role(), parsed.type_name()), ("timer1", "tick"));
+            let data: (String, String) = rmp_serde::from_slice(parsed.data()).unwrap();
+            assert_eq!(data.0, "Ping!");
+        }
+    }
+
+    /// The body's bytes are part of the protocol.
+    #[test]
+    fn the_encoding_is_pinned() {
+        let expected = b"\x00\xa6timer1\xa4tick\xa4hall\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\x92\xa5Ping!\xa812:00:00";
+        assert_eq!(tick(Some("hall")).body(), expected);
+    }
+
+    #[test]
+    fn a_body_cut_off_anywhere_is_refused() {
+        let message = tick(Some("hall"));
+        for length in 0..message.body().len() {
+            assert!(
+                Message::parse(&message.body()[..length]).is_err(),
+                "{length}"
+            );
+        }
+        let mut longer = message.body().to_vec();
+        longer.push(0);
+        assert_eq!(Message::parse(&longer), Err(MessageError::Trailing(1)));
+    }
+
+    #[test]
+    fn every_limit_is_kept_on_both_ways() {
+        let role = RoleName::new("r").unwrap();
+        let long = "x".repeat(MAX_TYPE_LEN + 1);
+        let new = |type_name: &str, channel, data: &[u8]| {
+            Message::new(Kind::Order, &role, type_name, channel, 0.0, data)
+        };
+        assert_eq!(
+            new(&long, None, b"\xc0"),
+            Err(MessageError::TypeTooLong(256))
+        );
+        assert_eq!(
+            new("t", Some(&long), b"\xc0"),
+            Err(MessageError::ChannelTooLong(256))
+        );
+        assert_eq!(
+            new("t", None, b""),
+            Err(MessageError::Data(ValueError::Truncated))
+        );
+        assert_eq!(new("t", None, b"\xc0\xc0"), Err(MessageError::Trailing(1)));
+        let mut forged = b"\x00\xa1r\xd9\xff".to_vec();
+        forged.extend([b'x'; 255]);
+        forged.extend(b"\xc0\xcb\0\0\0\0\0\0\0\0\xc0");
+        assert!(Message::parse(&forged).is_ok());
+        assert_eq!(Message::parse(b"\x03\xa1r"), Err(MessageError::Kind(3)));
+        assert!(matches!(
+            Message::parse(b"\x00\xa3../\xa0"),
+            Err(MessageError::Role(_))
+        ));
+    }
+}

@@ -1,0 +1,19 @@
+//! What goes over a link once it is encrypted and authenticated: length-prefixed frames with
+//! MessagePack bodies. docs/protocol.md describes them for other implementations.
+//!
+//! Everything here is pure: bytes in, values out, and every length from a peer is checked against
+//! a named limit before it sizes anything.
+
+mod frame;
+mod hello;
+mod message;
+mod value;
+
+pub use frame::{
+    Frame, FrameDecoder, FrameError, FrameWriter, MAX_BYE_LEN, MAX_FRAME_LEN, MAX_HELLO_LEN,
+};
+pub use hello::{Hello, LinkId, MAX_INTERESTS, PROTOCOL, RoleInterests, SessionId};
+pub use message::{
+    MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MESSAGE_OVERHEAD, Message, MessageError,
+};
+pub use value::{MAX_DEPTH, ValueError, value_len};
