@@ -4,6 +4,9 @@
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
 pub mod clock;
+pub mod config;
 pub mod interest;
+pub mod link;
 pub mod names;
+pub mod queue;
 pub mod wire;

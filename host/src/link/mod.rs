@@ -1,0 +1,23 @@
+//! Links: which are wanted, how they come and go, and how messages cross them.
+//!
+//! What decides is pure and takes the time as an argument: [`Peer`], and the parts it is made of.
+//! A `Peer` is all that this node knows of one other node: what waits for it, what is under way,
+//! the links with it, and the next try to dial it. It performs nothing: it is told what happened,
+//! and says what to do as [`Action`]s.
+
+mod backoff;
+mod dialer;
+mod inbound;
+mod live;
+mod outbox;
+mod peer;
+mod rate;
+
+pub use dialer::{AttemptId, Candidate};
+pub use inbound::InboundCounts;
+pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
+pub use peer::{
+    Action, ByeReason, Delivery, LinkKey, LinkStatus, Notice, Output, Path, Peer, PeerSettings,
+    PeerStatus, Violation,
+};
+pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};

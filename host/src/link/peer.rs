@@ -1,0 +1,825 @@
+//! All that this node knows of one other node, and what it decides about it.
+//!
+//! **Which link carries messages.** The one that became live last. Of two links the *arbiter*,
+//! which is the node whose name comes first, closes one: so both sides never close both. It keeps
+//! the newer one, unless the older one is better and the peer still holds it for alive (each hello
+//! lists the links that its sender holds for alive, so that a half-open link is found out as
+//! soon as the peer comes back).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_bytes::ByteBuf;
+
+use super::dialer::{AttemptId, Candidate, Dialer, Want};
+use super::inbound::{Inbound, InboundCounts};
+use super::live::{Link, Stage};
+use super::outbox::{Outbox, OutboxCounts};
+use crate::clock::Moment;
+use crate::config::ConnectPolicy;
+use crate::interest::Kind;
+use crate::names::NodeName;
+use crate::queue::QueueLimits;
+use crate::wire::{Frame, FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests, SessionId};
+
+/// How long a link has to stand before its loss is answered by dialling at once, and the back-off
+/// starts anew.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// How long the node that is not the arbiter leaves the first dial to the other one, where both
+/// want a link at all times: saves most double links.
+const DEFERENCE: Duration = Duration::from_millis(100);
+
+/// How much is put into one write, in bytes.
+const OUTPUT_CHUNK: usize = 64 * 1024;
+
+/// How many links with one peer there may be at once: one that is used, one that replaces it, and
+/// a few half-open ones.
+const MAX_LINKS: usize = 4;
+
+/// What a peer's state is made with.
+#[derive(Debug, Clone)]
+pub struct PeerSettings {
+    /// This node.
+    pub own: NodeName,
+    /// The other node.
+    pub peer: NodeName,
+    /// This run of the daemon.
+    pub session: SessionId,
+    /// The policy for links from this node to the peer: the stricter of both nodes' wishes.
+    pub outgoing: ConnectPolicy,
+    /// The policy for links from the peer to this node.
+    pub incoming: ConnectPolicy,
+    /// How often this node sends heartbeats.
+    pub heartbeat: Duration,
+    /// How often the peer does, as far as the file says; its hello may say otherwise.
+    pub peer_heartbeat: Duration,
+    /// The ceiling of the back-off between tries.
+    pub connection_retry: Duration,
+    /// How long a link that is only wanted on demand may be idle.
+    pub idle_timeout: Duration,
+    /// The limits of what waits for the peer.
+    pub queue: QueueLimits,
+    /// How long events and logs have a meaning.
+    pub message_max_age: Duration,
+    /// How long orders have a meaning.
+    pub order_max_age: Duration,
+    /// The largest read from a link: long frames get time in proportion to it.
+    pub max_read: usize,
+    /// SHA-256 of the configuration file.
+    pub config_digest: Vec<u8>,
+    /// Where the jitter comes from.
+    pub seed: u64,
+}
+
+/// One link, as this node's parts speak of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkKey(pub u64);
+
+/// What a link goes over, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    /// The name of this node's transport.
+    pub transport: String,
+    /// The address of the other end.
+    pub address: String,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Dial the peer; report `linked` or `dial_failed`.
+    Dial(AttemptId, Candidate),
+    /// Give up an attempt; nothing more is said of it.
+    CancelDial(AttemptId),
+    /// Close the link at once; report nothing more of it.
+    Close(LinkKey),
+    /// The peer's hello said what its roles want to hear of.
+    Learn(Vec<RoleInterests>),
+    /// Something that the log or a user may want to know.
+    Notice(Notice),
+}
+
+/// Something that the log or a user may want to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// Messages flow.
+    Up {
+        /// Over this.
+        path: Path,
+        /// Whether this node dialled.
+        dialled: bool,
+    },
+    /// A link is gone.
+    Down {
+        /// What it went over.
+        path: Path,
+        /// Why.
+        reason: String,
+        /// Whether another link carries on.
+        replaced: bool,
+    },
+    /// A link did not come about.
+    Refused {
+        /// What it would have gone over.
+        path: Path,
+        /// Why.
+        reason: String,
+    },
+    /// The peer dropped messages that it had for this node.
+    Missed(u64),
+    /// The peer's configuration file is another one.
+    OtherConfig,
+}
+
+/// A message for the roles of this node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// The message.
+    pub message: Message,
+    /// How much longer it has a meaning.
+    pub remaining: Duration,
+}
+
+/// What the link's I/O writes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// What the writer holds now, if anything.
+    Continue,
+    /// What the writer holds now; then the link is to be closed.
+    Last,
+}
+
+/// Why this node closes a link, as the peer's log will show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByeReason {
+    /// The daemon stops.
+    Stopping,
+    /// Another link replaces it.
+    Superseded,
+    /// It was idle, and is wanted only on demand.
+    Idle,
+    /// The policies allow no link in this direction.
+    Policy,
+}
+
+impl ByeReason {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Stopping => "the node stops",
+            Self::Superseded => "another link replaces it",
+            Self::Idle => "it was idle",
+            Self::Policy => "the connect policies allow no link in this direction",
+        }
+    }
+}
+
+/// A peer broke the protocol; the link is to be closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the peer broke the protocol: {0}")]
+pub struct Violation(String);
+
+/// A link's state, for people to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkStatus {
+    /// What it goes over.
+    pub path: Path,
+    /// Whether this node dialled.
+    pub dialled: bool,
+    /// Since when.
+    pub since: Moment,
+    /// The smoothed round trip of heartbeats.
+    pub round_trip: Option<Duration>,
+}
+
+/// A peer's state, for people to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerStatus {
+    /// The live links; the first one carries the messages.
+    pub links: Vec<LinkStatus>,
+    /// Messages and bytes that wait.
+    pub queued: (usize, usize),
+    /// Messages and bytes in flight.
+    pub in_flight: (usize, usize),
+    /// What became of the messages for the peer.
+    pub outbox: OutboxCounts,
+    /// What came of the peer's messages.
+    pub inbound: InboundCounts,
+    /// When the next try to dial may start.
+    pub next_dial: Moment,
+}
+
+/// All that this node knows of one other node.
+#[derive(Debug)]
+pub struct Peer {
+    settings: PeerSettings,
+    outbox: Outbox,
+    inbound: Inbound,
+    links: Vec<Link>,
+    dialer: Dialer,
+    actions: VecDeque<Action>,
+    random: fastrand::Rng,
+    own_interests: Vec<RoleInterests>,
+    next_key: u64,
+    next_turn: u64,
+    /// When a message last crossed a link, or a link became live.
+    used: Moment,
+    stopping: bool,
+}
+
+impl Peer {
+    /// A peer that nothing is known of yet.
+    pub fn new(settings: PeerSettings, own_interests: Vec<RoleInterests>, now: Moment) -> Self {
+        let mut dialer = Dialer::new(settings.connection_retry);
+        if settings.defers() {
+            dialer.hold(now + DEFERENCE);
+        }
+        Self {
+            outbox: Outbox::new(settings.queue),
+            inbound: Inbound::default(),
+            links: Vec::new(),
+            dialer,
+            actions: VecDeque::new(),
+            random: fastrand::Rng::with_seed(settings.seed),
+            own_interests,
+            next_key: 1,
+            next_turn: 1,
+            used: now,
+            stopping: false,
+            settings,
+        }
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &PeerSettings {
+        &self.settings
+    }
+
+    /// Sets the ways to the peer, best first.
+    pub fn set_candidates(&mut self, candidates: Vec<Candidate>) {
+        self.dialer.set_candidates(candidates);
+    }
+
+    /// Queues a message of this node's roles. Nothing is queued where the policies allow no link
+    /// from this node to the peer.
+    pub fn send(&mut self, message: Message, now: Moment) {
+        if self.settings.outgoing == ConnectPolicy::Never {
+            return;
+        }
+        let age = self.settings.max_age(message.kind());
+        self.outbox.push(message, now + age, now);
+    }
+
+    /// Whether a message that counts `cost` bytes would push nothing out.
+    pub fn has_room(&self, cost: usize) -> bool {
+        self.settings.outgoing == ConnectPolicy::Never || self.outbox.has_room(cost)
+    }
+
+    /// Whether nothing waits for the peer or is under way to it.
+    pub fn is_idle(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Whether a message that is queued now leaves at once.
+    pub fn is_linked(&self) -> bool {
+        self.carrier().is_some()
+    }
+
+    /// The peer was heard of, or the network changed: the next try starts at once.
+    pub fn encourage(&mut self) {
+        self.dialer.reset();
+    }
+
+    /// An attempt made a link, encrypted and authenticated.
+    pub fn linked(&mut self, attempt: AttemptId, path: Path, now: Moment) -> Option<LinkKey> {
+        let candidate = self.dialer.candidate(attempt)?;
+        self.dialer.ended(attempt, true, now, &mut self.random);
+        let id = LinkId(self.random.u64(..));
+        self.add_link(path, Some(id), candidate.rank, now)
+    }
+
+    /// The peer made a link, encrypted and authenticated. None when there are too many already.
+    pub fn accepted(&mut self, path: Path, now: Moment) -> Option<LinkKey> {
+        self.add_link(path, None, 0, now)
+    }
+
+    fn add_link(
+        &mut self,
+        path: Path,
+        id: Option<LinkId>,
+        rank: u8,
+        now: Moment,
+    ) -> Option<LinkKey> {
+        if self.stopping {
+            return None;
+        }
+        if self.links.len() >= MAX_LINKS {
+            // The oldest has had its time: most likely it is half-open.
+            let oldest = self.links.iter().min_by_key(|link| link.since)?.key;
+            self.close(oldest, "there are too many links", now);
+        }
+        let key = LinkKey(self.next_key);
+        self.next_key += 1;
+        let heartbeats = (self.settings.heartbeat, self.settings.peer_heartbeat);
+        let mut link = Link::new(key, path, id, rank, heartbeats, now);
+        if id.is_none() && self.settings.incoming == ConnectPolicy::Never {
+            link.stage = Stage::Closing;
+            link.bye = Some(ByeReason::Policy.text().to_owned());
+        }
+        self.links.push(link);
+        Some(key)
+    }
+
+    /// An attempt failed.
+    pub fn dial_failed(&mut self, attempt: AttemptId, now: Moment) {
+        self.dialer.ended(attempt, false, now, &mut self.random);
+    }
+
+    /// A link's socket or encryption ended, or the peer broke the protocol.
+    pub fn closed(&mut self, key: LinkKey, reason: &str, now: Moment) {
+        if let Some(link) = self.remove(key, now) {
+            let reason = link.bye.unwrap_or_else(|| reason.to_owned());
+            self.notice_end(link.path, link.stage, reason);
+        }
+    }
+
+    /// Bytes came over a link, of which `incomplete` more are announced for a frame that has
+    /// begun.
+    pub fn heard(&mut self, key: LinkKey, incomplete: Option<usize>, now: Moment) {
+        let max_read = self.settings.max_read.max(1);
+        if let Some(link) = self.link_mut(key) {
+            let reads =
+                incomplete.map(|length| u32::try_from(length / max_read).unwrap_or(u32::MAX));
+            link.heard(reads, now);
+        }
+    }
+
+    /// A frame came over a link. Returns the message in it if it is one for this node's roles.
+    ///
+    /// # Errors
+    /// The peer broke the protocol: the link has to be closed, and `closed` called.
+    pub fn received(
+        &mut self,
+        key: LinkKey,
+        frame: Frame,
+        now: Moment,
+    ) -> Result<Option<Delivery>, Violation> {
+        let Some(stage) = self.link_mut(key).map(|link| link.stage) else {
+            return Ok(None);
+        };
+        match (stage, frame) {
+            (Stage::Closing, _) => {}
+            (Stage::Greeting, Frame::Hello(hello)) => self.greeted(key, *hello, now)?,
+            (Stage::Greeting, Frame::Bye { reason }) => {
+                self.closed(key, &format!("the peer closed it: {reason}"), now);
+                self.actions.push_back(Action::Close(key));
+            }
+            (Stage::Greeting, _) => {
+                return Err(Violation("a frame came before the hello".into()));
+            }
+            (Stage::Live, Frame::Hello(_)) => {
+                return Err(Violation("a second hello came".into()));
+            }
+            (Stage::Live, frame) => return Ok(self.live_frame(key, frame, now)),
+        }
+        Ok(None)
+    }
+
+    fn live_frame(&mut self, key: LinkKey, frame: Frame, now: Moment) -> Option<Delivery> {
+        match frame {
+            Frame::Message {
+                sequence,
+                remaining,
+                message,
+            } => {
+                return self.message(sequence, remaining, message, now);
+            }
+            Frame::Acknowledgement { sequence } => {
+                self.outbox.acknowledge(sequence, now);
+            }
+            Frame::Heartbeat { clock, floor } => {
+                let missed = self.inbound.floor(floor);
+                self.notice_missed(missed);
+                if let Some(link) = self.link_mut(key) {
+                    link.echo = Some(clock);
+                }
+            }
+            Frame::Echo { clock } => {
+                let sent = Moment::ZERO + Duration::from_micros(clock);
+                if let Some(link) = self.link_mut(key) {
+                    link.measured(now.since(sent));
+                }
+            }
+            Frame::Bye { reason } => {
+                self.closed(key, &format!("the peer closed it: {reason}"), now);
+                self.actions.push_back(Action::Close(key));
+            }
+            Frame::Hello(_) | Frame::Unknown { .. } => {}
+        }
+        None
+    }
+
+    fn message(
+        &mut self,
+        sequence: u64,
+        remaining: Duration,
+        message: Message,
+        now: Moment,
+    ) -> Option<Delivery> {
+        self.used = now;
+        let before = self.inbound.counts().missed;
+        let new = self.inbound.message(sequence, message.body().len(), now);
+        self.notice_missed(self.inbound.counts().missed - before);
+        // A peer that may not send to this node has another file.
+        if !new || self.settings.incoming == ConnectPolicy::Never {
+            return None;
+        }
+        // A peer cannot give its messages a longer life than this node's file does.
+        let remaining = remaining.min(self.settings.max_age(message.kind()));
+        Some(Delivery { message, remaining })
+    }
+
+    fn notice_missed(&mut self, missed: u64) {
+        if missed > 0 {
+            self.actions
+                .push_back(Action::Notice(Notice::Missed(missed)));
+        }
+    }
+
+    fn greeted(&mut self, key: LinkKey, hello: Hello, now: Moment) -> Result<(), Violation> {
+        if hello.protocol != PROTOCOL {
+            return Err(Violation(format!(
+                "it speaks version {} of the protocol, this node speaks version {PROTOCOL}",
+                hello.protocol
+            )));
+        }
+        if hello.node != self.settings.peer.as_str() {
+            return Err(Violation(format!(
+                "it calls itself {:?} in its hello",
+                hello.node
+            )));
+        }
+        let restarted = self
+            .inbound
+            .session()
+            .is_some_and(|session| session != hello.session);
+        self.inbound.hello(hello.session, hello.base);
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        let Some(link) = self.link_mut(key) else {
+            return Ok(());
+        };
+        match (link.dialled, hello.link) {
+            (false, Some(id)) => {
+                link.id = Some(id);
+                link.rank = hello.rank;
+            }
+            (true, None) => {}
+            (true, Some(_)) => return Err(Violation("only who dials names the link".into())),
+            (false, None) => return Err(Violation("who dials has to name the link".into())),
+        }
+        link.stage = Stage::Live;
+        link.turn = turn;
+        link.since = now;
+        link.set_peer_heartbeat(Duration::from_millis(hello.heartbeat));
+        let rank = link.rank;
+        let notice = Notice::Up {
+            path: link.path.clone(),
+            dialled: link.dialled,
+        };
+        self.used = now;
+        self.settle(key, &hello.alive, restarted, now);
+        if let Some((session, seen)) = hello.seen
+            && session == self.settings.session
+        {
+            self.outbox.acknowledge(seen, now);
+        }
+        if self.carrier() == Some(key) {
+            self.outbox.rewind();
+        }
+        for attempt in self.dialer.cancel(rank) {
+            self.actions.push_back(Action::CancelDial(attempt));
+        }
+        self.actions.push_back(Action::Notice(notice));
+        if hello.config != ByteBuf::from(self.settings.config_digest.clone()) {
+            self.actions.push_back(Action::Notice(Notice::OtherConfig));
+        }
+        self.actions.push_back(Action::Learn(hello.interests));
+        Ok(())
+    }
+
+    /// Closes what a link that became live makes superfluous.
+    fn settle(&mut self, new: LinkKey, alive: &[LinkId], restarted: bool, now: Moment) {
+        let Some(new_rank) = self.link(new).map(|link| link.rank) else {
+            return;
+        };
+        let others: Vec<_> = self
+            .links
+            .iter()
+            .filter(|link| link.key != new && link.is_live())
+            .map(|link| (link.key, link.id, link.rank))
+            .collect();
+        for (key, id, rank) in others {
+            if restarted {
+                // The process at its other end is gone.
+                self.close(key, "the peer was restarted", now);
+            } else if self.settings.is_arbiter() {
+                let half_open = id.is_none_or(|id| !alive.contains(&id));
+                let loser = if half_open || rank <= new_rank {
+                    key
+                } else {
+                    new
+                };
+                self.bid_farewell(loser, ByeReason::Superseded, now);
+            }
+        }
+    }
+
+    /// Puts what is to be written now over a link into `writer`.
+    pub fn output(&mut self, key: LinkKey, writer: &mut FrameWriter, now: Moment) -> Output {
+        let carries = self.carrier() == Some(key);
+        let Some(index) = self.links.iter().position(|link| link.key == key) else {
+            return Output::Last;
+        };
+        if !self.links[index].hello_sent {
+            let hello = self.hello(&self.links[index]);
+            self.links[index].hello_sent = true;
+            writer.hello(&hello);
+        }
+        let link = &mut self.links[index];
+        match link.stage {
+            Stage::Greeting => return Output::Continue,
+            Stage::Closing => {
+                if let Some(reason) = &link.bye {
+                    writer.bye(reason);
+                }
+                let link = self.links.remove(index);
+                let reason = link.bye.unwrap_or_default();
+                self.notice_end(link.path, link.stage, reason);
+                return Output::Last;
+            }
+            Stage::Live => {}
+        }
+        if let Some(clock) = link.echo.take() {
+            writer.echo(clock);
+        }
+        if link.take_heartbeat(now) {
+            let clock = now.since(Moment::ZERO).as_micros();
+            let clock = u64::try_from(clock).unwrap_or(u64::MAX);
+            // Only the link that carries the messages knows what was sent before.
+            let floor = if carries { self.outbox.floor() } else { 0 };
+            writer.heartbeat(clock, floor);
+        }
+        if carries {
+            if let Some(sequence) = self.inbound.take_acknowledgement(now) {
+                writer.acknowledgement(sequence);
+            }
+            while writer.len() < OUTPUT_CHUNK {
+                let Some(due) = self.outbox.next(now) else {
+                    break;
+                };
+                writer.message(due.sequence, due.remaining, due.message);
+                self.used = now;
+            }
+        }
+        Output::Continue
+    }
+
+    /// Says good-bye on all links, and opens none any more.
+    pub fn stop(&mut self, now: Moment) {
+        self.stopping = true;
+        for attempt in self.dialer.cancel(u8::MAX) {
+            self.actions.push_back(Action::CancelDial(attempt));
+        }
+        let keys: Vec<_> = self.links.iter().map(|link| link.key).collect();
+        for key in keys {
+            self.bid_farewell(key, ByeReason::Stopping, now);
+        }
+    }
+
+    /// Does what the time demands.
+    pub fn tick(&mut self, now: Moment) {
+        let dead: Vec<_> = self
+            .links
+            .iter()
+            .filter(|link| link.dead_at() <= now)
+            .map(|link| link.key)
+            .collect();
+        for key in dead {
+            self.close(key, "the peer is silent", now);
+        }
+        if self.idle_at().is_some_and(|idle| idle <= now)
+            && let Some(key) = self.carrier()
+        {
+            self.bid_farewell(key, ByeReason::Idle, now);
+        }
+        if self.carrier().is_none() {
+            self.outbox.expire(now);
+        }
+        let want = self.want();
+        while let Some((attempt, candidate)) = self.dialer.poll(want, now, &mut self.random) {
+            self.actions.push_back(Action::Dial(attempt, candidate));
+        }
+    }
+
+    /// When `tick` or `output` may have something to do that they have not now.
+    pub fn timeout(&self) -> Option<Moment> {
+        let links = self.links.iter().flat_map(|link| {
+            let heartbeat = link.is_live().then(|| link.heartbeat_due());
+            heartbeat.into_iter().chain([link.dead_at()])
+        });
+        let acknowledgement = self.carrier().and_then(|_| self.inbound.acknowledge_by());
+        links
+            .chain(acknowledgement)
+            .chain(self.idle_at())
+            .chain(self.dialer.timeout(self.want()))
+            .min()
+    }
+
+    /// Takes the next thing to do.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The links that may have something to write.
+    pub fn links(&self) -> impl Iterator<Item = LinkKey> + '_ {
+        self.links.iter().map(|link| link.key)
+    }
+
+    /// The peer's state, for people to read.
+    pub fn status(&self) -> PeerStatus {
+        let mut live: Vec<_> = self.links.iter().filter(|link| link.is_live()).collect();
+        live.sort_by_key(|link| std::cmp::Reverse(link.turn));
+        let links = live.into_iter().map(|link| LinkStatus {
+            path: link.path.clone(),
+            dialled: link.dialled,
+            since: link.since,
+            round_trip: link.round_trip,
+        });
+        PeerStatus {
+            links: links.collect(),
+            queued: self.outbox.queued(),
+            in_flight: self.outbox.in_flight(),
+            outbox: self.outbox.counts(),
+            inbound: self.inbound.counts(),
+            next_dial: self.dialer.not_before(),
+        }
+    }
+
+    /// What to dial for.
+    fn want(&self) -> Want {
+        if self.stopping {
+            return Want::Nothing;
+        }
+        let wanted = match self.settings.outgoing {
+            ConnectPolicy::Never => false,
+            ConnectPolicy::OnDemand => self.carrier().is_some() || !self.outbox.is_empty(),
+            ConnectPolicy::Constant => true,
+        };
+        match self.carrier().and_then(|key| self.link(key)) {
+            _ if !wanted => Want::Nothing,
+            Some(link) => Want::Better(link.rank),
+            // A link that is greeting is as good as made.
+            None => match self
+                .links
+                .iter()
+                .filter(|link| link.stage == Stage::Greeting)
+                .max_by_key(|link| link.rank)
+            {
+                Some(link) => Want::Better(link.rank),
+                None => Want::Any,
+            },
+        }
+    }
+
+    /// The link that carries messages.
+    fn carrier(&self) -> Option<LinkKey> {
+        let live = self.links.iter().filter(|link| link.is_live());
+        live.max_by_key(|link| link.turn).map(|link| link.key)
+    }
+
+    /// When the link will have been idle for too long; never where one side wants it at all times.
+    fn idle_at(&self) -> Option<Moment> {
+        let constant =
+            [self.settings.outgoing, self.settings.incoming].contains(&ConnectPolicy::Constant);
+        if constant || !self.outbox.is_empty() {
+            return None;
+        }
+        self.carrier()
+            .map(|_| self.used + self.settings.idle_timeout)
+    }
+
+    fn hello(&self, link: &Link) -> Hello {
+        let settings = &self.settings;
+        Hello {
+            protocol: PROTOCOL,
+            node: settings.own.as_str().to_owned(),
+            agent: concat!("kozo ", env!("CARGO_PKG_VERSION")).to_owned(),
+            features: Vec::new(),
+            session: settings.session,
+            link: link.id.filter(|_| link.dialled),
+            rank: link.rank,
+            alive: self
+                .links
+                .iter()
+                .filter(|other| other.is_live() && other.key != link.key)
+                .filter_map(|other| other.id)
+                .collect(),
+            heartbeat: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
+            base: self.outbox.base(),
+            seen: self.inbound.seen(),
+            config: ByteBuf::from(settings.config_digest.clone()),
+            interests: self.own_interests.clone(),
+        }
+    }
+
+    fn link(&self, key: LinkKey) -> Option<&Link> {
+        self.links.iter().find(|link| link.key == key)
+    }
+
+    fn link_mut(&mut self, key: LinkKey) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.key == key)
+    }
+
+    /// Tells the peer why, then closes the link.
+    fn bid_farewell(&mut self, key: LinkKey, reason: ByeReason, now: Moment) {
+        let was_carrier = self.carrier() == Some(key);
+        if let Some(link) = self.link_mut(key) {
+            link.stage = Stage::Closing;
+            link.bye = Some(reason.text().to_owned());
+        }
+        if was_carrier {
+            self.carrier_lost(now, true);
+        }
+    }
+
+    /// Closes a link without a word.
+    fn close(&mut self, key: LinkKey, reason: &str, now: Moment) {
+        self.closed(key, reason, now);
+        self.actions.push_back(Action::Close(key));
+    }
+
+    fn remove(&mut self, key: LinkKey, now: Moment) -> Option<Link> {
+        let index = self.links.iter().position(|link| link.key == key)?;
+        let was_carrier = self.carrier() == Some(key);
+        let link = self.links.remove(index);
+        let stable = link.is_live() && now.since(link.since) >= STABLE_AFTER;
+        if was_carrier {
+            self.carrier_lost(now, stable);
+        } else if link.stage == Stage::Greeting && link.dialled {
+            self.dialer.flapped(now, &mut self.random);
+        }
+        Some(link)
+    }
+
+    fn carrier_lost(&mut self, now: Moment, stable: bool) {
+        // What was in flight goes over the next link, which may be there already.
+        self.outbox.rewind();
+        if self.carrier().is_some() {
+            return;
+        }
+        if stable {
+            self.dialer.reset();
+        } else {
+            self.dialer.flapped(now, &mut self.random);
+        }
+        if self.settings.defers() {
+            self.dialer.hold(now + DEFERENCE);
+        }
+    }
+
+    fn notice_end(&mut self, path: Path, stage: Stage, reason: String) {
+        let notice = if stage == Stage::Greeting {
+            Notice::Refused { path, reason }
+        } else {
+            Notice::Down {
+                path,
+                reason,
+                replaced: self.carrier().is_some(),
+            }
+        };
+        self.actions.push_back(Action::Notice(notice));
+    }
+}
+
+impl PeerSettings {
+    /// Whether this node closes superfluous links.
+    fn is_arbiter(&self) -> bool {
+        self.own < self.peer
+    }
+
+    /// Whether this node leaves the first dial to the peer.
+    fn defers(&self) -> bool {
+        !self.is_arbiter()
+            && self.outgoing == ConnectPolicy::Constant
+            && self.incoming == ConnectPolicy::Constant
+    }
+
+    /// How long a message of this kind has a meaning.
+    fn max_age(&self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Order => self.order_max_age,
+            Kind::Event | Kind::Log => self.message_max_age,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The rolling queue: bounded in number and size, and what does not fit pushes out the oldest.
+
+use std::collections::VecDeque;
+
+/// The limits of a rolling queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// How many items it holds.
+    pub length: usize,
+    /// How many bytes they count together.
+    pub size: usize,
+}
+
+/// A first-in, first-out queue that never refuses an item and never exceeds its limits, but for
+/// one item that is larger than the size limit: it is held alone.
+#[derive(Debug)]
+pub struct RollingQueue<T> {
+    items: VecDeque<(T, usize)>,
+    size: usize,
+    limits: QueueLimits,
+}
+
+impl<T> RollingQueue<T> {
+    /// An empty queue.
+    pub fn new(limits: QueueLimits) -> Self {
+        Self {
+            items: VecDeque::new(),
+            size: 0,
+            limits,
+        }
+    }
+
+    /// Changes the limits and returns what does not fit any more, oldest first.
+    pub fn set_limits(&mut self, limits: QueueLimits) -> Vec<T> {
+        self.limits = limits;
+        let mut dropped = Vec::new();
+        while self.items.len() > limits.length || (self.items.len() > 1 && self.size > limits.size)
+        {
+            dropped.extend(self.pop());
+        }
+        dropped
+    }
+
+    /// Adds an item that counts `cost` bytes and returns what it pushed out, oldest first.
+    pub fn push(&mut self, item: T, cost: usize) -> Vec<T> {
+        let mut dropped = Vec::new();
+        while !self.has_room(cost) {
+            dropped.extend(self.pop());
+        }
+        self.items.push_back((item, cost));
+        self.size = self.size.saturating_add(cost);
+        dropped
+    }
+
+    /// Whether an item that counts `cost` bytes would push nothing out.
+    pub fn has_room(&self, cost: usize) -> bool {
+        self.items.is_empty()
+            || (self.items.len() < self.limits.length
+                && self.size.saturating_add(cost) <= self.limits.size)
+    }
+
+    /// Takes the oldest item.
+    pub fn pop(&mut self) -> Option<T> {
+        let (item, cost) = self.items.pop_front()?;
+        self.size -= cost;
+        if self.items.is_empty() {
+            // A burst is over: give its memory back.
+            self.items.shrink_to(SHRINK_TO);
+        }
+        Some(item)
+    }
+
+    /// The oldest item.
+    pub fn front(&self) -> Option<&T> {
+        self.items.front().map(|(item, _)| item)
+    }
+
+    /// Removes the items that `keep` does not want and returns how many they were.
+    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) -> usize {
+        let before = self.items.len();
+        let size = &mut self.size;
+        self.items.retain(|(item, cost)| {
+            let kept = keep(item);
+            if !kept {
+                *size -= cost;
+            }
+            kept
+        });
+        before - self.items.len()
+    }
+
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// How many bytes they count together.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+}
+
+/// How many places an emptied queue keeps.
+const SHRINK_TO: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(length: usize, size: usize) -> RollingQueue<u32> {
+        RollingQueue::new(QueueLimits { length, size })
+    }
+
+    #[test]
+    fn what_does_not_fit_pushes_out_the_oldest() {
+        let mut by_length = queue(2, 100);
+        assert!(by_length.push(1, 1).is_empty());
+        assert!(by_length.push(2, 1).is_empty());
+        assert_eq!(by_length.push(3, 1), [1]);
+        let mut by_size = queue(10, 10);
+        by_size.push(1, 5);
+        by_size.push(2, 5);
+        assert_eq!(by_size.push(3, 6), [1, 2]);
+        assert_eq!((by_size.len(), by_size.size()), (1, 6));
+    }
+
+    #[test]
+    fn an_item_over_the_size_limit_is_held_alone() {
+        let mut queue = queue(10, 10);
+        queue.push(1, 1);
+        assert_eq!(queue.push(2, 50), [1]);
+        assert_eq!(queue.push(3, 1), [2]);
+        assert_eq!(queue.pop(), Some(3));
+        assert_eq!((queue.len(), queue.size()), (0, 0));
+    }
+
+    #[test]
+    fn lower_limits_apply_at_once() {
+        let mut queue = queue(10, 10);
+        for item in 0..4 {
+            queue.push(item, 2);
+        }
+        assert_eq!(queue.set_limits(QueueLimits { length: 3, size: 4 }), [0, 1]);
+        assert_eq!(queue.retain(|&item| item != 2), 1);
+        assert_eq!((queue.pop(), queue.size()), (Some(3), 0));
+    }
+}
