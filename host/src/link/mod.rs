@@ -21,3 +21,6 @@ pub use peer::{
     PeerStatus, Violation,
 };
 pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
+
+#[cfg(test)]
+mod simulation;

@@ -616,14 +616,14 @@ impl Peer {
         if self.carrier().is_none() {
             self.outbox.expire(now);
         }
-        let want = self.want();
+        let want = self.want(now);
         while let Some((attempt, candidate)) = self.dialer.poll(want, now, &mut self.random) {
             self.actions.push_back(Action::Dial(attempt, candidate));
         }
     }
 
     /// When `tick` or `output` may have something to do that they have not now.
-    pub fn timeout(&self) -> Option<Moment> {
+    pub fn timeout(&self, now: Moment) -> Option<Moment> {
         let links = self.links.iter().flat_map(|link| {
             let heartbeat = link.is_live().then(|| link.heartbeat_due());
             heartbeat.into_iter().chain([link.dead_at()])
@@ -632,7 +632,7 @@ impl Peer {
         links
             .chain(acknowledgement)
             .chain(self.idle_at())
-            .chain(self.dialer.timeout(self.want()))
+            .chain(self.dialer.timeout(self.want(now)))
             .min()
     }
 
@@ -667,13 +667,13 @@ impl Peer {
     }
 
     /// What to dial for.
-    fn want(&self) -> Want {
+    fn want(&self, now: Moment) -> Want {
         if self.stopping {
             return Want::Nothing;
         }
         let wanted = match self.settings.outgoing {
             ConnectPolicy::Never => false,
-            ConnectPolicy::OnDemand => self.carrier().is_some() || !self.outbox.is_empty(),
+            ConnectPolicy::OnDemand => self.carrier().is_some() || self.outbox.has_business(now),
             ConnectPolicy::Constant => true,
         };
         match self.carrier().and_then(|key| self.link(key)) {

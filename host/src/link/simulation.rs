@@ -1,0 +1,591 @@
+//! A simulated network around the pure core: many nodes, a clock of its own, and a seed for
+//! everything that happens by chance. A failing seed fails again.
+//!
+//! The network carries real bytes, in order, with delays and at limited rates. It can cut a
+//! connection (each end learns of it, or not), and crash and restart a node.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::time::Duration;
+
+use super::*;
+use crate::clock::Moment;
+use crate::config::ConnectPolicy;
+use crate::interest::Kind;
+use crate::names::{NodeName, RoleName};
+use crate::queue::QueueLimits;
+use crate::wire::{FrameDecoder, FrameWriter, Message, SessionId};
+
+mod scenarios;
+
+/// What a socket takes before the writer has to wait, in bytes.
+const SOCKET_BUFFER: f64 = 64.0 * 1024.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct NodeIndex(usize);
+
+/// One end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct End {
+    connection: usize,
+    /// 0 who dialled, 1 who accepted.
+    side: usize,
+}
+
+impl End {
+    fn other(self) -> Self {
+        Self {
+            side: 1 - self.side,
+            ..self
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A dial's answer.
+    Dialled {
+        from: NodeIndex,
+        to: NodeIndex,
+        life: u64,
+        attempt: u64,
+        rank: u8,
+        own: usize,
+    },
+    /// Bytes reach an end.
+    Arrive(End, Vec<u8>),
+    /// An end learns that its connection is gone.
+    Broken(End),
+    /// A node looks at its peers.
+    Wake(NodeIndex),
+    /// A node is up again.
+    Restart(NodeIndex),
+}
+
+struct Connection {
+    nodes: [NodeIndex; 2],
+    keys: [Option<LinkKey>; 2],
+    decoders: [FrameDecoder; 2],
+    /// Until when each side's sending line is busy.
+    busy_until: [Moment; 2],
+    /// When the last bytes from each side arrive: the order holds.
+    last_arrival: [Moment; 2],
+    /// Bytes vanish.
+    cut: bool,
+    own: usize,
+}
+
+struct Node {
+    name: NodeName,
+    up: bool,
+    /// Counts restarts.
+    life: u64,
+    /// When it looks at its peers next.
+    wake: Option<Moment>,
+    peers: BTreeMap<usize, Peer>,
+    /// The numbers that came of each (sender, sender's life), within this node's present life.
+    got: HashMap<(usize, u64), Vec<u64>>,
+    next_number: u64,
+    /// What arrived in earlier lives.
+    got_before: HashMap<(usize, u64), Vec<Vec<u64>>>,
+}
+
+/// What the network does to connections.
+#[derive(Debug, Clone, Copy)]
+struct Weather {
+    delay: Duration,
+    jitter: Duration,
+    /// Bytes a second.
+    rate: f64,
+}
+
+const LAN: Weather = Weather {
+    delay: Duration::from_micros(500),
+    jitter: Duration::from_millis(1),
+    rate: 1e8,
+};
+
+struct World {
+    now: Moment,
+    random: fastrand::Rng,
+    events: BinaryHeap<Reverse<(Moment, u64, Event)>>,
+    event_count: u64,
+    nodes: Vec<Node>,
+    connections: Vec<Connection>,
+    /// Which transport index works between two nodes: `blocked` holds those that do not.
+    blocked: Vec<(usize, usize, usize)>,
+    weather: Weather,
+    candidates: Vec<Candidate>,
+    policies: Vec<(ConnectPolicy, ConnectPolicy)>,
+    queue: QueueLimits,
+    max_age: Duration,
+    notices: Vec<(usize, usize, Notice)>,
+}
+
+impl World {
+    fn new(seed: u64, count: usize) -> Self {
+        let mut world = Self {
+            now: Moment::ZERO + Duration::from_secs(1000),
+            random: fastrand::Rng::with_seed(seed),
+            events: BinaryHeap::new(),
+            event_count: 0,
+            nodes: Vec::new(),
+            connections: Vec::new(),
+            blocked: Vec::new(),
+            weather: LAN,
+            candidates: vec![Candidate {
+                own: 0,
+                peer: 0,
+                rank: 8,
+            }],
+            policies: vec![(ConnectPolicy::Constant, ConnectPolicy::Constant); count],
+            queue: QueueLimits {
+                length: 100_000,
+                size: 64 << 20,
+            },
+            max_age: Duration::from_secs(3600),
+            notices: Vec::new(),
+        };
+        for index in 0..count {
+            world.nodes.push(Node {
+                name: NodeName::new(&format!("node{index:02}")).unwrap(),
+                up: false,
+                life: 0,
+                wake: None,
+                peers: BTreeMap::new(),
+                got: HashMap::new(),
+                next_number: 0,
+                got_before: HashMap::new(),
+            });
+        }
+        world
+    }
+
+    fn start_all(&mut self) {
+        for index in 0..self.nodes.len() {
+            self.start(index);
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        self.nodes[index].life += 1;
+        let session = SessionId(self.random.u64(..));
+        for other in (0..self.nodes.len()).filter(|&other| other != index) {
+            let (own, peer) = (self.policies[index], self.policies[other]);
+            let settings = PeerSettings {
+                own: self.nodes[index].name.clone(),
+                peer: self.nodes[other].name.clone(),
+                session,
+                outgoing: own.0.min(peer.1),
+                incoming: peer.0.min(own.1),
+                heartbeat: Duration::from_secs(10),
+                peer_heartbeat: Duration::from_secs(10),
+                connection_retry: Duration::from_secs(60),
+                idle_timeout: Duration::from_secs(60),
+                queue: self.queue,
+                message_max_age: self.max_age,
+                order_max_age: Duration::from_secs(30),
+                max_read: 64 * 1024,
+                config_digest: vec![],
+                seed: self.random.u64(..),
+            };
+            let mut peer = Peer::new(settings, vec![], self.now);
+            peer.set_candidates(self.candidates.clone());
+            self.nodes[index].peers.insert(other, peer);
+        }
+        self.nodes[index].up = true;
+        self.wake(index, Duration::ZERO);
+    }
+
+    /// The node looks at its peers after `delay`, if not before.
+    fn wake(&mut self, node: usize, delay: Duration) {
+        let moment = self.now + delay;
+        if self.nodes[node].wake.is_none_or(|earlier| moment < earlier) {
+            self.nodes[node].wake = Some(moment);
+            self.at(delay, Event::Wake(NodeIndex(node)));
+        }
+    }
+
+    fn at(&mut self, delay: Duration, event: Event) {
+        self.event_count += 1;
+        self.events
+            .push(Reverse((self.now + delay, self.event_count, event)));
+    }
+
+    fn chance(&mut self, most: Duration) -> Duration {
+        most.mul_f64(self.random.f64())
+    }
+
+    /// A role of `from` sends a message to everybody.
+    fn send(&mut self, from: usize) {
+        self.send_with(from, &[]);
+    }
+
+    fn send_with(&mut self, from: usize, padding: &[u8]) {
+        let now = self.now;
+        let node = &mut self.nodes[from];
+        node.next_number += 1;
+        let data = rmp_serde::to_vec(&(node.life, node.next_number, padding)).unwrap();
+        let role = RoleName::new("role").unwrap();
+        let message = Message::new(Kind::Event, &role, "t", None, 0.0, &data).unwrap();
+        for peer in node.peers.values_mut() {
+            peer.send(message.clone(), now);
+        }
+        self.drive(from);
+    }
+
+    /// Runs until `until`.
+    fn run_until(&mut self, until: Moment) {
+        while let Some(Reverse((moment, _, _))) = self.events.peek() {
+            if *moment > until {
+                break;
+            }
+            let Some(Reverse((moment, _, event))) = self.events.pop() else {
+                break;
+            };
+            self.now = self.now.max(moment);
+            self.handle(event);
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn run(&mut self, duration: Duration) {
+        self.run_until(self.now + duration);
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Wake(node) => {
+                // Others that were set later fire for nothing.
+                if self.nodes[node.0].wake == Some(self.now) {
+                    self.nodes[node.0].wake = None;
+                    self.drive(node.0);
+                }
+            }
+            Event::Restart(node) => self.start(node.0),
+            Event::Dialled {
+                from,
+                to,
+                life,
+                attempt,
+                rank: _,
+                own,
+            } => {
+                self.dialled(from.0, to.0, life, AttemptId(attempt), own);
+            }
+            Event::Arrive(end, bytes) => self.arrive(end, &bytes),
+            Event::Broken(end) => self.broken(end, "reset"),
+        }
+    }
+
+    fn dialled(&mut self, from: usize, to: usize, life: u64, attempt: AttemptId, own: usize) {
+        if self.nodes[from].life != life || !self.nodes[from].up {
+            return;
+        }
+        let now = self.now;
+        let pair = (from.min(to), from.max(to), own);
+        if !self.nodes[to].up || self.blocked.contains(&pair) {
+            self.peer(from, to).dial_failed(attempt, now);
+        } else {
+            let path = Path {
+                transport: format!("t{own}"),
+                address: "here".into(),
+            };
+            let dialler = self.peer(from, to).linked(attempt, path.clone(), now);
+            let acceptor = self.peer(to, from).accepted(path, now);
+            self.connections.push(Connection {
+                nodes: [NodeIndex(from), NodeIndex(to)],
+                keys: [dialler, acceptor],
+                decoders: Default::default(),
+                busy_until: [now; 2],
+                last_arrival: [now; 2],
+                cut: false,
+                own,
+            });
+            let connection = self.connections.len() - 1;
+            for side in 0..2 {
+                if self.connections[connection].keys[side].is_none() {
+                    self.close_end(End { connection, side });
+                }
+            }
+            self.drive(to);
+        }
+        self.drive(from);
+    }
+
+    fn arrive(&mut self, end: End, bytes: &[u8]) {
+        let connection = &mut self.connections[end.connection];
+        let (node, from) = (
+            connection.nodes[end.side].0,
+            connection.nodes[1 - end.side].0,
+        );
+        let Some(key) = connection.keys[end.side] else {
+            return;
+        };
+        let mut frames = Vec::new();
+        let decoder = &mut connection.decoders[end.side];
+        decoder
+            .decode(bytes, |frame| {
+                frames.push(frame);
+                Ok::<(), crate::wire::FrameError>(())
+            })
+            .unwrap();
+        let incomplete = decoder.pending().map(|(_, announced)| announced);
+        let now = self.now;
+        self.peer(node, from).heard(key, incomplete, now);
+        for frame in frames {
+            match self.peer(node, from).received(key, frame, now) {
+                Ok(Some(delivery)) => {
+                    let (life, number, _): (u64, u64, Vec<u8>) =
+                        rmp_serde::from_slice(delivery.message.data()).unwrap();
+                    self.nodes[node]
+                        .got
+                        .entry((from, life))
+                        .or_default()
+                        .push(number);
+                }
+                Ok(None) => {}
+                Err(violation) => panic!("{violation}"),
+            }
+        }
+        self.drive(node);
+    }
+
+    /// An end learns that its connection is gone.
+    fn broken(&mut self, end: End, reason: &str) {
+        let connection = &mut self.connections[end.connection];
+        let (node, other) = (
+            connection.nodes[end.side].0,
+            connection.nodes[1 - end.side].0,
+        );
+        if let Some(key) = connection.keys[end.side].take() {
+            let now = self.now;
+            self.peer(node, other).closed(key, reason, now);
+            self.drive(node);
+        }
+    }
+
+    /// This end closes: the other learns of it behind what is under way.
+    fn close_end(&mut self, end: End) {
+        let connection = &mut self.connections[end.connection];
+        connection.keys[end.side] = None;
+        if !connection.cut {
+            let arrival = connection.last_arrival[end.side].since(self.now);
+            let delay = arrival + self.weather.delay;
+            self.at(delay, Event::Broken(end.other()));
+        }
+    }
+
+    /// Cuts a random connection that is in use. Each end learns of it soon, later, or by silence.
+    fn cut_one(&mut self) {
+        let alive: Vec<_> = (0..self.connections.len())
+            .filter(|&index| {
+                let connection = &self.connections[index];
+                !connection.cut && connection.keys.iter().any(Option::is_some)
+            })
+            .collect();
+        if let Some(connection) = self.random.choice(alive) {
+            self.cut(connection);
+        }
+    }
+
+    fn cut(&mut self, connection: usize) {
+        self.connections[connection].cut = true;
+        for side in 0..2 {
+            if self.random.u8(0..3) > 0 {
+                let delay = self.chance(Duration::from_secs(5));
+                self.at(delay, Event::Broken(End { connection, side }));
+            }
+        }
+    }
+
+    /// Cuts everything that goes over a transport between two nodes, and keeps it cut.
+    fn block(&mut self, a: usize, b: usize, own: usize) {
+        self.blocked.push((a.min(b), a.max(b), own));
+        for connection in 0..self.connections.len() {
+            let Connection {
+                nodes,
+                own: transport,
+                cut,
+                ..
+            } = &self.connections[connection];
+            let between =
+                *nodes == [NodeIndex(a), NodeIndex(b)] || *nodes == [NodeIndex(b), NodeIndex(a)];
+            if between && *transport == own && !cut {
+                self.cut(connection);
+            }
+        }
+    }
+
+    fn unblock(&mut self) {
+        self.blocked.clear();
+    }
+
+    /// Kills a node; it starts again after `pause`.
+    fn crash(&mut self, node: usize, pause: Duration) {
+        self.nodes[node].up = false;
+        self.nodes[node].wake = None;
+        self.nodes[node].peers.clear();
+        let got = std::mem::take(&mut self.nodes[node].got);
+        for (sender, numbers) in got {
+            self.nodes[node]
+                .got_before
+                .entry(sender)
+                .or_default()
+                .push(numbers);
+        }
+        for connection in 0..self.connections.len() {
+            for side in 0..2 {
+                if self.connections[connection].nodes[side] == NodeIndex(node) {
+                    self.connections[connection].keys[side] = None;
+                    // The system closes its sockets, unless the power went.
+                    if self.random.bool() {
+                        let end = End {
+                            connection,
+                            side: 1 - side,
+                        };
+                        self.at(self.weather.delay, Event::Broken(end));
+                    } else {
+                        self.connections[connection].cut = true;
+                    }
+                }
+            }
+        }
+        self.at(pause, Event::Restart(NodeIndex(node)));
+    }
+
+    /// Does what a node's peers want done.
+    fn drive(&mut self, node: usize) {
+        if !self.nodes[node].up {
+            return;
+        }
+        let now = self.now;
+        let others: Vec<usize> = self.nodes[node].peers.keys().copied().collect();
+        for other in others {
+            self.peer(node, other).tick(now);
+            self.write(node, other);
+            while let Some(action) = self.peer(node, other).next_action() {
+                self.act(node, other, action);
+            }
+            if let Some(timeout) = self.peer(node, other).timeout(now) {
+                // A timeout in the past is asked for once: what it wants was done just now.
+                let delay = timeout.since(now).max(Duration::from_micros(100));
+                self.wake(node, delay);
+            }
+        }
+    }
+
+    fn act(&mut self, node: usize, other: usize, action: Action) {
+        match action {
+            Action::Dial(attempt, candidate) => {
+                let delay = self.weather.delay * 6 + self.chance(self.weather.jitter * 6);
+                let event = Event::Dialled {
+                    from: NodeIndex(node),
+                    to: NodeIndex(other),
+                    life: self.nodes[node].life,
+                    attempt: attempt.0,
+                    rank: candidate.rank,
+                    own: candidate.own,
+                };
+                self.at(delay, event);
+            }
+            Action::Close(key) => {
+                if let Some(end) = self.end(node, key, other) {
+                    self.close_end(end);
+                }
+            }
+            Action::CancelDial(_) | Action::Learn(_) => {}
+            Action::Notice(notice) => self.notices.push((node, other, notice)),
+        }
+    }
+
+    fn write(&mut self, node: usize, other: usize) {
+        let keys: Vec<_> = self.peer(node, other).links().collect();
+        for key in keys {
+            while let Some(end) = self.end(node, key, other) {
+                let now = self.now;
+                let buffer = Duration::from_secs_f64(SOCKET_BUFFER / self.weather.rate);
+                let busy = self.connections[end.connection].busy_until[end.side].since(now);
+                if busy > buffer {
+                    self.wake(node, busy - buffer);
+                    break;
+                }
+                let mut writer = FrameWriter::default();
+                let output = self.peer(node, other).output(key, &mut writer, now);
+                let bytes = writer.take();
+                let empty = bytes.is_empty();
+                self.transmit(end, bytes.to_vec());
+                if output == Output::Last {
+                    self.close_end(end);
+                    break;
+                }
+                if empty {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, end: End, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let jitter = self.chance(self.weather.jitter);
+        let connection = &mut self.connections[end.connection];
+        let takes = Duration::from_secs_f64(bytes.len() as f64 / self.weather.rate);
+        let sent = connection.busy_until[end.side].max(self.now) + takes;
+        connection.busy_until[end.side] = sent;
+        let arrival = (sent + self.weather.delay + jitter)
+            .max(connection.last_arrival[end.side] + Duration::from_nanos(1));
+        connection.last_arrival[end.side] = arrival;
+        if !connection.cut {
+            self.at(arrival.since(self.now), Event::Arrive(end.other(), bytes));
+        }
+    }
+
+    fn end(&self, node: usize, key: LinkKey, other: usize) -> Option<End> {
+        self.connections
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(connection, it)| {
+                (0..2)
+                    .find(|&side| {
+                        it.nodes[side] == NodeIndex(node)
+                            && it.nodes[1 - side] == NodeIndex(other)
+                            && it.keys[side] == Some(key)
+                    })
+                    .map(|side| End { connection, side })
+            })
+    }
+
+    fn peer(&mut self, node: usize, other: usize) -> &mut Peer {
+        self.nodes[node].peers.get_mut(&other).unwrap()
+    }
+
+    /// What `node` got of `from`'s present life, in its own present life.
+    fn got(&self, node: usize, from: usize) -> &[u64] {
+        self.nodes[node]
+            .got
+            .get(&(from, self.nodes[from].life))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn live_links(&self, node: usize, other: usize) -> usize {
+        self.nodes[node].peers[&other].status().links.len()
+    }
+
+    /// No process got anything twice or out of order.
+    fn check_order(&self) {
+        for (index, node) in self.nodes.iter().enumerate() {
+            let before = node
+                .got_before
+                .iter()
+                .flat_map(|(from, lives)| lives.iter().map(move |numbers| (from, numbers)));
+            for (from, numbers) in node.got.iter().chain(before) {
+                let sorted = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+                assert!(sorted, "node {index} got of {from:?}: {numbers:?}");
+            }
+        }
+    }
+}
