@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use russh::keys::PublicKey;
+
 use super::block::{Block, Unknown, Values};
 use super::builtin;
 use super::document::Catalog;
 use super::keys;
-use super::network::{ConnectPolicy, Node, OrderSources, SearchPaths, Settings};
-use super::problem::{Problem, Problems};
+use super::network::{ConnectPolicy, Node, OrderSources, SearchPaths, SenderPattern, Settings};
+use super::problem::{Place, Problem, Problems};
 use super::schema::OptionSpec;
 use super::text::{join_path, quoted};
 use super::tree::{Entry, Node as TreeNode, Tree};
@@ -25,6 +27,7 @@ pub(super) fn search_paths(tree: &Tree, folder: &Path, local: Option<&NodeName>)
             place: tree.place,
             path: "",
             what: "",
+            noun: "option",
         };
         let options = builtin::settings().iter();
         block.check(options, Unknown::Ignored, Some(folder), &mut ignored)
@@ -44,6 +47,8 @@ pub(super) struct Assembly<'a> {
     pub(super) local: Option<&'a NodeName>,
     pub(super) problems: &'a mut Problems,
     root: Values,
+    /// The nodes by the fingerprints of their keys.
+    key_owners: HashMap<String, String>,
 }
 
 impl<'a> Assembly<'a> {
@@ -59,6 +64,7 @@ impl<'a> Assembly<'a> {
             local,
             problems,
             root: Values::default(),
+            key_owners: HashMap::new(),
         }
     }
 
@@ -69,6 +75,7 @@ impl<'a> Assembly<'a> {
             place: tree.place,
             path: "",
             what: "the root of the file",
+            noun: "option",
         };
         self.root = self.check(&root, builtin::root().iter(), Unknown::REFUSED);
         let mut nodes = BTreeMap::new();
@@ -85,13 +92,12 @@ impl<'a> Assembly<'a> {
                     .with_help("describe each node in a block under its name"),
             );
         }
-        self.shared_keys(&nodes);
         self.unmatched_senders(&nodes);
         nodes
     }
 
     fn node(&mut self, entry: &Entry) -> Option<Node> {
-        let path = join_path("system", &entry.key);
+        let path = node_path(&entry.key);
         let name = self.name(entry, &path, "node", NodeName::new);
         let root_option = |key: &str| {
             let known = builtin::settings().iter().any(|spec| spec.name == key);
@@ -107,13 +113,14 @@ impl<'a> Assembly<'a> {
             place: entry.key_place,
             path: &path,
             what: "a node",
+            noun: "option",
         };
         let unknown = Unknown::Refused {
             elsewhere: &root_option,
         };
         let values = self.check(&block, builtin::node().iter(), unknown);
         let settings = self.settings(&entry.value, &path);
-        let public_keys = self.public_keys(&entry.value, &path);
+        let public_keys = self.public_keys(entry, &path);
         let values = values.with_defaults(builtin::node().iter());
         let role_storage = values.text("roleStorage").map(PathBuf::from);
 
@@ -154,6 +161,7 @@ impl<'a> Assembly<'a> {
                 place: entry.key_place,
                 path: &path,
                 what: "`overrideMainConfiguration`",
+                noun: "option",
             };
             // A value that is no mapping was reported with the options of the node.
             if matches!(entry.value.node, TreeNode::Map(_)) {
@@ -164,8 +172,8 @@ impl<'a> Assembly<'a> {
         Settings::new(&values.with_defaults(builtin::settings().iter()))
     }
 
-    fn public_keys(&mut self, node: &Tree, node_path: &str) -> Vec<russh::keys::PublicKey> {
-        let Some(tree) = node.child("publicKey") else {
+    fn public_keys(&mut self, node: &Entry, node_path: &str) -> Vec<PublicKey> {
+        let Some(tree) = node.value.child("publicKey") else {
             return Vec::new();
         };
         let path = join_path(node_path, "publicKey");
@@ -187,7 +195,10 @@ impl<'a> Assembly<'a> {
                 _ => path.clone(),
             };
             match keys::parse(&scalar.text) {
-                Ok(key) => found.push(key),
+                Ok(key) => {
+                    self.claim_key(&key, &node.key, line.place, &path);
+                    found.push(key);
+                }
                 Err(error) => self.problems.push(
                     Problem::error(line.place, path, error.to_string()).with_help(error.help()),
                 ),
@@ -217,53 +228,51 @@ impl<'a> Assembly<'a> {
     }
 
     /// Keys tell who is at the other end of a link, so no two nodes may have the same.
-    fn shared_keys(&mut self, nodes: &BTreeMap<NodeName, Node>) {
-        let mut in_order: Vec<&Node> = nodes.values().collect();
-        in_order.sort_by_key(|node| node.place);
-        let mut owners: HashMap<String, &NodeName> = HashMap::new();
-        for node in in_order {
-            let path = join_path(&join_path("system", node.name.as_str()), "publicKey");
-            for key in &node.public_keys {
-                let Some(owner) = owners.insert(keys::fingerprint(key), &node.name) else {
-                    continue;
-                };
-                self.problems.push(if *owner == node.name {
-                    Problem::warning(node.place, &path, "the same key stands here twice")
-                        .with_help("remove one of them")
-                } else {
-                    let message = format!(
-                        "the nodes `{owner}` and `{}` have the same public key",
-                        node.name
-                    );
-                    Problem::error(node.place, &path, message)
-                        .with_help("make a key pair for each node: it is what tells them apart")
-                });
-            }
-        }
+    fn claim_key(&mut self, key: &PublicKey, node: &str, place: Place, path: &str) {
+        let fingerprint = keys::fingerprint(key);
+        let Some(owner) = self.key_owners.get(&fingerprint) else {
+            self.key_owners.insert(fingerprint, node.to_owned());
+            return;
+        };
+        self.problems.push(if owner == node {
+            Problem::warning(place, path, "the same key stands here twice")
+                .with_help("remove one of them")
+        } else {
+            let (owner, node) = (quoted(owner), quoted(node));
+            let message = format!("the nodes {owner} and {node} have the same public key");
+            Problem::error(place, path, message)
+                .with_help("make a key pair for each node: it is what tells them apart")
+        });
     }
 
     /// A pattern that no node fits is probably a slip.
     fn unmatched_senders(&mut self, nodes: &BTreeMap<NodeName, Node>) {
-        let mut unmatched = Vec::new();
-        for node in nodes.values() {
-            for role in &node.roles {
-                let OrderSources::Listed(patterns) = &role.accept_orders_from else {
+        let roles = nodes
+            .values()
+            .flat_map(|node| node.roles.iter().map(move |role| (node, role)));
+        for (node, role) in roles {
+            let OrderSources::Listed(patterns) = &role.accept_orders_from else {
+                continue;
+            };
+            for SenderPattern { node: pattern, .. } in patterns {
+                let text = pattern.as_str();
+                if nodes.contains_key(text)
+                    || nodes.keys().any(|name| pattern.matches(name.as_str()))
+                {
                     continue;
-                };
-                for pattern in patterns {
-                    if !nodes.keys().any(|name| pattern.node.matches(name.as_str())) {
-                        let path =
-                            format!("system.{}.roles.{}.acceptOrdersFrom", node.name, role.name);
-                        let pattern = quoted(pattern.node.as_str());
-                        let message = format!("no node of this file fits {pattern}");
-                        unmatched.push(Problem::warning(role.place, path, message));
-                    }
                 }
+                let path = ["roles", role.name.as_str(), "acceptOrdersFrom"]
+                    .iter()
+                    .fold(node_path(node.name.as_str()), |path, key| {
+                        join_path(&path, key)
+                    });
+                let message = format!("no node of this file fits {}", quoted(text));
+                self.problems.push(
+                    Problem::warning(role.place, path, message)
+                        .with_help("check the name: nobody there can give this role an order"),
+                );
             }
         }
-        unmatched
-            .into_iter()
-            .for_each(|problem| self.problems.push(problem));
     }
 
     pub(super) fn check<'s>(
@@ -274,6 +283,10 @@ impl<'a> Assembly<'a> {
     ) -> Values {
         block.check(specs, unknown, Some(self.folder), self.problems)
     }
+}
+
+fn node_path(name: &str) -> String {
+    join_path("system", name)
 }
 
 /// The entries of a mapping inside of a mapping; none where it is missing or something else,

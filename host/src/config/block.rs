@@ -19,6 +19,8 @@ pub(crate) struct Block<'b> {
     pub(crate) path: &'b str,
     /// What it describes, for messages: "a role of type `timer`".
     pub(crate) what: &'b str,
+    /// What its keys are called, for messages: "option".
+    pub(crate) noun: &'b str,
 }
 
 impl Block<'_> {
@@ -61,7 +63,8 @@ impl Block<'_> {
                     if let Unknown::Refused { elsewhere } = unknown {
                         let help = elsewhere(&entry.key)
                             .unwrap_or_else(|| suggestion(&entry.key, specs.clone()));
-                        let message = format!("{} has no option {}", self.what, quoted(&entry.key));
+                        let message =
+                            format!("{} has no {} {}", self.what, self.noun, quoted(&entry.key));
                         problems
                             .push(Problem::error(entry.key_place, path, message).with_help(help));
                     }
@@ -70,7 +73,12 @@ impl Block<'_> {
         }
         for spec in specs {
             if spec.default == DefaultValue::Required && self.tree.entry(&spec.name).is_none() {
-                let message = format!("{} needs the option {}", self.what, quoted(&spec.name));
+                let message = format!(
+                    "{} needs the {} {}",
+                    self.what,
+                    self.noun,
+                    quoted(&spec.name)
+                );
                 problems.push(
                     Problem::error(self.place, join_path(self.path, &spec.name), message)
                         .with_help(format!("add it; {}", uncapitalised(&spec.description))),

@@ -37,8 +37,8 @@ const DAY: f64 = 86_400.0;
 const WEEK: f64 = 7.0 * DAY;
 const YEAR: f64 = 365.0 * DAY;
 
-const KIB: i64 = 1 << 10;
-const MIB: i64 = 1 << 20;
+pub(super) const KIB: i64 = 1 << 10;
+pub(super) const MIB: i64 = 1 << 20;
 
 /// What a queue may hold: at least one message of a useful size, at most what a 64-bit machine
 /// can spare.
@@ -107,8 +107,8 @@ pub fn node() -> &'static [OptionSpec] {
             OptionSpec::new("privateKey", ValueKind::Path, Required, "The file with the node's private SSH key. It is on that node only, so all nodes may have the same path here."),
             OptionSpec::new("publicKey", ValueKind::PublicKeys, Required, "The public half of that key, as the line in its `.pub` file: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521), or `ssh-rsa` of 2048 bits or more. A list while one key replaces another."),
             OptionSpec::new("roleStorage", ValueKind::Path, Nothing, "The folder in which the node's roles keep what they have to remember. Required when one of its roles does."),
-            OptionSpec::new("selfToOthersConnectPolicy", ValueKind::Text, text("constant"), "When this node connects to others: `constant`ly, `ondemand` when there is a message, or `never`.").one_of(&CONNECT_POLICIES),
-            OptionSpec::new("othersToSelfConnectPolicy", ValueKind::Text, text("constant"), "When other nodes connect to this one: `constant`ly, `ondemand` when there is a message, or `never`.").one_of(&CONNECT_POLICIES),
+            OptionSpec::new("selfToOthersConnectPolicy", ValueKind::Text, text("constant"), "When this node connects to others. `constant`: it keeps a link at all times. `ondemand`: it makes one when there is a message. `never`: it makes none.").one_of(&CONNECT_POLICIES),
+            OptionSpec::new("othersToSelfConnectPolicy", ValueKind::Text, text("constant"), "When other nodes connect to this one. `constant`: they keep a link at all times. `ondemand`: they make one when there is a message. `never`: they make none.").one_of(&CONNECT_POLICIES),
             OptionSpec::new("overrideMainConfiguration", ValueKind::Block, Nothing, "Root options, all but `system`, with values for this node alone."),
             OptionSpec::new("roles", ValueKind::Block, Nothing, "A block for each role of the node, under the role's name."),
             OptionSpec::new("transports", ValueKind::Block, Nothing, "A block for each transport of the node, under the transport's name."),

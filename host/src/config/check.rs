@@ -4,10 +4,13 @@ use std::path::Path;
 
 use super::problem::{Place, Problem, Problems};
 use super::scalar::{self, NotANumber, Number};
-use super::schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
+use super::schema::{DefaultValue, OptionSpec, ValueKind};
 use super::text::quoted;
 use super::tree::{Node, Scalar, Tree};
 use super::value::Value;
+
+/// How many items a list of texts may have.
+pub const MAX_LIST: usize = 4096;
 
 impl OptionSpec {
     /// The value that `tree` has as this option, or `None` after pushing what is wrong with it.
@@ -95,9 +98,9 @@ impl Check<'_> {
         let Node::Scalar(Scalar { text, plain }) = &tree.node else {
             return self.unexpected(tree);
         };
-        let is_size =
-            self.spec.kind == ValueKind::Integer && self.spec.unit.as_deref() == Some(BYTES);
-        if is_size && let Some(size) = scalar::size(text) {
+        if self.spec.is_size()
+            && let Some(size) = scalar::size(text)
+        {
             return self.in_range(Value::Integer(size), text, tree.place);
         }
         let number = match scalar::number(text) {
@@ -120,14 +123,19 @@ impl Check<'_> {
 
     fn in_range(&mut self, value: Value, written: &str, place: Place) -> Option<Value> {
         let number = value.as_number().unwrap_or_default();
-        let relation = if self.spec.minimum.is_some_and(|minimum| number < minimum) {
-            "small"
-        } else if self.spec.maximum.is_some_and(|maximum| number > maximum) {
-            "large"
-        } else {
-            return Some(value);
+        let unit = match &self.spec.unit {
+            Some(unit) => format!(" {unit}"),
+            None => String::new(),
         };
-        let message = format!("{} is too {relation}", quoted(written));
+        let (relation, extreme, bound) = match (self.spec.minimum, self.spec.maximum) {
+            (Some(minimum), _) if number < minimum => ("small", "least", minimum),
+            (_, Some(maximum)) if number > maximum => ("large", "most", maximum),
+            _ => return Some(value),
+        };
+        let message = format!(
+            "{} is too {relation}: the {extreme} is {bound}{unit}",
+            quoted(written)
+        );
         self.refuse(place, message, self.spec.advice())
     }
 
@@ -189,6 +197,10 @@ impl Check<'_> {
                 "the list is empty".to_owned(),
                 self.spec.advice(),
             );
+        }
+        if texts.len() > MAX_LIST {
+            let message = format!("a list may have {MAX_LIST} items at most");
+            return self.refuse(tree.place, message, "make it shorter".to_owned());
         }
         let count = texts.len();
         let values: Vec<Value> = texts

@@ -52,8 +52,8 @@ impl Document {
     /// Reads a file.
     ///
     /// # Errors
-    /// A report of class [`Class::Unreadable`] when the file is missing, cannot be read, or is
-    /// larger than [`MAX_FILE_SIZE`]; of class [`Class::Invalid`] when it is not one YAML mapping.
+    /// A report of class [`Class::Unreadable`] when the file is missing or cannot be read; of class
+    /// [`Class::Invalid`] when it is larger than [`MAX_FILE_SIZE`] or not one YAML mapping.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
         let unreadable = |message: &str, help: &str| {
@@ -79,10 +79,13 @@ impl Document {
             ),
         })?;
         if bytes.len() > MAX_FILE_SIZE {
-            return Err(unreadable(
-                &format!("the file is larger than {MAX_FILE_SIZE} bytes"),
-                "check that this is the network's configuration file",
-            ));
+            let mut problems = Problems::new(&file);
+            let message = format!("the file is larger than {MAX_FILE_SIZE} bytes");
+            problems.push(
+                Problem::error(None, "", message)
+                    .with_help("check that this is the network's configuration file"),
+            );
+            return Err(problems);
         }
         // Paths in the file are texts, and modules receive them as texts.
         if folder.to_str().is_none() {

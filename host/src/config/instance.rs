@@ -146,6 +146,7 @@ impl<'a> Assembly<'a> {
             place: entry.key_place,
             path,
             what: &what,
+            noun: "option",
         };
         let own: &[OptionSpec] = metadata.map_or(&[], |metadata| &metadata.options);
         let unknown = match metadata {

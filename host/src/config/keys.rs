@@ -55,6 +55,9 @@ pub(crate) fn parse(line: &str) -> Result<PublicKey, KeyError> {
         KeyError::Malformed(match line.split_whitespace().count() {
             0 => "it is empty".to_owned(),
             1 => "it has only one word".to_owned(),
+            _ if error == russh::keys::ssh_key::Error::AlgorithmUnknown => {
+                "its type is not known, or not the one that the key has".to_owned()
+            }
             _ => error.to_string(),
         })
     })?;

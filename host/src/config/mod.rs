@@ -26,6 +26,7 @@ mod problem;
 mod reference;
 mod scalar;
 mod schema;
+mod syntax;
 mod text;
 mod tree;
 mod value;
@@ -35,6 +36,7 @@ mod yaml;
 mod tests;
 
 pub use builtin::{CIPHERS, MACS};
+pub use check::MAX_LIST;
 pub use document::{Catalog, Document, Lookup, MAX_FILE_SIZE};
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use network::{

@@ -20,7 +20,8 @@ pub struct Network {
     pub nodes: BTreeMap<NodeName, Node>,
     /// The SHA-256 of the file, by which two nodes see whether theirs are the same.
     pub digest: [u8; 32],
-    pub(super) file: String,
+    /// The file, as it was named, for messages.
+    pub file: String,
 }
 
 impl Network {

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::builtin;
+use super::builtin::{self, KIB, MIB};
 use super::schema::{DefaultValue, OptionSpec, ValueKind};
+use super::value::Value;
 use crate::modules::metadata::{Metadata, ModuleKind};
 
 const INTRODUCTION: &str = "\
@@ -12,10 +13,10 @@ const INTRODUCTION: &str = "\
 This page is printed from the tables that the configuration file is checked with.
 
 A relative path in the file starts at the folder that the file is in. Lists of folders have colons
-between them, other lists commas, or they are YAML lists. Sizes are in bytes, or have a unit: `64
-KiB`, `4 MiB`. Where a boolean is expected, `yes`, `no`, `on` and `off` are understood as well.
-Names of nodes are made of letters, digits, `.`, `_` and `-`, do not begin with a dot, and have 64
-characters at most; those of roles and transports have no dots.
+between them, other lists commas, or they are YAML lists. A size is a number of bytes, or has a
+unit: `64 KiB`, `4 MiB`. Where a boolean is expected, `yes`, `no`, `on` and `off` are understood as
+well. Names of nodes are made of letters, digits, `.`, `_` and `-`, do not begin with a dot, and
+have 64 characters at most; those of roles and transports have no dots.
 ";
 
 /// The Markdown text of `docs/options.md`, with the options of these modules at its end.
@@ -81,6 +82,12 @@ fn default(option: &OptionSpec) -> String {
         DefaultValue::Required => "required".to_owned(),
         DefaultValue::None if option.kind == ValueKind::Block => "empty".to_owned(),
         DefaultValue::None => "none".to_owned(),
+        DefaultValue::Value(Value::Integer(size)) if option.is_size() && size % MIB == 0 => {
+            format!("`{} MiB`", size / MIB)
+        }
+        DefaultValue::Value(Value::Integer(size)) if option.is_size() && size % KIB == 0 => {
+            format!("`{} KiB`", size / KIB)
+        }
         DefaultValue::Value(value) => match value.to_string().as_str() {
             "[]" | "\"\"" => "empty".to_owned(),
             text => cell(&format!("`{text}`")),

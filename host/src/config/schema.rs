@@ -176,15 +176,25 @@ impl OptionSpec {
         if !self.choices.is_empty() {
             return self.choice_advice("");
         }
-        let range = self.range();
-        if range.is_empty() {
-            return format!("write {}", self.expectation());
-        }
-        let what = match self.kind {
-            ValueKind::Integer => "a whole number",
-            _ => "a number",
+        let range = match (self.range(), self.minimum, self.maximum) {
+            (range, Some(_), Some(_)) => format!(" {range}"),
+            (range, None, None) => range,
+            (range, ..) => format!(", {range}"),
         };
-        format!("write {what} {range}")
+        match self.kind {
+            ValueKind::Block => "write `name: value` lines, indented below it".to_owned(),
+            _ if range.is_empty() => format!("write {}", self.expectation()),
+            ValueKind::Integer if self.is_size() => {
+                format!("write a whole number{range}, or a size such as `64 KiB` or `4 MiB`")
+            }
+            ValueKind::Integer => format!("write a whole number{range}"),
+            _ => format!("write a number{range}"),
+        }
+    }
+
+    /// Whether a value may have a unit of its own.
+    pub(super) fn is_size(&self) -> bool {
+        self.kind == ValueKind::Integer && self.unit.as_deref() == Some(BYTES)
     }
 
     pub(super) fn choice_advice(&self, text: &str) -> String {

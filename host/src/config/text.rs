@@ -28,13 +28,16 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
-/// `parent.child`, or `child` alone at the top of the file.
+/// `parent.child`, or `parent["child"]` where the child's name has other characters than the names
+/// of options.
 pub(crate) fn join_path(parent: &str, child: &str) -> String {
-    let child = plain(child);
-    if parent.is_empty() {
-        child
+    let is_simple = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if child.is_empty() || !child.chars().all(is_simple) {
+        format!("{parent}[\"{}\"]", plain(child))
+    } else if parent.is_empty() {
+        plain(child)
     } else {
-        format!("{parent}.{child}")
+        format!("{parent}.{}", plain(child))
     }
 }
 
@@ -61,7 +64,8 @@ pub(crate) fn nearest<'a>(
         .into_iter()
         .filter_map(|candidate| {
             let distance = strsim::damerau_levenshtein(&text, &candidate.to_lowercase());
-            let allowed = (candidate.chars().count() / 3).max(1);
+            // A slip in three characters; what is shorter has to be the same but for its case.
+            let allowed = candidate.chars().count() / 3;
             (distance <= allowed).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)

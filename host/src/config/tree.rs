@@ -90,10 +90,10 @@ impl Tree {
             Node::Invalid => "something invalid".to_owned(),
             Node::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),
             Node::Scalar(scalar) => {
-                let what = if scalar.plain && scalar::number(&scalar.text).is_ok() {
-                    "number"
-                } else {
-                    "text"
+                let what = match &scalar.text {
+                    text if scalar.plain && scalar::number(text).is_ok() => "number",
+                    text if scalar.plain && scalar::core_boolean(text).is_some() => "boolean",
+                    _ => "text",
                 };
                 format!("the {what} {}", quoted(&scalar.text))
             }

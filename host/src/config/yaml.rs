@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::problem::{Place, Problem, Problems};
+use super::syntax::{place_of, syntax_problem, too_deep};
 use super::text::{join_path, quoted};
 use super::tree::{Entry, Node, Scalar, Tree};
 
@@ -49,13 +50,6 @@ fn place_behind(text: &str) -> Place {
     Place {
         line: text.matches('\n').count() + 1,
         column: text[line_start..].chars().count() + 1,
-    }
-}
-
-fn place_of(marker: &Marker) -> Place {
-    Place {
-        line: marker.line().max(1),
-        column: marker.col() + 1,
     }
 }
 
@@ -292,7 +286,7 @@ impl<'p> Reader<'p> {
         match &mut parent.content {
             Content::List(items) => items.push(tree),
             Content::Map { entries, key, .. } => match std::mem::replace(key, Key::Awaited) {
-                Key::Awaited => return self.key(tree),
+                Key::Awaited => self.key(tree),
                 Key::Dropped => {}
                 Key::Read(key, key_place) => entries.push(Entry {
                     key,
@@ -309,72 +303,27 @@ impl<'p> Reader<'p> {
         self.complete(Tree { place, node }, Weight::of_scalar(""), 0)
     }
 
-    fn key(&mut self, tree: Tree) -> Result<(), Stop> {
+    fn key(&mut self, tree: Tree) {
         let path = self.path();
         let Some(Open {
             content: Content::Map { keys, key, .. },
             ..
         }) = self.open.last_mut()
         else {
-            return Ok(());
+            return;
         };
-        let place = tree.place;
-        let (next, problem) = match tree.node {
-            Node::Scalar(scalar) if scalar.is_null() => (
-                Key::Dropped,
-                Some(Problem::error(place, path, "a key is missing before the `:`")),
-            ),
-            Node::Scalar(scalar) if scalar.plain && scalar.text == "<<" => (
-                Key::Dropped,
-                Some(
-                    Problem::error(
-                        place,
-                        path,
-                        "merge keys (`<<`) are not part of YAML 1.2 and are not read",
-                    )
-                    .with_help("write the options out; a whole value may be repeated with `&name` and `*name`"),
-                ),
-            ),
-            Node::Scalar(scalar) => match keys.get(&scalar.text) {
-                Some(first) => (
-                    Key::Dropped,
-                    Some(
-                        Problem::error(
-                            place,
-                            join_path(&path, &scalar.text),
-                            format!(
-                                "{} stands here for the second time: the first is on line {}, this one on line {}",
-                                quoted(&scalar.text),
-                                first.line,
-                                place.line
-                            ),
-                        )
-                        .with_help("remove one of them, or give it another name"),
-                    ),
-                ),
-                None => {
-                    keys.insert(scalar.text.clone(), place);
-                    (Key::Read(scalar.text, place), None)
+        match checked_key(tree, keys, &path) {
+            Ok((text, place)) => {
+                keys.insert(text.clone(), place);
+                *key = Key::Read(text, place);
+            }
+            Err(problem) => {
+                *key = Key::Dropped;
+                if let Some(problem) = problem {
+                    self.problems.push(problem);
                 }
-            },
-            Node::Invalid => (Key::Dropped, None),
-            Node::List(_) | Node::Map(_) => (
-                Key::Dropped,
-                Some(
-                    Problem::error(
-                        place,
-                        path,
-                        "a key must be a text, and this is a list or a mapping",
-                    )
-                    .with_help("put a text that begins with `[` or `{` in quotes"),
-                ),
-            ),
-        };
-        *key = next;
-        if let Some(problem) = problem {
-            self.problems.push(problem);
+            }
         }
-        Ok(())
     }
 
     /// The node, or a hole where its tag says what cannot be said here.
@@ -437,6 +386,54 @@ impl<'p> Reader<'p> {
     }
 }
 
+/// The text of a key, or what is wrong with it unless that was reported.
+fn checked_key(
+    tree: Tree,
+    earlier: &HashMap<String, Place>,
+    path: &str,
+) -> Result<(String, Place), Option<Problem>> {
+    let place = tree.place;
+    let error = |message: &str| Problem::error(place, path, message);
+    let scalar = match tree.node {
+        Node::Scalar(scalar) => scalar,
+        Node::Invalid => return Err(None),
+        Node::List(_) | Node::Map(_) => {
+            return Err(Some(
+                error("a key must be a text, and this is a list or a mapping")
+                    .with_help("put a text that begins with `[` or `{` in quotes"),
+            ));
+        }
+    };
+    if scalar.is_null() {
+        return Err(Some(if scalar.text.is_empty() {
+            error("a key is missing before the `:`").with_help("write `name: value`")
+        } else {
+            error("a key must be a text, and this stands for nothing at all")
+                .with_help("put it in quotes if it is a name")
+        }));
+    }
+    if scalar.plain && scalar.text == "<<" {
+        return Err(Some(
+            error("merge keys (`<<`) are not part of YAML 1.2 and are not read").with_help(
+                "write the options out; a whole value may be repeated with `&name` and `*name`",
+            ),
+        ));
+    }
+    let Some(first) = earlier.get(&scalar.text) else {
+        return Ok((scalar.text, place));
+    };
+    let message = format!(
+        "{} stands here for the second time: the first is on line {}, this one on line {}",
+        quoted(&scalar.text),
+        first.line,
+        place.line
+    );
+    Err(Some(
+        Problem::error(place, join_path(path, &scalar.text), message)
+            .with_help("remove one of them, or give it another name"),
+    ))
+}
+
 fn is_text_tag(tag: &Tag) -> bool {
     tag.is_yaml_core_schema_tag("str") || tag.original() == "!"
 }
@@ -445,37 +442,4 @@ fn is_core_tag(tag: &Tag) -> bool {
     ["null", "bool", "int", "float", "seq", "map"]
         .iter()
         .any(|name| tag.is_yaml_core_schema_tag(name))
-}
-
-fn too_deep(place: Place) -> Problem {
-    Problem::error(
-        place,
-        "",
-        format!("lists and mappings are nested more than {MAX_DEPTH} deep"),
-    )
-}
-
-fn syntax_problem(error: &ScanError) -> Problem {
-    let place = place_of(error.marker());
-    let help = match error.kind() {
-        ErrorKind::RecursionLimitExceeded => return too_deep(place),
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabInPlainScalar
-        | ErrorKind::TabAtBlockScalarStart => "indent with spaces",
-        ErrorKind::MissingAnchorOrAliasName => "a text that begins with `*` or `&` needs quotes",
-        ErrorKind::UnexpectedCharacter { .. } => {
-            "a text that begins with a special character needs quotes"
-        }
-        ErrorKind::UnclosedQuotedScalar => "close the quotes",
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidMappingValueWhitespace => {
-            "a text that holds `: ` needs quotes; keys of one block have the same indentation"
-        }
-        ErrorKind::SimpleKeyExpected | ErrorKind::ExpectedBlockMappingKey => {
-            "write `key: value`, with a space behind the colon and the same indentation for all keys of a block"
-        }
-        _ => "look for indentation, quotes and colons around this line",
-    };
-    Problem::error(place, "", format!("this is not YAML: {}", error.kind())).with_help(help)
 }

@@ -220,7 +220,7 @@ impl Reader<'_> {
             description: values.text("description").unwrap_or_default().to_owned(),
         };
         if value_kind.is_some() {
-            self.restrictions(&spec, &entry.value, &path);
+            self.restrictions(&mut spec, &entry.value, &path);
             spec.default = self.default(&spec, &entry.value, &path, kind);
         }
         spec
@@ -259,7 +259,7 @@ impl Reader<'_> {
     }
 
     /// What restricts the values has to fit their type.
-    fn restrictions(&mut self, spec: &OptionSpec, tree: &Tree, path: &str) {
+    fn restrictions(&mut self, spec: &mut OptionSpec, tree: &Tree, path: &str) {
         let has_choices = matches!(spec.kind, ValueKind::Text | ValueKind::List);
         for (key, allowed, owner) in [
             ("unit", spec.kind.is_numeric(), "a number"),
@@ -274,6 +274,13 @@ impl Reader<'_> {
                 );
                 self.error(entry.key_place, &join_path(path, key), message);
             }
+        }
+        // The default is checked next, by what holds for its type.
+        if !has_choices {
+            spec.choices.clear();
+        }
+        if !spec.kind.is_numeric() {
+            (spec.unit, spec.minimum, spec.maximum) = (None, None, None);
         }
         if let (Some(minimum), Some(maximum)) = (spec.minimum, spec.maximum)
             && minimum > maximum
@@ -447,6 +454,7 @@ impl Reader<'_> {
             place,
             path,
             what,
+            noun: "key",
         };
         block.check(table.iter(), self.unknown, None, self.problems)
     }
