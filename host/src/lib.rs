@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod interest;
 pub mod link;
+pub mod modules;
 pub mod names;
 pub mod queue;
 pub mod wire;

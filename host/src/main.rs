@@ -1,1 +1,2 @@
+//! The `kozo` program.
 fn main() {}

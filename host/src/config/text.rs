@@ -1,0 +1,73 @@
+//! Wording that every message shares.
+
+/// How much of a text from the file a message repeats, in characters.
+const MAX_QUOTED: usize = 60;
+
+/// Names longer than this are not compared with others; no option has such a name.
+const MAX_COMPARED: usize = 64;
+
+/// `text` between backticks, cut short, with control characters made visible.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("`{}`", plain(text))
+}
+
+/// `text` cut short, with control characters made visible.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    for (index, character) in text.chars().enumerate() {
+        if index == MAX_QUOTED {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// `parent.child`, or `parent["child"]` where the child's name has other characters than the names
+/// of options.
+pub(crate) fn join_path(parent: &str, child: &str) -> String {
+    let is_simple = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if child.is_empty() || !child.chars().all(is_simple) {
+        format!("{parent}[\"{}\"]", plain(child))
+    } else if parent.is_empty() {
+        plain(child)
+    } else {
+        format!("{parent}.{}", plain(child))
+    }
+}
+
+/// "`a`, `b` or `c`", with the given word before the last.
+pub(crate) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
+    let names: Vec<String> = names.into_iter().map(quoted).collect();
+    match names.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} {word} {last}", rest.join(", ")),
+    }
+}
+
+/// The candidate that was probably meant by `text`, if one is near.
+pub(crate) fn nearest<'a>(
+    text: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    if text.chars().count() > MAX_COMPARED {
+        return None;
+    }
+    let text = text.to_lowercase();
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&text, &candidate.to_lowercase());
+            // A slip in three characters; what is shorter has to be the same but for its case.
+            let allowed = candidate.chars().count() / 3;
+            (distance <= allowed).then_some((distance, candidate))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

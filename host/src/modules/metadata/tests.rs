@@ -1,0 +1,326 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{MAX_PROBLEMS, ModuleOptions};
+
+const GOOD: &str = "\
+format: \"1.0\"
+kind: role
+name: cuckoo
+version: 1.10
+author: The Kōzō developers
+description: Listens for ticks and prints them.
+storage: true
+options:
+  timer: {type: text, default: \"*\", description: The timer to listen to.}
+  nodes: {type: list, default: null, description: The nodes to listen to.}
+  tick: {type: number, unit: seconds, default: 1, minimum: 0.5, maximum: 60, description: How often.}
+  file: {type: path, description: Where to write.}
+interests:
+  - {kind: event, type: tick, role: \"{timer}\", node: \"{nodes}\"}
+  - {kind: order, channel: [\"{role}@{node}\", all]}
+";
+
+fn with(old: &str, new: &str) -> String {
+    assert!(GOOD.contains(old), "{old}");
+    GOOD.replacen(old, new, 1)
+}
+
+fn assert_refused(text: &str, expected: &str) {
+    let problems = Metadata::parse(text).unwrap_err();
+    assert_eq!(problems.to_string(), expected.trim_start_matches('\n'));
+}
+
+fn interests(values: &[(&str, Value)]) -> Vec<Interest> {
+    let options: ModuleOptions = values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    let node = NodeName::new("scribe").unwrap();
+    let role = RoleName::new("bird").unwrap();
+    Metadata::parse(GOOD)
+        .unwrap()
+        .interests(&options, &node, &role)
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn patterns(texts: &[&str]) -> Option<Vec<Pattern>> {
+    Some(texts.iter().map(|&text| Pattern::new(text)).collect())
+}
+
+#[test]
+fn a_module_says_who_it_is_and_what_it_takes() {
+    let metadata = Metadata::parse(GOOD).unwrap();
+    assert_eq!(metadata.kind, ModuleKind::Role);
+    assert_eq!(metadata.name.as_str(), "cuckoo");
+    assert_eq!(metadata.version, "1.10");
+    assert_eq!(metadata.author, "The Kōzō developers");
+    assert_eq!(metadata.description, "Listens for ticks and prints them.");
+    assert!(metadata.storage);
+    let names: Vec<_> = metadata
+        .options
+        .iter()
+        .map(|option| option.name.as_str())
+        .collect();
+    assert_eq!(names, ["timer", "nodes", "tick", "file"]);
+    let tick = metadata.option("tick").unwrap();
+    assert_eq!(tick.kind, ValueKind::Number);
+    assert_eq!(tick.default, DefaultValue::Value(Value::Number(1.0)));
+    assert_eq!(tick.range(), "from 0.5 to 60 seconds");
+    assert_eq!(
+        metadata.option("nodes").unwrap().default,
+        DefaultValue::None
+    );
+    assert_eq!(
+        metadata.option("file").unwrap().default,
+        DefaultValue::Required
+    );
+}
+
+#[test]
+fn interests_take_the_values_of_options() {
+    let found = interests(&[
+        ("timer", text("timer*")),
+        ("nodes", Value::List(vec![text("a"), text("b")])),
+    ]);
+    assert_eq!(
+        found,
+        [
+            Interest {
+                kind: Some(Kind::Event),
+                type_name: patterns(&["tick"]),
+                role: patterns(&["timer*"]),
+                node: patterns(&["a", "b"]),
+                ..Interest::default()
+            },
+            Interest {
+                kind: Some(Kind::Order),
+                channel: patterns(&["bird@scribe", "all"]),
+                ..Interest::default()
+            },
+        ]
+    );
+}
+
+#[test]
+fn an_option_without_a_value_makes_its_field_fit_everything() {
+    let found = interests(&[("timer", text("*")), ("nodes", Value::Null)]);
+    assert_eq!(found[0].node, None);
+}
+
+#[test]
+fn an_empty_list_makes_its_field_fit_nothing() {
+    let found = interests(&[("timer", text("*")), ("nodes", Value::List(vec![]))]);
+    assert_eq!(found[0].node, Some(vec![]));
+}
+
+#[test]
+fn defaults_take_the_names_of_where_they_are_used() {
+    let metadata = Metadata::parse(&with("default: \"*\"", "default: \"{role}@{node} {{x}}\""));
+    let metadata = metadata.unwrap();
+    let timer = metadata.option("timer").unwrap();
+    assert_eq!(
+        timer.default_for("scribe", "bird", Path::new("/etc")),
+        text("bird@scribe {x}")
+    );
+    let logs = with("{type: path,", "{type: path, default: \"{node}.log\",");
+    let metadata = Metadata::parse(&logs).unwrap();
+    let file = metadata.option("file").unwrap();
+    assert_eq!(
+        file.default_for("scribe", "bird", Path::new("/etc/kozo")),
+        text("/etc/kozo/scribe.log")
+    );
+}
+
+#[test]
+fn a_later_minor_format_may_have_keys_that_are_not_known() {
+    let text = with("\"1.0\"", "\"1.1\"")
+        .replace("storage: true", "storage: true\ncolour: red")
+        .replace("type: tick,", "type: tick, colour: red,");
+    let metadata = Metadata::parse(&text).unwrap();
+    assert_eq!(metadata.options.len(), 4);
+}
+
+#[test]
+fn a_later_major_format_is_refused_without_guesses() {
+    assert_refused(
+        "format: \"2.0\"\nshape: round\n",
+        "error: metadata:1:9: format: the format of this metadata, `2.0`, is not known here\n    \
+         help: write 1.0; a module with a later one needs a later Kōzō",
+    );
+}
+
+#[test]
+fn everything_wrong_is_listed_at_once() {
+    let text = "\
+format: \"1.0\"
+kind: job
+name: a/b
+version: [1]
+colour: red
+options:
+  node: {type: text, default: x, description: Taken.}
+  9lives: {type: text, default: x, description: Badly named.}
+  size: {type: size, description: Of no type.}
+  tick: {type: number, default: 99, minimum: 5, maximum: 1, unit: s, description: Impossible.}
+  flag: {type: boolean, default: maybe, minimum: 1, choices: [a], description: Confused.}
+  mode: {type: text, default: c, choices: [a, b], description: Not its own choice.}
+  label: {type: text, default: \"{tick}\", description: Not a name.}
+  brace: {type: text, default: \"{\", description: Not closed.}
+  bare:
+interests:
+  - {kind: noise, type: \"{missing}\", rolle: x}
+  - tick
+";
+    assert_refused(
+        text,
+        r#"
+error: metadata:1:1: author: metadata needs the key `author`
+    help: add it; who wrote it
+error: metadata:1:1: description: metadata needs the key `description`
+    help: add it; what it does
+error: metadata:2:7: kind: `job` is not one of the possible values
+    help: write `role` or `transport`
+error: metadata:3:7: name: `a/b` is not the name of a module: '/' may not stand in a name: use letters, digits, `_` and `-`
+error: metadata:4:10: version: expected a text, found a list
+    help: write a text
+error: metadata:5:1: colour: metadata has no key `colour`
+    help: allowed here: `format`, `kind`, `name`, `version`, `author`, `description`, `storage`, `options` and `interests`
+error: metadata:7:3: options.node: `{node}` already stands for the name of the node
+    help: choose another name
+error: metadata:8:3: options.9lives: `9lives` is not the name of an option: use a letter, then letters, digits, `_` and `-`, 64 at most
+error: metadata:9:16: options.size.type: `size` is not one of the possible values
+    help: write `boolean`, `integer`, `number`, `text`, `path`, `list` or `any`
+error: metadata:10:33: options.tick.default: `99` is too large: the most is 1 s
+    help: write a number from 5 to 1 s
+error: metadata:10:58: options.tick.maximum: it is smaller than `minimum`, 5, so no value fits
+error: metadata:11:34: options.flag.default: expected `true` or `false`, found the text `maybe`
+    help: write `true` or `false`
+error: metadata:11:41: options.flag.minimum: only a number may have this, not an option of type `boolean`
+error: metadata:11:53: options.flag.choices: only a text or a list may have this, not an option of type `boolean`
+error: metadata:12:31: options.mode.default: `c` is not one of the possible values
+    help: write `a` or `b`
+error: metadata:13:32: options.label.default: `{tick}` stands for nothing in a default
+    help: `{node}` and `{role}` do; write `{{` and `}}` for braces
+error: metadata:14:32: options.brace.default: a `{` is not closed: write `{name}`, or `{{` for a brace
+error: metadata:15:3: options.bare.type: an option needs the key `type`
+    help: add it; the type of its value
+error: metadata:15:3: options.bare.description: an option needs the key `description`
+    help: add it; what it is for
+error: metadata:17:12: interests[0].kind: `noise` is not one of the possible values
+    help: write `event`, `order` or `log`
+error: metadata:17:25: interests[0].type: the module has no option `missing`
+    help: in braces may stand `node`, `9lives`, `size`, `tick`, `flag`, `mode`, `label`, `brace`, `bare`, `node` and `role`
+error: metadata:17:38: interests[0].rolle: an interest has no key `rolle`
+    help: did you mean `role`? allowed here: `kind`, `type`, `channel`, `role` and `node`
+error: metadata:18:5: interests[1]: expected a mapping of options, found the text `tick`
+    help: write `name: value` lines, indented below the name of the block"#,
+    );
+}
+
+#[test]
+fn a_transport_has_no_interests_and_no_storage() {
+    assert_refused(
+        &with("kind: role", "kind: transport").replace("\"{role}@{node}\"", "x"),
+        r#"
+error: metadata:7:1: storage: only a role may have this
+error: metadata:13:1: interests: only a role may have this"#,
+    );
+}
+
+#[test]
+fn an_option_may_not_have_the_name_of_one_that_every_role_has() {
+    assert_refused(
+        &with("  file:", "  acceptOrdersFrom:"),
+        r#"
+error: metadata:12:3: options.acceptOrdersFrom: every role has an option `acceptOrdersFrom` already
+    help: choose another name"#,
+    );
+}
+
+#[test]
+fn a_pattern_takes_one_list_and_nothing_shapeless() {
+    assert_refused(
+        &with("node: \"{nodes}\"", "node: \"{nodes}-{nodes}\"")
+            .replace("type: tick", "type: \"{file}\"")
+            .replace("{type: path,", "{type: any,"),
+        r#"
+error: metadata:14:25: interests[0].type: the option `file` is of type `any`, which is no pattern
+error: metadata:14:58: interests[0].node: only one list may stand in a pattern"#,
+    );
+}
+
+#[test]
+fn metadata_that_is_none_is_refused() {
+    assert_refused("", "error: metadata: the metadata is empty");
+    assert_refused(
+        "- a\n",
+        "error: metadata:1:1: expected a mapping of options, found a list\n    help: write `name: \
+         value` lines, indented below the name of the block",
+    );
+    assert_refused(
+        &"#".repeat(MAX_METADATA_SIZE + 1),
+        "error: metadata: the metadata is larger than 65536 bytes",
+    );
+}
+
+#[test]
+fn too_many_options_and_interests_are_refused() {
+    let options = (0..=MAX_OPTIONS).fold("options:\n".to_owned(), |text, number| {
+        format!("{text}  o{number}: {{type: text, description: One of many.}}\n")
+    });
+    let interests = format!(
+        "interests:\n{}",
+        "  - {type: x}\n".repeat(MAX_INTERESTS + 1)
+    );
+    let head = GOOD.split_once("options:").unwrap().0;
+    let problems = Metadata::parse(&format!("{head}{options}{interests}")).unwrap_err();
+    let messages: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "a module may have 256 options at most",
+            "a role may have 256 interests at most"
+        ]
+    );
+}
+
+#[test]
+fn a_report_can_be_given_the_name_of_the_modules_file() {
+    let problems = Metadata::parse("").unwrap_err().about("libtimer.so");
+    assert_eq!(
+        problems.to_string(),
+        "error: libtimer.so: the metadata is empty"
+    );
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_is_read_or_refused(text in "\\PC{0,256}") {
+        let _ = Metadata::parse(&text);
+    }
+
+    #[test]
+    fn good_metadata_with_a_mistake_anywhere_is_read_or_refused(
+        at in any::<prop::sample::Index>(),
+        cut in 0_usize..10,
+        piece in "[-{}\\[\\]:,'\"*&!|>?#%@~ \n0-9a-z]{0,4}",
+    ) {
+        let start = (0..=at.index(GOOD.len())).rev().find(|&at| GOOD.is_char_boundary(at)).unwrap();
+        let end = (start + cut..=GOOD.len()).find(|&at| GOOD.is_char_boundary(at)).unwrap_or(GOOD.len());
+        let mutated = [&GOOD[..start], &piece, &GOOD[end..]].concat();
+        match Metadata::parse(&mutated) {
+            Ok(metadata) => prop_assert!(metadata.options.len() <= MAX_OPTIONS),
+            Err(problems) => {
+                prop_assert!(problems.has_errors());
+                prop_assert!(problems.iter().count() <= 2 * MAX_PROBLEMS);
+            }
+        }
+    }
+}

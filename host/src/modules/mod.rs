@@ -1,0 +1,3 @@
+//! Modules: roles and transports in files of their own.
+
+pub mod metadata;
