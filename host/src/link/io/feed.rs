@@ -1,6 +1,6 @@
 //! What arrives on a link goes straight into the core, and from there to the router.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::{Arrivals, PeerLink};
 use crate::auth::secured::{Receiver, Refused};
@@ -30,48 +30,35 @@ impl Feed {
 impl Receiver for Feed {
     fn data(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         let Some(key) = self.key else {
-            return Err(Refused::new("there are too many links, or the node stops"));
+            return Err(Refused::new("this node does not want the link"));
         };
         let now = clock::now();
         let mut deliveries = Vec::new();
         let decoder = &mut self.decoder;
-        let (result, acknowledged) = self.link.change(now, |peer| {
-            let before = peer.status_of_room();
+        let result = self.link.change(now, |peer| {
             let result = decoder.decode(bytes, |frame| {
                 let delivery = peer
                     .received(key, frame, now)
-                    .map_err(|violation| Stop(violation.to_string()))?;
+                    .map_err(|violation| Broken(violation.to_string()))?;
                 deliveries.extend(delivery);
-                Ok::<(), Stop>(())
+                Ok::<(), Broken>(())
             });
             let incomplete = decoder.pending().map(|(_, announced)| announced);
             peer.heard(key, incomplete, now);
-            (result, before != peer.status_of_room())
+            result
         });
-        if acknowledged {
-            self.arrivals.room(self.link.name());
-        }
         for delivery in deliveries {
             self.arrivals.deliver(self.link.name(), delivery, now);
         }
-        result.map_err(|Stop(reason)| Refused::new(reason))
+        result.map_err(|Broken(reason)| Refused::new(reason))
     }
 }
 
-/// Why the rest of the bytes is not looked at.
-struct Stop(String);
+/// How the peer broke the protocol: the rest of its bytes is not looked at.
+struct Broken(String);
 
-impl From<FrameError> for Stop {
+impl From<FrameError> for Broken {
     fn from(error: FrameError) -> Self {
         Self(error.to_string())
     }
 }
-
-/// The key of a link that is being made: the feed learns it when the peer is authenticated, the
-/// task that makes the link when that is complete.
-#[derive(Debug, Clone, Default)]
-pub(super) struct MadeKey(Arc<OnceLock<(Arc<PeerLinkRef>, LinkKey)>>);
-
-/// Only there to name the link in the cell above.
-#[derive(Debug)]
-pub(super) struct PeerLinkRef;
