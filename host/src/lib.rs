@@ -5,4 +5,5 @@
 
 pub mod clock;
 pub mod interest;
+pub mod modules;
 pub mod names;

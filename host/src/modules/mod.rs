@@ -1,0 +1,12 @@
+pub mod architecture;
+mod dynamic;
+pub mod elf;
+pub mod file;
+mod host_call;
+pub mod image;
+pub mod imports;
+pub mod link_error;
+pub mod load;
+mod memory;
+pub mod role;
+pub mod transport;
