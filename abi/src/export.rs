@@ -154,6 +154,8 @@ impl<R: Role> RoleTable<R> {
         reopen: Self::reopen,
         stop: Self::stop,
         drop: Self::drop,
+        #[cfg(feature = "next-minor-fixture")]
+        next_minor: Self::next_minor,
     });
 
     fn call<T>(
@@ -227,6 +229,11 @@ impl<R: Role> RoleTable<R> {
             Ok(())
         })
     }
+
+    #[cfg(feature = "next-minor-fixture")]
+    extern "C" fn next_minor(_data: *mut ()) -> u64 {
+        next_minor()
+    }
 }
 
 #[cfg(feature = "next-minor-fixture")]
@@ -252,6 +259,8 @@ impl<T: Transport> TransportTable<T> {
     const MODULE: &WithMetadata<TransportModule> = &WithMetadata::new(TransportModule {
         attach,
         create: Self::create,
+        #[cfg(feature = "next-minor-fixture")]
+        next_minor,
     });
 
     const VTABLE: &WithMetadata<TransportVtable> = &WithMetadata::new(TransportVtable {
@@ -265,6 +274,8 @@ impl<T: Transport> TransportTable<T> {
         can_connect: Self::can_connect,
         stop: Self::stop,
         drop: Self::drop,
+        #[cfg(feature = "next-minor-fixture")]
+        next_minor: Self::next_minor,
     });
 
     fn call<V>(
@@ -372,6 +383,11 @@ impl<T: Transport> TransportTable<T> {
             drop(unsafe { Box::from_raw(data.cast::<TransportState<T>>().cast_mut()) });
             Ok(())
         })
+    }
+
+    #[cfg(feature = "next-minor-fixture")]
+    extern "C" fn next_minor(_data: *const ()) -> u64 {
+        next_minor()
     }
 }
 

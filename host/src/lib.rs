@@ -4,6 +4,7 @@
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
 pub mod clock;
+pub mod config;
 pub mod interest;
 pub mod modules;
 pub mod names;

@@ -1,0 +1,287 @@
+//! Builds the network out of the tree: its root, its nodes, and what holds between nodes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::block::{Block, Unknown, Values};
+use super::builtin;
+use super::document::Catalog;
+use super::keys;
+use super::network::{ConnectPolicy, Node, OrderSources, SearchPaths, Settings};
+use super::problem::{Problem, Problems};
+use super::schema::OptionSpec;
+use super::text::{join_path, quoted};
+use super::tree::{Entry, Node as TreeNode, Tree};
+use crate::names::{NameError, NodeName};
+
+const OVERRIDE: &str = "overrideMainConfiguration";
+
+/// Where the file says that modules are; mistakes are left out.
+pub(super) fn search_paths(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> SearchPaths {
+    let mut ignored = Problems::new("");
+    let mut check = |tree: &Tree| {
+        let block = Block {
+            tree,
+            place: tree.place,
+            path: "",
+            what: "",
+        };
+        let options = builtin::settings().iter();
+        block.check(options, Unknown::Ignored, Some(folder), &mut ignored)
+    };
+    let mut values = check(tree);
+    let node = local.and_then(|local| tree.child("system")?.child(local.as_str()));
+    if let Some(over) = node.and_then(|node| node.child(OVERRIDE)) {
+        values = values.overridden_by(&check(over));
+    }
+    Settings::new(&values).search_paths
+}
+
+/// The network under construction.
+pub(super) struct Assembly<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) catalog: &'a dyn Catalog,
+    pub(super) local: Option<&'a NodeName>,
+    pub(super) problems: &'a mut Problems,
+    root: Values,
+}
+
+impl<'a> Assembly<'a> {
+    pub(super) fn new(
+        folder: &'a Path,
+        catalog: &'a dyn Catalog,
+        local: Option<&'a NodeName>,
+        problems: &'a mut Problems,
+    ) -> Self {
+        Self {
+            folder,
+            catalog,
+            local,
+            problems,
+            root: Values::default(),
+        }
+    }
+
+    /// All nodes; what is wrong with the file is pushed to the problems.
+    pub(super) fn nodes(mut self, tree: &Tree) -> BTreeMap<NodeName, Node> {
+        let root = Block {
+            tree,
+            place: tree.place,
+            path: "",
+            what: "the root of the file",
+        };
+        self.root = self.check(&root, builtin::root().iter(), Unknown::REFUSED);
+        let mut nodes = BTreeMap::new();
+        for entry in entries(tree, "system") {
+            if let Some(node) = self.node(entry) {
+                nodes.insert(node.name.clone(), node);
+            }
+        }
+        if let Some(system) = tree.entry("system")
+            && matches!(&system.value.node, TreeNode::Map(entries) if entries.is_empty())
+        {
+            self.problems.push(
+                Problem::error(system.key_place, "system", "the network has no nodes")
+                    .with_help("describe each node in a block under its name"),
+            );
+        }
+        self.shared_keys(&nodes);
+        self.unmatched_senders(&nodes);
+        nodes
+    }
+
+    fn node(&mut self, entry: &Entry) -> Option<Node> {
+        let path = join_path("system", &entry.key);
+        let name = self.name(entry, &path, "node", NodeName::new);
+        let root_option = |key: &str| {
+            let known = builtin::settings().iter().any(|spec| spec.name == key);
+            known.then(|| {
+                let key = quoted(key);
+                format!(
+                    "{key} belongs at the root of the file, or in `{OVERRIDE}` for this node alone"
+                )
+            })
+        };
+        let block = Block {
+            tree: &entry.value,
+            place: entry.key_place,
+            path: &path,
+            what: "a node",
+        };
+        let unknown = Unknown::Refused {
+            elsewhere: &root_option,
+        };
+        let values = self.check(&block, builtin::node().iter(), unknown);
+        let settings = self.settings(&entry.value, &path);
+        let public_keys = self.public_keys(&entry.value, &path);
+        let values = values.with_defaults(builtin::node().iter());
+        let role_storage = values.text("roleStorage").map(PathBuf::from);
+
+        let roles = entries(&entry.value, "roles");
+        let roles: Vec<_> = roles
+            .filter_map(|role| self.role(role, &path, name.as_ref(), role_storage.is_some()))
+            .collect();
+        let transports = entries(&entry.value, "transports");
+        let transports: Vec<_> = transports
+            .filter_map(|transport| self.transport(transport, &path, name.as_ref()))
+            .collect();
+
+        let policy = |option| {
+            let name = values.text(option)?;
+            ConnectPolicy::from_name(name)
+        };
+        Some(Node {
+            name: name?,
+            // Missing ones were reported, and no network comes of it.
+            private_key: values.text("privateKey").map(PathBuf::from)?,
+            public_keys,
+            role_storage,
+            self_to_others: policy("selfToOthersConnectPolicy")?,
+            others_to_self: policy("othersToSelfConnectPolicy")?,
+            settings,
+            roles,
+            transports,
+            place: entry.key_place,
+        })
+    }
+
+    fn settings(&mut self, node: &Tree, node_path: &str) -> Settings {
+        let mut values = self.root.clone();
+        if let Some(entry) = node.entry(OVERRIDE) {
+            let path = join_path(node_path, OVERRIDE);
+            let block = Block {
+                tree: &entry.value,
+                place: entry.key_place,
+                path: &path,
+                what: "`overrideMainConfiguration`",
+            };
+            // A value that is no mapping was reported with the options of the node.
+            if matches!(entry.value.node, TreeNode::Map(_)) {
+                let over = self.check(&block, builtin::settings().iter(), Unknown::REFUSED);
+                values = values.overridden_by(&over);
+            }
+        }
+        Settings::new(&values.with_defaults(builtin::settings().iter()))
+    }
+
+    fn public_keys(&mut self, node: &Tree, node_path: &str) -> Vec<russh::keys::PublicKey> {
+        let Some(tree) = node.child("publicKey") else {
+            return Vec::new();
+        };
+        let path = join_path(node_path, "publicKey");
+        let lines = match &tree.node {
+            TreeNode::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(tree),
+        };
+        let mut found = Vec::new();
+        for (index, line) in lines.iter().enumerate() {
+            // What is not a text was reported with the options of the node.
+            let TreeNode::Scalar(scalar) = &line.node else {
+                continue;
+            };
+            if scalar.is_null() {
+                continue;
+            }
+            let path = match &tree.node {
+                TreeNode::List(_) => format!("{path}[{index}]"),
+                _ => path.clone(),
+            };
+            match keys::parse(&scalar.text) {
+                Ok(key) => found.push(key),
+                Err(error) => self.problems.push(
+                    Problem::error(line.place, path, error.to_string()).with_help(error.help()),
+                ),
+            }
+        }
+        found
+    }
+
+    pub(super) fn name<N>(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+        what: &str,
+        parse: impl Fn(&str) -> Result<N, NameError>,
+    ) -> Option<N> {
+        let error = match parse(&entry.key) {
+            Ok(name) => return Some(name),
+            Err(error) => error,
+        };
+        let message = format!(
+            "{} is not the name of a {what}: {error}",
+            quoted(&entry.key)
+        );
+        self.problems
+            .push(Problem::error(entry.key_place, path, message).with_help("choose another name"));
+        None
+    }
+
+    /// Keys tell who is at the other end of a link, so no two nodes may have the same.
+    fn shared_keys(&mut self, nodes: &BTreeMap<NodeName, Node>) {
+        let mut in_order: Vec<&Node> = nodes.values().collect();
+        in_order.sort_by_key(|node| node.place);
+        let mut owners: HashMap<String, &NodeName> = HashMap::new();
+        for node in in_order {
+            let path = join_path(&join_path("system", node.name.as_str()), "publicKey");
+            for key in &node.public_keys {
+                let Some(owner) = owners.insert(keys::fingerprint(key), &node.name) else {
+                    continue;
+                };
+                self.problems.push(if *owner == node.name {
+                    Problem::warning(node.place, &path, "the same key stands here twice")
+                        .with_help("remove one of them")
+                } else {
+                    let message = format!(
+                        "the nodes `{owner}` and `{}` have the same public key",
+                        node.name
+                    );
+                    Problem::error(node.place, &path, message)
+                        .with_help("make a key pair for each node: it is what tells them apart")
+                });
+            }
+        }
+    }
+
+    /// A pattern that no node fits is probably a slip.
+    fn unmatched_senders(&mut self, nodes: &BTreeMap<NodeName, Node>) {
+        let mut unmatched = Vec::new();
+        for node in nodes.values() {
+            for role in &node.roles {
+                let OrderSources::Listed(patterns) = &role.accept_orders_from else {
+                    continue;
+                };
+                for pattern in patterns {
+                    if !nodes.keys().any(|name| pattern.node.matches(name.as_str())) {
+                        let path =
+                            format!("system.{}.roles.{}.acceptOrdersFrom", node.name, role.name);
+                        let pattern = quoted(pattern.node.as_str());
+                        let message = format!("no node of this file fits {pattern}");
+                        unmatched.push(Problem::warning(role.place, path, message));
+                    }
+                }
+            }
+        }
+        unmatched
+            .into_iter()
+            .for_each(|problem| self.problems.push(problem));
+    }
+
+    pub(super) fn check<'s>(
+        &mut self,
+        block: &Block<'_>,
+        specs: impl Iterator<Item = &'s OptionSpec> + Clone,
+        unknown: Unknown<'_>,
+    ) -> Values {
+        block.check(specs, unknown, Some(self.folder), self.problems)
+    }
+}
+
+/// The entries of a mapping inside of a mapping; none where it is missing or something else,
+/// which is reported with the options around it.
+fn entries<'t>(tree: &'t Tree, key: &str) -> impl Iterator<Item = &'t Entry> {
+    let entries: &[Entry] = match tree.child(key).map(|child| &child.node) {
+        Some(TreeNode::Map(entries)) => entries,
+        _ => &[],
+    };
+    entries.iter()
+}

@@ -1,0 +1,207 @@
+//! The tables of all options that are Kōzō's own, the one place where they are described.
+
+use std::sync::LazyLock;
+
+use super::schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
+use super::value::Value;
+use DefaultValue::{None as Nothing, Required};
+
+/// The ciphers that `cipher` may name, as SSH names them.
+pub const CIPHERS: [&str; 6] = [
+    "aes256-gcm@openssh.com",
+    "aes128-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes256-ctr",
+    "aes192-ctr",
+    "aes128-ctr",
+];
+
+/// The message authentication codes that `hmac` may name, as SSH names them.
+pub const MACS: [&str; 6] = [
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512",
+    "hmac-sha2-256",
+    "hmac-sha1-etm@openssh.com",
+    "hmac-sha1",
+];
+
+const CONNECT_POLICIES: [&str; 3] = ["constant", "ondemand", "never"];
+
+const SECONDS: &str = "seconds";
+const MESSAGES: &str = "messages";
+
+/// The shortest time that an option may ask for: below it, a network would do nothing else.
+const SHORTEST: f64 = 0.1;
+const DAY: f64 = 86_400.0;
+const WEEK: f64 = 7.0 * DAY;
+const YEAR: f64 = 365.0 * DAY;
+
+const KIB: i64 = 1 << 10;
+const MIB: i64 = 1 << 20;
+
+/// What a queue may hold: at least one message of a useful size, at most what a 64-bit machine
+/// can spare.
+const QUEUE_LENGTH: (f64, f64) = (1.0, 1_000_000.0);
+const QUEUE_SIZE: (f64, f64) = (KIB as f64, 1024.0 * MIB as f64);
+
+/// The options at the root of the file.
+pub fn root() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        let mut options = vec![OptionSpec::new(
+            "system",
+            ValueKind::Block,
+            Required,
+            "The network: a block for each node, under the node's name.",
+        )];
+        options.extend(settings().iter().cloned());
+        options
+    });
+    &OPTIONS
+}
+
+/// The root options but `system`; a node's `overrideMainConfiguration` takes these.
+pub fn settings() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        vec![
+            seconds("heartbeat", 10, DAY, "How often a node lets each connected node know that it is there. One that is silent for three of its heartbeats is gone."),
+            seconds("connectionRetry", 60, WEEK, "The longest wait between two attempts to connect; the first ones come sooner."),
+            count("outgoingQueueLength", 128, "How many messages wait for a node that cannot be reached, for each node. A further one pushes the oldest out."),
+            size("outgoingQueueSize", 4 * MIB, "How many bytes of messages wait for a node that cannot be reached, for each node."),
+            OptionSpec::new(
+                "maxBufferReadSize",
+                ValueKind::Integer,
+                integer(64 * KIB),
+                "How much is read from a link at a time, and the largest SSH packet that is asked for. A longer message has more time to arrive, in proportion.",
+            )
+            .measured(BYTES, 4.0 * KIB as f64, 16.0 * MIB as f64),
+            OptionSpec::new(
+                "cipher",
+                ValueKind::List,
+                Nothing,
+                "The ciphers that links may use, the best first. Without it, the ones that this processor is fastest at come first. Two nodes need one in common.",
+            )
+            .one_of(&CIPHERS),
+            OptionSpec::new(
+                "hmac",
+                ValueKind::List,
+                Nothing,
+                "The message authentication codes that links may use, the best first. The `gcm` and `poly1305` ciphers need none. Two nodes need one in common.",
+            )
+            .one_of(&MACS),
+            folders("rolePath", "Folders with role modules, looked through before the installed ones and after those of the variable `KOZOROLEPATH`."),
+            folders("transportPath", "Folders with transport modules, looked through before the installed ones and after those of the variable `KOZOTRANSPORTPATH`."),
+            folders("importPath", "Folders with libraries that modules need, looked through after those of the variable `KOZOIMPORTPATH`."),
+            seconds("messageMaxAge", 300, YEAR, "How old an event or a log message may be when it is handed to a node. Older ones are dropped, and counted."),
+            seconds("orderMaxAge", 30, YEAR, "How old an order may be when it is handed to a node. Older ones are dropped, and counted: nobody wants the garage opened an hour later."),
+            seconds("idleTimeout", 60, YEAR, "How long a link that is made on demand may be idle before it is closed."),
+        ]
+    });
+    &OPTIONS
+}
+
+/// The options of a node block.
+pub fn node() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        vec![
+            OptionSpec::new("privateKey", ValueKind::Path, Required, "The file with the node's private SSH key. It is on that node only, so all nodes may have the same path here."),
+            OptionSpec::new("publicKey", ValueKind::PublicKeys, Required, "The public half of that key, as the line in its `.pub` file: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521), or `ssh-rsa` of 2048 bits or more. A list while one key replaces another."),
+            OptionSpec::new("roleStorage", ValueKind::Path, Nothing, "The folder in which the node's roles keep what they have to remember. Required when one of its roles does."),
+            OptionSpec::new("selfToOthersConnectPolicy", ValueKind::Text, text("constant"), "When this node connects to others: `constant`ly, `ondemand` when there is a message, or `never`.").one_of(&CONNECT_POLICIES),
+            OptionSpec::new("othersToSelfConnectPolicy", ValueKind::Text, text("constant"), "When other nodes connect to this one: `constant`ly, `ondemand` when there is a message, or `never`.").one_of(&CONNECT_POLICIES),
+            OptionSpec::new("overrideMainConfiguration", ValueKind::Block, Nothing, "Root options, all but `system`, with values for this node alone."),
+            OptionSpec::new("roles", ValueKind::Block, Nothing, "A block for each role of the node, under the role's name."),
+            OptionSpec::new("transports", ValueKind::Block, Nothing, "A block for each transport of the node, under the transport's name."),
+        ]
+    });
+    &OPTIONS
+}
+
+/// The options that every role block has, besides those of its module.
+pub fn role() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        vec![
+            OptionSpec::new(
+                "type",
+                ValueKind::Text,
+                Nothing,
+                "The name of the role's module. Without it, the role's own name is taken.",
+            ),
+            OptionSpec::new(
+                "description",
+                ValueKind::Text,
+                Nothing,
+                "What the role is there for, for people.",
+            ),
+            count(
+                "messageQueueLength",
+                8,
+                "How many messages wait for the role. A further one pushes the oldest out.",
+            ),
+            size(
+                "messageQueueSize",
+                4 * MIB,
+                "How many bytes of messages wait for the role. A larger message is still taken when it is alone.",
+            ),
+            OptionSpec::new(
+                "acceptOrdersFrom",
+                ValueKind::List,
+                Nothing,
+                "Who may give orders to the role: nodes (`NODE`) or roles (`ROLE@NODE`), in which `*` stands for any run of characters. Everybody without it, nobody with an empty list.",
+            ),
+        ]
+    });
+    &OPTIONS
+}
+
+/// The options that every transport block has, besides those of its module.
+pub fn transport() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        vec![
+            OptionSpec::new(
+                "type",
+                ValueKind::Text,
+                Nothing,
+                "The name of the transport's module. Without it, the transport's own name is taken.",
+            ),
+            OptionSpec::new(
+                "description",
+                ValueKind::Text,
+                Nothing,
+                "What the transport is there for, for people.",
+            ),
+        ]
+    });
+    &OPTIONS
+}
+
+fn integer(value: i64) -> DefaultValue {
+    DefaultValue::Value(Value::Integer(value))
+}
+
+fn text(value: &str) -> DefaultValue {
+    DefaultValue::Value(Value::Text(value.to_owned()))
+}
+
+fn seconds(name: &str, default: u32, longest: f64, description: &str) -> OptionSpec {
+    let default = DefaultValue::Value(Value::Number(f64::from(default)));
+    OptionSpec::new(name, ValueKind::Number, default, description)
+        .measured(SECONDS, SHORTEST, longest)
+}
+
+fn count(name: &str, default: i64, description: &str) -> OptionSpec {
+    let (least, most) = QUEUE_LENGTH;
+    OptionSpec::new(name, ValueKind::Integer, integer(default), description)
+        .measured(MESSAGES, least, most)
+}
+
+fn size(name: &str, default: i64, description: &str) -> OptionSpec {
+    let (least, most) = QUEUE_SIZE;
+    OptionSpec::new(name, ValueKind::Integer, integer(default), description)
+        .measured(BYTES, least, most)
+}
+
+fn folders(name: &str, description: &str) -> OptionSpec {
+    let empty = DefaultValue::Value(Value::List(Vec::new()));
+    OptionSpec::new(name, ValueKind::Paths, empty, description)
+}

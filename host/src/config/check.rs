@@ -1,0 +1,288 @@
+//! Whether a value in the file is what an option may be.
+
+use std::path::Path;
+
+use super::problem::{Place, Problem, Problems};
+use super::scalar::{self, NotANumber, Number};
+use super::schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
+use super::text::quoted;
+use super::tree::{Node, Scalar, Tree};
+use super::value::Value;
+
+impl OptionSpec {
+    /// The value that `tree` has as this option, or `None` after pushing what is wrong with it.
+    /// Relative paths start at `folder`, and stay as they are without one.
+    pub(crate) fn check(
+        &self,
+        tree: &Tree,
+        path: &str,
+        folder: Option<&Path>,
+        problems: &mut Problems,
+    ) -> Option<Value> {
+        let mut check = Check {
+            spec: self,
+            path,
+            folder,
+            problems,
+        };
+        check.value(tree)
+    }
+}
+
+/// One option being checked.
+struct Check<'c> {
+    spec: &'c OptionSpec,
+    path: &'c str,
+    folder: Option<&'c Path>,
+    problems: &'c mut Problems,
+}
+
+impl Check<'_> {
+    fn value(&mut self, tree: &Tree) -> Option<Value> {
+        if tree.is_invalid() {
+            return None;
+        }
+        if tree.is_null() {
+            return self.null(tree.place);
+        }
+        match self.spec.kind {
+            ValueKind::Boolean => self.boolean(tree),
+            ValueKind::Integer | ValueKind::Number => self.number(tree),
+            ValueKind::Text => self.text(tree).map(Value::Text),
+            ValueKind::Path => {
+                let text = self.text(tree)?;
+                self.located(&text, tree.place).map(Value::Text)
+            }
+            ValueKind::List => self.list(tree, Some(',')),
+            ValueKind::Texts | ValueKind::PublicKeys => self.list(tree, None),
+            ValueKind::Paths => self.list(tree, Some(':')),
+            ValueKind::Any => self.any(tree),
+            ValueKind::Block => match tree.node {
+                Node::Map(_) => Some(Value::Null),
+                _ => self.unexpected(tree),
+            },
+            ValueKind::Other => Some(Value::Null),
+        }
+    }
+
+    fn null(&mut self, place: Place) -> Option<Value> {
+        let help = match &self.spec.default {
+            DefaultValue::None => return Some(Value::Null),
+            DefaultValue::Required => self.spec.advice(),
+            DefaultValue::Value(default) => format!(
+                "{}, or remove the line for the default, {}",
+                self.spec.advice(),
+                quoted(&default.to_string())
+            ),
+        };
+        self.refuse(place, "it has no value".to_owned(), help)
+    }
+
+    fn boolean(&mut self, tree: &Tree) -> Option<Value> {
+        match &tree.node {
+            Node::Scalar(Scalar { text, plain: true }) => match scalar::boolean(text) {
+                Some(boolean) => Some(Value::Boolean(boolean)),
+                None => self.unexpected(tree),
+            },
+            Node::Scalar(Scalar { text, plain: false }) if scalar::boolean(text).is_some() => {
+                self.quoted(tree)
+            }
+            _ => self.unexpected(tree),
+        }
+    }
+
+    fn number(&mut self, tree: &Tree) -> Option<Value> {
+        let Node::Scalar(Scalar { text, plain }) = &tree.node else {
+            return self.unexpected(tree);
+        };
+        let is_size =
+            self.spec.kind == ValueKind::Integer && self.spec.unit.as_deref() == Some(BYTES);
+        if is_size && let Some(size) = scalar::size(text) {
+            return self.in_range(Value::Integer(size), text, tree.place);
+        }
+        let number = match scalar::number(text) {
+            Err(NotANumber::Text) => return self.unexpected(tree),
+            _ if !plain => return self.quoted(tree),
+            Err(why) => {
+                let message = format!("{} is not {}: {why}", quoted(text), self.spec.expectation());
+                return self.refuse(tree.place, message, self.spec.advice());
+            }
+            Ok(number) => number,
+        };
+        let value = match (self.spec.kind, number) {
+            (ValueKind::Integer, Number::Integer(integer)) => Value::Integer(integer),
+            (ValueKind::Integer, Number::Float(_)) => return self.unexpected(tree),
+            (_, Number::Integer(integer)) => Value::Number(integer as f64),
+            (_, Number::Float(number)) => Value::Number(number),
+        };
+        self.in_range(value, text, tree.place)
+    }
+
+    fn in_range(&mut self, value: Value, written: &str, place: Place) -> Option<Value> {
+        let number = value.as_number().unwrap_or_default();
+        let relation = if self.spec.minimum.is_some_and(|minimum| number < minimum) {
+            "small"
+        } else if self.spec.maximum.is_some_and(|maximum| number > maximum) {
+            "large"
+        } else {
+            return Some(value);
+        };
+        let message = format!("{} is too {relation}", quoted(written));
+        self.refuse(place, message, self.spec.advice())
+    }
+
+    fn text(&mut self, tree: &Tree) -> Option<String> {
+        let Node::Scalar(Scalar { text, .. }) = &tree.node else {
+            return self.unexpected(tree);
+        };
+        self.chosen(text, tree.place)?;
+        Some(text.clone())
+    }
+
+    fn chosen(&mut self, text: &str, place: Place) -> Option<()> {
+        if self.spec.choices.is_empty() || self.spec.choices.iter().any(|choice| choice == text) {
+            return Some(());
+        }
+        let message = format!("{} is not one of the possible values", quoted(text));
+        self.refuse(place, message, self.spec.choice_advice(text))
+    }
+
+    /// A path that no longer depends on the folder it is read from.
+    fn located(&mut self, text: &str, place: Place) -> Option<String> {
+        let (message, help) = if text.is_empty() {
+            ("a path may not be empty", "write a path")
+        } else if text.contains('\0') {
+            ("a path may not hold a zero character", "remove it")
+        } else if text == "~" || text.starts_with("~/") {
+            (
+                "`~` does not stand for a home folder here",
+                "write the path out",
+            )
+        } else {
+            return Some(located(text, self.folder));
+        };
+        self.refuse(place, message.to_owned(), help.to_owned())
+    }
+
+    fn list(&mut self, tree: &Tree, separator: Option<char>) -> Option<Value> {
+        let texts: Vec<(&str, Place)> = match &tree.node {
+            Node::Scalar(Scalar { text, .. }) => match separator {
+                Some(separator) => text
+                    .split(separator)
+                    .map(|part| (part.trim(), tree.place))
+                    .filter(|(part, _)| !part.is_empty())
+                    .collect(),
+                None => vec![(text.as_str(), tree.place)],
+            },
+            Node::List(items) => {
+                let texts: Vec<_> = items.iter().filter_map(|item| self.item(item)).collect();
+                if texts.len() < items.len() {
+                    return None;
+                }
+                texts
+            }
+            _ => return self.unexpected(tree),
+        };
+        if texts.is_empty() && self.spec.default == DefaultValue::Required {
+            return self.refuse(
+                tree.place,
+                "the list is empty".to_owned(),
+                self.spec.advice(),
+            );
+        }
+        let count = texts.len();
+        let values: Vec<Value> = texts
+            .into_iter()
+            .filter_map(|(text, place)| {
+                self.chosen(text, place)?;
+                match self.spec.kind {
+                    ValueKind::Paths => self.located(text, place).map(Value::Text),
+                    _ => Some(Value::Text(text.to_owned())),
+                }
+            })
+            .collect();
+        (values.len() == count).then_some(Value::List(values))
+    }
+
+    fn item<'t>(&mut self, item: &'t Tree) -> Option<(&'t str, Place)> {
+        match &item.node {
+            Node::Invalid => None,
+            Node::Scalar(scalar) if !scalar.is_null() => Some((&scalar.text, item.place)),
+            _ => {
+                let message = format!("expected a text in the list, found {}", item.describe());
+                self.refuse(item.place, message, self.spec.advice())
+            }
+        }
+    }
+
+    fn any(&mut self, tree: &Tree) -> Option<Value> {
+        match &tree.node {
+            Node::Invalid => None,
+            Node::Scalar(Scalar { text, plain: false }) => Some(Value::Text(text.clone())),
+            Node::Scalar(scalar) if scalar.is_null() => Some(Value::Null),
+            Node::Scalar(Scalar { text, .. }) => {
+                if let Some(boolean) = scalar::core_boolean(text) {
+                    return Some(Value::Boolean(boolean));
+                }
+                match scalar::number(text) {
+                    Ok(Number::Integer(integer)) => Some(Value::Integer(integer)),
+                    Ok(Number::Float(number)) => Some(Value::Number(number)),
+                    Err(
+                        why @ (NotANumber::LeadingZero
+                        | NotANumber::TooLarge
+                        | NotANumber::NotFinite),
+                    ) => {
+                        let message = format!("{} is not a number: {why}", quoted(text));
+                        let help = "put it in quotes if it is meant as a text";
+                        self.refuse(tree.place, message, help.to_owned())
+                    }
+                    Err(_) => Some(Value::Text(text.clone())),
+                }
+            }
+            Node::List(items) => {
+                let values: Vec<_> = items.iter().filter_map(|item| self.any(item)).collect();
+                (values.len() == items.len()).then_some(Value::List(values))
+            }
+            Node::Map(entries) => {
+                let values: Vec<_> = entries
+                    .iter()
+                    .filter_map(|entry| Some((entry.key.clone(), self.any(&entry.value)?)))
+                    .collect();
+                (values.len() == entries.len()).then_some(Value::Map(values))
+            }
+        }
+    }
+
+    fn unexpected<T>(&mut self, tree: &Tree) -> Option<T> {
+        let message = format!(
+            "expected {}, found {}",
+            self.spec.expectation(),
+            tree.describe()
+        );
+        self.refuse(tree.place, message, self.spec.advice())
+    }
+
+    fn quoted<T>(&mut self, tree: &Tree) -> Option<T> {
+        let message = format!(
+            "expected {}, found {} in quotes",
+            self.spec.expectation(),
+            tree.describe()
+        );
+        self.refuse(tree.place, message, "remove the quotes".to_owned())
+    }
+
+    fn refuse<T>(&mut self, place: Place, message: String, help: String) -> Option<T> {
+        self.problems
+            .push(Problem::error(place, self.path, message).with_help(help));
+        None
+    }
+}
+
+/// `text` as a path that starts at `folder` unless it is absolute.
+pub(crate) fn located(text: &str, folder: Option<&Path>) -> String {
+    match folder {
+        // Both parts are text, so nothing is lost.
+        Some(folder) => folder.join(text).to_string_lossy().into_owned(),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,174 @@
+//! The door: a configuration file that was read, and what to ask it.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::assemble::{self, Assembly};
+use super::network::{Network, SearchPaths};
+use super::problem::{Class, Problem, Problems};
+use super::tree::Tree;
+use super::yaml;
+use crate::modules::metadata::Metadata;
+use crate::names::NodeName;
+
+/// The largest configuration file, in bytes.
+pub const MAX_FILE_SIZE: usize = 1 << 20;
+
+/// What is known of modules on this machine.
+pub trait Catalog {
+    /// The role module of this name.
+    fn role(&self, module: &str) -> Lookup<'_>;
+
+    /// The transport module of this name.
+    fn transport(&self, module: &str) -> Lookup<'_>;
+}
+
+/// The answer of a [`Catalog`].
+#[derive(Debug, Clone)]
+pub enum Lookup<'a> {
+    /// The module is there.
+    Found(&'a Metadata),
+    /// It is not, or cannot be used.
+    Missing {
+        /// The folders that were looked through.
+        looked_in: Vec<PathBuf>,
+        /// Why a module that is there cannot be used.
+        reason: Option<String>,
+    },
+}
+
+/// A configuration file that is YAML; what it says is not checked yet.
+#[derive(Debug)]
+pub struct Document {
+    tree: Tree,
+    folder: PathBuf,
+    digest: [u8; 32],
+    /// What was wrong with the YAML, without making it unreadable.
+    problems: Problems,
+}
+
+impl Document {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A report of class [`Class::Unreadable`] when the file is missing, cannot be read, or is
+    /// larger than [`MAX_FILE_SIZE`]; of class [`Class::Invalid`] when it is not one YAML mapping.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let file = path.display().to_string();
+        let unreadable = |message: &str, help: &str| {
+            let mut problems = Problems::of_class(&file, Class::Unreadable);
+            problems.push(Problem::error(None, "", message).with_help(help));
+            problems
+        };
+        let (bytes, folder) = read_bounded(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => unreadable(
+                "there is no such file",
+                "give the path of the network's configuration file",
+            ),
+            ErrorKind::PermissionDenied => unreadable(
+                "this file may not be read by this user",
+                "run as a user who may read it, or let this one read it",
+            ),
+            ErrorKind::IsADirectory => {
+                unreadable("this is a folder", "give the path of the file in it")
+            }
+            _ => unreadable(
+                &format!("the file cannot be read: {error}"),
+                "give the path of the network's configuration file",
+            ),
+        })?;
+        if bytes.len() > MAX_FILE_SIZE {
+            return Err(unreadable(
+                &format!("the file is larger than {MAX_FILE_SIZE} bytes"),
+                "check that this is the network's configuration file",
+            ));
+        }
+        // Paths in the file are texts, and modules receive them as texts.
+        if folder.to_str().is_none() {
+            return Err(unreadable(
+                "the name of the folder that it is in is not UTF-8",
+                "move the file to a folder with such a name",
+            ));
+        }
+        Self::parse(&file, folder, &bytes)
+    }
+
+    /// Reads the bytes of a file that is called `file` in messages, and whose relative paths
+    /// start at `folder`.
+    ///
+    /// # Errors
+    /// A report of class [`Class::Invalid`] when they are not one YAML mapping.
+    pub fn parse(file: &str, folder: impl Into<PathBuf>, bytes: &[u8]) -> Result<Self, Problems> {
+        let mut problems = Problems::new(file);
+        let tree = yaml::parse(bytes, &mut problems);
+        let help = "begin with `system:` and describe the network below it";
+        match tree {
+            Some(tree) if tree.is_mapping() => {
+                let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+                let mut sha256 = [0; 32];
+                sha256.copy_from_slice(digest.as_ref());
+                return Ok(Self {
+                    tree,
+                    folder: folder.into(),
+                    digest: sha256,
+                    problems,
+                });
+            }
+            Some(tree) if !tree.is_null() && !tree.is_invalid() => {
+                let message = format!("expected a mapping, found {}", tree.describe());
+                problems.push(Problem::error(tree.place, "", message).with_help(help));
+            }
+            _ if !problems.has_errors() => {
+                problems.push(Problem::error(None, "", "the file is empty").with_help(help));
+            }
+            _ => {}
+        }
+        Err(problems)
+    }
+
+    /// Where the file says that modules are, for this node or, without one, at its root. What is
+    /// wrong there is left out; [`Document::network`] reports it.
+    pub fn search_paths(&self, local: Option<&NodeName>) -> SearchPaths {
+        assemble::search_paths(&self.tree, &self.folder, local)
+    }
+
+    /// Checks everything and builds the network, for the local node or, without one, for nobody
+    /// in particular. A module that `catalog` lacks is an error on the local node and a warning on
+    /// the others. The second part of the result holds warnings only.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, warnings included. The report is of class
+    /// [`Class::UnknownNode`] when the file is valid but `local` is not in it.
+    pub fn network(
+        &self,
+        catalog: &dyn Catalog,
+        local: Option<&NodeName>,
+    ) -> Result<(Network, Problems), Problems> {
+        let mut problems = self.problems.clone();
+        let nodes = Assembly::new(&self.folder, catalog, local, &mut problems).nodes(&self.tree);
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        let network = Network {
+            nodes,
+            digest: self.digest,
+            file: problems.file().to_owned(),
+        };
+        if let Some(local) = local {
+            network.node(local)?;
+        }
+        Ok((network, problems))
+    }
+}
+
+/// The file's first bytes, one more than allowed at most, and the folder it is in.
+fn read_bounded(path: &Path) -> std::io::Result<(Vec<u8>, PathBuf)> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_FILE_SIZE as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    let absolute = std::path::absolute(path)?;
+    let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+    Ok((bytes, folder))
+}

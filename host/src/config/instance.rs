@@ -1,0 +1,251 @@
+//! Role and transport blocks: their module, its options, and what follows from them.
+
+use std::path::Path;
+
+use super::assemble::Assembly;
+use super::block::{Block, Unknown, Values};
+use super::builtin;
+use super::document::Lookup;
+use super::network::{InboxLimits, OrderSources, Role, SenderPattern, Transport};
+use super::problem::{Place, Problem};
+use super::schema::OptionSpec;
+use super::text::{enumerate, join_path, quoted};
+use super::tree::{Entry, Tree};
+use super::value::ModuleOptions;
+use crate::interest::Interests;
+use crate::modules::metadata::{Metadata, ModuleKind};
+use crate::names::{ModuleName, NodeName, RoleName, TransportName};
+
+/// A role or transport block whose module and values were checked.
+struct Instance<'m> {
+    module: ModuleName,
+    metadata: Option<&'m Metadata>,
+    values: Values,
+}
+
+impl<'a> Assembly<'a> {
+    pub(super) fn role(
+        &mut self,
+        entry: &Entry,
+        node_path: &str,
+        node: Option<&NodeName>,
+        has_storage: bool,
+    ) -> Option<Role> {
+        let path = join_path(&join_path(node_path, "roles"), &entry.key);
+        let name = self.name(entry, &path, "role", RoleName::new);
+        let common = builtin::role();
+        let instance = self.instance(entry, &path, node, ModuleKind::Role, common)?;
+        let Instance {
+            module,
+            metadata,
+            values,
+        } = instance;
+        if metadata.is_some_and(|metadata| metadata.storage) && !has_storage {
+            let message = format!(
+                "a role of type {} has to remember things, and its node has no `roleStorage`",
+                quoted(module.as_str())
+            );
+            self.problems.push(
+                Problem::error(entry.key_place, &path, message)
+                    .with_help("add `roleStorage: FOLDER` to the node"),
+            );
+        }
+        let accept_orders_from = self.order_sources(&entry.value, &values, &path);
+        let (node, name) = (node?, name?);
+        let options = metadata.map(|metadata| {
+            module_options(metadata, &values, node.as_str(), name.as_str(), self.folder)
+        });
+        let interests = match (metadata, &options) {
+            (Some(metadata), Some(options)) => {
+                Interests::Known(metadata.interests(options, node, &name))
+            }
+            _ => Interests::Unknown,
+        };
+        let values = values.with_defaults(common.iter());
+        Some(Role {
+            name,
+            module,
+            description: values.text("description").map(str::to_owned),
+            inbox: InboxLimits {
+                length: values.count("messageQueueLength"),
+                size: values.count("messageQueueSize"),
+            },
+            accept_orders_from,
+            options,
+            interests,
+            place: entry.key_place,
+        })
+    }
+
+    pub(super) fn transport(
+        &mut self,
+        entry: &Entry,
+        node_path: &str,
+        node: Option<&NodeName>,
+    ) -> Option<Transport> {
+        let path = join_path(&join_path(node_path, "transports"), &entry.key);
+        let name = self.name(entry, &path, "transport", TransportName::new);
+        let common = builtin::transport();
+        let instance = self.instance(entry, &path, node, ModuleKind::Transport, common)?;
+        let Instance {
+            module,
+            metadata,
+            values,
+        } = instance;
+        let (node, name) = (node?, name?);
+        let options = metadata.map(|metadata| {
+            module_options(metadata, &values, node.as_str(), name.as_str(), self.folder)
+        });
+        Some(Transport {
+            name,
+            module,
+            description: values.text("description").map(str::to_owned),
+            options,
+            place: entry.key_place,
+        })
+    }
+
+    /// Finds the module of a role or transport block and checks the block's options with it.
+    fn instance(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+        node: Option<&NodeName>,
+        kind: ModuleKind,
+        common: &'static [OptionSpec],
+    ) -> Option<Instance<'a>> {
+        let given = entry.value.child("type").filter(|given| !given.is_null());
+        let (type_name, type_place, type_path) = match given {
+            Some(given) => (given.text(), given.place, join_path(path, "type")),
+            None => (Some(entry.key.as_str()), entry.key_place, path.to_owned()),
+        };
+        // A type that is no text is reported with the other options.
+        let module = match type_name.map(ModuleName::new) {
+            Some(Err(error)) if given.is_some() => {
+                let type_name = quoted(type_name.unwrap_or_default());
+                let message = format!("{type_name} is not the name of a module: {error}");
+                self.problems.push(
+                    Problem::error(type_place, &type_path, message)
+                        .with_help("write the name of the module, not that of its file"),
+                );
+                None
+            }
+            // The name of the block itself was reported as such.
+            parsed => parsed.and_then(Result::ok),
+        };
+        let metadata = module.as_ref().and_then(|module| {
+            let is_local = node.is_some() && node == self.local;
+            self.metadata(module, kind, is_local, type_place, &type_path)
+        });
+        let what = match &module {
+            Some(module) => format!("a {kind} of type {}", quoted(module.as_str())),
+            None => format!("this {kind}"),
+        };
+        let block = Block {
+            tree: &entry.value,
+            place: entry.key_place,
+            path,
+            what: &what,
+        };
+        let own: &[OptionSpec] = metadata.map_or(&[], |metadata| &metadata.options);
+        let unknown = match metadata {
+            Some(_) => Unknown::REFUSED,
+            None => Unknown::Ignored,
+        };
+        let values = self.check(&block, common.iter().chain(own), unknown);
+        Some(Instance {
+            module: module?,
+            metadata,
+            values,
+        })
+    }
+
+    fn metadata(
+        &mut self,
+        module: &ModuleName,
+        kind: ModuleKind,
+        is_local: bool,
+        place: Place,
+        path: &str,
+    ) -> Option<&'a Metadata> {
+        let lookup = match kind {
+            ModuleKind::Role => self.catalog.role(module.as_str()),
+            ModuleKind::Transport => self.catalog.transport(module.as_str()),
+        };
+        let (looked_in, reason) = match lookup {
+            Lookup::Found(metadata) if metadata.kind == kind => return Some(metadata),
+            Lookup::Found(metadata) => (
+                Vec::new(),
+                Some(format!("it is a {} module", metadata.kind)),
+            ),
+            Lookup::Missing { looked_in, reason } => (looked_in, reason),
+        };
+        let name = quoted(module.as_str());
+        let message = match reason {
+            Some(reason) => format!("the {kind} module {name} cannot be used: {reason}"),
+            None => format!("there is no {kind} module {name} on this machine"),
+        };
+        let folders: Vec<_> = looked_in
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .collect();
+        let searched = match enumerate(folders.iter().map(String::as_str), "and") {
+            none if none.is_empty() => String::new(),
+            folders => format!("; looked in {folders}"),
+        };
+        let option = match kind {
+            ModuleKind::Role => "rolePath",
+            ModuleKind::Transport => "transportPath",
+        };
+        self.problems.push(if is_local {
+            Problem::error(place, path, message).with_help(format!(
+                "name an installed module with `type`, or the folder of this one with `{option}`{searched}"
+            ))
+        } else {
+            Problem::warning(place, path, message)
+                .with_help(format!("its options are checked where it is installed{searched}"))
+        });
+        None
+    }
+
+    fn order_sources(&mut self, block: &Tree, values: &Values, path: &str) -> OrderSources {
+        let Some(value) = values.value("acceptOrdersFrom") else {
+            return OrderSources::Everybody;
+        };
+        let mut patterns = Vec::new();
+        for text in value.texts() {
+            match SenderPattern::parse(text) {
+                Some(pattern) => patterns.push(pattern),
+                None => {
+                    let place = block.child("acceptOrdersFrom").map(|tree| tree.place);
+                    let message = format!("{} can be no sender of orders", quoted(text));
+                    self.problems.push(
+                        Problem::error(place, join_path(path, "acceptOrdersFrom"), message)
+                            .with_help("write `NODE` or `ROLE@NODE`, in which `*` stands for any run of characters"),
+                    );
+                }
+            }
+        }
+        OrderSources::Listed(patterns)
+    }
+}
+
+fn module_options(
+    metadata: &Metadata,
+    values: &Values,
+    node: &str,
+    instance: &str,
+    folder: &Path,
+) -> ModuleOptions {
+    metadata
+        .options
+        .iter()
+        .map(|spec| {
+            let value = match values.value(&spec.name) {
+                Some(value) => value.clone(),
+                None => spec.default_for(node, instance, folder),
+            };
+            (spec.name.clone(), value)
+        })
+        .collect()
+}

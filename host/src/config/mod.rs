@@ -1,0 +1,60 @@
+//! The configuration file: from bytes to a [`Network`] in which everything is valid.
+//!
+//! ```text
+//! bytes ──yaml──▶ Tree ──check (schema, builtin)──▶ values ──assemble (Catalog)──▶ Network
+//! ```
+//!
+//! It goes in two steps, because where modules are looked for stands in the file itself:
+//! [`Document::read`] reads the file, [`Document::search_paths`] says where its modules are, and
+//! [`Document::network`] checks everything, with the modules' own metadata, which it asks a
+//! [`Catalog`] for. Whatever is wrong is collected in [`Problems`], all of the file in one run.
+//!
+//! YAML is read as events (`granit-parser`) into a tree that keeps the raw text and the place of
+//! every key and value, so that what is expected in a place decides what the text there means:
+//! `off` is a boolean where one is expected and a text elsewhere, and `012` is an error instead
+//! of a ten or a twelve.
+
+mod assemble;
+mod block;
+mod builtin;
+mod check;
+mod document;
+mod instance;
+mod keys;
+mod network;
+mod problem;
+mod reference;
+mod scalar;
+mod schema;
+mod text;
+mod tree;
+mod value;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use builtin::{CIPHERS, MACS};
+pub use document::{Catalog, Document, Lookup, MAX_FILE_SIZE};
+pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
+pub use network::{
+    ConnectPolicy, InboxLimits, Network, Node, OrderSources, Role, SearchPaths, SenderPattern,
+    Settings, Transport,
+};
+pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
+pub use reference::options_reference;
+pub use schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
+pub use value::{ModuleOptions, Value};
+pub use yaml::{MAX_DEPTH, MAX_NODES, MAX_TEXT};
+
+/// The tables of Kōzō's own options.
+pub mod options {
+    pub use super::builtin::{node, role, root, settings, transport};
+}
+
+// What the metadata of modules is read with as well.
+pub(crate) use block::{Block, Unknown, Values};
+pub(crate) use check::located;
+pub(crate) use text::{enumerate, join_path, quoted};
+pub(crate) use tree::{Entry, Node as TreeNode, Tree};
+pub(crate) use yaml::parse as parse_yaml;

@@ -1,0 +1,277 @@
+//! The network as the file describes it: valid values only.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use russh::keys::PublicKey;
+
+use super::block::Values;
+use super::problem::{Class, Place, Problem, Problems};
+use super::text::{enumerate, nearest, quoted};
+use super::value::ModuleOptions;
+use crate::interest::{Interests, Pattern};
+use crate::names::{ModuleName, NodeName, RoleName, TransportName};
+
+/// The whole network.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// Its nodes by their name.
+    pub nodes: BTreeMap<NodeName, Node>,
+    /// The SHA-256 of the file, by which two nodes see whether theirs are the same.
+    pub digest: [u8; 32],
+    pub(super) file: String,
+}
+
+impl Network {
+    /// A node of the network.
+    ///
+    /// # Errors
+    /// A report of class [`Class::UnknownNode`] that offers the names there are.
+    pub fn node(&self, name: &NodeName) -> Result<&Node, Problems> {
+        self.nodes.get(name).ok_or_else(|| {
+            let mut problems = Problems::of_class(&self.file, Class::UnknownNode);
+            problems.push(unknown_node(name, self.nodes.keys()));
+            problems
+        })
+    }
+}
+
+/// How many names of nodes a message lists.
+const MAX_LISTED: usize = 20;
+
+pub(super) fn unknown_node<'n>(
+    name: &NodeName,
+    nodes: impl Iterator<Item = &'n NodeName>,
+) -> Problem {
+    let nodes: Vec<&str> = nodes.map(NodeName::as_str).collect();
+    let listed = enumerate(nodes.iter().copied().take(MAX_LISTED), "and");
+    let mut help = match nodes.len().checked_sub(MAX_LISTED) {
+        Some(more @ 1..) => format!("its nodes are {listed}, and {more} more"),
+        _ => format!("its nodes are {listed}"),
+    };
+    if let Some(near) = nearest(name.as_str(), nodes) {
+        help = format!("did you mean {}? {help}", quoted(near));
+    }
+    Problem::error(
+        None,
+        "system",
+        format!("no node of this file is called {}", quoted(name.as_str())),
+    )
+    .with_help(help)
+}
+
+/// One machine of the network.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its name.
+    pub name: NodeName,
+    /// The file with its private key, on that machine.
+    pub private_key: PathBuf,
+    /// Its public keys; at least one.
+    pub public_keys: Vec<PublicKey>,
+    /// The folder in which its roles store things; there if one of its roles needs it.
+    pub role_storage: Option<PathBuf>,
+    /// When it connects to others.
+    pub self_to_others: ConnectPolicy,
+    /// When others connect to it.
+    pub others_to_self: ConnectPolicy,
+    /// The root options as they hold for this node.
+    pub settings: Settings,
+    /// Its roles in the order of the file.
+    pub roles: Vec<Role>,
+    /// Its transports in the order of the file.
+    pub transports: Vec<Transport>,
+    /// Where the file names it.
+    pub place: Place,
+}
+
+/// When one node connects to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum ConnectPolicy {
+    /// Never.
+    Never,
+    /// When there is a message to send.
+    OnDemand,
+    /// At all times.
+    #[default]
+    Constant,
+}
+
+impl ConnectPolicy {
+    /// The policy that the file calls so: `constant`, `ondemand` or `never`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "never" => Some(Self::Never),
+            "ondemand" => Some(Self::OnDemand),
+            "constant" => Some(Self::Constant),
+            _ => None,
+        }
+    }
+}
+
+/// The root options as they hold for one node: its `overrideMainConfiguration` first, then the
+/// root of the file, then the defaults. `docs/options.md` has their units, defaults and ranges.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The time between two heartbeats that the node sends.
+    pub heartbeat: Duration,
+    /// The longest wait between two attempts to connect.
+    pub connection_retry: Duration,
+    /// How many messages wait for each other node.
+    pub outgoing_queue_length: usize,
+    /// How many bytes of messages wait for each other node.
+    pub outgoing_queue_size: usize,
+    /// How many bytes are read from a link at a time.
+    pub max_buffer_read_size: usize,
+    /// The ciphers to offer, by their SSH names, the best first; empty: choose by the processor.
+    pub ciphers: Vec<String>,
+    /// The MACs to offer, by their SSH names, the best first; empty: choose.
+    pub macs: Vec<String>,
+    /// Where to look for modules and what they need.
+    pub search_paths: SearchPaths,
+    /// How old an event or log message may get before it is delivered.
+    pub message_max_age: Duration,
+    /// How old an order may get before it is delivered.
+    pub order_max_age: Duration,
+    /// How long a link made on demand may be idle.
+    pub idle_timeout: Duration,
+}
+
+impl Settings {
+    /// From values in which the defaults are filled in.
+    pub(super) fn new(values: &Values) -> Self {
+        Self {
+            heartbeat: values.seconds("heartbeat"),
+            connection_retry: values.seconds("connectionRetry"),
+            outgoing_queue_length: values.count("outgoingQueueLength"),
+            outgoing_queue_size: values.count("outgoingQueueSize"),
+            max_buffer_read_size: values.count("maxBufferReadSize"),
+            ciphers: values.texts("cipher"),
+            macs: values.texts("hmac"),
+            search_paths: SearchPaths {
+                roles: values.paths("rolePath"),
+                transports: values.paths("transportPath"),
+                imports: values.paths("importPath"),
+            },
+            message_max_age: values.seconds("messageMaxAge"),
+            order_max_age: values.seconds("orderMaxAge"),
+            idle_timeout: values.seconds("idleTimeout"),
+        }
+    }
+}
+
+/// The folders that the file names for modules; absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SearchPaths {
+    /// `rolePath`.
+    pub roles: Vec<PathBuf>,
+    /// `transportPath`.
+    pub transports: Vec<PathBuf>,
+    /// `importPath`.
+    pub imports: Vec<PathBuf>,
+}
+
+/// A job of a node.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Its name, unique on its node.
+    pub name: RoleName,
+    /// The module that does the job.
+    pub module: ModuleName,
+    /// What it is there for, for people.
+    pub description: Option<String>,
+    /// How much may wait for it.
+    pub inbox: InboxLimits,
+    /// Who may give it orders.
+    pub accept_orders_from: OrderSources,
+    /// The module's options; `None` when the module is not known on this machine.
+    pub options: Option<ModuleOptions>,
+    /// What it wants to hear of.
+    pub interests: Interests,
+    /// Where the file names it.
+    pub place: Place,
+}
+
+/// How much may wait for a role before the oldest messages are pushed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboxLimits {
+    /// In messages.
+    pub length: usize,
+    /// In bytes.
+    pub size: usize,
+}
+
+/// Who may give orders to a role.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OrderSources {
+    /// Every role of every node.
+    #[default]
+    Everybody,
+    /// Those that fit one of these; nobody when there is none.
+    Listed(Vec<SenderPattern>),
+}
+
+impl OrderSources {
+    /// Whether an order of this role on this node is taken.
+    pub fn accept(&self, role: &str, node: &str) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.matches(role, node)),
+        }
+    }
+}
+
+/// Some senders: `NODE` for all roles of a node, or `ROLE@NODE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderPattern {
+    /// The roles; all when there is none.
+    pub role: Option<Pattern>,
+    /// The nodes.
+    pub node: Pattern,
+}
+
+impl SenderPattern {
+    /// Reads `NODE` or `ROLE@NODE`. `None` for anything that no sender could fit.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = |part: &str, dots: bool| {
+            !part.is_empty()
+                && part.chars().all(|c| {
+                    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*') || (dots && c == '.')
+                })
+        };
+        let (role, node) = match text.split_once('@') {
+            Some((role, node)) => (Some(role), node),
+            None => (None, text),
+        };
+        let valid = role.is_none_or(|role| fits(role, false)) && fits(node, true);
+        valid.then(|| Self {
+            role: role.map(Pattern::new),
+            node: Pattern::new(node),
+        })
+    }
+
+    /// Whether this role on this node fits.
+    pub fn matches(&self, role: &str, node: &str) -> bool {
+        self.node.matches(node)
+            && self
+                .role
+                .as_ref()
+                .is_none_or(|pattern| pattern.matches(role))
+    }
+}
+
+/// A way to reach a node.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    /// Its name, unique on its node.
+    pub name: TransportName,
+    /// The module that carries the bytes.
+    pub module: ModuleName,
+    /// What it is there for, for people.
+    pub description: Option<String>,
+    /// The module's options; `None` when the module is not known on this machine.
+    pub options: Option<ModuleOptions>,
+    /// Where the file names it.
+    pub place: Place,
+}

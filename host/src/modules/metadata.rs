@@ -1,0 +1,171 @@
+//! What a module says about itself: the YAML text that it carries.
+//!
+//! The host reads it without running the module. It names the module, describes its options (with
+//! the same [`OptionSpec`] as the host's own), and says which messages a role wants to hear of, so
+//! that any node can work that out from the network's file alone.
+//!
+//! ```yaml
+//! format: "1.0"
+//! kind: role
+//! name: cuckoo
+//! version: "1.0"
+//! author: The Kōzō developers
+//! description: Listens for ticks and prints them.
+//! storage: true
+//! options:
+//!   timer: {type: text, default: "*", description: The timer to listen to.}
+//! interests:
+//!   - {kind: event, type: tick, role: "{timer}"}
+//! ```
+
+mod parse;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+
+use crate::config::{DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind, located};
+use crate::interest::{Interest, Kind, Pattern};
+use crate::names::{ModuleName, NodeName, RoleName};
+use template::Template;
+
+/// The largest metadata, in bytes.
+pub const MAX_METADATA_SIZE: usize = 64 << 10;
+
+/// How many options a module may have.
+pub const MAX_OPTIONS: usize = 256;
+
+/// How many interests a role module may have.
+pub const MAX_INTERESTS: usize = 256;
+
+/// What kind of module it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ModuleKind {
+    /// It does a job, with messages.
+    Role,
+    /// It moves bytes between nodes.
+    Transport,
+}
+
+impl fmt::Display for ModuleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Role => "role",
+            Self::Transport => "transport",
+        })
+    }
+}
+
+/// What a module says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metadata {
+    /// Role or transport.
+    pub kind: ModuleKind,
+    /// The module's name, whatever its file is called.
+    pub name: ModuleName,
+    /// The module's own version.
+    pub version: String,
+    /// Who wrote it.
+    pub author: String,
+    /// What it does.
+    pub description: String,
+    /// Whether it needs its node's `roleStorage`.
+    pub storage: bool,
+    /// Its options, in its own order.
+    pub options: Vec<OptionSpec>,
+    interests: Vec<InterestTemplate>,
+}
+
+impl Metadata {
+    /// Reads the text that a module carries.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; the report is about the file `metadata` until
+    /// [`Problems::about`] gives it the name of the module's file.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        parse::parse(text)
+    }
+
+    /// The option of this name.
+    pub fn option(&self, name: &str) -> Option<&OptionSpec> {
+        self.options.iter().find(|option| option.name == name)
+    }
+
+    /// What a role of this module wants to hear of, with these options and names.
+    pub fn interests(
+        &self,
+        options: &ModuleOptions,
+        node: &NodeName,
+        role: &RoleName,
+    ) -> Vec<Interest> {
+        let values = |name: &str| match name {
+            "node" => Some(vec![node.to_string()]),
+            "role" => Some(vec![role.to_string()]),
+            option => match options.value(option)? {
+                Value::Null => None,
+                Value::List(items) => Some(items.iter().map(Value::to_text).collect()),
+                single => Some(vec![single.to_text()]),
+            },
+        };
+        self.interests
+            .iter()
+            .map(|interest| interest.filled(&values))
+            .collect()
+    }
+}
+
+/// An interest in which options are still to be filled in. A field left out fits everything.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct InterestTemplate {
+    kind: Option<Kind>,
+    type_name: Option<Vec<Template>>,
+    channel: Option<Vec<Template>>,
+    role: Option<Vec<Template>>,
+    node: Option<Vec<Template>>,
+}
+
+impl InterestTemplate {
+    fn filled(&self, values: &impl Fn(&str) -> Option<Vec<String>>) -> Interest {
+        let field = |templates: &Option<Vec<Template>>| {
+            let mut patterns = Vec::new();
+            for template in templates.as_ref()? {
+                // An option without a value makes the field fit everything.
+                patterns.extend(template.fill(values)?.into_iter().map(Pattern::new));
+            }
+            Some(patterns)
+        };
+        Interest {
+            kind: self.kind,
+            type_name: field(&self.type_name),
+            channel: field(&self.channel),
+            role: field(&self.role),
+            node: field(&self.node),
+        }
+    }
+}
+
+impl OptionSpec {
+    /// The value that a module's option has on this node, in this role or transport, when it is
+    /// not given: names filled in, and relative paths starting at `folder`.
+    pub(crate) fn default_for(&self, node: &str, instance: &str, folder: &Path) -> Value {
+        let DefaultValue::Value(default) = &self.default else {
+            return Value::Null;
+        };
+        let text = |text: &str| {
+            let filled = match Template::parse(text) {
+                Ok(template) => {
+                    template.fill_one(|name| if name == "node" { node } else { instance })
+                }
+                // Refused when the metadata was read.
+                Err(_) => text.to_owned(),
+            };
+            match self.kind {
+                ValueKind::Path => located(&filled, Some(folder)),
+                _ => filled,
+            }
+        };
+        default.map_texts(&text)
+    }
+}
