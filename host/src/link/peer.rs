@@ -638,7 +638,9 @@ impl Peer {
 
     /// Whether `output` would have something to write over this link.
     pub fn wants_output(&self, key: LinkKey, now: Moment) -> bool {
-        let Some(link) = self.link(key) else { return false };
+        let Some(link) = self.link(key) else {
+            return false;
+        };
         let due = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
         !link.hello_sent
             || link.stage == Stage::Closing

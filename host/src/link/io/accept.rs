@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::PeerLink;
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
 use super::feed::Feed;
 use super::stream::stream;
-use super::PeerLink;
 use crate::auth::secured::Secured;
 use crate::auth::ssh;
 use crate::clock;
@@ -28,7 +28,10 @@ pub struct AcceptLimits {
 
 impl Default for AcceptLimits {
     fn default() -> Self {
-        Self { total: 64, per_address: 8 }
+        Self {
+            total: 64,
+            per_address: 8,
+        }
     }
 }
 
@@ -52,7 +55,14 @@ impl Listener {
     /// A listener for links with `peers`.
     pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
         let unproven = Mutex::default();
-        Self { shared: Arc::new(Shared { peers, dialling, limits, unproven }) }
+        Self {
+            shared: Arc::new(Shared {
+                peers,
+                dialling,
+                limits,
+                unproven,
+            }),
+        }
     }
 
     /// Takes a connection that came over the transport of this name. Must be called on the
@@ -83,28 +93,36 @@ async fn secure(
     transport: &str,
     connection: Connection,
 ) -> Result<(), String> {
-    let path = Path { transport: transport.to_owned(), address: connection.address };
+    let path = Path {
+        transport: transport.to_owned(),
+        address: connection.address,
+    };
     let socket = stream(connection.stream).map_err(|error| error.to_string())?;
-    let slot: Arc<OnceLock<(Arc<PeerLink>, Option<LinkKey>)>> = Arc::default();
+    let slot: Arc<OnceLock<(Arc<PeerLink>, LinkKey)>> = Arc::default();
     let receiver = {
         let (slot, shared) = (Arc::clone(&slot), Arc::clone(shared));
         move |peer: &NodeName| {
             let now = clock::now();
-            // Every node that is trusted has its place among the peers.
-            let link = shared.peers.get(peer).map(|(link, _)| Arc::clone(link));
-            let link = link.unwrap_or_else(|| unreachable!("a trusted node without a place"));
-            let key = link.change(now, |peer| peer.accepted(path, now));
-            let _ = slot.set((Arc::clone(&link), key));
-            Feed::new(link, Arc::clone(&shared.dialling.arrivals), key)
+            let link = shared.peers.get(peer).and_then(|(link, _)| {
+                let key = link.change(now, |peer| peer.accepted(path, now))?;
+                Some((Arc::clone(link), key))
+            });
+            if let Some(link) = &link {
+                let _ = slot.set(link.clone());
+            }
+            Feed::new(link, Arc::clone(&shared.dialling.arrivals))
         }
     };
     let handshake = ssh::accept(socket, &shared.dialling.endpoint, receiver);
     let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("it did not prove who it is within {} s", HANDSHAKE_LIMIT.as_secs())),
+        Err(_) => Err(format!(
+            "it did not prove who it is within {} s",
+            HANDSHAKE_LIMIT.as_secs()
+        )),
     };
-    let Some((link, Some(key))) = slot.get() else {
+    let Some((link, key)) = slot.get() else {
         return secured.map(|_| ());
     };
     match secured {
@@ -136,7 +154,10 @@ struct Place {
 
 impl Place {
     fn take(shared: &Arc<Shared>, host: String) -> Option<Self> {
-        let mut unproven = shared.unproven.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unproven = shared
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let total: usize = unproven.values().sum();
         let here = unproven.get(&host).copied().unwrap_or(0);
         if total >= shared.limits.total || here >= shared.limits.per_address {
@@ -144,13 +165,20 @@ impl Place {
         }
         unproven.insert(host.clone(), here + 1);
         drop(unproven);
-        Some(Self { shared: Arc::clone(shared), host })
+        Some(Self {
+            shared: Arc::clone(shared),
+            host,
+        })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut unproven = self.shared.unproven.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unproven = self
+            .shared
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = unproven.get_mut(&self.host) {
             *count -= 1;
             if *count == 0 {

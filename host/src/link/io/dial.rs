@@ -58,24 +58,33 @@ pub(super) async fn dial(
     let transport = route.name.clone();
     let connection = connect(route).await?;
     let address = connection.address.clone();
-    let path = Path { transport, address: address.clone() };
+    let path = Path {
+        transport,
+        address: address.clone(),
+    };
     let socket = stream(connection.stream).map_err(|error| format!("{address}: {error}"))?;
     let slot: Arc<OnceLock<Option<LinkKey>>> = Arc::default();
     let receiver = {
-        let (slot, link, arrivals) =
-            (Arc::clone(&slot), Arc::clone(link), Arc::clone(&dialling.arrivals));
+        let (slot, link, arrivals) = (
+            Arc::clone(&slot),
+            Arc::clone(link),
+            Arc::clone(&dialling.arrivals),
+        );
         move |_: &_| {
             let now = clock::now();
             let key = link.change(now, |peer| peer.linked(attempt, path, now));
             let _ = slot.set(key);
-            Feed::new(link, arrivals, key)
+            Feed::new(key.map(|key| (link, key)), arrivals)
         }
     };
     let handshake = ssh::connect(socket, &dialling.endpoint, link.name(), receiver);
     let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
         Ok(Err(error)) => Err(format!("{address}: {error}")),
-        Err(_) => Err(format!("{address}: no answer within {} s", HANDSHAKE_LIMIT.as_secs())),
+        Err(_) => Err(format!(
+            "{address}: no answer within {} s",
+            HANDSHAKE_LIMIT.as_secs()
+        )),
     };
     match (secured, slot.get().copied().flatten()) {
         (Ok(secured), Some(key)) => Ok((key, secured)),
@@ -110,7 +119,9 @@ async fn connect(route: Route) -> Result<Connection, String> {
         if let Some(address) = addresses.next() {
             let (route, sender) = (route.clone(), sender.clone());
             tries.spawn_blocking(move || {
-                let connection = route.transport.connect(&route.peer, &address, CONNECT_LIMIT);
+                let connection = route
+                    .transport
+                    .connect(&route.peer, &address, CONNECT_LIMIT);
                 if connection.is_err() {
                     // The next address need not wait for its turn.
                     let _ = sender.try_send(());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialling, Route, dial};
@@ -14,7 +14,7 @@ use crate::link::{Action, AttemptId, LinkKey, Notice};
 use crate::names::NodeName;
 
 /// How many dials there may be at once, over all peers: each holds a few threads.
-pub(super) const MAX_DIALS: usize = 32;
+pub const MAX_DIALS: usize = 32;
 
 /// Hears what links do, for the log and for people.
 pub trait LinkObserver: Send + Sync + 'static {
@@ -34,7 +34,7 @@ pub struct Driver {
     observer: Arc<dyn LinkObserver>,
     dials: Arc<Semaphore>,
     /// Links that were accepted come in here.
-    accepted: tokio::sync::mpsc::Receiver<(LinkKey, Secured)>,
+    accepted: mpsc::Receiver<(LinkKey, Secured)>,
     tasks: JoinSet<Finished>,
     attempts: HashMap<AttemptId, AbortHandle>,
     writers: HashMap<LinkKey, AbortHandle>,
@@ -54,7 +54,7 @@ impl Driver {
         dialling: Dialling,
         observer: Arc<dyn LinkObserver>,
         dials: Arc<Semaphore>,
-        accepted: tokio::sync::mpsc::Receiver<(LinkKey, Secured)>,
+        accepted: mpsc::Receiver<(LinkKey, Secured)>,
     ) -> Self {
         Self {
             link,
@@ -70,7 +70,7 @@ impl Driver {
     }
 
     /// Runs until the peer has stopped and its links are closed.
-    pub async fn run(mut self, stopping: Arc<tokio::sync::Notify>) {
+    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let mut stopped = false;
         loop {
             let timeout = self.step();
@@ -87,7 +87,7 @@ impl Driver {
                         self.finished(finished);
                     }
                 }
-                () = stopping.notified(), if !stopped => {
+                _ = stopping.wait_for(|stopping| *stopping), if !stopped => {
                     stopped = true;
                     let now = clock::now();
                     self.link.change(now, |peer| peer.stop(now));
@@ -159,7 +159,8 @@ impl Driver {
                 match result {
                     Ok((key, secured)) => self.serve(key, secured),
                     Err(reason) => {
-                        self.observer.dial_failed(self.link.name(), &transport, &reason);
+                        self.observer
+                            .dial_failed(self.link.name(), &transport, &reason);
                         let now = clock::now();
                         self.link.change(now, |peer| peer.dial_failed(attempt, now));
                     }
@@ -172,7 +173,10 @@ impl Driver {
     }
 
     fn serve(&mut self, key: LinkKey, secured: Secured) {
-        if !self.link.look(|peer| peer.links().any(|other| other == key)) {
+        if !self
+            .link
+            .look(|peer| peer.links().any(|other| other == key))
+        {
             // It was closed while it was being made; dropping it closes it.
             return;
         }

@@ -10,32 +10,32 @@ use crate::wire::{FrameDecoder, FrameError};
 
 /// Takes the bytes of one link. It exists from the moment that the peer is authenticated.
 pub(super) struct Feed {
-    link: Arc<PeerLink>,
-    arrivals: Arc<dyn Arrivals>,
     /// None when the core did not want the link.
-    key: Option<LinkKey>,
+    link: Option<(Arc<PeerLink>, LinkKey)>,
+    arrivals: Arc<dyn Arrivals>,
     decoder: FrameDecoder,
 }
 
 impl Feed {
-    pub(super) fn new(
-        link: Arc<PeerLink>,
-        arrivals: Arc<dyn Arrivals>,
-        key: Option<LinkKey>,
-    ) -> Self {
-        Self { link, arrivals, key, decoder: FrameDecoder::default() }
+    pub(super) fn new(link: Option<(Arc<PeerLink>, LinkKey)>, arrivals: Arc<dyn Arrivals>) -> Self {
+        Self {
+            link,
+            arrivals,
+            decoder: FrameDecoder::default(),
+        }
     }
 }
 
 impl Receiver for Feed {
     fn data(&mut self, bytes: &[u8]) -> Result<(), Refused> {
-        let Some(key) = self.key else {
+        let Some((link, key)) = &self.link else {
             return Err(Refused::new("this node does not want the link"));
         };
+        let key = *key;
         let now = clock::now();
         let mut deliveries = Vec::new();
         let decoder = &mut self.decoder;
-        let result = self.link.change(now, |peer| {
+        let result = link.change(now, |peer| {
             let result = decoder.decode(bytes, |frame| {
                 let delivery = peer
                     .received(key, frame, now)
@@ -48,7 +48,7 @@ impl Receiver for Feed {
             result
         });
         for delivery in deliveries {
-            self.arrivals.deliver(self.link.name(), delivery, now);
+            self.arrivals.deliver(link.name(), delivery, now);
         }
         result.map_err(|Broken(reason)| Refused::new(reason))
     }

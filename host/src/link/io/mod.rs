@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub use accept::{AcceptLimits, Listener};
-pub use dial::Dialling;
-pub use driver::{Driver, LinkObserver};
+pub use accept::{AcceptLimits, Listener, Peers};
+pub use dial::{Dialling, Route};
+pub use driver::{Driver, LinkObserver, MAX_DIALS};
 
 use super::{Delivery, LinkKey, Output, Peer};
 use crate::clock::{self, Moment};
@@ -64,7 +64,11 @@ impl PeerLink {
     pub fn new(peer: Peer) -> Arc<Self> {
         Arc::new(Self {
             name: peer.settings().peer.clone(),
-            state: Mutex::new(State { peer, armed: Some(Moment::ZERO), writers: Vec::new() }),
+            state: Mutex::new(State {
+                peer,
+                armed: Some(Moment::ZERO),
+                writers: Vec::new(),
+            }),
             changed: Notify::new(),
         })
     }

@@ -56,7 +56,11 @@ struct Registration<'a> {
 
 impl<'a> Registration<'a> {
     fn new(link: &'a PeerLink, key: LinkKey) -> Self {
-        Self { link, key, wake: link.add_writer(key) }
+        Self {
+            link,
+            key,
+            wake: link.add_writer(key),
+        }
     }
 }
 
