@@ -106,10 +106,7 @@ extern "C" fn construct_transport<T: Transport>() -> RootModuleResult {
     erase(transport_module::<T>())
 }
 
-fn erase<M: RootModule + StableAbi>(module: M) -> RootModuleResult
-where
-    M: PrefixRefTrait,
-{
+fn erase<M: RootModule + StableAbi + PrefixRefTrait>(module: M) -> RootModuleResult {
     // SAFETY: the host casts it back to the same type, after it has checked the layout that the
     // header carries.
     RResult::ROk(unsafe { module.to_prefix_ref().cast::<ErasedPrefix>() })
