@@ -270,7 +270,11 @@ fn what_cannot_be_written_at_the_end_is_an_error() -> Result<(), Error> {
     let mut bench = logger(&path).start()?;
     log(&mut bench, "one")?;
     let error = bench.stop().unwrap_err();
-    assert!(error.to_string().starts_with("lines of the log that are lost: 1: "));
+    assert!(
+        error
+            .to_string()
+            .starts_with("lines of the log that are lost: 1: ")
+    );
     Ok(())
 }
 

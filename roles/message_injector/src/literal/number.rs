@@ -56,11 +56,17 @@ fn float(digits: &str, negative: bool, token: &str) -> Result<Value, String> {
 /// Python lets one underscore stand between two digits, and behind `0x`.
 fn without_underscores(token: &str) -> Result<String, String> {
     let bytes = token.as_bytes();
+    let has_prefix = matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
     for (at, _) in token.match_indices('_') {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         let after = bytes.get(at + 1);
-        let between = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-        if !between(before) || !between(after) {
+        let is_digit = |byte: Option<&u8>| {
+            byte.is_some_and(|byte| match has_prefix {
+                true => byte.is_ascii_alphanumeric(),
+                false => byte.is_ascii_digit(),
+            })
+        };
+        if !is_digit(before) || !is_digit(after) {
             return Err(no_number(token));
         }
     }
