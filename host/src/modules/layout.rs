@@ -19,7 +19,7 @@ pub(super) fn check(
     of_module: &'static TypeLayout,
     module: Version,
 ) -> Result<(), String> {
-    let checked = if module.minor < kozo_abi::VERSION.minor {
+    let checked = if module < kozo_abi::VERSION {
         check_layout_compatibility(of_module, own)
     } else {
         check_layout_compatibility(own, of_module)
@@ -38,14 +38,19 @@ fn difference(errors: &AbiInstabilityErrors) -> String {
     let Some(deepest) = deepest else {
         return "the difference is unknown".to_owned();
     };
-    let types = deepest.errs.iter().find_map(|error| match error {
-        AbiInstability::Name(names) => Some((names.expected.to_string(), names.found.to_string())),
+    let what = deepest.errs.iter().find_map(|error| match error {
+        AbiInstability::Name(types) => Some(format!(
+            "is `{}` in one, `{}` in the other",
+            types.expected, types.found
+        )),
+        AbiInstability::UnexpectedField(fields) => Some(format!(
+            "has `{}` in one where the other has `{}`",
+            fields.expected.name(),
+            fields.found.name()
+        )),
         _ => None,
     });
-    let what = match types {
-        Some((one, other)) => format!("`{one}` in one, `{other}` in the other"),
-        None => "not the same in both".to_owned(),
-    };
+    let what = what.unwrap_or_else(|| "is not the same in both".to_owned());
     let fields: Vec<_> = deepest
         .stack_trace
         .iter()
@@ -55,20 +60,14 @@ fn difference(errors: &AbiInstabilityErrors) -> String {
         })
         .collect();
     match fields.as_slice() {
+        // The first is the way to the root module itself.
+        [] | [_] => format!("what it exports {what}"),
         [.., owner, field] if is_named(field.name()) => {
-            format!(
-                "`{}` of `{}` is {what}",
-                field.name(),
-                owner.layout().name()
-            )
+            format!("`{}` of `{}` {what}", field.name(), owner.layout().name())
         }
-        [.., field] if field.name() != ROOT => format!("`{}` is {what}", field.layout().name()),
-        _ => format!("what it exports is {what}"),
+        [.., field] => format!("`{}` {what}", field.layout().name()),
     }
 }
-
-/// The name of the field through which everything is reached.
-const ROOT: &str = "0";
 
 /// Whether somebody gave a field its name: what a pointer points to, and what a function takes,
 /// are fields as well.

@@ -9,6 +9,7 @@ use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, elf};
 
 use crate::support::build::{METADATA, c_code, c_library, c_module, section};
+use crate::support::elf as elf_file;
 use crate::support::{find, folder, for_aarch64, inspect_error, patched, probe, read_error};
 
 #[test]
@@ -29,6 +30,24 @@ fn a_module_is_known_without_running_it() {
     let foreign = Inspected::new(Path::new("x.so"), &for_aarch64(probe())).unwrap();
     assert_eq!(foreign.image.architecture.to_string(), "aarch64");
     assert_eq!(foreign.metadata, inspected.metadata);
+}
+
+#[test]
+fn a_module_for_a_smaller_or_older_machine_is_known_as_well() {
+    const ARM: u16 = 40;
+    const POWERPC: u16 = 20;
+    let text = section(1, METADATA);
+    for (machine, is_little_endian, expected) in [(ARM, true, "arm"), (POWERPC, false, "powerpc")] {
+        let module = elf_file::module_32(machine, is_little_endian, &text);
+        let inspected = Inspected::new(Path::new("x.so"), &module).unwrap();
+        assert_eq!(inspected.image.architecture.to_string(), expected);
+        assert_eq!(inspected.image.needs, ["libc.so.6"]);
+        assert_eq!(inspected.metadata.name.as_str(), "made-in-c");
+        for end in 4..module.len() {
+            let text = inspect_error(&module[..end]);
+            assert!(text.starts_with("it is cut off"), "{end}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -60,8 +60,8 @@ fn an_interface_that_differs_without_saying_so_is_refused() {
     let error = load(&loader(), &other).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "its interface says that it has version 1.0.1, but differs from this host's: `extra` of `MessageView` is \
-         `RSlice<'a>` in one, `u64` in the other; build it again with an unchanged `kozo-abi`"
+        "its interface says that it has version 1.0.1, but differs from this host's: `MessageView` has `data` in one \
+         where the other has `extra`; build it again with an unchanged `kozo-abi`"
     );
     // What was compared before does not make the good one fail.
     load(&loader(), &probe()).unwrap();

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod elf;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
