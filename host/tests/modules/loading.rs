@@ -34,8 +34,9 @@ fn a_role_is_driven_through_its_whole_life() {
     );
 
     // Without a message it reports, and counts its runs in its storage.
+    // It may be driven from one thread now, from another one then.
     role.run().unwrap();
-    role.run().unwrap();
+    std::thread::scope(|scope| scope.spawn(|| role.run()).join().unwrap()).unwrap();
     assert_eq!(bench.last::<super::support::bench::Report>().1, 2);
     assert_eq!(bench.notes().stored, Some(vec![2]));
     assert_eq!(bench.notes().slept, [Duration::from_millis(7); 2]);
