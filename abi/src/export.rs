@@ -105,11 +105,7 @@ extern "C" fn construct_transport<T: Transport>() -> RootModuleResult {
     erase(transport_module::<T>())
 }
 
-<<<<<<< HEAD
 fn erase<M: RootModule + PrefixRefTrait>(module: M) -> RootModuleResult {
-=======
-fn erase<M: RootModule>(module: M) -> RootModuleResult {
->>>>>>> modules
     // SAFETY: the host casts it back to the same type, after it has checked the layout that the
     // header carries.
     RResult::ROk(unsafe { module.to_prefix_ref().cast::<ErasedPrefix>() })
