@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use abi_stable::library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult};
 use abi_stable::marker_type::ErasedPrefix;
-use abi_stable::prefix_type::WithMetadata;
+use abi_stable::prefix_type::{PrefixRefTrait, WithMetadata};
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 
 use crate::ffi::{
