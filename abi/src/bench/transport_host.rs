@@ -88,6 +88,8 @@ const VTABLE: &WithMetadata<TransportHostVtable> = &WithMetadata::new(TransportH
     stopping,
     wait_readable,
     log,
+    #[cfg(feature = "next-minor-fixture")]
+    next_minor,
 });
 
 fn host<'a>(context: *const ()) -> &'a Host {
@@ -148,4 +150,9 @@ extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     logged.push((Level::from_number(level), text.as_str().to_owned()));
+}
+
+#[cfg(feature = "next-minor-fixture")]
+extern "C" fn next_minor(_context: *const ()) -> u64 {
+    1
 }
