@@ -6,9 +6,14 @@
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod interest;
 pub mod link;
 pub mod modules;
 pub mod names;
 pub mod queue;
+pub mod roles;
+pub mod router;
+pub mod storage;
+pub mod transports;
 pub mod wire;

@@ -19,9 +19,9 @@ use crate::config::{self, Network, Problems};
 use crate::interest::Interests;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
-use crate::roles::{HostedRole, Inbox, RoleSetup};
+use crate::roles::{self, HostedRole, Inbox, RoleSetup};
 use crate::router::{LocalRole, MaxAges, Router};
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use crate::transports::{Acceptor, Transports};
 use crate::wire::{RoleInterests, SessionId};
 
@@ -60,6 +60,12 @@ pub enum StartError {
     /// The options `cipher` and `hmac`.
     #[error(transparent)]
     Algorithms(#[from] AlgorithmError),
+    /// The folder `roleStorage`.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A role.
+    #[error(transparent)]
+    Role(#[from] roles::StartError),
     /// The system refuses something that every daemon needs.
     #[error("{what}: {error}")]
     System {
@@ -118,8 +124,9 @@ impl Daemon {
         let endpoint = endpoint(&network, own)?;
         let transports = Transports::new(&network, &node, &registry)?;
         let session = SessionId(random()?);
-        let inboxes = own.roles.iter().map(|role| Arc::new(Inbox::new(role.inbox.into())));
-        let inboxes: Vec<Arc<Inbox>> = inboxes.collect();
+        let storage = own.role_storage.as_deref().map(|folder| Storage::open(folder, &node));
+        let storage = storage.transpose()?;
+        let inboxes: Vec<_> = own.roles.iter().map(|role| Inbox::new(role.inbox)).collect();
         let peers = links::peers(&network, own, session, &interests(own), random()?);
         let ages =
             MaxAges { message: own.settings.message_max_age, order: own.settings.order_max_age };
@@ -138,23 +145,12 @@ impl Daemon {
                 .map_err(StartError::system("cannot start a thread for a transport"))?;
         }
         let registry = Arc::new(registry);
-        let storage = own.role_storage.clone().map(Storage::new);
         let mut roles = Vec::with_capacity(own.roles.len());
         for (role, inbox) in own.roles.iter().zip(inboxes) {
+            let setup = RoleSetup::new(own, role, storage.as_ref())?;
             let (registry, module) = (Arc::clone(&registry), role.module.clone());
             let load = move || registry.load_role(&module).map_err(|error| error.to_string());
-            let setup = RoleSetup {
-                node: node.clone(),
-                name: role.name.clone(),
-                module: role.module.clone(),
-                options: role.options.clone(),
-                inbox,
-                longest_wait: own.settings.connection_retry,
-                storage: storage.clone(),
-                sink: Arc::clone(&router) as _,
-            };
-            let started = HostedRole::start(setup, load);
-            roles.push(started.map_err(StartError::system("cannot start a thread for a role"))?);
+            roles.push(HostedRole::start(setup, inbox, Arc::clone(&router) as _, load)?);
         }
         tracing::info!(
             target: "kozo",
@@ -191,17 +187,15 @@ impl Daemon {
     /// Roles first, so that their last words are sent; then the queues; then the links.
     async fn stop(&mut self) {
         self.roles.iter().for_each(HostedRole::stop);
-        let deadline = clock::now() + ROLE_STOP_LIMIT;
-        for role in &self.roles {
-            if !role.stopped_by(deadline).await {
-                tracing::warn!(
-                    target: "role",
-                    role = %role.name(),
-                    "did not stop within {} s and is left behind",
-                    ROLE_STOP_LIMIT.as_secs(),
-                );
+        let roles = std::mem::take(&mut self.roles);
+        let joined = tokio::task::spawn_blocking(move || {
+            let deadline = clock::now() + ROLE_STOP_LIMIT;
+            for role in &roles {
+                role.join(deadline.since(clock::now()));
             }
-        }
+        });
+        // It does not panic, and whether it did makes no difference to the links.
+        let _ = joined.await;
         self.links.flush(FLUSH_LIMIT).await;
         self.stopping.send_replace(true);
         self.transports.stop();

@@ -46,7 +46,7 @@ impl Transports {
     /// What the transports say about their options, all of it; or a module that does not load.
     pub fn new(network: &Network, own: &NodeName, registry: &Registry) -> Result<Self, Problems> {
         let mut transports = Self { own: Vec::new(), peers: HashMap::new() };
-        let mut problems = Problems::new();
+        let mut problems = Problems::new(network.file.clone());
         for (node, configured) in &network.nodes {
             for transport in &configured.transports {
                 let local = node == own;
@@ -57,13 +57,13 @@ impl Transports {
                     Ok(()) => {}
                     Err(reason) => {
                         let path = format!("system.{node}.transports.{}", transport.name);
-                        problems.push(Problem::error(Some(transport.place), path, reason));
+                        problems.push(Problem::error(transport.place, path, reason));
                     }
                 }
             }
         }
         if problems.has_errors() {
-            return Err(problems.about(&network.file));
+            return Err(problems);
         }
         Ok(transports)
     }
