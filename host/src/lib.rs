@@ -10,4 +10,5 @@ pub mod link;
 pub mod modules;
 pub mod names;
 pub mod queue;
+pub mod storage;
 pub mod wire;
