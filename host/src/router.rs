@@ -56,7 +56,10 @@ pub struct RemotePeer {
 impl RemotePeer {
     /// A peer whose roles have these interests, as far as the file tells.
     pub fn new(link: Arc<PeerLink>, wanted: Vec<Interests>) -> Self {
-        Self { link, wanted: RwLock::new(wanted) }
+        Self {
+            link,
+            wanted: RwLock::new(wanted),
+        }
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
@@ -86,7 +89,8 @@ impl Router {
         ages: MaxAges,
     ) -> Self {
         let may_send = |peer: &RemotePeer| {
-            peer.link.look(|peer| peer.settings().outgoing != ConnectPolicy::Never)
+            peer.link
+                .look(|peer| peer.settings().outgoing != ConnectPolicy::Never)
         };
         let peers: Vec<_> = peers.into_iter().filter(may_send).collect();
         let places = peers
@@ -111,11 +115,24 @@ impl Router {
     }
 
     /// Hands a message to the roles here that want it.
-    fn deliver_here(&self, sender: &NodeName, message: &Message, age: Duration, remaining: Duration, now: Moment) {
+    fn deliver_here(
+        &self,
+        sender: &NodeName,
+        message: &Message,
+        age: Duration,
+        remaining: Duration,
+        now: Moment,
+    ) {
         let subject = message.subject(sender.as_str());
-        for role in self.roles.iter().filter(|role| role.interests.matches(&subject)) {
+        for role in self
+            .roles
+            .iter()
+            .filter(|role| role.interests.matches(&subject))
+        {
             if message.kind() == Kind::Order
-                && !role.accept_orders_from.accept(message.role(), sender.as_str())
+                && !role
+                    .accept_orders_from
+                    .accept(message.role(), sender.as_str())
             {
                 self.orders_refused.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(
@@ -156,7 +173,11 @@ impl MessageSink for Router {
     fn send(&self, _from: &RoleName, message: Message, wait: Duration) -> bool {
         let now = clock::now();
         let subject = message.subject(self.node.as_str());
-        let wanting = self.peers.iter().filter(|peer| peer.wants(&subject)).map(|peer| &peer.link);
+        let wanting = self
+            .peers
+            .iter()
+            .filter(|peer| peer.wants(&subject))
+            .map(|peer| &peer.link);
         if wait.is_zero() {
             for link in wanting {
                 link.send(message.clone(), now);
@@ -182,9 +203,13 @@ impl Arrivals for Router {
 
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {
         if let Some(&place) = self.places.get(node) {
-            let learnt = interests.into_iter().map(|role| Interests::Known(role.interests));
-            *self.peers[place].wanted.write().unwrap_or_else(PoisonError::into_inner) =
-                learnt.collect();
+            let learnt = interests
+                .into_iter()
+                .map(|role| Interests::Known(role.interests));
+            *self.peers[place]
+                .wanted
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = learnt.collect();
         }
     }
 
@@ -203,13 +228,19 @@ struct Room {
 
 impl Room {
     fn generation(&self) -> u64 {
-        *self.generation.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there may be more room than at generation `seen`; false at the deadline.
     fn wait(&self, seen: u64, deadline: Instant) -> bool {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (_generation, waited) = self
             .changed
             .wait_timeout_while(generation, remaining, |generation| *generation == seen)
@@ -218,7 +249,10 @@ impl Room {
     }
 
     fn made(&self) {
-        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += 1;
         // Without a waiter this is no system call.
         self.changed.notify_all();
     }

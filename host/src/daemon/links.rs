@@ -71,7 +71,10 @@ pub(super) fn remote(network: &Network, links: &[Arc<PeerLink>]) -> Vec<RemotePe
         let roles = node.map_or(&[][..], |node| &node.roles);
         roles.iter().map(|role| role.interests.clone()).collect()
     };
-    links.iter().map(|link| RemotePeer::new(Arc::clone(link), wanted(link))).collect()
+    links
+        .iter()
+        .map(|link| RemotePeer::new(Arc::clone(link), wanted(link)))
+        .collect()
 }
 
 /// The links of a node.
@@ -90,7 +93,10 @@ impl Links {
         router: Arc<Router>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let dialling = Dialling { endpoint, arrivals: router };
+        let dialling = Dialling {
+            endpoint,
+            arrivals: router,
+        };
         let observer: Arc<dyn LinkObserver> = Arc::new(LinkLog::default());
         let dials = Arc::new(Semaphore::new(MAX_DIALS));
         let mut drivers = JoinSet::new();
@@ -111,7 +117,11 @@ impl Links {
             drivers.spawn(driver.run(stop.clone()));
         }
         let listener = Listener::new(by_name, dialling, AcceptLimits::default());
-        Self { peers, listener, drivers }
+        Self {
+            peers,
+            listener,
+            drivers,
+        }
     }
 
     /// Takes the connections that transports accept.
@@ -126,12 +136,16 @@ impl Links {
         while self.peers.iter().any(waiting) && clock::now() < deadline {
             tokio::time::sleep(FLUSH_POLL).await;
         }
-        let left: usize = self.peers.iter().map(|link| {
-            link.look(|peer| {
-                let status = peer.status();
-                status.queued.0 + status.in_flight.0
+        let left: usize = self
+            .peers
+            .iter()
+            .map(|link| {
+                link.look(|peer| {
+                    let status = peer.status();
+                    status.queued.0 + status.in_flight.0
+                })
             })
-        }).sum();
+            .sum();
         if left > 0 {
             tracing::info!(target: "link", messages = left, "are left behind");
         }

@@ -119,38 +119,73 @@ struct Daemon {
 
 impl Daemon {
     fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { network, node, registry } = setup;
+        let Setup {
+            network,
+            node,
+            registry,
+        } = setup;
         let own = network.node(&node)?;
         let endpoint = endpoint(&network, own)?;
         let transports = Transports::new(&network, &node, &registry)?;
         let session = SessionId(random()?);
-        let storage = own.role_storage.as_deref().map(|folder| Storage::open(folder, &node));
+        let storage = own
+            .role_storage
+            .as_deref()
+            .map(|folder| Storage::open(folder, &node));
         let storage = storage.transpose()?;
-        let inboxes: Vec<_> = own.roles.iter().map(|role| Inbox::new(role.inbox)).collect();
+        let inboxes: Vec<_> = own
+            .roles
+            .iter()
+            .map(|role| Inbox::new(role.inbox))
+            .collect();
         let peers = links::peers(&network, own, session, &interests(own), random()?);
-        let ages =
-            MaxAges { message: own.settings.message_max_age, order: own.settings.order_max_age };
-        let local = own.roles.iter().zip(&inboxes).map(|(role, inbox)| LocalRole {
-            name: role.name.clone(),
-            interests: role.interests.clone(),
-            accept_orders_from: role.accept_orders_from.clone(),
-            inbox: Arc::clone(inbox),
-        });
-        let router = Router::new(node.clone(), local.collect(), links::remote(&network, &peers), ages);
+        let ages = MaxAges {
+            message: own.settings.message_max_age,
+            order: own.settings.order_max_age,
+        };
+        let local = own
+            .roles
+            .iter()
+            .zip(&inboxes)
+            .map(|(role, inbox)| LocalRole {
+                name: role.name.clone(),
+                interests: role.interests.clone(),
+                accept_orders_from: role.accept_orders_from.clone(),
+                inbox: Arc::clone(inbox),
+            });
+        let router = Router::new(
+            node.clone(),
+            local.collect(),
+            links::remote(&network, &peers),
+            ages,
+        );
         let router = Arc::new(router);
         let (stopping, stop) = watch::channel(false);
         let links = Links::start(peers, &transports, endpoint, Arc::clone(&router), stop);
         for transport in transports.own() {
-            Acceptor::start(transport, links.listener(), tokio::runtime::Handle::current())
-                .map_err(StartError::system("cannot start a thread for a transport"))?;
+            Acceptor::start(
+                transport,
+                links.listener(),
+                tokio::runtime::Handle::current(),
+            )
+            .map_err(StartError::system("cannot start a thread for a transport"))?;
         }
         let registry = Arc::new(registry);
         let mut roles = Vec::with_capacity(own.roles.len());
         for (role, inbox) in own.roles.iter().zip(inboxes) {
             let setup = RoleSetup::new(own, role, storage.as_ref())?;
             let (registry, module) = (Arc::clone(&registry), role.module.clone());
-            let load = move || registry.load_role(&module).map_err(|error| error.to_string());
-            roles.push(HostedRole::start(setup, inbox, Arc::clone(&router) as _, load)?);
+            let load = move || {
+                registry
+                    .load_role(&module)
+                    .map_err(|error| error.to_string())
+            };
+            roles.push(HostedRole::start(
+                setup,
+                inbox,
+                Arc::clone(&router) as _,
+                load,
+            )?);
         }
         tracing::info!(
             target: "kozo",
@@ -160,7 +195,13 @@ impl Daemon {
             peers = network.nodes.len() - 1,
             "started",
         );
-        Ok(Self { node, roles, transports, links, stopping })
+        Ok(Self {
+            node,
+            roles,
+            transports,
+            links,
+            stopping,
+        })
     }
 
     async fn run(mut self, mut signals: Signals) {
@@ -206,12 +247,23 @@ impl Daemon {
 fn endpoint(network: &Network, own: &config::Node) -> Result<Endpoint, StartError> {
     let key = keys::load_private(&own.private_key)?;
     keys::matches(&key, &own.public_keys)?;
-    let identity = Identity { node: own.name.clone(), key: Arc::new(key) };
-    let trust: Trust =
-        network.nodes.values().map(|node| (node.name.clone(), node.public_keys.clone())).collect();
+    let identity = Identity {
+        node: own.name.clone(),
+        key: Arc::new(key),
+    };
+    let trust: Trust = network
+        .nodes
+        .values()
+        .map(|node| (node.name.clone(), node.public_keys.clone()))
+        .collect();
     let algorithms = Algorithms::new(&own.settings.ciphers, &own.settings.macs)?;
     let max_packet = own.settings.max_buffer_read_size;
-    Ok(Endpoint::new(identity, Arc::new(trust), &algorithms, max_packet))
+    Ok(Endpoint::new(
+        identity,
+        Arc::new(trust),
+        &algorithms,
+        max_packet,
+    ))
 }
 
 /// What this node's roles want to hear of, for the hello.

@@ -21,7 +21,10 @@ impl LinkObserver for LinkLog {
     fn notice(&self, peer: &NodeName, notice: &Notice) {
         match notice {
             Notice::Up { path, dialled } => {
-                self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
+                self.failures
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(peer);
                 tracing::info!(
                     target: "link",
                     %peer,
@@ -31,14 +34,22 @@ impl LinkObserver for LinkLog {
                     "up",
                 );
             }
-            Notice::Down { path, reason, replaced: true } => tracing::info!(
+            Notice::Down {
+                path,
+                reason,
+                replaced: true,
+            } => tracing::info!(
                 target: "link",
                 %peer,
                 transport = path.transport,
                 address = path.address,
                 "another link carries on: {reason}",
             ),
-            Notice::Down { path, reason, replaced: false } => tracing::warn!(
+            Notice::Down {
+                path,
+                reason,
+                replaced: false,
+            } => tracing::warn!(
                 target: "link",
                 %peer,
                 transport = path.transport,
@@ -60,8 +71,10 @@ impl LinkObserver for LinkLog {
                 "missed messages that the peer had dropped: its queue was full or they were too old",
             ),
             Notice::OtherConfig => {
-                let mut warned =
-                    self.other_config.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut warned = self
+                    .other_config
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 if !warned.contains(peer) {
                     warned.push(peer.clone());
                     tracing::warn!(

@@ -45,7 +45,9 @@ impl Acceptor {
             runtime,
         };
         let name = format!("accept {}", transport.name);
-        thread::Builder::new().name(name).spawn(move || acceptor.run())
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || acceptor.run())
     }
 
     fn run(&self) {
@@ -71,7 +73,8 @@ impl Acceptor {
                     }
                 }
                 Err(error) => {
-                    self.services.report(&format!("cannot accept a connection: {error}"));
+                    self.services
+                        .report(&format!("cannot accept a connection: {error}"));
                     if !self.services.sleep(retry) {
                         return;
                     }
@@ -85,7 +88,8 @@ impl Acceptor {
     fn persist(&self, what: &str, mut step: impl FnMut() -> Result<(), String>) -> bool {
         let mut retry = FIRST_RETRY;
         while let Err(error) = step() {
-            self.services.report(&format!("{what}, tried again later: {error}"));
+            self.services
+                .report(&format!("{what}, tried again later: {error}"));
             if !self.services.sleep(retry) {
                 return false;
             }

@@ -14,7 +14,7 @@ use crate::config::{self, Network, Problem, Problems};
 use crate::link::Candidate;
 use crate::link::io::Route;
 use crate::modules::registry::Registry;
-use crate::modules::transport::{PeerDescription, TransportInstance};
+use crate::modules::transport::{PeerDescription, TransportInstance, TransportServices};
 use crate::names::NodeName;
 
 /// One transport of this node.
@@ -45,13 +45,18 @@ impl Transports {
     /// # Errors
     /// What the transports say about their options, all of it; or a module that does not load.
     pub fn new(network: &Network, own: &NodeName, registry: &Registry) -> Result<Self, Problems> {
-        let mut transports = Self { own: Vec::new(), peers: HashMap::new() };
+        let mut transports = Self {
+            own: Vec::new(),
+            peers: HashMap::new(),
+        };
         let mut problems = Problems::new(network.file.clone());
         for (node, configured) in &network.nodes {
             for transport in &configured.transports {
                 let local = node == own;
                 // Without options the module is not here: `kozo check` has warned of it.
-                let Some(options) = &transport.options else { continue };
+                let Some(options) = &transport.options else {
+                    continue;
+                };
                 let made = make(node, transport, options, local, registry);
                 match made.and_then(|made| transports.add(node, transport, options, made)) {
                     Ok(()) => {}
@@ -80,7 +85,13 @@ impl Transports {
         if services.is_local() {
             let name = transport.name.as_str().to_owned();
             let instance = Arc::new(instance);
-            self.own.push(OwnTransport { name, instance, services, priority, can_accept });
+            self.own.push(OwnTransport {
+                name,
+                instance,
+                services,
+                priority,
+                can_accept,
+            });
         } else if can_accept {
             let description = PeerDescription {
                 node: node.as_str().to_owned(),
@@ -88,7 +99,13 @@ impl Transports {
                 module: transport.module.as_str().to_owned(),
                 options: encode(options)?,
             };
-            self.peers.entry(node.clone()).or_default().push(PeerTransport { description, priority });
+            self.peers
+                .entry(node.clone())
+                .or_default()
+                .push(PeerTransport {
+                    description,
+                    priority,
+                });
         }
         Ok(())
     }
@@ -104,7 +121,9 @@ impl Transports {
                     Ok(true) => {}
                     Ok(false) => continue,
                     Err(error) => {
-                        transport.services.report(&format!("`can_connect` failed: {error}"));
+                        transport
+                            .services
+                            .report(&format!("`can_connect` failed: {error}"));
                         continue;
                     }
                 }
@@ -132,7 +151,9 @@ impl Transports {
         for transport in &self.own {
             transport.services.stop();
             if let Err(error) = transport.instance.stop() {
-                transport.services.report(&format!("`stop` failed: {error}"));
+                transport
+                    .services
+                    .report(&format!("`stop` failed: {error}"));
             }
         }
     }
@@ -145,7 +166,9 @@ fn make(
     local: bool,
     registry: &Registry,
 ) -> Result<(TransportInstance, Arc<Services>), String> {
-    let module = registry.load_transport(&transport.module).map_err(|error| error.to_string())?;
+    let module = registry
+        .load_transport(&transport.module)
+        .map_err(|error| error.to_string())?;
     let services = Services::new(node, &transport.name, &transport.module, local)
         .map_err(|error| format!("no descriptor is left for its stop signal: {error}"))?;
     let instance = module.create(Arc::clone(&services) as _, &encode(options)?)?;

@@ -56,19 +56,21 @@ impl Services {
         self.log(Level::Error, text);
     }
 
-    fn wait(
-        &self,
-        fd: Option<BorrowedFd<'_>>,
-        time: Option<Duration>,
-    ) -> Result<Readiness, Errno> {
+    fn wait(&self, fd: Option<BorrowedFd<'_>>, time: Option<Duration>) -> Result<Readiness, Errno> {
         let deadline = time.map(|time| clock::now() + time);
         loop {
-            let mut watched = vec![PollFd::from_borrowed_fd(self.stop_signal.as_fd(), PollFlags::IN)];
+            let mut watched = vec![PollFd::from_borrowed_fd(
+                self.stop_signal.as_fd(),
+                PollFlags::IN,
+            )];
             watched.extend(fd.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
             let remaining = deadline.map(|deadline| {
                 let remaining = deadline.since(clock::now());
                 // Longer than the system can express is as good as for ever.
-                Timespec::try_from(remaining).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
+                Timespec::try_from(remaining).unwrap_or(Timespec {
+                    tv_sec: i64::MAX,
+                    tv_nsec: 0,
+                })
             });
             match poll(&mut watched, remaining.as_ref()) {
                 Ok(0) => return Ok(Readiness::TimedOut),
@@ -107,7 +109,8 @@ impl TransportServices for Services {
         fd: BorrowedFd<'_>,
         time: Option<Duration>,
     ) -> Result<Readiness, String> {
-        self.wait(Some(fd), time).map_err(|error| format!("waiting for a connection: {error}"))
+        self.wait(Some(fd), time)
+            .map_err(|error| format!("waiting for a connection: {error}"))
     }
 
     fn log(&self, level: Level, text: &str) {
