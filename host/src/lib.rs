@@ -10,5 +10,6 @@ pub mod link;
 pub mod modules;
 pub mod names;
 pub mod queue;
+pub mod roles;
 pub mod storage;
 pub mod wire;
