@@ -22,15 +22,26 @@ fn last_tick(file: &Path) -> Option<LastTick> {
 fn a_timers_ticks_reach_a_cuckoo_and_a_logger_on_other_nodes() {
     let mut scene = Scene::new(&["clock", "cottage", "scribe"]);
     let log = scene.folder().join("scribe.log");
-    scene.role("clock", "timer1", "{type: timer, tick: 0.2, message: cuckoo time}");
+    scene.role(
+        "clock",
+        "timer1",
+        "{type: timer, tick: 0.2, message: cuckoo time}",
+    );
     scene.role("cottage", "cuckoo", "{timer: timer1}");
-    scene.role("scribe", "logger", &format!("{{file: {}, flushEvery: 1}}", log.display()));
+    scene.role(
+        "scribe",
+        "logger",
+        &format!("{{file: {}, flushEvery: 1}}", log.display()),
+    );
     let mut daemons = ["clock", "cottage", "scribe"].map(|node| scene.start(node));
     daemons[0].wait_for_link("cottage");
     let tick = wait_until("a tick is stored", || {
         last_tick(&scene.storage("cottage").join("cottage.cuckoo.kozo"))
     });
-    assert_eq!((tick.node.as_str(), tick.role.as_str()), ("clock", "timer1"));
+    assert_eq!(
+        (tick.node.as_str(), tick.role.as_str()),
+        ("clock", "timer1")
+    );
     assert_eq!(tick.message, "cuckoo time");
     wait_until("the log has lines of the timer and the cuckoo", || {
         let text = std::fs::read_to_string(&log).ok()?;

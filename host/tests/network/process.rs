@@ -47,7 +47,11 @@ impl Process {
             let said = Arc::clone(&said);
             move || listen(stderr, &said)
         });
-        Self { child, said, heard: 0 }
+        Self {
+            child,
+            said,
+            heard: 0,
+        }
     }
 
     /// Waits for the next line that fits, behind the last one that was waited for.
@@ -87,7 +91,10 @@ impl Process {
     /// Whether any line so far has this text in it.
     pub(crate) fn has_said(&self, text: &str) -> bool {
         let lines = self.said.lines.lock().unwrap();
-        lines.lines.iter().any(|line| line.to_string().contains(text))
+        lines
+            .lines
+            .iter()
+            .any(|line| line.to_string().contains(text))
     }
 
     /// The process's number.

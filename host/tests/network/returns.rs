@@ -8,8 +8,17 @@ fn a_killed_daemons_links_come_back_when_it_returns() {
     let mut scene = Scene::new(&["clock", "scribe"]);
     let log = scene.folder().join("scribe.log");
     scene.role("clock", "timer1", "{type: timer, tick: 0.1}");
-    scene.role("scribe", "logger", &format!("{{file: {}, flushEvery: 1}}", log.display()));
-    let lines = || std::fs::read_to_string(&log).unwrap_or_default().lines().count();
+    scene.role(
+        "scribe",
+        "logger",
+        &format!("{{file: {}, flushEvery: 1}}", log.display()),
+    );
+    let lines = || {
+        std::fs::read_to_string(&log)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
     let mut clock = scene.start("clock");
     for _ in 0..3 {
         let mut scribe = scene.start("scribe");
@@ -34,7 +43,9 @@ fn what_the_survivor_queued_while_its_peer_was_away_arrives_in_order_and_once() 
     let _clock = scene.start("clock");
     let mut scribe = scene.start("scribe");
     scribe.wait_for_link("clock");
-    wait_until("lines arrive", || std::fs::read_to_string(&log).ok().filter(|t| !t.is_empty()));
+    wait_until("lines arrive", || {
+        std::fs::read_to_string(&log).ok().filter(|t| !t.is_empty())
+    });
     scribe.signal(Signal::TERM);
     assert_eq!(scribe.end().code(), Some(0));
     let mut scribe = scene.start("scribe");

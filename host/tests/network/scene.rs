@@ -19,8 +19,20 @@ fn build_modules() {
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--manifest-path"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
-            .args(["-p", "kozo-role-timer", "-p", "kozo-role-cuckoo", "-p", "kozo-role-logger"])
-            .args(["-p", "kozo-role-message-injector", "-p", "kozo-transport-tcp"])
+            .args([
+                "-p",
+                "kozo-role-timer",
+                "-p",
+                "kozo-role-cuckoo",
+                "-p",
+                "kozo-role-logger",
+            ])
+            .args([
+                "-p",
+                "kozo-role-message-injector",
+                "-p",
+                "kozo-transport-tcp",
+            ])
             .arg("--target-dir")
             .arg(target)
             .status()
@@ -104,17 +116,30 @@ impl Scene {
         let mut text = "system:\n".to_owned();
         for node in &self.nodes {
             writeln!(text, "  {}:", node.name).unwrap();
-            writeln!(text, "    privateKey: {}", self.key_path(&node.name).display()).unwrap();
+            writeln!(
+                text,
+                "    privateKey: {}",
+                self.key_path(&node.name).display()
+            )
+            .unwrap();
             writeln!(text, "    publicKey: {}", keys::public_line(&node.key)).unwrap();
-            writeln!(text, "    roleStorage: {}", self.storage(&node.name).display()).unwrap();
+            writeln!(
+                text,
+                "    roleStorage: {}",
+                self.storage(&node.name).display()
+            )
+            .unwrap();
             text.push_str(&node.more);
             if !node.roles.is_empty() {
                 writeln!(text, "    roles:\n{}", node.roles).unwrap();
             }
             let port = node.port;
             writeln!(text, "    transports:").unwrap();
-            writeln!(text, "      tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}")
-                .unwrap();
+            writeln!(
+                text,
+                "      tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}"
+            )
+            .unwrap();
         }
         text + &self.options
     }
@@ -141,7 +166,10 @@ impl Scene {
     }
 
     fn node_mut(&mut self, name: &str) -> &mut Node {
-        self.nodes.iter_mut().find(|node| node.name == name).unwrap()
+        self.nodes
+            .iter_mut()
+            .find(|node| node.name == name)
+            .unwrap()
     }
 }
 
