@@ -150,6 +150,8 @@ impl<R: Role> RoleTable<R> {
         reopen: Self::reopen,
         stop: Self::stop,
         drop: Self::drop,
+        #[cfg(feature = "next-minor-fixture")]
+        next_minor: Self::next_minor,
     });
 
     fn call<T>(
@@ -223,6 +225,11 @@ impl<R: Role> RoleTable<R> {
             Ok(())
         })
     }
+
+    #[cfg(feature = "next-minor-fixture")]
+    extern "C" fn next_minor(_data: *mut ()) -> u64 {
+        next_minor()
+    }
 }
 
 #[cfg(feature = "next-minor-fixture")]
@@ -248,6 +255,8 @@ impl<T: Transport> TransportTable<T> {
     const MODULE: &WithMetadata<TransportModule> = &WithMetadata::new(TransportModule {
         attach,
         create: Self::create,
+        #[cfg(feature = "next-minor-fixture")]
+        next_minor,
     });
 
     const VTABLE: &WithMetadata<TransportVtable> = &WithMetadata::new(TransportVtable {
@@ -261,6 +270,8 @@ impl<T: Transport> TransportTable<T> {
         can_connect: Self::can_connect,
         stop: Self::stop,
         drop: Self::drop,
+        #[cfg(feature = "next-minor-fixture")]
+        next_minor: Self::next_minor,
     });
 
     fn call<V>(
@@ -368,6 +379,11 @@ impl<T: Transport> TransportTable<T> {
             drop(unsafe { Box::from_raw(data.cast::<TransportState<T>>().cast_mut()) });
             Ok(())
         })
+    }
+
+    #[cfg(feature = "next-minor-fixture")]
+    extern "C" fn next_minor(_data: *const ()) -> u64 {
+        next_minor()
     }
 }
 

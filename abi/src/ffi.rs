@@ -75,7 +75,11 @@ pub struct MessageView<'a> {
     /// Its data: one MessagePack value.
     pub data: RSlice<'a, u8>,
     /// Fields of later versions: a MessagePack map, or empty.
+    #[cfg(not(feature = "other-layout-fixture"))]
     pub extra: RSlice<'a, u8>,
+    /// Breaks the layout; only the tests' fixtures have it.
+    #[cfg(feature = "other-layout-fixture")]
+    pub extra: u64,
 }
 
 /// A message that a role sends.
@@ -189,6 +193,7 @@ table! {
         pub store: extern "C" fn(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RString>,
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
+        #[sabi(missing_field(option))]
         pub next_minor: extern "C" fn(context: *const ()) -> u64,
     }
 }
@@ -261,6 +266,10 @@ table! {
         /// Frees the role. An error is a panic's text.
         #[sabi(last_prefix_field)]
         pub drop: extern "C" fn(data: *mut ()) -> RResult<(), RString>,
+        /// Stands for what a next minor version adds; only the tests' fixtures have it.
+        #[cfg(feature = "next-minor-fixture")]
+        #[sabi(missing_field(option))]
+        pub next_minor: extern "C" fn(data: *mut ()) -> u64,
     }
 }
 
@@ -300,6 +309,7 @@ table! {
         ) -> RResult<RoleParts, RString>,
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
+        #[sabi(missing_field(option))]
         pub next_minor: extern "C" fn() -> u64,
     }
 }
@@ -338,6 +348,10 @@ table! {
         /// A line for the host's own log, with one of [`level`].
         #[sabi(last_prefix_field)]
         pub log: extern "C" fn(context: *const (), level: u8, text: RStr<'_>),
+        /// Stands for what a next minor version adds; only the tests' fixtures have it.
+        #[cfg(feature = "next-minor-fixture")]
+        #[sabi(missing_field(option))]
+        pub next_minor: extern "C" fn(context: *const ()) -> u64,
     }
 }
 
@@ -431,6 +445,10 @@ table! {
         /// Frees the transport; nothing else runs then.
         #[sabi(last_prefix_field)]
         pub drop: extern "C" fn(data: *const ()) -> RResult<(), RString>,
+        /// Stands for what a next minor version adds; only the tests' fixtures have it.
+        #[cfg(feature = "next-minor-fixture")]
+        #[sabi(missing_field(option))]
+        pub next_minor: extern "C" fn(data: *const ()) -> u64,
     }
 }
 
@@ -462,6 +480,10 @@ table! {
             host: TransportHostHandle,
             options: RSlice<'_, u8>,
         ) -> RResult<TransportParts, RString>,
+        /// Stands for what a next minor version adds; only the tests' fixtures have it.
+        #[cfg(feature = "next-minor-fixture")]
+        #[sabi(missing_field(option))]
+        pub next_minor: extern "C" fn() -> u64,
     }
 }
 

@@ -247,6 +247,13 @@ impl RoleHost {
         Outgoing::new(self, Kind::Log, "").send(text)
     }
 
+    /// Stands for what a next minor version offers; none when the host is older than that.
+    #[cfg(feature = "next-minor-fixture")]
+    pub fn next_minor(&self) -> Option<u64> {
+        let next_minor = self.handle.vtable.next_minor()?;
+        Some(next_minor(self.handle.context))
+    }
+
     pub(crate) fn send_view(
         &self,
         message: &OutgoingView<'_>,

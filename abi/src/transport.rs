@@ -252,6 +252,13 @@ impl TransportHost {
         }
     }
 
+    /// Stands for what a next minor version offers; none when the host is older than that.
+    #[cfg(feature = "next-minor-fixture")]
+    pub fn next_minor(&self) -> Option<u64> {
+        let next_minor = self.handle.vtable.next_minor()?;
+        Some(next_minor(self.handle.context))
+    }
+
     log_methods!();
 }
 

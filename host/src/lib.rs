@@ -3,6 +3,7 @@
 //!
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
+pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod interest;

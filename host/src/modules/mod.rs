@@ -1,3 +1,47 @@
 //! Modules: roles and transports in files of their own.
+//!
+//! ```text
+//! SearchPaths ──▶ candidates ──read──▶ bytes ──▶ Image (ELF, metadata section) ──▶ Metadata
+//!  (search)        (search)   (file)             (elf, image)                      (inspect)
+//!                                        │
+//!        all that were found: Registry ◀─┘──▶ Loader ──▶ RoleModule ──▶ RoleInstance
+//!                           (registry)       (load)     (role; the same in transport)
+//! ```
+//!
+//! Up to the registry nothing of a module is run. What the loader takes stays in the process for
+//! good, in a private copy, so that whatever happens to its file disturbs nothing. Whatever is
+//! wrong with a file is an error that says so; it never harms the host.
+//!
+//! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), and `role` and
+//! `transport` (the host's functions that modules call); nothing outside this folder needs any.
 
+pub mod architecture;
+pub mod elf;
+pub mod file;
+pub mod image;
+pub mod imports;
+pub mod inspect;
+pub mod link_error;
+pub mod listing;
+pub mod load;
 pub mod metadata;
+pub mod registry;
+pub mod role;
+pub mod search;
+pub mod transport;
+
+mod dynamic;
+mod host_call;
+mod memory;
+
+pub use architecture::Architecture;
+pub use file::Trust;
+pub use inspect::{InspectError, Inspected};
+pub use load::{LoadError, Loader};
+pub use metadata::{Metadata, ModuleKind};
+pub use registry::{Entry, Refusal, Registry, RegistryError, State};
+pub use role::{Outgoing, Received, RoleInstance, RoleModule, RoleServices};
+pub use search::{Environment, SearchPaths};
+pub use transport::{
+    Connection, PeerDescription, TransportInstance, TransportModule, TransportServices,
+};

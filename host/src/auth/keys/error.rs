@@ -1,0 +1,148 @@
+//! What can be wrong with a key.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::{MAX_KEY_FILE_LEN, MAX_RSA_BITS, MIN_RSA_BITS};
+
+/// What is wrong with a key or its file, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no file at the path.
+    #[error(
+        "there is no private key at `{}`: make one there, or correct `privateKey`",
+        path.display()
+    )]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file exists but cannot be read.
+    #[error("cannot read the private key `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The path is a folder, a device or a pipe.
+    #[error(
+        "`{}` is not a file: `privateKey` must name the file that holds the private key",
+        path.display()
+    )]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Somebody else than the owner may read or write the file.
+    #[error(
+        "the private key `{}` is open to others than its owner (mode {mode:04o}): \
+         run `chmod 600 {}`, and make a new key if somebody may have read it",
+        path.display(), path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is longer than a key ever is.
+    #[error(
+        "`{}` is not a private key: it is longer than {MAX_KEY_FILE_LEN} bytes",
+        path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds the public half.
+    #[error("`{}` holds a public key: `privateKey` must name the private one", path.display())]
+    PublicGiven {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds something else, or a damaged key.
+    #[error("`{}` holds no private key that can be read ({reason})", path.display())]
+    NotPrivate {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The key is protected by a passphrase, and a daemon has nobody to ask.
+    #[error(
+        "the private key `{}` is protected by a passphrase, which nobody can type for a daemon: \
+         remove it with `ssh-keygen -p -N '' -f {}`",
+        path.display(), path.display()
+    )]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The kind of key is not accepted.
+    #[error(
+        "{subject} is of the type `{algorithm}`, which is not accepted: \
+         use ssh-ed25519, ecdsa-sha2-nistp256 or ssh-rsa"
+    )]
+    Unsupported {
+        /// Which key.
+        subject: String,
+        /// Its type.
+        algorithm: String,
+    },
+    /// An RSA key is too short to be safe or too long to be of use.
+    #[error("{subject} has {bits} bits: RSA keys must have {MIN_RSA_BITS} to {MAX_RSA_BITS}")]
+    RsaBits {
+        /// Which key.
+        subject: String,
+        /// Its length.
+        bits: usize,
+    },
+    /// A text is not a public key line.
+    #[error("this is not a public key line such as `ssh-ed25519 AAAA… name` ({0})")]
+    NotPublic(String),
+    /// A private key stands where a public one belongs.
+    #[error(
+        "this is a private key: `publicKey` must hold the public half, \
+         which may be shown to anybody"
+    )]
+    PrivateGiven,
+    /// The private key belongs to none of the public keys.
+    #[error(
+        "the private key ({private}) does not belong to the node: its `publicKey` is {expected}; \
+         correct one of them"
+    )]
+    Mismatch {
+        /// The private key's fingerprint.
+        private: String,
+        /// The fingerprints of the node's public keys.
+        expected: String,
+    },
+    /// A key would overwrite a file.
+    #[error(
+        "`{}` exists already and is not overwritten: remove it first, if it is not needed",
+        path.display()
+    )]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder for a new key does not exist.
+    #[error("the folder `{}` does not exist: make it first (mode 0700)", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A new key cannot be written.
+    #[error("cannot write the key `{}`", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A key cannot be made.
+    #[error("cannot make a key: {0}")]
+    Generation(String),
+}

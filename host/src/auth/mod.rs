@@ -1,0 +1,15 @@
+//! Who is at the other end: node keys, and SSH over any byte stream.
+//!
+//! A node proves itself with the private key whose public half stands in the network file, and
+//! both ends of a link do so. [`keys`] makes, loads and compares keys; [`identity`] holds who we
+//! are and whom we trust; [`algorithms`] turns the options `cipher` and `hmac` into what is
+//! offered; [`ssh`] puts SSH 2 on a stream that a transport handed over. What comes out is a
+//! [`secured::Secured`]: bytes to and from a peer whose name is proven. It does not say SSH, so
+//! that a transport with security of its own can hand over the same.
+
+pub mod algorithms;
+pub mod identity;
+pub mod keys;
+pub mod secured;
+pub mod ssh;
+mod stream;

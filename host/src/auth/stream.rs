@@ -1,0 +1,432 @@
+//! What stands between a session and the transport's stream.
+//!
+//! Three things that an SSH session's task cannot do for itself:
+//!
+//! - A **switch** closes the stream at once from outside, so that a session which nobody wants any
+//!   more cannot keep a descriptor, whatever its task waits for.
+//! - **Reading ahead.** The task writes whole packets and does not read until they are out. When
+//!   both ends have much to say, each would wait for the other to read. So while a write waits,
+//!   what arrives is taken in here, up to a limit that no honest peer reaches.
+//! - **Large reads.** The session asks for four bytes and then for the rest of a packet; the stream
+//!   is asked once, for as much as there is.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Puts a stream behind a switch. It is read `chunk` bytes at a time, and at most `ahead` bytes
+/// are taken in while a write waits.
+pub(super) fn guard<S>(stream: S, chunk: usize, ahead: usize) -> (Guarded<S>, Switch, Traffic)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let traffic = Traffic::default();
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            stream: Some(stream),
+            buffer: Buffer::new(chunk, ahead),
+            finished: None,
+            reader: None,
+            writer: None,
+        }),
+        traffic: traffic.clone(),
+    });
+    let switch = Switch(shared.clone());
+    (Guarded { shared }, switch, traffic)
+}
+
+/// Counts the bytes of one stream, as they are on the path.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Traffic {
+    /// Bytes read from the stream so far. When this grows the peer is alive, even if no whole
+    /// packet has arrived yet.
+    pub fn received(&self) -> u64 {
+        self.0.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the stream has taken so far. They may still be in the system's buffers.
+    pub fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// Closes a stream from outside.
+#[derive(Clone)]
+pub(super) struct Switch(Arc<dyn Cut>);
+
+impl Switch {
+    /// Drops the stream now; whoever reads or writes it gets an error.
+    pub(super) fn cut(&self) {
+        self.0.cut();
+    }
+}
+
+impl fmt::Debug for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Switch")
+    }
+}
+
+trait Cut: Send + Sync {
+    fn cut(&self);
+}
+
+/// A stream behind a [`Switch`].
+pub(super) struct Guarded<S> {
+    shared: Arc<Shared<S>>,
+}
+
+struct Shared<S> {
+    state: Mutex<State<S>>,
+    traffic: Traffic,
+}
+
+struct State<S> {
+    /// `None` once the switch was thrown.
+    stream: Option<S>,
+    buffer: Buffer,
+    /// How reading ended, seen while a write waited and still to be told to the reader.
+    finished: Option<io::Result<()>>,
+    /// Who to wake when the switch is thrown.
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl<S> Shared<S> {
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        let stream = state.stream.take();
+        let wakers = [state.reader.take(), state.writer.take()];
+        drop(state);
+        // Outside the lock: closing a descriptor may take its time.
+        drop(stream);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl<S: Send> Cut for Shared<S> {
+    fn cut(&self) {
+        self.close();
+    }
+}
+
+impl<S> Drop for Guarded<S> {
+    fn drop(&mut self) {
+        // The switch lives longer, and must not keep the descriptor open.
+        self.shared.close();
+    }
+}
+
+impl<S: AsyncRead + Unpin> State<S> {
+    /// Takes in what the stream has, until it has no more, or has ended, or `enough` is there.
+    fn fill(&mut self, cx: &mut Context<'_>, enough: usize, traffic: &Traffic) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        while self.finished.is_none() && self.buffer.len() < enough {
+            let mut space = ReadBuf::new(self.buffer.space());
+            match Pin::new(&mut *stream).poll_read(cx, &mut space) {
+                Poll::Pending => return,
+                Poll::Ready(Err(error)) => self.finished = Some(Err(error)),
+                Poll::Ready(Ok(())) => match space.filled().len() {
+                    0 => self.finished = Some(Ok(())),
+                    count => {
+                        traffic
+                            .0
+                            .received
+                            .fetch_add(count as u64, Ordering::Relaxed);
+                        self.buffer.extend(count);
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the link was cut here")
+}
+
+/// Keeps the waker of the task that last polled.
+fn remember(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        Some(known) => known.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.shared.lock();
+        if state.stream.is_none() {
+            return Poll::Ready(Err(cut_off()));
+        }
+        if state.buffer.len() == 0 {
+            state.fill(cx, 1, &self.shared.traffic);
+        }
+        if state.buffer.len() > 0 {
+            state.buffer.take(buf);
+            return Poll::Ready(Ok(()));
+        }
+        match &mut state.finished {
+            None => {
+                remember(&mut state.reader, cx);
+                Poll::Pending
+            }
+            Some(Ok(())) => Poll::Ready(Ok(())),
+            // An error is told once; after it the stream has ended.
+            Some(error) => Poll::Ready(std::mem::replace(error, Ok(()))),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.shared.lock();
+        let Some(stream) = &mut state.stream else {
+            return Poll::Ready(Err(cut_off()));
+        };
+        match Pin::new(stream).poll_write(cx, bytes) {
+            Poll::Ready(Ok(count)) => {
+                let sent = &self.shared.traffic.0.sent;
+                sent.fetch_add(count as u64, Ordering::Relaxed);
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                let (before, ahead) = (state.buffer.len(), state.buffer.ahead);
+                state.fill(cx, ahead, &self.shared.traffic);
+                remember(&mut state.writer, cx);
+                let news = state.buffer.len() > before || state.finished.is_some();
+                let reader = if news { state.reader.take() } else { None };
+                drop(state);
+                // The stream now wakes the writer, so the reader would not hear of this.
+                reader.into_iter().for_each(Waker::wake);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.shared.lock();
+        let Some(stream) = &mut state.stream else {
+            return Poll::Ready(Err(cut_off()));
+        };
+        let flushed = Pin::new(stream).poll_flush(cx);
+        if flushed.is_pending() {
+            remember(&mut state.writer, cx);
+        }
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.shared.lock();
+        let Some(stream) = &mut state.stream else {
+            return Poll::Ready(Err(cut_off()));
+        };
+        let closed = Pin::new(stream).poll_shutdown(cx);
+        if closed.is_pending() {
+            remember(&mut state.writer, cx);
+        }
+        closed
+    }
+}
+
+/// Bytes that were read and not yet asked for. It is one chunk long and grows only for what is
+/// read ahead.
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    chunk: usize,
+    ahead: usize,
+}
+
+impl Buffer {
+    fn new(chunk: usize, ahead: usize) -> Self {
+        Self {
+            bytes: vec![0; chunk],
+            start: 0,
+            end: 0,
+            chunk,
+            ahead,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Room for more, never empty.
+    fn space(&mut self) -> &mut [u8] {
+        if self.end == self.bytes.len() {
+            if self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            } else {
+                // Doubling keeps the copies of a long read-ahead few.
+                let longer = (self.bytes.len() * 2).min(self.ahead + self.chunk);
+                self.bytes.resize(longer.max(self.end + 1), 0);
+            }
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// Counts what was written into [`Buffer::space`].
+    fn extend(&mut self, count: usize) {
+        self.end += count;
+    }
+
+    /// Moves as much as fits into `buf`.
+    fn take(&mut self, buf: &mut ReadBuf<'_>) {
+        let count = self.len().min(buf.remaining());
+        buf.put_slice(&self.bytes[self.start..self.start + count]);
+        self.start += count;
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            if self.bytes.len() > self.chunk {
+                self.bytes.truncate(self.chunk);
+                self.bytes.shrink_to_fit();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const CHUNK: usize = 16;
+    const AHEAD: usize = 1000;
+
+    #[tokio::test]
+    async fn two_ends_that_write_before_they_read_do_not_wait_for_each_other_for_ever() {
+        let (left, right) = duplex(32);
+        let (mut left, _left_switch, _) = guard(left, CHUNK, AHEAD);
+        let (mut right, _right_switch, traffic) = guard(right, CHUNK, AHEAD);
+        let bytes: Vec<u8> = (0..900_u32).map(|i| i as u8).collect();
+        async fn write_then_read<S>(end: &mut Guarded<S>, bytes: &[u8]) -> Vec<u8>
+        where
+            S: AsyncRead + AsyncWrite + Unpin,
+        {
+            end.write_all(bytes).await.unwrap();
+            let mut read = vec![0; bytes.len()];
+            end.read_exact(&mut read).await.unwrap();
+            read
+        }
+        let (one, two) = tokio::join!(
+            write_then_read(&mut left, &bytes),
+            write_then_read(&mut right, &bytes)
+        );
+        assert_eq!((&one, &two), (&bytes, &bytes));
+        assert_eq!((traffic.sent(), traffic.received()), (900, 900));
+        assert_eq!(right.shared.lock().buffer.bytes.len(), CHUNK);
+    }
+
+    #[tokio::test]
+    async fn no_more_than_the_limit_is_read_ahead() {
+        let (near, mut far) = duplex(32);
+        let (mut near, _switch, traffic) = guard(near, CHUNK, AHEAD);
+        let flood = async {
+            let flooded = far.write_all(&[7; 100_000]).await;
+            unreachable!("a peer that does not read may not be read without limit: {flooded:?}");
+        };
+        // Both write and nobody reads: the one that is guarded takes in its limit and stops.
+        let mut both = std::pin::pin!(async { tokio::join!(near.write_all(&[1; 100_000]), flood) });
+        let (mut last, mut idle_rounds) = (0, 0);
+        std::future::poll_fn(|cx| {
+            assert!(both.as_mut().poll(cx).is_pending());
+            let now = traffic.received();
+            idle_rounds = if now == last { idle_rounds + 1 } else { 0 };
+            last = now;
+            if idle_rounds == 10 {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        let read = traffic.received() as usize;
+        assert!((AHEAD..=AHEAD + CHUNK).contains(&read), "{read}");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_ahead_is_told_before_the_end() {
+        let (near, mut far) = duplex(8);
+        let (mut near, _switch, _) = guard(near, CHUNK, AHEAD);
+        let write = async { near.write_all(&[1; 64]).await.unwrap_err() };
+        let (_, error) = tokio::join!(
+            async move {
+                far.write_all(b"goodbye").await.unwrap();
+                drop(far);
+            },
+            write
+        );
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        let mut text = String::new();
+        near.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "goodbye");
+    }
+
+    #[tokio::test]
+    async fn the_switch_closes_the_stream_and_wakes_who_waits() {
+        let (near, mut far) = duplex(8);
+        let (mut near, switch, _) = guard(near, CHUNK, AHEAD);
+        let reader = tokio::spawn(async move {
+            let error = near.read_u8().await.unwrap_err();
+            (near, error)
+        });
+        tokio::task::yield_now().await;
+        switch.cut();
+        assert_eq!(
+            far.read(&mut [0]).await.unwrap(),
+            0,
+            "the peer sees the end"
+        );
+        let (mut near, error) = reader.await.unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        assert!(near.write_all(b"x").await.is_err());
+        switch.cut();
+    }
+
+    #[tokio::test]
+    async fn a_switch_does_not_keep_the_stream_open() {
+        let (near, mut far) = duplex(8);
+        let (near, switch, _) = guard(near, CHUNK, AHEAD);
+        drop(near);
+        assert_eq!(
+            far.read(&mut [0]).await.unwrap(),
+            0,
+            "the peer sees the end"
+        );
+        switch.cut();
+    }
+}

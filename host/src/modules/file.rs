@@ -1,0 +1,141 @@
+//! Reads a module's file without trusting what lies there: nothing that could block or do
+//! something by being opened is opened, and nothing of unbounded size is read.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+/// The largest file that is read as a module or library, in bytes. One with all its debug
+/// information has some hundred megabytes.
+pub const MAX_FILE_SIZE: u64 = 1 << 30;
+
+/// Who may have written the files that are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Anybody: the program has no more rights than the user who started it.
+    Any,
+    /// Not everybody: the program runs as root, so files and folders that every user of the
+    /// machine may write to are refused.
+    NotWorldWritable,
+}
+
+impl Trust {
+    /// What fits the user that the program runs as.
+    pub fn of_this_process() -> Self {
+        if rustix::process::geteuid().is_root() {
+            Self::NotWorldWritable
+        } else {
+            Self::Any
+        }
+    }
+}
+
+/// Why a file was not read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// It is a link to nothing.
+    #[error("it is a link to `{}`, which does not exist", .0.display())]
+    Dangling(PathBuf),
+    /// It is no regular file.
+    #[error("it is {0}, not a regular file")]
+    NotRegular(&'static str),
+    /// It is larger than [`MAX_FILE_SIZE`].
+    #[error("it has {0} bytes, more than the {MAX_FILE_SIZE} that are allowed")]
+    TooLarge(u64),
+    /// Everybody may change what the program would run as root.
+    #[error(
+        "every user may write to `{}`, and Kōzō runs as root here: take that right away with `chmod o-w`",
+        .0.display()
+    )]
+    WorldWritable(PathBuf),
+    /// The system does not let it be read.
+    #[error("it cannot be read")]
+    Read(#[source] Arc<io::Error>),
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> Self {
+        Self::Read(Arc::new(error))
+    }
+}
+
+/// Reads the file at `path` once, symbolic links followed.
+///
+/// # Errors
+/// [`FileError`] says why it is not read.
+pub fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, FileError> {
+    // Asked before it is opened, because opening some devices does something.
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(path) {
+            Ok(target) => return Err(FileError::Dangling(target)),
+            Err(_) => return Err(error.into()),
+        },
+        metadata => metadata?,
+    };
+    check_type(&metadata)?;
+    // And it does not block, should it be replaced by a FIFO in between.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut file =
+        File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
+    let metadata = file.metadata()?;
+    check_type(&metadata)?;
+    if trust == Trust::NotWorldWritable {
+        check_writers(path, &metadata)?;
+    }
+    if metadata.len() > MAX_FILE_SIZE {
+        return Err(FileError::TooLarge(metadata.len()));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // It may have grown since.
+    let length = (&mut file)
+        .take(MAX_FILE_SIZE + 1)
+        .read_to_end(&mut bytes)? as u64;
+    if length > MAX_FILE_SIZE {
+        return Err(FileError::TooLarge(length));
+    }
+    Ok(bytes)
+}
+
+fn check_type(metadata: &Metadata) -> Result<(), FileError> {
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(FileError::NotRegular(what))
+}
+
+/// The file itself, the folder where it was found and, behind links, the one where it really is.
+fn check_writers(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
+    const WRITABLE_BY_ALL: u32 = 0o002;
+    if metadata.permissions().mode() & WRITABLE_BY_ALL != 0 {
+        return Err(FileError::WorldWritable(path.to_owned()));
+    }
+    let real = path.canonicalize()?;
+    let folders = [path.parent(), real.parent()];
+    for folder in folders.into_iter().flatten() {
+        // The parent of a bare file name is the empty path.
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        // A sticky folder, `/tmp` say, does not help: everybody may add a module there.
+        if std::fs::metadata(folder)?.permissions().mode() & WRITABLE_BY_ALL != 0 {
+            return Err(FileError::WorldWritable(folder.to_owned()));
+        }
+    }
+    Ok(())
+}

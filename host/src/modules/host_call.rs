@@ -1,0 +1,95 @@
+//! No panic of the host reaches a module: what modules call runs inside [`guarded`].
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use abi_stable::std_types::{ROption, RStr};
+use kozo_abi::Level;
+use kozo_abi::ffi::{ModuleLog, level};
+
+/// The target of log lines that come from modules.
+const TARGET: &str = "kozo::module";
+
+/// Runs `call`; should it panic, a line in the log says so and `fallback` is the result.
+pub(super) fn guarded<T>(what: &str, fallback: impl FnOnce() -> T, call: impl FnOnce() -> T) -> T {
+    // Whatever `call` left half-done, it is the service's own: behind shared references it has to
+    // keep its state whole anyway.
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => value,
+        Err(payload) => {
+            let report = || {
+                let text = payload_text(payload.as_ref());
+                tracing::error!("a fault of the host: `{what}` panicked: {text}");
+            };
+            // The log may be what panics, and so may dropping what was panicked with.
+            let reported = catch_unwind(AssertUnwindSafe(report));
+            std::mem::forget((payload, reported));
+            fallback()
+        }
+    }
+}
+
+fn payload_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no reason given")
+}
+
+/// Where lines go that belong to no role or transport: those of a module's own threads. The
+/// function has no context, so they go to the program's log.
+pub(super) const MODULE_LOG: ModuleLog = ModuleLog { log: module_log };
+
+extern "C" fn module_log(module: RStr<'_>, number: u8, text: RStr<'_>) {
+    guarded(
+        "log",
+        || (),
+        || {
+            let (module, text) = (module.as_str(), text.as_str());
+            match level_from_number(number) {
+                Level::Error => tracing::error!(target: TARGET, module, "{text}"),
+                Level::Warn => tracing::warn!(target: TARGET, module, "{text}"),
+                Level::Info => tracing::info!(target: TARGET, module, "{text}"),
+                Level::Debug => tracing::debug!(target: TARGET, module, "{text}"),
+            }
+        },
+    );
+}
+
+/// A level of a later version counts as the least important.
+pub(super) fn level_from_number(number: u8) -> Level {
+    match number {
+        level::ERROR => Level::Error,
+        level::WARN => Level::Warn,
+        level::INFO => Level::Info,
+        _ => Level::Debug,
+    }
+}
+
+pub(super) fn duration(nanos: ROption<u64>) -> Option<Duration> {
+    nanos.into_option().map(Duration::from_nanos)
+}
+
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_host_becomes_the_fallback() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+        assert_eq!(guarded("test", || 7, || panic!("at work")), 7);
+        assert_eq!(guarded("test", || 7, || std::panic::panic_any(Bomb)), 7);
+        assert_eq!(guarded("test", || 7, || 8), 8);
+    }
+}

@@ -1,0 +1,55 @@
+//! All that is known of a module without running it.
+
+use std::path::Path;
+
+use super::file::{self, FileError, Trust};
+use super::image::{Image, ImageError};
+use super::metadata::Metadata;
+use crate::config::Problems;
+
+/// Why a file is not a module that can be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is no module.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// What it says about itself is wrong: a fault of the module's author.
+    #[error("its metadata (`module.yaml`) has mistakes:\n{0}")]
+    Metadata(Problems),
+}
+
+/// A module's file, looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspected {
+    /// What the shared object is like.
+    pub image: Image,
+    /// What the module says about itself.
+    pub metadata: Metadata,
+}
+
+impl Inspected {
+    /// Looks at the bytes of a module's file, which messages call `path`.
+    ///
+    /// # Errors
+    /// [`InspectError`] says why they are no module.
+    pub fn new(path: &Path, bytes: &[u8]) -> Result<Self, InspectError> {
+        let image = Image::read(bytes)?;
+        let metadata = Metadata::parse(&image.metadata).map_err(|problems| {
+            InspectError::Metadata(problems.about(path.display().to_string()))
+        })?;
+        Ok(Self { image, metadata })
+    }
+
+    /// Reads a file, once, and looks at it. The bytes are those that were looked at.
+    ///
+    /// # Errors
+    /// [`InspectError`] says why it is no module.
+    pub fn read(path: &Path, trust: Trust) -> Result<(Self, Vec<u8>), InspectError> {
+        let bytes = file::read(path, trust)?;
+        Ok((Self::new(path, &bytes)?, bytes))
+    }
+}

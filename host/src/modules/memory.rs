@@ -1,0 +1,84 @@
+//! A private copy of a module in memory, which nobody can change any more.
+//!
+//! The system maps a library from its file. Were that the file in the module's folder, `cp` over
+//! it would change the code of the running program under its feet, and kill it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
+
+/// How much is compared at a time, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// Bytes in a sealed file without a name.
+#[derive(Debug)]
+pub(super) struct Memory {
+    file: File,
+    length: u64,
+}
+
+impl Memory {
+    /// Copies `bytes`; `name` shows in `/proc/PID/maps`.
+    pub(super) fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
+        let mut file = File::from(create(name)?);
+        file.write_all(bytes)?;
+        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+        fcntl_add_seals(&file, seals)?;
+        Ok(Self {
+            file,
+            length: bytes.len() as u64,
+        })
+    }
+
+    /// A path by which this process can open it, as long as this lives.
+    pub(super) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// Whether it holds exactly `bytes`.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        let mut chunk = vec![0; CHUNK];
+        self.length == bytes.len() as u64
+            && bytes.chunks(CHUNK).enumerate().all(|(index, expected)| {
+                let found = &mut chunk[..expected.len()];
+                let at = (index * CHUNK) as u64;
+                self.file.read_exact_at(found, at).is_ok() && found == expected
+            })
+    }
+}
+
+fn create(name: &str) -> io::Result<OwnedFd> {
+    // "Not executable" is about `execve`: libraries are mapped from it all the same, also where
+    // `vm.memfd_noexec` allows nothing else. Kernels before 6.3 do not know the flag.
+    let newest = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::NOEXEC_SEAL;
+    match memfd_create(name, newest) {
+        Err(Errno::INVAL) => {}
+        outcome => return Ok(outcome?),
+    }
+    Ok(memfd_create(name, newest - MemfdFlags::NOEXEC_SEAL)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_copied_cannot_be_changed() {
+        let bytes: Vec<u8> = (0..200_000u32).map(|i| i as u8).collect();
+        let memory = Memory::new("test", &bytes).unwrap();
+        assert!(memory.holds(&bytes));
+        let mut other = bytes.clone();
+        *other.last_mut().unwrap() ^= 1;
+        assert!(!memory.holds(&other));
+        assert!(!memory.holds(&bytes[1..]));
+        let error = memory.file.write_at(b"x", 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert!(std::fs::write(memory.path(), b"x").is_err());
+        assert_eq!(std::fs::read(memory.path()).unwrap(), bytes);
+    }
+}

@@ -1,0 +1,439 @@
+//! All modules that are found on this machine, and which of them stands for a name.
+//!
+//! For each kind the folders are searched in their order, and the files of one in the order of
+//! their names. Of the modules with one name, the first that is built for this machine counts;
+//! later ones are shadowed. Two of that name in one folder are both refused, and then no other
+//! one stands in for them: to run something else than what the order says would hide the mistake.
+//! A module built for another architecture never counts for loading, but its metadata does while
+//! there is no better: so the file of a whole network can be checked on any of its machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::file::Trust;
+use super::inspect::{InspectError, Inspected};
+use super::load::{LoadError, Loader, Source};
+use super::metadata::{Metadata, ModuleKind};
+use super::role::RoleModule;
+use super::search::{
+    FolderError, SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchPaths, candidates,
+};
+use super::transport::TransportModule;
+use crate::config::{Catalog, Lookup};
+use crate::names::ModuleName;
+
+/// A file that is called like a module.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is known of it; none when it is no module.
+    pub inspected: Option<Inspected>,
+    /// What becomes of it.
+    pub state: State,
+}
+
+/// What becomes of a file.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// It stands for its name.
+    Usable,
+    /// It is built for another architecture: its metadata can be used, but not its code.
+    Foreign,
+    /// The file at this path comes before it, under the same name.
+    ShadowedBy(PathBuf),
+    /// It cannot be used.
+    Refused(Refusal),
+}
+
+/// Why a file cannot be used as a module.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is no module.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// It is a role in a folder for transports, or the other way round.
+    #[error(
+        "it is a {kind}, but this folder is not searched for {kind}s: move it, or add the folder to `{kind}Path`"
+    )]
+    Kind {
+        /// What it is.
+        kind: ModuleKind,
+    },
+    /// Another file in the same folder holds a module of the same name.
+    #[error("it holds the {kind} `{name}`, as `{}` does: remove one of them", .other.display())]
+    Duplicate {
+        /// What both are.
+        kind: ModuleKind,
+        /// What both are called.
+        name: ModuleName,
+        /// The other file.
+        other: PathBuf,
+    },
+}
+
+/// Why a module cannot be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// There is none of that name that could be used.
+    #[error("there is no {kind} module `{name}` in {}{}", listed(.looked_in), because(.reason.as_deref()))]
+    Missing {
+        /// What it should be.
+        kind: ModuleKind,
+        /// What it should be called.
+        name: String,
+        /// The folders that were searched.
+        looked_in: Vec<PathBuf>,
+        /// What is known about that.
+        reason: Option<String>,
+    },
+    /// Its file is no module any more.
+    #[error("the module `{}` has changed since it was found: {error}", .path.display())]
+    Inspect {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: InspectError,
+    },
+    /// Its file holds a module that describes itself in another way than the one that was found,
+    /// so what was checked against that may not hold any more.
+    #[error(
+        "the module `{}` has other metadata now than when it was found: start Kōzō again to use it",
+        .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be loaded.
+    #[error("the module `{}` cannot be loaded: {error}", .path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: LoadError,
+    },
+}
+
+fn listed(folders: &[PathBuf]) -> String {
+    let folders: Vec<String> = folders
+        .iter()
+        .map(|folder| format!("`{}`", folder.display()))
+        .collect();
+    folders.join(", ")
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+/// The modules of this machine.
+#[derive(Debug)]
+pub struct Registry {
+    paths: SearchPaths,
+    trust: Trust,
+    entries: Vec<Entry>,
+    folder_errors: Vec<(PathBuf, FolderError)>,
+    /// The entry that stands for a name.
+    chosen: BTreeMap<(ModuleKind, ModuleName), usize>,
+    loader: Arc<Loader>,
+}
+
+impl Registry {
+    /// Looks for modules. Nothing of them is run; whatever is wrong is in the entries.
+    pub fn scan(paths: SearchPaths, trust: Trust) -> Self {
+        let loader = Arc::new(Loader::new(paths.imports.clone(), trust));
+        Self::scan_with(paths, trust, loader)
+    }
+
+    /// Looks again, in the same folders. A module that did not change is not loaded twice.
+    pub fn scan_again(&self) -> Self {
+        Self::scan_with(self.paths.clone(), self.trust, Arc::clone(&self.loader))
+    }
+
+    fn scan_with(paths: SearchPaths, trust: Trust, loader: Arc<Loader>) -> Self {
+        let mut registry = Self {
+            paths,
+            trust,
+            entries: Vec::new(),
+            folder_errors: Vec::new(),
+            chosen: BTreeMap::new(),
+            loader,
+        };
+        let folders = registry.read_folders();
+        for kind in [ModuleKind::Role, ModuleKind::Transport] {
+            registry.choose(kind, &folders);
+        }
+        registry
+    }
+
+    /// Every file that is called like a module, in the order of the search, those of role folders
+    /// first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The folders that could not be searched. That the system's own do not exist is not listed:
+    /// nobody asked for them.
+    pub fn folder_errors(&self) -> &[(PathBuf, FolderError)] {
+        &self.folder_errors
+    }
+
+    /// The entry that stands for a name: a usable one, or a foreign one in its place.
+    pub fn entry(&self, kind: ModuleKind, name: &str) -> Option<&Entry> {
+        let name = ModuleName::new(name).ok()?;
+        let entry = &self.entries[*self.chosen.get(&(kind, name))?];
+        (!matches!(entry.state, State::Refused(_))).then_some(entry)
+    }
+
+    /// What a module says about itself.
+    pub fn metadata(&self, kind: ModuleKind, name: &str) -> Option<&Metadata> {
+        let inspected = self.entry(kind, name)?.inspected.as_ref()?;
+        Some(&inspected.metadata)
+    }
+
+    /// Loads a role module. Its file is read now: what is loaded is what lies there, provided that
+    /// it still describes itself as it did.
+    ///
+    /// # Errors
+    /// [`RegistryError`] says why it cannot be had.
+    pub fn load_role(&self, name: &ModuleName) -> Result<Arc<RoleModule>, RegistryError> {
+        self.load(ModuleKind::Role, name, Loader::role)
+    }
+
+    /// Loads a transport module, as [`load_role`](Self::load_role) does.
+    ///
+    /// # Errors
+    /// [`RegistryError`] says why it cannot be had.
+    pub fn load_transport(&self, name: &ModuleName) -> Result<Arc<TransportModule>, RegistryError> {
+        self.load(ModuleKind::Transport, name, Loader::transport)
+    }
+
+    fn load<M>(
+        &self,
+        kind: ModuleKind,
+        name: &ModuleName,
+        load: impl FnOnce(&Loader, Source<'_>) -> Result<M, LoadError>,
+    ) -> Result<M, RegistryError> {
+        let entry = self.entry(kind, name.as_str());
+        let Some((entry, found)) = entry.and_then(|entry| Some((entry, entry.inspected.as_ref()?)))
+        else {
+            return Err(RegistryError::Missing {
+                kind,
+                name: name.to_string(),
+                looked_in: self.paths.of(kind).to_vec(),
+                reason: self.reason(kind, name.as_str()),
+            });
+        };
+        let path = || entry.path.clone();
+        let (now, bytes) =
+            Inspected::read(&entry.path, self.trust).map_err(|error| RegistryError::Inspect {
+                path: path(),
+                error,
+            })?;
+        if now.metadata != found.metadata {
+            return Err(RegistryError::Changed { path: path() });
+        }
+        let source = Source {
+            name,
+            path: &entry.path,
+            bytes: &bytes,
+            image: &now.image,
+        };
+        load(&self.loader, source).map_err(|error| RegistryError::Load {
+            path: path(),
+            error,
+        })
+    }
+
+    /// Looks at every file of every folder, each folder once. The result maps a folder to its
+    /// entries.
+    fn read_folders(&mut self) -> BTreeMap<PathBuf, Vec<usize>> {
+        let mut folders: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+        let roles: BTreeSet<PathBuf> = self.paths.roles.iter().map(|path| real(path)).collect();
+        let transports: BTreeSet<PathBuf> = self
+            .paths
+            .transports
+            .iter()
+            .map(|path| real(path))
+            .collect();
+        let all = self.paths.roles.iter().chain(&self.paths.transports);
+        for folder in all.cloned().collect::<Vec<_>>() {
+            let key = real(&folder);
+            if folders.contains_key(&key) {
+                continue;
+            }
+            let files = candidates(&folder).unwrap_or_else(|error| {
+                self.note_folder_error(folder, error);
+                Vec::new()
+            });
+            let searched_for = |kind| match kind {
+                ModuleKind::Role => roles.contains(&key),
+                ModuleKind::Transport => transports.contains(&key),
+            };
+            let first = self.entries.len();
+            for path in files {
+                self.entries.push(look_at(path, self.trust, searched_for));
+            }
+            folders.insert(key, (first..self.entries.len()).collect());
+        }
+        folders
+    }
+
+    fn note_folder_error(&mut self, folder: PathBuf, error: FolderError) {
+        let is_of_system = [SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER]
+            .iter()
+            .any(|system| folder == Path::new(system));
+        if !(is_of_system && matches!(error, FolderError::Missing)) {
+            self.folder_errors.push((folder, error));
+        }
+    }
+
+    /// Settles which module of this kind stands for each name.
+    fn choose(&mut self, kind: ModuleKind, folders: &BTreeMap<PathBuf, Vec<usize>>) {
+        let mut seen = BTreeSet::new();
+        let mut foreign = BTreeMap::new();
+        for folder in self.paths.of(kind).to_vec() {
+            let folder = real(&folder);
+            if !seen.insert(folder.clone()) {
+                continue;
+            }
+            let mut here: BTreeMap<ModuleName, usize> = BTreeMap::new();
+            for &index in folders.get(&folder).into_iter().flatten() {
+                let entry = &self.entries[index];
+                let Some(name) = entry.name_of(kind) else {
+                    continue;
+                };
+                if matches!(entry.state, State::Foreign) {
+                    foreign.entry(name).or_insert(index);
+                } else if let Some(&other) = here.get(&name) {
+                    self.refuse_both(kind, &name, other, index);
+                } else if let Some(&first) = self.chosen.get(&(kind, name.clone())) {
+                    let path = self.entries[first].path.clone();
+                    self.entries[index].state = State::ShadowedBy(path);
+                } else {
+                    here.insert(name, index);
+                }
+            }
+            let here = here.into_iter().map(|(name, index)| ((kind, name), index));
+            self.chosen.extend(here);
+        }
+        for (name, index) in foreign {
+            self.chosen.entry((kind, name)).or_insert(index);
+        }
+    }
+
+    fn refuse_both(&mut self, kind: ModuleKind, name: &ModuleName, first: usize, second: usize) {
+        for (one, other) in [(first, second), (second, first)] {
+            self.entries[one].state = State::Refused(Refusal::Duplicate {
+                kind,
+                name: name.clone(),
+                other: self.entries[other].path.clone(),
+            });
+        }
+    }
+
+    /// What is known about a name that no usable module has.
+    fn reason(&self, kind: ModuleKind, name: &str) -> Option<String> {
+        let other = match kind {
+            ModuleKind::Role => ModuleKind::Transport,
+            ModuleKind::Transport => ModuleKind::Role,
+        };
+        let refused = self.entries.iter().filter_map(|entry| match &entry.state {
+            State::Refused(refusal) => Some((entry, refusal)),
+            _ => None,
+        });
+        let mut reasons: Vec<String> = refused
+            .filter(|(entry, _)| match &entry.inspected {
+                Some(inspected) => {
+                    inspected.metadata.kind == kind && inspected.metadata.name.as_str() == name
+                }
+                // What it holds is unknown, but it is called like it.
+                None => is_called(&entry.path, name),
+            })
+            .map(|(entry, refusal)| format!("`{}` is refused: {refusal}", entry.path.display()))
+            .collect();
+        if self.metadata(other, name).is_some() {
+            reasons.push(format!("`{name}` is a {other}, not a {kind}"));
+        }
+        let of_kind = |folder: &Path| self.paths.of(kind).iter().any(|path| path == folder);
+        reasons.extend(
+            self.folder_errors
+                .iter()
+                .filter(|(folder, _)| of_kind(folder))
+                .map(|(folder, error)| format!("`{}`: {error}", folder.display())),
+        );
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    fn look_up(&self, kind: ModuleKind, name: &str) -> Lookup<'_> {
+        match self.metadata(kind, name) {
+            Some(metadata) => Lookup::Found(metadata),
+            None => Lookup::Missing {
+                looked_in: self.paths.of(kind).to_vec(),
+                reason: self.reason(kind, name),
+            },
+        }
+    }
+}
+
+impl Catalog for Registry {
+    fn role(&self, module: &str) -> Lookup<'_> {
+        self.look_up(ModuleKind::Role, module)
+    }
+
+    fn transport(&self, module: &str) -> Lookup<'_> {
+        self.look_up(ModuleKind::Transport, module)
+    }
+}
+
+impl Entry {
+    /// The module's name, if it is one of this kind that may be used.
+    fn name_of(&self, kind: ModuleKind) -> Option<ModuleName> {
+        let metadata = &self.inspected.as_ref()?.metadata;
+        let may_be_used = !matches!(self.state, State::Refused(_));
+        (may_be_used && metadata.kind == kind).then(|| metadata.name.clone())
+    }
+}
+
+fn look_at(path: PathBuf, trust: Trust, searched_for: impl Fn(ModuleKind) -> bool) -> Entry {
+    match Inspected::read(&path, trust) {
+        Ok((inspected, _)) => {
+            let kind = inspected.metadata.kind;
+            let state = if !searched_for(kind) {
+                State::Refused(Refusal::Kind { kind })
+            } else if inspected.image.architecture.is_native() {
+                State::Usable
+            } else {
+                State::Foreign
+            };
+            Entry {
+                path,
+                inspected: Some(inspected),
+                state,
+            }
+        }
+        Err(error) => Entry {
+            path,
+            inspected: None,
+            state: State::Refused(error.into()),
+        },
+    }
+}
+
+/// Whether a file is called as a build would call the module of this name.
+fn is_called(path: &Path, name: &str) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    stem.is_some_and(|stem| {
+        let stem = stem.strip_prefix("lib").unwrap_or(stem);
+        stem.replace('_', "-") == name.replace('_', "-")
+    })
+}
+
+/// A folder under one name, however it is reached.
+fn real(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
