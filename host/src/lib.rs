@@ -4,11 +4,13 @@
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod interest;
 pub mod link;
+pub mod log;
 pub mod modules;
 pub mod names;
 pub mod queue;

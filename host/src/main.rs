@@ -1,2 +1,7 @@
 //! The `kozo` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kozo::cli::main(std::env::args_os())
+}

@@ -1,0 +1,44 @@
+# Everything is done by cargo; the targets here are what people need to remember.
+# `CARGO_TARGET_DIR` is honoured; without it everything is built in `target`.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# Seconds after which the demo ends and says whether all went well; empty: when you press Ctrl-C.
+RUN_FOR ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the program and all modules, optimised
+	cargo build --release --workspace
+
+.PHONY: demo
+demo: build ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with a verdict)
+	$(TARGET)/release/kozo demo $(if $(RUN_FOR),--run-for $(RUN_FOR))
+
+# The tests start the program with the modules beside it, and cargo builds no module for a test of
+# its own accord.
+.PHONY: test
+test: ## build everything for tests, and run them
+	cargo build --workspace
+	cargo test --workspace
+
+.PHONY: check
+check: check-format check-lints check-dependencies ## check format, lints and dependencies
+
+.PHONY: check-format
+check-format: ## check that `cargo fmt` would change nothing
+	cargo fmt --all --check
+
+.PHONY: check-lints
+check-lints: ## check that clippy has nothing to say
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# Advisories need a database from the network: `cargo deny check advisories`.
+.PHONY: check-dependencies
+check-dependencies: ## check licences and sources of dependencies (needs cargo-deny)
+	cargo deny check bans licenses sources

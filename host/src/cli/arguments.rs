@@ -1,0 +1,322 @@
+//! The words of the command line.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use super::failure::{EXIT_CODES, Failure};
+use crate::log::{Filter, Format};
+use crate::names::NodeName;
+
+/// How much a word has to be like the name of a command to be taken for a slip of it, from 0 to 1
+/// as Jaro and Winkler measure it.
+const MIN_LIKENESS: f64 = 0.85;
+
+/// The longest that a demo runs before it ends by itself, in seconds.
+const MAX_DEMO_SECONDS: u64 = 86_400;
+
+const USAGE: &str = "\
+kozo [OPTIONS] <CONFIG> <NODE>
+       kozo [OPTIONS] <COMMAND>";
+
+const ABOUT: &str = "\
+Runs a node of a network that the file CONFIG describes.
+
+`kozo CONFIG NODE` is short for `kozo run CONFIG NODE`. When the file is called like one of the
+commands, only the long form does.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kozo",
+    version,
+    about = "Runs a node of a network that the file CONFIG describes",
+    long_about = ABOUT,
+    override_usage = USAGE,
+    after_help = EXIT_CODES,
+    arg_required_else_help = true,
+    max_term_width = 100,
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) log: LogArguments,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogArguments {
+    /// What to log: off, error, warn, info, debug or trace; other levels for single parts follow,
+    /// as in `info,link=debug`
+    #[arg(
+        long = "log",
+        value_name = "LEVEL",
+        default_value = "info",
+        global = true
+    )]
+    pub(super) filter: Filter,
+    /// How to log, to the standard error output
+    #[arg(
+        long = "log-format",
+        value_name = "FORMAT",
+        default_value = "text",
+        global = true
+    )]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a node until SIGTERM or SIGINT
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArguments),
+    /// Say what is wrong with a configuration file
+    #[command(after_help = EXIT_CODES)]
+    Check(CheckArguments),
+    /// Make the keys of a node
+    #[command(after_help = EXIT_CODES)]
+    Keygen(KeygenArguments),
+    /// List the role and transport modules of this machine, or describe one
+    #[command(after_help = EXIT_CODES)]
+    Modules(ModulesArguments),
+    /// Run a network of three nodes on this machine and show what they do
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The configuration file of the network
+    pub(super) config: PathBuf,
+    /// The node that this machine is
+    #[arg(value_parser = NodeName::new)]
+    pub(super) node: NodeName,
+    /// End when the program that started this one ends
+    #[arg(long, hide = true)]
+    pub(super) end_with_parent: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The configuration file of the network
+    pub(super) config: PathBuf,
+    /// The node that this machine is: its modules, its private key and the folder for its storage
+    /// are checked as well
+    #[arg(value_parser = NodeName::new)]
+    pub(super) node: Option<NodeName>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A folder with modules, searched before the others; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(super) modules: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeygenArguments {
+    /// The file for the private key; the public one is written next to it, with `.pub` behind its
+    /// name
+    pub(super) path: PathBuf,
+    /// The kind of key
+    #[arg(long = "type", value_name = "TYPE", default_value = "ed25519")]
+    pub(super) kind: KeyKind,
+    /// What stands behind the public key, to tell whose it is [default: kozo@ and the name of this
+    /// machine]
+    #[arg(long, value_name = "TEXT")]
+    pub(super) comment: Option<String>,
+}
+
+/// The kinds of keys that can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KeyKind {
+    /// `ssh-ed25519`, which is recommended
+    Ed25519,
+    /// `ssh-rsa` with 3072 bits
+    Rsa,
+    /// `ecdsa-sha2-nistp256`
+    Ecdsa,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ModulesArguments {
+    /// The module to describe
+    pub(super) name: Option<String>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// End after so long, and check that messages went from node to node
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) run_for: Option<Duration>,
+    /// Keep the folder with the keys, the configuration file and what the nodes wrote
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=MAX_DEMO_SECONDS) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!(
+            "give a whole number of seconds from 1 to {MAX_DEMO_SECONDS}"
+        )),
+    }
+}
+
+/// Understands the command line.
+///
+/// # Errors
+/// [`Failure::Usage`] when it is wrong or asks for a help text, [`Failure::NoCommand`] when its
+/// first word is a command with a slip in it.
+pub(super) fn parse(mut words: Vec<OsString>) -> Result<Arguments, Failure> {
+    if let Some(place) = place_of_config(&words) {
+        // Only what could be no file but one of this folder.
+        if let Some(word) = words[place].to_str()
+            && word.chars().all(char::is_alphanumeric)
+            && !Path::new(word).exists()
+            && let Some(near) = near_command(word)
+        {
+            return Err(Failure::NoCommand {
+                word: word.to_owned(),
+                near,
+            });
+        }
+        words.insert(place, "run".into());
+    }
+    Arguments::try_parse_from(words).map_err(Failure::Usage)
+}
+
+/// Where the first word that is no option stands, if it is no command either.
+fn place_of_config(words: &[OsString]) -> Option<usize> {
+    let commands = Arguments::command();
+    // Options that take a value of their own word; there are none with short names.
+    let takes_value = |word: &OsStr| {
+        commands.get_arguments().any(|option| {
+            let long = option.get_long().map(|long| format!("--{long}"));
+            option.get_action().takes_values() && long.is_some_and(|long| word == long.as_str())
+        })
+    };
+    let mut place = 1;
+    loop {
+        let word = words.get(place)?;
+        if word == "--" {
+            // What follows is no option, and no command.
+            return Some(place).filter(|_| place + 1 < words.len());
+        }
+        if takes_value(word) {
+            place += 2;
+        } else if word.as_encoded_bytes().starts_with(b"-") {
+            place += 1;
+        } else {
+            break;
+        }
+    }
+    let is_command = words[place] == "help"
+        || commands
+            .get_subcommands()
+            .any(|command| words[place] == command.get_name());
+    (!is_command).then_some(place)
+}
+
+/// The command that is called much like this word.
+fn near_command(word: &str) -> Option<String> {
+    let command = Arguments::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    names
+        .map(|name| (strsim::jaro_winkler(word, name), name))
+        .filter(|(likeness, _)| *likeness >= MIN_LIKENESS)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, name)| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Arguments {
+        let words = std::iter::once("kozo").chain(line.split_whitespace());
+        parse(words.map(OsString::from).collect()).unwrap_or_else(|failure| panic!("{failure:?}"))
+    }
+
+    fn run_of(line: &str) -> (Arguments, PathBuf, String) {
+        let arguments = parsed(line);
+        let Command::Run(run) = &arguments.command else {
+            panic!("{line}: {arguments:?}");
+        };
+        let (config, node) = (run.config.clone(), run.node.to_string());
+        (arguments, config, node)
+    }
+
+    #[test]
+    fn the_table_of_arguments_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_and_a_node_run_the_node() {
+        for line in [
+            "net.yaml clock",
+            "run net.yaml clock",
+            "--log debug net.yaml clock",
+            "--log=debug --log-format json net.yaml clock",
+            "net.yaml --log debug clock",
+            "net.yaml clock --log debug",
+            "--log debug run net.yaml clock",
+            "-- net.yaml clock",
+        ] {
+            let (_, config, node) = run_of(line);
+            assert_eq!(config, Path::new("net.yaml"), "{line}");
+            assert_eq!(node, "clock", "{line}");
+        }
+        let (arguments, ..) = run_of("net.yaml clock --log debug --log-format json");
+        assert_eq!(arguments.log.filter, "debug".parse().unwrap());
+        assert_eq!(arguments.log.format, Format::Json);
+    }
+
+    #[test]
+    fn files_and_nodes_may_be_called_like_commands() {
+        let (_, config, node) = run_of("run check demo");
+        assert_eq!(
+            (config.as_path(), node.as_str()),
+            (Path::new("check"), "demo")
+        );
+        let (_, config, node) = run_of("./check run");
+        assert_eq!(
+            (config.as_path(), node.as_str()),
+            (Path::new("./check"), "run")
+        );
+        let (_, config, node) = run_of("-- check check");
+        assert_eq!(
+            (config.as_path(), node.as_str()),
+            (Path::new("check"), "check")
+        );
+        assert!(matches!(parsed("check run").command, Command::Check(_)));
+        assert!(matches!(
+            parsed("--log info check run").command,
+            Command::Check(_)
+        ));
+    }
+
+    #[test]
+    fn a_slip_in_a_command_is_not_taken_for_a_file() {
+        for (line, meant) in [("chekc net.yaml", "check"), ("modlues", "modules")] {
+            let words = std::iter::once("kozo").chain(line.split_whitespace());
+            match parse(words.map(OsString::from).collect()) {
+                Err(Failure::NoCommand { near, .. }) => assert_eq!(near, meant),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_demo_has_bounds() {
+        assert_eq!(seconds("20"), Ok(Duration::from_secs(20)));
+        for text in ["0", "-1", "1.5", "86401", "", "99999999999999999999"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `kozo check`: what is wrong with a configuration file.
+
+use serde::Serialize;
+
+use super::arguments::CheckArguments;
+use super::failure::Failure;
+use super::prepare::prepare;
+use super::{local, output};
+use crate::config::{Class, Problems, Severity};
+
+pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
+    let (problems, failed) = look(arguments);
+    if arguments.json {
+        output::print_json(&Findings::new(&problems))?;
+    } else {
+        let report = match problems.is_empty() {
+            true => String::new(),
+            false => format!("{problems}\n"),
+        };
+        output::print(&format!("{report}{}\n", summary(&problems)))?;
+    }
+    match failed {
+        Some(class) => Err(Failure::Reported(class)),
+        None => Ok(()),
+    }
+}
+
+/// All that was found, and what kind of failure it is.
+fn look(arguments: &CheckArguments) -> (Problems, Option<Class>) {
+    let local = arguments.node.as_ref();
+    match prepare(&arguments.config, local, &arguments.modules) {
+        Ok(prepared) => {
+            let mut problems = prepared.warnings;
+            if let Some(node) = local.and_then(|name| prepared.network.nodes.get(name)) {
+                local::check(node, &prepared.registry, &mut problems);
+            }
+            let failed = problems.has_errors().then_some(Class::Invalid);
+            (problems, failed)
+        }
+        Err(problems) => {
+            let class = problems.class();
+            (problems, Some(class))
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Findings<'p> {
+    #[serde(flatten)]
+    report: &'p Problems,
+    errors: usize,
+    warnings: usize,
+}
+
+impl<'p> Findings<'p> {
+    fn new(report: &'p Problems) -> Self {
+        let (errors, warnings) = count(report);
+        Self {
+            report,
+            errors,
+            warnings,
+        }
+    }
+}
+
+/// How many errors and how many warnings a report shows.
+fn count(problems: &Problems) -> (usize, usize) {
+    let errors = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .count();
+    (errors, problems.iter().count() - errors)
+}
+
+/// `2 errors, 1 warning`
+fn summary(problems: &Problems) -> String {
+    let (errors, warnings) = count(problems);
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
+    let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+    match problems.omitted() {
+        0 => format!("{errors}, {warnings}"),
+        more => format!("{errors}, {warnings}, and {more} more that are not shown"),
+    }
+}

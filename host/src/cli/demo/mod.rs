@@ -1,0 +1,243 @@
+//! `kozo demo`: a network of three nodes on this machine, which shows what they do.
+//!
+//! ```text
+//! network ──file, keys──▶ nodes (three processes of this program) ──lines──▶ screen
+//!                            │
+//!                            └── what they left in the folder ──▶ verdict
+//! ```
+//!
+//! All is in a folder of its own, which is removed at the end. The nodes are real ones: nothing in
+//! them knows of the demo, and the demo sees of them what anybody would, their logs and files.
+
+mod network;
+mod nodes;
+mod screen;
+mod verdict;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::arguments::DemoArguments;
+use super::failure::Failure;
+use super::output::print_or_broken;
+use super::prepare::prepare;
+use crate::config::Problems;
+use crate::log::Filter;
+use crate::names::NodeName;
+use nodes::{Event, Nodes};
+use screen::Screen;
+
+/// How long the nodes have to end when they are asked to.
+const STOP_TIME: Duration = Duration::from_secs(10);
+
+/// Why the demo did not do what it should.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    #[error("cannot make a folder for the demo")]
+    Folder(#[source] io::Error),
+    #[error(transparent)]
+    Make(#[from] network::MakeError),
+    #[error("cannot run the demo in this build: {0}\nbuild all its modules with `make build`")]
+    Modules(Problems),
+    #[error("cannot start a node")]
+    Start(#[source] io::Error),
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    #[error("cannot write to the standard output")]
+    Output(#[source] io::Error),
+    #[error("the node `{node}` ended by itself ({status}): its last lines say why")]
+    Died { node: String, status: ExitStatus },
+    #[error("the node `{node}` did not end as it should when it was asked to ({status})")]
+    Unclean { node: String, status: ExitStatus },
+    #[error("the demo was ended before its time, so nothing was checked")]
+    Interrupted,
+    #[error("the demo did not do what it should: {}", .0.join("; "))]
+    Missing(Vec<String>),
+}
+
+/// What ended the demo.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// Its time is over.
+    Time,
+    /// Somebody wants it to end.
+    Signal,
+    /// Nobody reads what it prints.
+    Unread,
+}
+
+pub(super) fn demo(arguments: &DemoArguments, filter: &Filter) -> Result<(), Failure> {
+    perform(arguments, filter).map_err(|error| Failure::Demo(error.into()))
+}
+
+fn perform(arguments: &DemoArguments, filter: &Filter) -> Result<(), DemoError> {
+    let folder = tempfile::Builder::new()
+        .prefix("kozo-demo-")
+        .tempdir()
+        .map_err(DemoError::Folder)?;
+    let result = run_in(folder.path(), arguments, filter);
+    if arguments.keep {
+        let kept = format!("kept: {}\n", folder.keep().display());
+        // Whoever does not read does not need it.
+        let _ = print_or_broken(&kept);
+    } else {
+        remove(folder);
+    }
+    result
+}
+
+/// What cannot be removed is left to the system, which clears such folders.
+fn remove(folder: TempDir) {
+    let _ = folder.close();
+}
+
+fn run_in(folder: &Path, arguments: &DemoArguments, filter: &Filter) -> Result<(), DemoError> {
+    let config = network::make(folder)?;
+    check(&config)?;
+    // All of it is on this thread: the nodes end when the thread that started them does.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DemoError::Start)?;
+    let program = std::env::current_exe().map_err(DemoError::Start)?;
+    let greeting = greeting(&config, arguments.run_for);
+    let end = runtime.block_on(async {
+        let mut nodes = Nodes::start(network::NODES.iter().map(|node| {
+            let command = nodes::command(&program, &config, node, filter);
+            ((*node).to_owned(), command)
+        }))
+        .map_err(DemoError::Start)?;
+        let mut screen = Screen::of_stdout(&network::NODES);
+        let watched = match print_or_broken(&greeting) {
+            Ok(()) => watch(&mut nodes, &mut screen, arguments.run_for).await,
+            Err(error) => unread(error),
+        };
+        let stopped = stop(&mut nodes, &mut screen).await;
+        let end = watched?;
+        stopped.map(|()| end)
+    })?;
+    match (end, arguments.run_for) {
+        (End::Time, _) => {
+            let proof = verdict::judge(folder).map_err(DemoError::Missing)?;
+            print_or_broken(&proof).or_else(|error| unread(error).map(|_| ()))
+        }
+        (_, Some(_)) => Err(DemoError::Interrupted),
+        (_, None) => Ok(()),
+    }
+}
+
+/// Whether everything that the nodes need is there, before three of them complain.
+fn check(config: &Path) -> Result<(), DemoError> {
+    for node in network::NODES {
+        let Ok(name) = NodeName::new(node) else {
+            continue;
+        };
+        prepare(config, Some(&name), &[]).map_err(DemoError::Modules)?;
+    }
+    Ok(())
+}
+
+fn greeting(config: &Path, run_for: Option<Duration>) -> String {
+    let end = match run_for {
+        Some(time) => format!("They run for {} seconds.", time.as_secs()),
+        None => "Ctrl-C ends them.".to_owned(),
+    };
+    format!(
+        "Three nodes on this machine, in the network of {}\n\
+         `clock` sends a tick every second, `cottage` answers with a cuckoo and remembers it,\n\
+         and `scribe` writes down what both report. {end}\n\n",
+        config.display()
+    )
+}
+
+/// Shows what the nodes do, until the end of the demo.
+async fn watch(
+    nodes: &mut Nodes,
+    screen: &mut Screen,
+    run_for: Option<Duration>,
+) -> Result<End, DemoError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Signals)?;
+    let time_is_over = async {
+        match run_for {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(time_is_over);
+    loop {
+        tokio::select! {
+            () = &mut time_is_over => return Ok(End::Time),
+            _ = interrupt.recv() => return Ok(End::Signal),
+            _ = terminate.recv() => return Ok(End::Signal),
+            event = nodes.next() => match event {
+                Some(Event::Line { node, text }) => {
+                    if let Err(error) = show(screen, &node, &text) {
+                        return unread(error);
+                    }
+                }
+                Some(Event::Ended { node, status }) => {
+                    return Err(DemoError::Died { node, status });
+                }
+                // There is always one that runs, or one whose end is reported.
+                None => return Ok(End::Signal),
+            },
+        }
+    }
+}
+
+/// Ends all nodes, whatever it takes.
+async fn stop(nodes: &mut Nodes, screen: &mut Screen) -> Result<(), DemoError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
+    nodes.signal_all(Signal::TERM);
+    let patience = tokio::time::sleep(STOP_TIME);
+    tokio::pin!(patience);
+    let mut patient = true;
+    let mut result = Ok(());
+    loop {
+        tokio::select! {
+            () = &mut patience, if patient => {
+                patient = false;
+                nodes.signal_all(Signal::KILL);
+            }
+            _ = interrupt.recv(), if patient => {
+                patient = false;
+                nodes.signal_all(Signal::KILL);
+            }
+            event = nodes.next() => match event {
+                // That nobody reads does not matter any more.
+                Some(Event::Line { node, text }) => drop(show(screen, &node, &text)),
+                Some(Event::Ended { status, .. }) if status.success() => {}
+                Some(Event::Ended { node, status }) => {
+                    result = result.and(Err(DemoError::Unclean { node, status }));
+                }
+                None => return result,
+            },
+        }
+    }
+}
+
+fn show(screen: &mut Screen, node: &str, text: &str) -> io::Result<()> {
+    match screen.line(node, text) {
+        Some(line) => print_or_broken(&line),
+        None => Ok(()),
+    }
+}
+
+fn unread(error: io::Error) -> Result<End, DemoError> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(End::Unread),
+        _ => Err(DemoError::Output(error)),
+    }
+}
+
+/// Where the node of this name has its files, relative to the folder of the demo.
+fn storage_of(folder: &Path) -> PathBuf {
+    folder.join(network::STORAGE)
+}

@@ -1,0 +1,142 @@
+//! What keeps a command from doing what it was asked for: printed here, and only here, with the
+//! exit codes.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use crate::config::{Class, Problems, Severity};
+use crate::log::{error_text, is_read_by_programs};
+
+/// The exit codes, as `--help` explains them.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  the command line is wrong, or the demo did not do what it should
+  2  there is no such file, or it cannot be read
+  3  the configuration file is not valid, or this machine does not fit it
+  4  the node is not in the configuration file
+  5  anything else that keeps the command from doing its work";
+
+const USAGE: u8 = 1;
+const UNREADABLE: u8 = 2;
+const INVALID: u8 = 3;
+const UNKNOWN_NODE: u8 = 4;
+const OTHER: u8 = 5;
+
+/// The part that start-up failures are of, in the log.
+const TARGET: &str = "start";
+
+/// Why a command could not do what it was asked for.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The command line is wrong, or asks for a help text.
+    Usage(clap::Error),
+    /// The first word is neither a command nor a file.
+    NoCommand {
+        /// The word.
+        word: String,
+        /// The command that is called much like it.
+        near: String,
+    },
+    /// The configuration file cannot be used.
+    Report(Problems),
+    /// The same, and the report was what was asked for: it is printed already.
+    Reported(Class),
+    /// The demo did not do what it should.
+    Demo(Box<dyn Error + Send + Sync>),
+    /// The standard output cannot be written.
+    Output(io::Error),
+    /// Anything else.
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+impl Failure {
+    pub(super) fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
+    /// The program's exit code.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(error) if !error.use_stderr() => return ExitCode::SUCCESS,
+            Self::Usage(_) | Self::NoCommand { .. } | Self::Demo(_) => USAGE,
+            Self::Report(problems) => of_class(problems.class()),
+            Self::Reported(class) => of_class(*class),
+            Self::Output(_) | Self::Other(_) => OTHER,
+        })
+    }
+
+    /// Prints it to the standard error output; help texts to the standard output.
+    pub(super) fn print(&self) {
+        match self {
+            // An error here is that nobody reads.
+            Self::Usage(error) => drop(error.print()),
+            Self::Report(problems) => print_report(problems),
+            Self::Reported(_) => {}
+            Self::NoCommand { word, near } => print_error(&format!(
+                "there is no file `{word}` and no command of that name: did you mean `kozo {near}`?"
+            )),
+            Self::Demo(error) | Self::Other(error) => print_error(&error_text(error.as_ref())),
+            Self::Output(error) => {
+                print_error(&format!("cannot write to the standard output: {error}"));
+            }
+        }
+    }
+}
+
+fn of_class(class: Class) -> u8 {
+    match class {
+        Class::Unreadable => UNREADABLE,
+        Class::Invalid => INVALID,
+        Class::UnknownNode => UNKNOWN_NODE,
+    }
+}
+
+fn print_error(text: &str) {
+    if is_read_by_programs() {
+        tracing::error!(target: TARGET, "{text}");
+    } else {
+        // Not with `eprintln!`, which panics when nobody reads.
+        print_to_stderr(&format!("error: {text}\n"));
+    }
+}
+
+fn print_report(problems: &Problems) {
+    if is_read_by_programs() {
+        log_problems(problems);
+    } else {
+        print_to_stderr(&format!("{problems}\n"));
+    }
+}
+
+fn print_to_stderr(text: &str) {
+    let _ = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
+}
+
+/// Writes each problem of a configuration file into the log.
+pub(super) fn log_problems(problems: &Problems) {
+    for problem in problems {
+        let place = problem
+            .place
+            .map(|place| format!(":{}:{}", place.line, place.column));
+        let path = match problem.path.as_str() {
+            "" => String::new(),
+            path => format!("{path}: "),
+        };
+        let text = format!(
+            "{}{}: {path}{}",
+            problems.file(),
+            place.unwrap_or_default(),
+            problem.message
+        );
+        let help = problem.help.as_deref();
+        match problem.severity {
+            Severity::Error => tracing::error!(target: TARGET, help, "{text}"),
+            Severity::Warning => tracing::warn!(target: TARGET, help, "{text}"),
+        }
+    }
+    if problems.omitted() > 0 {
+        tracing::warn!(target: TARGET, "and {} more problems", problems.omitted());
+    }
+}

@@ -1,0 +1,50 @@
+//! The command line.
+//!
+//! ```text
+//! words ──arguments──▶ Command ──▶ run, check, keygen, modules, demo ──▶ Failure ──▶ exit code
+//! ```
+//!
+//! Commands print what they were asked for to the standard output, through [`output`]. What keeps
+//! them from it is a [`failure::Failure`], which only [`main`] prints.
+
+mod arguments;
+mod check;
+mod demo;
+mod failure;
+mod keygen;
+mod local;
+mod modules;
+mod output;
+mod prepare;
+mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+/// The program: does what the words of the command line say (the first is the program's own name),
+/// and prints what kept it from that.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let result = arguments::parse(words.into_iter().collect()).and_then(perform);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}
+
+fn perform(arguments: Arguments) -> Result<(), Failure> {
+    let log = arguments.log;
+    crate::log::start(&log.filter, log.format).map_err(Failure::other)?;
+    match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Keygen(arguments) => keygen::keygen(&arguments),
+        Command::Modules(arguments) => modules::modules(&arguments),
+        Command::Demo(arguments) => demo::demo(&arguments, &log.filter),
+    }
+}

@@ -1,0 +1,42 @@
+//! `kozo run`: a node, until it is told to end.
+
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+use super::arguments::RunArguments;
+use super::failure::{Failure, log_problems};
+use super::prepare::{Prepared, prepare};
+use crate::daemon::{self, StartError};
+
+pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    if arguments.end_with_parent {
+        end_with_parent()?;
+    }
+    let prepared =
+        prepare(&arguments.config, Some(&arguments.node), &[]).map_err(Failure::Report)?;
+    log_problems(&prepared.warnings);
+    let Prepared {
+        network, registry, ..
+    } = prepared;
+    let node = arguments.node.clone();
+    daemon::run(daemon::Setup {
+        network,
+        node,
+        registry,
+    })
+    .map_err(|error| match error {
+        StartError::Config(problems) => Failure::Report(problems),
+        error => Failure::other(error),
+    })
+}
+
+/// Asks the system for a SIGTERM when the program that started this one ends.
+fn end_with_parent() -> Result<(), Failure> {
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(Failure::other)?;
+    // It may have ended before it was asked for.
+    if getppid().is_none_or(|parent| parent.is_init()) {
+        return Err(Failure::other(
+            "the program that started this one has ended",
+        ));
+    }
+    Ok(())
+}

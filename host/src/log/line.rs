@@ -1,0 +1,196 @@
+//! One line: what it holds, and its forms.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::filter::OWN_CRATE;
+use super::style::Style;
+
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+/// A line of the log. As JSON, one object a line, it is what other programs read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// When it was written, as RFC 3339 writes it: UTC, with milliseconds.
+    pub time: String,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: String,
+    /// The part that wrote it.
+    pub target: String,
+    /// What happened.
+    pub message: String,
+    /// With what: names and values, in the order in which they were given.
+    #[serde(default)]
+    pub fields: Fields,
+}
+
+/// Names and values, in the order in which they were given.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Fields(pub Vec<(String, Value)>);
+
+impl Fields {
+    /// The text of this name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(field, _)| field == name)?;
+        value.as_str()
+    }
+
+    /// Adds a value, in place of an earlier one of the same name.
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        match self.0.iter_mut().find(|(field, _)| field == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+}
+
+impl fmt::Display for Fields {
+    /// `NAME=VALUE`, with spaces between them. A text that would be misread has quotation marks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            match value {
+                Value::String(text) => write!(f, "{space}{name}={}", quoted_if_needed(text))?,
+                other => write!(f, "{space}{name}={}", printable(&other.to_string()))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    /// The target as it is shown: `kozo::link::dialer` is `link`.
+    pub(super) fn shown_target(target: &str) -> &str {
+        let own = target
+            .strip_prefix(OWN_CRATE)
+            .and_then(|rest| rest.strip_prefix("::"));
+        match own {
+            Some(path) => path.split("::").next().unwrap_or(path),
+            None => target,
+        }
+    }
+
+    /// Message and fields.
+    pub fn text(&self) -> String {
+        let mut text = printable(&self.message).into_owned();
+        if !self.fields.0.is_empty() {
+            let space = if text.is_empty() { "" } else { " " };
+            let _ = write!(text, "{space}{}", self.fields);
+        }
+        text
+    }
+
+    /// All of it in this style, with the line break.
+    pub(super) fn rendered(&self, style: Style) -> String {
+        let (target, text) = (printable(&self.target), self.text());
+        let (time, level) = (&self.time, &self.level);
+        match style {
+            Style::Text { colour: false } => format!("{time} {level} {target}: {text}\n"),
+            Style::Text { colour: true } => {
+                let colour = colour_of(level);
+                format!("{DIM}{time}{RESET} {colour}{level}{RESET} {DIM}{target}:{RESET} {text}\n")
+            }
+            Style::Journal => format!("<{}>{target}: {text}\n", priority_of(level)),
+            Style::Json => match serde_json::to_string(self) {
+                Ok(json) => json + "\n",
+                // Texts and values of JSON always have a form as JSON.
+                Err(_) => String::new(),
+            },
+        }
+    }
+}
+
+/// The escape sequence with which a terminal shows a level.
+fn colour_of(level: &str) -> &'static str {
+    match level {
+        "ERROR" => "\x1b[1;31m",
+        "WARN" => "\x1b[33m",
+        "INFO" => "\x1b[32m",
+        _ => DIM,
+    }
+}
+
+/// The priority of syslog.
+fn priority_of(level: &str) -> u8 {
+    match level {
+        "ERROR" => 3,
+        "WARN" => 4,
+        "INFO" => 6,
+        _ => 7,
+    }
+}
+
+/// Whether a terminal would obey this character, or show the ones around it in another order.
+fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// `text` without anything that a terminal would obey or that would forge a line: control
+/// characters, separators of lines and changes of the direction of writing are escaped.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_harmful(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn quoted_if_needed(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| !c.is_whitespace() && !matches!(c, '"' | '=' | '\\');
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return printable(text);
+    }
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    Cow::Owned(format!("\"{}\"", printable(&escaped)))
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}

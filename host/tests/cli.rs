@@ -1,0 +1,373 @@
+//! The command line, as the real program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG/rmCrM8J69xo8l6Ge7BLSiFmyJA9CWAiwEDJoBalpF";
+
+/// Exit codes, as `kozo --help` has them.
+const USAGE: i32 = 1;
+const UNREADABLE: i32 = 2;
+const INVALID: i32 = 3;
+const UNKNOWN_NODE: i32 = 4;
+const OTHER: i32 = 5;
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kozo"));
+    for variable in [
+        "KOZOROLEPATH",
+        "KOZOTRANSPORTPATH",
+        "KOZOIMPORTPATH",
+        "JOURNAL_STREAM",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn kozo<'a>(words: impl IntoIterator<Item = &'a str>) -> Done {
+    let output = command().args(words).output();
+    Done::new(output.expect("the program starts"))
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+struct Done {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Done {
+    fn new(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("no signal ends the program"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn fails(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    fn succeeds(self) -> Self {
+        self.fails(0)
+    }
+}
+
+/// A folder with files in it.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    /// A valid file of a network with two nodes, one of which has a key.
+    fn network(&self) -> String {
+        let made = kozo(["keygen", &self.path("key"), "--comment", "clock"]).succeeds();
+        self.write(
+            "net.yaml",
+            &format!(
+                "system:\n  clock:\n    privateKey: key\n    {}  scribe:\n    privateKey: key\n    publicKey: {KEY}\n",
+                made.stdout
+            ),
+        )
+    }
+}
+
+fn mode(path: impl AsRef<Path>) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    for words in [
+        &["net.yaml"][..],
+        &["net.yaml", "clock", "scribe"],
+        &["run"],
+        &["check"],
+        &["--nonsense"],
+        &["check", "net.yaml", "--nonsense"],
+        &["net.yaml", "a node"],
+        &["--log", "loud", "modules"],
+        &["--log-format", "xml", "modules"],
+        &["keygen", "key", "--type", "dsa"],
+        &["demo", "--run-for", "0"],
+    ] {
+        let done = kozo(words.iter().copied()).fails(USAGE);
+        assert!(done.stderr.contains("error: "), "{words:?}: {done:?}");
+        assert_eq!(done.stdout, "");
+    }
+    // Nothing at all gets the whole help.
+    assert!(kozo([]).fails(USAGE).stderr.contains("Exit codes:"));
+}
+
+#[test]
+fn a_slip_in_a_command_gets_the_right_one() {
+    let done = kozo(["chekc", "net.yaml"]).fails(USAGE);
+    assert_eq!(
+        done.stderr,
+        "error: there is no file `chekc` and no command of that name: did you mean `kozo check`?\n"
+    );
+}
+
+#[test]
+fn help_and_version_go_to_the_standard_output() {
+    let version = kozo(["--version"]).succeeds();
+    assert_eq!(
+        version.stdout,
+        concat!("kozo ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    let commands = ["run", "check", "keygen", "modules", "demo"];
+    let main = kozo(["--help"]).succeeds();
+    for command in commands {
+        assert!(main.stdout.contains(&format!("  {command} ")), "{command}");
+        let help = kozo([command, "--help"]).succeeds();
+        for text in [&main.stdout, &help.stdout] {
+            assert!(text.contains("Exit codes:"), "{command}: {text}");
+            for code in 0..=5 {
+                assert!(text.contains(&format!("\n  {code}  ")), "{command}: {code}");
+            }
+        }
+    }
+    assert!(main.stdout.contains("kozo [OPTIONS] <CONFIG> <NODE>"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_reported_in_either_form() {
+    let folder = Folder::new();
+    let missing = folder.path("net.yaml");
+    for words in [
+        &[&missing, "clock"][..],
+        &["run", &missing, "clock"],
+        &["--log", "debug", &missing, "clock"],
+    ] {
+        let done = kozo(words.iter().copied()).fails(UNREADABLE);
+        let expected = format!("error: {missing}: there is no such file");
+        assert!(done.stderr.starts_with(&expected), "{done:?}");
+    }
+    let done = kozo(["check", &missing]).fails(UNREADABLE);
+    assert!(done.stdout.ends_with("1 error, 0 warnings\n"), "{done:?}");
+}
+
+#[test]
+fn a_broken_file_is_reported_with_line_and_column() {
+    let folder = Folder::new();
+    let file = folder.write("net.yaml", "system:\n  clock: [1, 2\n");
+    let done = kozo([&file, "clock"]).fails(INVALID);
+    assert!(
+        done.stderr.starts_with(&format!("error: {file}:2:10: ")),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn an_unknown_node_gets_the_one_that_was_probably_meant() {
+    let folder = Folder::new();
+    let file = folder.network();
+    for words in [&[&file, "clokc"][..], &["check", &file, "clokc"]] {
+        let done = kozo(words.iter().copied()).fails(UNKNOWN_NODE);
+        let text = done.stdout + &done.stderr;
+        assert!(text.contains("did you mean `clock`?"), "{text}");
+    }
+}
+
+#[test]
+fn what_keeps_a_node_from_starting_is_json_when_the_log_is() {
+    let folder = Folder::new();
+    let file = folder.write("net.yaml", "system:\n  clock:\n    colour: red\n");
+    let done = kozo(["--log-format", "json", &file, "clock"]).fails(INVALID);
+    let lines: Vec<Value> = done
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let unknown = lines.iter().find(|line| {
+        let message = line["message"].as_str().unwrap();
+        message.starts_with(&format!("{file}:3:5: system.clock.colour: "))
+    });
+    let unknown = unknown.unwrap_or_else(|| panic!("{lines:?}"));
+    assert_eq!(unknown["level"], "ERROR");
+    assert_eq!(unknown["target"], "start");
+    assert!(unknown["time"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn a_good_file_has_nothing_to_report() {
+    let folder = Folder::new();
+    let file = folder.network();
+    for words in [&["check", &file][..], &["check", &file, "clock"]] {
+        let done = kozo(words.iter().copied()).succeeds();
+        assert_eq!(done.stdout, "0 errors, 0 warnings\n");
+        assert_eq!(done.stderr, "");
+    }
+}
+
+#[test]
+fn the_private_key_is_checked_for_the_local_node_only() {
+    let folder = Folder::new();
+    let file = folder.network();
+    kozo(["check", &file]).succeeds();
+    let done = kozo(["check", &file, "scribe"]).fails(INVALID);
+    let expected = format!("error: {file}:5:3: system.scribe.privateKey: the private key (SHA256:");
+    assert!(done.stdout.starts_with(&expected), "{done:?}");
+    assert!(done.stdout.ends_with("1 error, 0 warnings\n"), "{done:?}");
+}
+
+#[test]
+fn a_missing_module_is_an_error_where_it_is_needed_and_a_warning_elsewhere() {
+    let folder = Folder::new();
+    let file = folder.network();
+    let text = std::fs::read_to_string(&file).unwrap() + "    roles:\n      no-such-role:\n";
+    std::fs::write(&file, text).unwrap();
+    let done = kozo(["check", &file, "clock"]).succeeds();
+    assert!(done.stdout.contains("no-such-role"), "{done:?}");
+    assert!(done.stdout.ends_with("0 errors, 1 warning\n"), "{done:?}");
+    let modules = folder.path("modules");
+    let done = kozo(["check", &file, "scribe", "--modules", &modules]).fails(INVALID);
+    assert!(done.stdout.contains(&modules), "{done:?}");
+}
+
+#[test]
+fn the_storage_of_the_local_node_is_checked() {
+    let folder = Folder::new();
+    let file = folder.network();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let with_storage = |storage: &str| {
+        let line = format!("    privateKey: key\n    roleStorage: {storage}\n");
+        folder.write(
+            "net.yaml",
+            &text.replacen("    privateKey: key\n", &line, 1),
+        )
+    };
+    with_storage("storage");
+    kozo(["check", &file, "clock"]).succeeds();
+    // No role of this node needs it.
+    with_storage("net.yaml");
+    let done = kozo(["check", &file, "clock"]).succeeds();
+    assert!(done.stdout.starts_with("warning: "), "{done:?}");
+    assert!(done.stdout.contains("is not a folder"), "{done:?}");
+}
+
+#[test]
+fn findings_are_a_document_of_json_on_request() {
+    let folder = Folder::new();
+    let file = folder.write("net.yaml", "system:\n  clock:\n    colour: red\n");
+    let done = kozo(["check", "--json", &file]).fails(INVALID);
+    let findings: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(findings["file"], file.as_str());
+    assert_eq!(findings["omitted"], 0);
+    assert_eq!(findings["warnings"], 0);
+    let problems = findings["problems"].as_array().unwrap();
+    assert_eq!(findings["errors"], problems.len());
+    let unknown = problems
+        .iter()
+        .find(|problem| problem["path"] == "system.clock.colour")
+        .unwrap();
+    assert_eq!(unknown["severity"], "error");
+    assert_eq!(unknown["place"]["line"], 3);
+    assert_eq!(unknown["place"]["column"], 5);
+
+    let missing = folder.path("missing.yaml");
+    let done = kozo(["check", "--json", &missing]).fails(UNREADABLE);
+    let findings: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(findings["errors"], 1);
+}
+
+#[test]
+fn new_keys_belong_to_their_owner_and_are_never_overwritten() {
+    let folder = Folder::new();
+    for (kind, algorithm) in [
+        ("ed25519", "ssh-ed25519"),
+        ("ecdsa", "ecdsa-sha2-nistp256"),
+        ("rsa", "ssh-rsa"),
+    ] {
+        let path = folder.path(kind);
+        let words = ["keygen", &path, "--type", kind, "--comment", "the clock"];
+        let made = kozo(words).succeeds();
+        assert_eq!(mode(&path), 0o600);
+        let public = std::fs::read_to_string(format!("{path}.pub")).unwrap();
+        assert!(public.starts_with(algorithm), "{public}");
+        assert!(public.ends_with(" the clock\n"), "{public}");
+        assert_eq!(made.stdout, format!("publicKey: {public}"));
+        assert!(made.stderr.contains(&format!("{path}.pub")), "{made:?}");
+
+        let before = std::fs::read(&path).unwrap();
+        let again = kozo(words).fails(OTHER);
+        assert!(again.stderr.contains("is not overwritten"), "{again:?}");
+        assert_eq!(again.stdout, "");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn without_a_comment_a_key_says_whose_machine_made_it() {
+    let folder = Folder::new();
+    let made = kozo(["keygen", &folder.path("key")]).succeeds();
+    assert!(made.stdout.contains(" kozo@"), "{made:?}");
+}
+
+#[test]
+fn modules_are_listed_also_as_json() {
+    let folder = Folder::new();
+    let broken = PathBuf::from(folder.write("broken.so", "this is a text"));
+    let with_folder = |words: &[&str]| {
+        let output = command()
+            .args(words)
+            .env("KOZOROLEPATH", broken.parent().unwrap())
+            .output();
+        Done::new(output.unwrap())
+    };
+    let table = with_folder(&["modules"]).succeeds().stdout;
+    assert!(table.starts_with("KIND "), "{table}");
+    assert!(table.contains("refused"), "{table}");
+
+    let rows: Value =
+        serde_json::from_str(&with_folder(&["modules", "--json"]).succeeds().stdout).unwrap();
+    let row = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["path"] == broken.to_str().unwrap());
+    assert_eq!(row.unwrap()["state"], "refused");
+
+    let done = with_folder(&["modules", "broken"]).fails(OTHER);
+    assert!(
+        done.stderr
+            .starts_with("error: there is no module `broken` in "),
+        "{done:?}"
+    );
+    assert!(done.stderr.contains("is refused: "), "{done:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = command()
+        .arg("modules")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let done = Done::new(child.wait_with_output().unwrap()).succeeds();
+    assert_eq!(done.stderr, "");
+}
