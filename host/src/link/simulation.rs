@@ -285,7 +285,8 @@ impl World {
         let now = self.now;
         let pair = (from.min(to), from.max(to), own);
         if !self.nodes[to].up || self.blocked.contains(&pair) {
-            self.peer(from, to).dial_failed(attempt, now);
+            self.peer(from, to)
+                .dial_failed(attempt, "t", "unreachable", now);
         } else {
             let path = Path {
                 transport: format!("t{own}"),
@@ -360,7 +361,8 @@ impl World {
         );
         if let Some(key) = connection.keys[end.side].take() {
             let now = self.now;
-            self.peer(node, other).closed(key, reason, now);
+            self.peer(node, other)
+                .closed(key, Ending::Fault, reason, now);
             self.drive(node);
         }
     }

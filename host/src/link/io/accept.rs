@@ -2,6 +2,7 @@
 //! peer is at the other end.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use super::stream::stream;
 use crate::auth::secured::Secured;
 use crate::auth::ssh;
 use crate::clock;
-use crate::link::{LinkKey, Path};
+use crate::link::{Ending, LinkKey, Path};
 use crate::modules::transport::Connection;
 use crate::names::NodeName;
 
@@ -49,6 +50,20 @@ struct Shared {
     dialling: Dialling,
     limits: AcceptLimits,
     unproven: Mutex<HashMap<String, usize>>,
+    turned_away: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What became of the connections that others made and that became no links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptCounts {
+    /// Connections whose other end has not said who it is yet.
+    pub unproven: usize,
+    /// Connections that were closed at once, since there were too many of those.
+    pub turned_away: u64,
+    /// Connections that were closed since the other end did not prove that it is a node of the
+    /// network.
+    pub refused: u64,
 }
 
 impl Listener {
@@ -61,7 +76,23 @@ impl Listener {
                 dialling,
                 limits,
                 unproven,
+                turned_away: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
             }),
+        }
+    }
+
+    /// What became of connections that became no links.
+    pub fn counts(&self) -> AcceptCounts {
+        let unproven = self
+            .shared
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        AcceptCounts {
+            unproven: unproven.values().sum(),
+            turned_away: self.shared.turned_away.load(Ordering::Relaxed),
+            refused: self.shared.refused.load(Ordering::Relaxed),
         }
     }
 
@@ -70,6 +101,7 @@ impl Listener {
     pub fn accept(&self, transport: &str, connection: Connection) {
         let host = host_of(&connection.address).to_owned();
         let Some(place) = Place::take(&self.shared, host) else {
+            self.shared.turned_away.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 target: "link",
                 transport, address = connection.address,
@@ -81,6 +113,7 @@ impl Listener {
         tokio::spawn(async move {
             let address = connection.address.clone();
             if let Err(reason) = secure(&shared, &transport, connection).await {
+                shared.refused.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(target: "link", transport, address, reason, "refused a connection");
             }
             drop(place);
@@ -135,7 +168,7 @@ async fn secure(
         }
         Err(reason) => {
             let now = clock::now();
-            link.change(now, |peer| peer.closed(*key, &reason, now));
+            link.change(now, |peer| peer.closed(*key, Ending::Fault, &reason, now));
             Err(reason)
         }
     }

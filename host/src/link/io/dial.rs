@@ -13,7 +13,7 @@ use super::{Arrivals, PeerLink};
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, Endpoint};
 use crate::clock;
-use crate::link::{AttemptId, LinkKey, Path};
+use crate::link::{AttemptId, Ending, LinkKey, Path};
 use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
 
 /// How long a transport may take for one connection. Tor may need most of it.
@@ -92,7 +92,7 @@ pub(super) async fn dial(
         (Err(reason), key) => {
             if let Some(key) = key {
                 let now = clock::now();
-                link.change(now, |peer| peer.closed(key, &reason, now));
+                link.change(now, |peer| peer.closed(key, Ending::Fault, &reason, now));
             }
             Err(reason)
         }
