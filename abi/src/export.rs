@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use abi_stable::library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult};
 use abi_stable::marker_type::ErasedPrefix;
-use abi_stable::prefix_type::{PrefixRefTrait, WithMetadata};
+use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 
 use crate::ffi::{
@@ -105,7 +105,7 @@ extern "C" fn construct_transport<T: Transport>() -> RootModuleResult {
     erase(transport_module::<T>())
 }
 
-fn erase<M: RootModule + PrefixRefTrait>(module: M) -> RootModuleResult {
+fn erase<M: RootModule>(module: M) -> RootModuleResult {
     // SAFETY: the host casts it back to the same type, after it has checked the layout that the
     // header carries.
     RResult::ROk(unsafe { module.to_prefix_ref().cast::<ErasedPrefix>() })
