@@ -187,6 +187,7 @@ fn a_stop_ends_waits_but_leaves_what_is_there_to_be_taken() {
     assert!(reader.stopping());
     inbox.push(fresh(3));
     assert_eq!(reader.receive(LONG), Received::Interrupted);
+    inbox.request(|requests| requests.reopen = true);
     assert_eq!(take(&reader), 1);
     inbox.clear();
     let status = check_counts(&inbox);

@@ -3,6 +3,7 @@
 mod lives;
 mod pacing;
 mod services;
+mod setup;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
