@@ -72,14 +72,14 @@ pub struct MessageView<'a> {
     pub timestamp: f64,
     /// How long it was under way, in nanoseconds, as far as the two hosts could measure it.
     pub age_nanos: u64,
+    /// In the wrong place: it breaks the layout. Only one of the tests' fixtures has it here.
+    #[cfg(feature = "other-layout-fixture")]
+    pub extra: RSlice<'a, u8>,
     /// Its data: one MessagePack value.
     pub data: RSlice<'a, u8>,
     /// Fields of later versions: a MessagePack map, or empty.
     #[cfg(not(feature = "other-layout-fixture"))]
     pub extra: RSlice<'a, u8>,
-    /// Breaks the layout; only the tests' fixtures have it.
-    #[cfg(feature = "other-layout-fixture")]
-    pub extra: u64,
 }
 
 /// A message that a role sends.

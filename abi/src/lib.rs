@@ -41,6 +41,8 @@
 //! and hosts of any two minor versions of one major version work together. It is a draft until
 //! packages are published; until then even 1.x may change.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod ffi;
 mod guard;
 mod message;

@@ -5,6 +5,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use super::arguments::RunArguments;
 use super::failure::{Failure, log_problems};
 use super::prepare::{Prepared, prepare};
+use crate::daemon::{self, StartError};
 
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     if arguments.end_with_parent {
@@ -13,7 +14,19 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let prepared =
         prepare(&arguments.config, Some(&arguments.node), &[]).map_err(Failure::Report)?;
     log_problems(&prepared.warnings);
-    serve(prepared, arguments)
+    let Prepared {
+        network, registry, ..
+    } = prepared;
+    let node = arguments.node.clone();
+    daemon::run(daemon::Setup {
+        network,
+        node,
+        registry,
+    })
+    .map_err(|error| match error {
+        StartError::Config(problems) => Failure::Report(problems),
+        error => Failure::other(error),
+    })
 }
 
 /// Asks the system for a SIGTERM when the program that started this one ends.
@@ -26,10 +39,4 @@ fn end_with_parent() -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-/// The door to the daemon.
-fn serve(prepared: Prepared, arguments: &RunArguments) -> Result<(), Failure> {
-    let _ = (prepared.network, prepared.registry, &arguments.node);
-    Err(Failure::other("this build of Kōzō has no daemon yet"))
 }

@@ -3,11 +3,12 @@
 //! What decides is pure and takes the time as an argument: [`Peer`], and the parts it is made of.
 //! A `Peer` is all that this node knows of one other node: what waits for it, what is under way,
 //! the links with it, and the next try to dial it. It performs nothing: it is told what happened,
-//! and says what to do as [`Action`]s.
+//! and says what to do as [`Action`]s. [`io`] performs: it dials, accepts, reads and writes.
 
 mod backoff;
 mod dialer;
 mod inbound;
+pub mod io;
 mod live;
 mod outbox;
 mod peer;

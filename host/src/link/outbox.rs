@@ -114,19 +114,29 @@ impl Outbox {
         self.queued.is_empty() && self.in_flight.is_empty()
     }
 
+    /// Whether there is a message for the link that the peer's acknowledgements allow.
+    pub(super) fn can_send(&self) -> bool {
+        if self.sent < self.in_flight.len() {
+            return true;
+        }
+        let Some(next) = self.queued.front() else {
+            return false;
+        };
+        // A message larger than the allowance goes alone.
+        self.in_flight.is_empty()
+            || self.in_flight.len() < IN_FLIGHT_MESSAGES
+                && self.in_flight_cost + next.message.cost() <= self.rate.allowance()
+    }
+
     /// Takes the next message for the link, if the peer's acknowledgements allow one more.
     pub(super) fn next(&mut self, now: Moment) -> Option<Due<'_>> {
         self.drop_expired_front(now);
+        if !self.can_send() {
+            return None;
+        }
         if self.sent == self.in_flight.len() {
-            let cost = self.queued.front()?.message.cost();
-            let full = self.in_flight.len() >= IN_FLIGHT_MESSAGES
-                || self.in_flight_cost + cost > self.rate.allowance();
-            // A message larger than the allowance goes alone.
-            if full && !self.in_flight.is_empty() {
-                return None;
-            }
             let queued = self.queued.pop()?;
-            self.in_flight_cost += cost;
+            self.in_flight_cost += queued.message.cost();
             self.in_flight.push_back(InFlight { queued, mark: None });
             self.counts.sent += 1;
         } else {

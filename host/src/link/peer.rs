@@ -636,6 +636,26 @@ impl Peer {
             .min()
     }
 
+    /// Whether `output` would have something to write over this link.
+    pub fn wants_output(&self, key: LinkKey, now: Moment) -> bool {
+        let Some(link) = self.link(key) else {
+            return false;
+        };
+        let due = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
+        !link.hello_sent
+            || link.stage == Stage::Closing
+            || link.is_live()
+                && (link.echo.is_some()
+                    || due(Some(link.heartbeat_due()))
+                    || self.carrier() == Some(key)
+                        && (due(self.inbound.acknowledge_by()) || self.outbox.can_send()))
+    }
+
+    /// Whether there is something to do.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// Takes the next thing to do.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()

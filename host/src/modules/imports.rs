@@ -6,7 +6,7 @@
 //! visibility, and so the libraries of one module never replace functions of another's.
 //!
 //! That also means that a name stands for one library in the whole process: the first that was
-//! opened. None is ever closed.
+//! opened. None is ever closed. Libraries that need each other in a circle cannot be opened so.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

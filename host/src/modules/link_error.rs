@@ -35,6 +35,9 @@ pub enum LinkError {
         /// The library's name.
         library: String,
     },
+    /// The copy in memory has no path that could be opened.
+    #[error("its copy in memory cannot be opened: `/proc` has to be mounted")]
+    NoProc,
     /// Anything else, in the system's own words.
     #[error("the system cannot load it: {0}")]
     Other(String),
@@ -56,13 +59,16 @@ impl LinkError {
     /// Reads the loader's message. `opened` is the path that was opened, `shown` the one that the
     /// user knows, `looked_in` the folders of imports.
     pub(super) fn read(text: &str, opened: &Path, shown: &Path, looked_in: &[PathBuf]) -> Self {
-        if let Some((library, _)) = text.split_once(": cannot open shared object file")
-            && Path::new(library) != opened
-        {
-            return Self::MissingLibrary {
-                library: library.to_owned(),
-                looked_in: looked_in.to_vec(),
-            };
+        if let Some((library, _)) = text.split_once(": cannot open shared object file") {
+            if Path::new(library) != opened {
+                return Self::MissingLibrary {
+                    library: library.to_owned(),
+                    looked_in: looked_in.to_vec(),
+                };
+            }
+            if opened != shown {
+                return Self::NoProc;
+            }
         }
         if let Some((_, symbol)) = text.split_once("undefined symbol: ") {
             return Self::UndefinedSymbol(symbol.to_owned());
@@ -105,6 +111,10 @@ mod tests {
             read("libfoo.so.1: cannot open shared object file: No such file or directory"),
             "it needs the library `libfoo.so.1`, which is not there: install it, or add its folder to `importPath` \
              (looked in `/opt/lib`, and where the system keeps its libraries)"
+        );
+        assert_eq!(
+            read("/proc/self/fd/9: cannot open shared object file: No such file or directory"),
+            "its copy in memory cannot be opened: `/proc` has to be mounted"
         );
         assert_eq!(
             read("/proc/self/fd/9: undefined symbol: foo, version BAR_1"),

@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::{AbiInstabilityErrors, check_layout_compatibility};
-use abi_stable::library::{AbiHeaderRef, LibHeader, RootModule};
+use abi_stable::library::{AbiHeaderRef, RootModule};
 use kozo_abi::Version;
 
 use super::architecture::Architecture;
@@ -24,6 +23,7 @@ use super::dynamic;
 use super::file::Trust;
 use super::image::{ENTRY_POINT, Image};
 use super::imports::{ImportError, Imports};
+use super::layout;
 use super::link_error::LinkError;
 use super::memory::Memory;
 use super::role::RoleModule;
@@ -75,12 +75,12 @@ pub enum LoadError {
     },
     /// Its version fits, but its types do not.
     #[error(
-        "its interface says that it has version {module}, but differs from this host's: build it again with an unchanged `kozo-abi`; {difference}"
+        "its interface says that it has version {module}, but differs from this host's: {difference}; build it again with an unchanged `kozo-abi`"
     )]
     Layout {
         /// The version that it claims.
         module: Version,
-        /// The first difference.
+        /// Where they differ.
         difference: String,
     },
 }
@@ -159,8 +159,10 @@ impl Loader {
             .map_err(|(path, error)| LoadError::Import { path, error })?;
         let library = dynamic::open(&memory.path(), source.path, self.imports.folders())?;
 
-        // From here on the object is mapped, so its memory has to be kept whatever happens: its
-        // path must not come to stand for another one, which the system would take for this.
+        // From here on the object is mapped, so its memory stays open whatever happens, even when
+        // the loader is dropped: the system knows the object by its path, and were the number in
+        // it given to another one, that would be taken for this.
+        let memory: &'static Memory = Box::leak(Box::new(memory));
         // SAFETY: the symbol is the entry point that abi_stable reads in the same way, by its
         // address; `Image::read` saw that it is large enough to hold a header's beginning, which
         // `upgrade` checks before it reads on.
@@ -176,7 +178,7 @@ impl Loader {
 /// What `dlopen` took: the memory it mapped, and how it went on.
 #[derive(Debug)]
 struct Opened<T> {
-    memory: Memory,
+    memory: &'static Memory,
     module: Result<Arc<T>, LoadError>,
 }
 
@@ -226,61 +228,16 @@ fn root_module<M: RootModule>(header: AbiHeaderRef) -> Result<(Version, M), Load
     if module.major != host.major {
         return Err(LoadError::Major { module, host });
     }
-    check_layout::<M>(header, module)?;
+    let Some(of_module) = header.layout() else {
+        let text = "it does not describe its types";
+        return Err(LoadError::Header(text.to_owned()));
+    };
+    layout::check(<M as StableAbi>::LAYOUT, of_module, module)
+        .map_err(|difference| LoadError::Layout { module, difference })?;
     // SAFETY: the layout was checked just now.
     let root = unsafe { header.init_root_module_with_unchecked_layout::<M>() };
     Ok((module, root.map_err(|error| header_error(&error))?))
 }
-
-/// A newer minor version has more fields at the ends of its tables, and `abi_stable` accepts that
-/// in one direction only: the second type may have more than the first. Both directions are sound,
-/// because a table carries its own length: a field that is not there reads as none.
-fn check_layout<M: RootModule>(
-    header: &'static LibHeader,
-    module: Version,
-) -> Result<(), LoadError> {
-    let own = <M as StableAbi>::LAYOUT;
-    let Some(layout) = header.layout() else {
-        return Err(LoadError::Header(
-            "it has no description of its types".to_owned(),
-        ));
-    };
-    let checked = if module.minor < kozo_abi::VERSION.minor {
-        check_layout_compatibility(layout, own)
-    } else {
-        check_layout_compatibility(own, layout)
-    };
-    checked.map_err(|errors| LoadError::Layout {
-        module,
-        difference: first_difference(&errors),
-    })
-}
-
-/// Where two interfaces differ first, out of a report of hundreds of lines.
-fn first_difference(errors: &AbiInstabilityErrors) -> String {
-    let Some(error) = errors.errors.first() else {
-        return "the difference is unknown".to_owned();
-    };
-    let place: Vec<String> = error
-        .stack_trace
-        .iter()
-        .map(|step| first_line(&step.found))
-        .collect();
-    let what = error.errs.first().map(|error| format!("{error:?}"));
-    let mut text = format!(
-        "first difference at `{}`: {}",
-        place.join(" / "),
-        what.unwrap_or_default()
-    );
-    if let Some((cut, _)) = text.char_indices().nth(MAX_DIFFERENCE) {
-        text.truncate(cut);
-        text.push('…');
-    }
-    text
-}
-
-/// How much is said of a difference, in characters.
-const MAX_DIFFERENCE: usize = 400;
 
 fn first_line(text: &(impl ToString + ?Sized)) -> String {
     let text = text.to_string();

@@ -1,7 +1,9 @@
 //! A private copy of a module in memory, which nobody can change any more.
 //!
 //! The system maps a library from its file. Were that the file in the module's folder, `cp` over
-//! it would change the code of the running program under its feet, and kill it.
+//! it would change the code of the running program under its feet, and kill it. The price is that
+//! `$ORIGIN` in a module's own search path stands for nothing: its libraries are in the folders of
+//! imports, or where the system keeps its own.
 
 use std::fs::File;
 use std::io::{self, Write};

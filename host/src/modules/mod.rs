@@ -32,6 +32,7 @@ pub mod transport;
 
 mod dynamic;
 mod host_call;
+mod layout;
 mod memory;
 
 pub use architecture::Architecture;

@@ -102,6 +102,17 @@ impl RoleModule {
         }
     }
 
+    /// Made of tables in this program: so tests elsewhere write roles as plain Rust. It is not
+    /// attached: the program's panics stay its own.
+    #[cfg(test)]
+    pub(crate) fn for_tests(name: &ModuleName, root: RoleModuleRef) -> Self {
+        Self {
+            name: name.clone(),
+            abi: kozo_abi::VERSION,
+            root,
+        }
+    }
+
     /// The module's name.
     pub fn name(&self) -> &ModuleName {
         &self.name

@@ -419,3 +419,26 @@ impl Context {
         1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_with_security_of_its_own_is_refused() {
+        let (stream, _other) = UnixStream::pair().unwrap();
+        let parts = |authenticated| ConnectionParts {
+            stream: OwnedFd::from(stream.try_clone().unwrap()).into(),
+            address: "far:1".into(),
+            authenticated,
+        };
+        assert_eq!(connection(parts(ROption::RNone)).unwrap().address, "far:1");
+        assert_eq!(
+            connection(parts(ROption::RSome("far".into()))).unwrap_err(),
+            "the transport says that it has authenticated `far` at `far:1` by itself, which this host does not \
+             support yet"
+        );
+    }
+}

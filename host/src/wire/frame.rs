@@ -290,6 +290,8 @@ impl Default for FrameDecoder {
     }
 }
 
+type FrameAndRest<'a> = (&'a [u8], &'a [u8]);
+
 impl FrameDecoder {
     /// Hands each frame that `bytes` completes to `handle`, in order.
     ///
@@ -338,7 +340,8 @@ impl FrameDecoder {
         Some((self.partial.len(), announced))
     }
 
-    fn split<'a>(&self, bytes: &'a [u8]) -> Result<Option<(&'a [u8], &'a [u8])>, FrameError> {
+    /// The first frame's bytes and what follows it; none when it is not complete.
+    fn split<'a>(&self, bytes: &'a [u8]) -> Result<Option<FrameAndRest<'a>>, FrameError> {
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_LEN>() else {
             return Ok(None);
         };

@@ -1,0 +1,264 @@
+//! The bench's side of [`RoleHostVtable`]: what a host does for a role, with a clock that is moved
+//! on by hand.
+
+#![allow(unsafe_code)] // The bench's side of every `context` pointer; each block has its reason.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use abi_stable::prefix_type::WithMetadata;
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
+
+use super::Incoming;
+use crate::ffi::{
+    MessageSink, MessageView, OutgoingView, RoleHostHandle, RoleHostVtable, RoleHostVtableRef,
+    received,
+};
+use crate::{InboxLimits, Level, Message};
+
+/// How long a role waits for a message when it names no time: the host's `connectionRetry`.
+const RECEIVE_LIMIT: Duration = Duration::from_secs(60);
+/// What the sender's wall clock shows when the bench starts, in seconds since 1970.
+const WALL_CLOCK_START: f64 = 1_000_000_000.0;
+/// The inbox limits of a configuration that says nothing of them.
+pub(super) const CONFIGURED_INBOX: InboxLimits = InboxLimits {
+    length: 8,
+    size: 4 * 1024 * 1024,
+};
+
+/// One role's host.
+pub(super) struct Host {
+    pub(super) node: String,
+    pub(super) name: String,
+    /// Whether the role's metadata says `storage: true`.
+    pub(super) storage_declared: bool,
+    state: Mutex<State>,
+    sent_more: Condvar,
+}
+
+/// What changes while the role works.
+pub(super) struct State {
+    pub(super) elapsed: Duration,
+    pub(super) inbox: VecDeque<Incoming>,
+    pub(super) inbox_limits: InboxLimits,
+    pub(super) sent: Vec<Message>,
+    pub(super) logged: Vec<(Level, String)>,
+    pub(super) stored: Option<Vec<u8>>,
+    /// Why the storage does not work.
+    pub(super) storage_failure: Option<String>,
+    /// Whether paced sends find room.
+    pub(super) room: bool,
+    pub(super) interrupted: bool,
+    pub(super) stopping: bool,
+}
+
+impl Host {
+    pub(super) fn new(node: String, name: String, storage_declared: bool) -> Self {
+        Self {
+            node,
+            name,
+            storage_declared,
+            state: Mutex::new(State {
+                elapsed: Duration::ZERO,
+                inbox: VecDeque::new(),
+                inbox_limits: CONFIGURED_INBOX,
+                sent: Vec::new(),
+                logged: Vec::new(),
+                stored: None,
+                storage_failure: None,
+                room: true,
+                interrupted: false,
+                stopping: false,
+            }),
+            sent_more: Condvar::new(),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, in reality, until `count` messages were sent; whether they were.
+    pub(super) fn wait_for_sent(&self, count: usize, limit: Duration) -> bool {
+        let (state, _) = self
+            .sent_more
+            .wait_timeout_while(self.state(), limit, |state| state.sent.len() < count)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.sent.len() >= count
+    }
+
+    /// The role's way to this host.
+    pub(super) fn handle(self: &Arc<Self>) -> RoleHostHandle {
+        RoleHostHandle {
+            context: Arc::into_raw(Arc::clone(self)).cast(),
+            vtable: RoleHostVtableRef(VTABLE.static_as_prefix()),
+        }
+    }
+
+    fn storage(&self, state: &State) -> Result<(), RString> {
+        if !self.storage_declared {
+            return Err("`module.yaml` does not say `storage: true`".into());
+        }
+        match &state.storage_failure {
+            Some(reason) => Err(reason.as_str().into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl State {
+    /// Puts a message into the inbox, which pushes out the oldest ones over its limits.
+    pub(super) fn push(&mut self, message: Incoming) {
+        self.inbox.push_back(message);
+        let over = |inbox: &VecDeque<Incoming>, limits: InboxLimits| {
+            let size: u64 = inbox.iter().map(Incoming::size).sum();
+            inbox.len() as u64 > limits.length || size > limits.size
+        };
+        while self.inbox.len() > 1 && over(&self.inbox, self.inbox_limits) {
+            self.inbox.pop_front();
+        }
+    }
+}
+
+const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable {
+    retain,
+    release,
+    node,
+    name,
+    receive,
+    send,
+    sleep,
+    stopping,
+    log,
+    load,
+    store,
+    #[cfg(feature = "next-minor-fixture")]
+    next_minor,
+});
+
+fn host<'a>(context: *const ()) -> &'a Host {
+    // SAFETY: `Host::handle` made the pointer, and whoever calls owns a share of it meanwhile.
+    unsafe { &*context.cast::<Host>() }
+}
+
+extern "C" fn retain(context: *const ()) {
+    // SAFETY: `Host::handle` made the pointer by `Arc::into_raw`, and the caller owns a share.
+    unsafe { Arc::increment_strong_count(context.cast::<Host>()) }
+}
+
+extern "C" fn release(context: *const ()) {
+    // SAFETY: as in `retain`; the caller gives its own share up.
+    unsafe { Arc::decrement_strong_count(context.cast::<Host>()) }
+}
+
+extern "C" fn node(context: *const ()) -> RStr<'static> {
+    RStr::from_str(&host(context).node)
+}
+
+extern "C" fn name(context: *const ()) -> RStr<'static> {
+    RStr::from_str(&host(context).name)
+}
+
+extern "C" fn receive(
+    context: *const (),
+    wait: ROption<u64>,
+    sink: *mut (),
+    take: MessageSink,
+) -> u8 {
+    let host = host(context);
+    let (message, timestamp) = {
+        let mut state = host.state();
+        if state.interrupted || state.stopping {
+            return received::INTERRUPTED;
+        }
+        let Some(message) = state.inbox.pop_front() else {
+            let wait = wait.map_or(RECEIVE_LIMIT, Duration::from_nanos);
+            state.elapsed += wait.min(RECEIVE_LIMIT);
+            return received::TIMEOUT;
+        };
+        (message, WALL_CLOCK_START + state.elapsed.as_secs_f64())
+    };
+    let view = MessageView {
+        kind: message.kind.number(),
+        sender_node: RStr::from_str(&message.node),
+        sender_role: RStr::from_str(&message.role),
+        type_name: RStr::from_str(&message.type_name),
+        channel: message.channel.as_deref().map(RStr::from_str).into(),
+        timestamp: timestamp - message.age.as_secs_f64(),
+        age_nanos: crate::role::nanos(message.age),
+        data: RSlice::from_slice(&message.data),
+        extra: RSlice::EMPTY,
+    };
+    (take.take)(sink, &view);
+    received::MESSAGE
+}
+
+extern "C" fn send(
+    context: *const (),
+    message: &OutgoingView<'_>,
+    wait: u64,
+) -> RResult<bool, RString> {
+    let host = host(context);
+    let mut state = host.state();
+    if wait > 0 && !state.room {
+        state.elapsed += Duration::from_nanos(wait);
+        return RResult::ROk(false);
+    }
+    let sent = Message::from_view(&MessageView {
+        kind: message.kind,
+        sender_node: RStr::from_str(&host.node),
+        sender_role: RStr::from_str(&host.name),
+        type_name: message.type_name,
+        channel: message.channel,
+        timestamp: WALL_CLOCK_START + state.elapsed.as_secs_f64(),
+        age_nanos: 0,
+        data: message.data,
+        extra: message.extra,
+    });
+    match sent {
+        Some(sent) => state.sent.push(sent),
+        None => return RResult::RErr("its kind is none that this host knows".into()),
+    }
+    host.sent_more.notify_all();
+    RResult::ROk(true)
+}
+
+extern "C" fn sleep(context: *const (), nanos: u64) -> bool {
+    let mut state = host(context).state();
+    if state.interrupted || state.stopping {
+        return false;
+    }
+    state.elapsed += Duration::from_nanos(nanos);
+    true
+}
+
+extern "C" fn stopping(context: *const ()) -> bool {
+    host(context).state().stopping
+}
+
+extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
+    let line = (Level::from_number(level), text.as_str().to_owned());
+    host(context).state().logged.push(line);
+}
+
+extern "C" fn load(context: *const ()) -> RResult<ROption<RVec<u8>>, RString> {
+    let host = host(context);
+    let state = host.state();
+    host.storage(&state)
+        .map(|()| state.stored.clone().map(RVec::from).into())
+        .into()
+}
+
+extern "C" fn store(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RString> {
+    let host = host(context);
+    let mut state = host.state();
+    host.storage(&state)
+        .map(|()| state.stored = Some(value.as_slice().to_vec()))
+        .into()
+}
+
+#[cfg(feature = "next-minor-fixture")]
+extern "C" fn next_minor(_context: *const ()) -> u64 {
+    1
+}

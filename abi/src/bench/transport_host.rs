@@ -1,0 +1,158 @@
+//! The bench's side of [`TransportHostVtable`]: what a host does for a transport.
+
+#![allow(unsafe_code)] // The bench's side of every `context` pointer; each block has its reason.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use abi_stable::prefix_type::WithMetadata;
+use abi_stable::std_types::{ROption, RResult, RStr, RString};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+
+use crate::Level;
+use crate::ffi::{TransportHostHandle, TransportHostVtable, TransportHostVtableRef, readiness};
+
+/// One transport's host.
+pub(super) struct Host {
+    pub(super) node: String,
+    pub(super) name: String,
+    pub(super) module: String,
+    pub(super) local: bool,
+    pub(super) logged: Mutex<Vec<(Level, String)>>,
+    stopping: AtomicBool,
+    /// Readable once the transport is being stopped.
+    stop_signal: OwnedFd,
+}
+
+impl Host {
+    pub(super) fn new(
+        node: String,
+        name: String,
+        module: String,
+        local: bool,
+    ) -> Result<Self, Errno> {
+        Ok(Self {
+            node,
+            name,
+            module,
+            local,
+            logged: Mutex::new(Vec::new()),
+            stopping: AtomicBool::new(false),
+            stop_signal: eventfd(0, EventfdFlags::CLOEXEC)?,
+        })
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        // A counter that one was added to a few times is never full.
+        let _ = rustix::io::write(&self.stop_signal, &1_u64.to_ne_bytes());
+    }
+
+    /// The transport's way to this host.
+    pub(super) fn handle(self: &Arc<Self>) -> TransportHostHandle {
+        TransportHostHandle {
+            context: Arc::into_raw(Arc::clone(self)).cast(),
+            vtable: TransportHostVtableRef(VTABLE.static_as_prefix()),
+        }
+    }
+
+    fn wait_readable(&self, fd: BorrowedFd<'_>, wait: Option<Duration>) -> Result<u8, Errno> {
+        let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
+        let mut fds = [
+            PollFd::from_borrowed_fd(self.stop_signal.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(fd, PollFlags::IN),
+        ];
+        loop {
+            match poll(&mut fds, wait.as_ref()) {
+                // Starting the wait anew is exact enough for a test.
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+                Ok(_) if !fds[0].revents().is_empty() => return Ok(readiness::STOPPING),
+                Ok(0) => return Ok(readiness::TIMEOUT),
+                Ok(_) => return Ok(readiness::READY),
+            }
+        }
+    }
+}
+
+const VTABLE: &WithMetadata<TransportHostVtable> = &WithMetadata::new(TransportHostVtable {
+    retain,
+    release,
+    node,
+    name,
+    module,
+    local,
+    stopping,
+    wait_readable,
+    log,
+    #[cfg(feature = "next-minor-fixture")]
+    next_minor,
+});
+
+fn host<'a>(context: *const ()) -> &'a Host {
+    // SAFETY: `Host::handle` made the pointer, and whoever calls owns a share of it meanwhile.
+    unsafe { &*context.cast::<Host>() }
+}
+
+extern "C" fn retain(context: *const ()) {
+    // SAFETY: `Host::handle` made the pointer by `Arc::into_raw`, and the caller owns a share.
+    unsafe { Arc::increment_strong_count(context.cast::<Host>()) }
+}
+
+extern "C" fn release(context: *const ()) {
+    // SAFETY: as in `retain`; the caller gives its own share up.
+    unsafe { Arc::decrement_strong_count(context.cast::<Host>()) }
+}
+
+extern "C" fn node(context: *const ()) -> RStr<'static> {
+    RStr::from_str(&host(context).node)
+}
+
+extern "C" fn name(context: *const ()) -> RStr<'static> {
+    RStr::from_str(&host(context).name)
+}
+
+extern "C" fn module(context: *const ()) -> RStr<'static> {
+    RStr::from_str(&host(context).module)
+}
+
+extern "C" fn local(context: *const ()) -> bool {
+    host(context).local
+}
+
+extern "C" fn stopping(context: *const ()) -> bool {
+    host(context).stopping.load(Ordering::SeqCst)
+}
+
+extern "C" fn wait_readable(
+    context: *const (),
+    fd: i32,
+    wait: ROption<u64>,
+) -> RResult<u8, RString> {
+    if fd < 0 {
+        return RResult::RErr("there is no such descriptor".into());
+    }
+    // SAFETY: the transport keeps its descriptor open until this returns; it is no -1.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let wait = wait.map(Duration::from_nanos).into();
+    host(context)
+        .wait_readable(fd, wait)
+        .map_err(|error| format!("cannot wait: {error}").into())
+        .into()
+}
+
+extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
+    let mut logged = host(context)
+        .logged
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    logged.push((Level::from_number(level), text.as_str().to_owned()));
+}
+
+#[cfg(feature = "next-minor-fixture")]
+extern "C" fn next_minor(_context: *const ()) -> u64 {
+    1
+}

@@ -1,0 +1,161 @@
+//! The peers of a node and the tasks that serve them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::observer::LinkLog;
+use crate::auth::ssh::Endpoint;
+use crate::clock;
+use crate::config::{Network, Node};
+use crate::link::io::{
+    AcceptLimits, Dialling, Driver, LinkObserver, Listener, MAX_DIALS, PeerLink, Peers,
+};
+use crate::link::{Peer, PeerSettings};
+use crate::queue::QueueLimits;
+use crate::router::{RemotePeer, Router};
+use crate::transports::Transports;
+use crate::wire::{RoleInterests, SessionId};
+
+/// How many accepted links may wait for the task of their peer.
+const ACCEPTED_SLOTS: usize = 4;
+
+/// How often the queues are looked at while they are flushed.
+const FLUSH_POLL: Duration = Duration::from_millis(5);
+
+/// All other nodes of the file, with what is decided about them.
+pub(super) fn peers(
+    network: &Network,
+    own: &Node,
+    session: SessionId,
+    interests: &[RoleInterests],
+    seed: u64,
+) -> Vec<Arc<PeerLink>> {
+    let now = clock::now();
+    let mut seeds = fastrand::Rng::with_seed(seed);
+    let others = network.nodes.values().filter(|node| node.name != own.name);
+    let links = others.map(|other| {
+        let settings = &own.settings;
+        let settings = PeerSettings {
+            own: own.name.clone(),
+            peer: other.name.clone(),
+            session,
+            outgoing: own.self_to_others.min(other.others_to_self),
+            incoming: other.self_to_others.min(own.others_to_self),
+            heartbeat: settings.heartbeat,
+            peer_heartbeat: other.settings.heartbeat,
+            connection_retry: settings.connection_retry,
+            idle_timeout: settings.idle_timeout,
+            queue: QueueLimits {
+                length: settings.outgoing_queue_length,
+                size: settings.outgoing_queue_size,
+            },
+            message_max_age: settings.message_max_age,
+            order_max_age: settings.order_max_age,
+            max_read: settings.max_buffer_read_size,
+            config_digest: network.digest.to_vec(),
+            seed: seeds.u64(..),
+        };
+        PeerLink::new(Peer::new(settings, interests.to_vec(), now))
+    });
+    links.collect()
+}
+
+/// The same, as the router knows them.
+pub(super) fn remote(network: &Network, links: &[Arc<PeerLink>]) -> Vec<RemotePeer> {
+    let wanted = |link: &Arc<PeerLink>| {
+        let node = network.nodes.get(link.name());
+        let roles = node.map_or(&[][..], |node| &node.roles);
+        roles.iter().map(|role| role.interests.clone()).collect()
+    };
+    links
+        .iter()
+        .map(|link| RemotePeer::new(Arc::clone(link), wanted(link)))
+        .collect()
+}
+
+/// The links of a node.
+pub(super) struct Links {
+    peers: Vec<Arc<PeerLink>>,
+    listener: Listener,
+    drivers: JoinSet<()>,
+}
+
+impl Links {
+    /// Starts a task for each peer. They end when `stop` turns true and their links are closed.
+    pub(super) fn start(
+        peers: Vec<Arc<PeerLink>>,
+        transports: &Transports,
+        endpoint: Endpoint,
+        router: Arc<Router>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let dialling = Dialling {
+            endpoint,
+            arrivals: router,
+        };
+        let observer: Arc<dyn LinkObserver> = Arc::new(LinkLog::default());
+        let dials = Arc::new(Semaphore::new(MAX_DIALS));
+        let mut drivers = JoinSet::new();
+        let mut by_name: Peers = HashMap::new();
+        for link in &peers {
+            let (candidates, routes) = transports.ways_to(link.name());
+            link.change(clock::now(), |peer| peer.set_candidates(candidates));
+            let (sender, accepted) = mpsc::channel(ACCEPTED_SLOTS);
+            by_name.insert(link.name().clone(), (Arc::clone(link), sender));
+            let driver = Driver::new(
+                Arc::clone(link),
+                routes,
+                dialling.clone(),
+                Arc::clone(&observer),
+                Arc::clone(&dials),
+                accepted,
+            );
+            drivers.spawn(driver.run(stop.clone()));
+        }
+        let listener = Listener::new(by_name, dialling, AcceptLimits::default());
+        Self {
+            peers,
+            listener,
+            drivers,
+        }
+    }
+
+    /// Takes the connections that transports accept.
+    pub(super) fn listener(&self) -> Listener {
+        self.listener.clone()
+    }
+
+    /// Waits until nothing waits for a peer that there is a link with, for `limit` at most.
+    pub(super) async fn flush(&self, limit: Duration) {
+        let deadline = clock::now() + limit;
+        let waiting = |link: &Arc<PeerLink>| link.look(|peer| peer.is_linked() && !peer.is_idle());
+        while self.peers.iter().any(waiting) && clock::now() < deadline {
+            tokio::time::sleep(FLUSH_POLL).await;
+        }
+        let left: usize = self
+            .peers
+            .iter()
+            .map(|link| {
+                link.look(|peer| {
+                    let status = peer.status();
+                    status.queued.0 + status.in_flight.0
+                })
+            })
+            .sum();
+        if left > 0 {
+            tracing::info!(target: "link", messages = left, "are left behind");
+        }
+    }
+
+    /// Waits until all links are closed, for `limit` at most.
+    pub(super) async fn closed(&mut self, limit: Duration) {
+        let all = async { while self.drivers.join_next().await.is_some() {} };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            tracing::warn!(target: "link", "not every link closed in time");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Builds the parts of a node, runs them, and stops them in order.
+
+mod links;
+mod observer;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::rand::SecureRandom;
+use tokio::sync::watch;
+
+use crate::auth::algorithms::{AlgorithmError, Algorithms};
+use crate::auth::identity::{Identity, Trust};
+use crate::auth::keys::{self, KeyError};
+use crate::auth::ssh::Endpoint;
+use crate::clock;
+use crate::config::{self, Network, Problems};
+use crate::interest::Interests;
+use crate::modules::registry::Registry;
+use crate::names::NodeName;
+use crate::roles::{self, HostedRole, Inbox, RoleSetup};
+use crate::router::{LocalRole, MaxAges, Router};
+use crate::storage::{Storage, StorageError};
+use crate::transports::{Acceptor, Transports};
+use crate::wire::{RoleInterests, SessionId};
+
+use links::Links;
+use signals::Signals;
+
+/// How long roles may take to stop.
+const ROLE_STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long messages that wait may take to leave when the daemon stops.
+const FLUSH_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long links may take to close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+
+/// What a daemon is made of.
+pub struct Setup {
+    /// The network that the file describes.
+    pub network: Network,
+    /// The node that runs.
+    pub node: NodeName,
+    /// The modules of this machine.
+    pub registry: Registry,
+}
+
+/// Why a daemon does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The file, or what modules make of it.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// The node's private key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The options `cipher` and `hmac`.
+    #[error(transparent)]
+    Algorithms(#[from] AlgorithmError),
+    /// The folder `roleStorage`.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A role.
+    #[error(transparent)]
+    Role(#[from] roles::StartError),
+    /// The system refuses something that every daemon needs.
+    #[error("{what}: {error}")]
+    System {
+        /// What it refuses.
+        what: &'static str,
+        /// Its reason.
+        error: std::io::Error,
+    },
+}
+
+impl StartError {
+    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+}
+
+/// Runs a node until SIGINT or SIGTERM; a second one ends the process at once. SIGHUP makes roles
+/// open their files again.
+///
+/// # Errors
+/// Why it does not start.
+pub fn run(setup: Setup) -> Result<(), StartError> {
+    // One thread for all links: handing messages between threads costs more than they do.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .build()
+        .map_err(StartError::system("cannot make the runtime"))?;
+    let result = runtime.block_on(async {
+        let signals = Signals::new().map_err(StartError::system("cannot catch signals"))?;
+        Daemon::start(setup)?.run(signals).await;
+        Ok(())
+    });
+    // A transport that hangs in a thread keeps nobody from going.
+    runtime.shutdown_background();
+    result
+}
+
+/// How many threads may block in transports at once.
+const MAX_BLOCKING_THREADS: usize = 128;
+
+/// A running node.
+struct Daemon {
+    node: NodeName,
+    roles: Vec<HostedRole>,
+    transports: Transports,
+    links: Links,
+    stopping: watch::Sender<bool>,
+}
+
+impl Daemon {
+    fn start(setup: Setup) -> Result<Self, StartError> {
+        let Setup {
+            network,
+            node,
+            registry,
+        } = setup;
+        let own = network.node(&node)?;
+        let endpoint = endpoint(&network, own)?;
+        let transports = Transports::new(&network, &node, &registry)?;
+        let session = SessionId(random()?);
+        let storage = own
+            .role_storage
+            .as_deref()
+            .map(|folder| Storage::open(folder, &node));
+        let storage = storage.transpose()?;
+        let inboxes: Vec<_> = own
+            .roles
+            .iter()
+            .map(|role| Inbox::new(role.inbox))
+            .collect();
+        let peers = links::peers(&network, own, session, &interests(own), random()?);
+        let ages = MaxAges {
+            message: own.settings.message_max_age,
+            order: own.settings.order_max_age,
+        };
+        let local = own
+            .roles
+            .iter()
+            .zip(&inboxes)
+            .map(|(role, inbox)| LocalRole {
+                name: role.name.clone(),
+                interests: role.interests.clone(),
+                accept_orders_from: role.accept_orders_from.clone(),
+                inbox: Arc::clone(inbox),
+            });
+        let router = Router::new(
+            node.clone(),
+            local.collect(),
+            links::remote(&network, &peers),
+            ages,
+        );
+        let router = Arc::new(router);
+        let (stopping, stop) = watch::channel(false);
+        let links = Links::start(peers, &transports, endpoint, Arc::clone(&router), stop);
+        for transport in transports.own() {
+            Acceptor::start(
+                transport,
+                links.listener(),
+                tokio::runtime::Handle::current(),
+            )
+            .map_err(StartError::system("cannot start a thread for a transport"))?;
+        }
+        let registry = Arc::new(registry);
+        let mut roles = Vec::with_capacity(own.roles.len());
+        for (role, inbox) in own.roles.iter().zip(inboxes) {
+            let setup = RoleSetup::new(own, role, storage.as_ref())?;
+            let (registry, module) = (Arc::clone(&registry), role.module.clone());
+            let load = move || {
+                registry
+                    .load_role(&module)
+                    .map_err(|error| error.to_string())
+            };
+            roles.push(HostedRole::start(
+                setup,
+                inbox,
+                Arc::clone(&router) as _,
+                load,
+            )?);
+        }
+        tracing::info!(
+            target: "kozo",
+            node = %node,
+            roles = roles.len(),
+            transports = transports.own().len(),
+            peers = network.nodes.len() - 1,
+            "started",
+        );
+        Ok(Self {
+            node,
+            roles,
+            transports,
+            links,
+            stopping,
+        })
+    }
+
+    async fn run(mut self, mut signals: Signals) {
+        loop {
+            match signals.next().await {
+                signals::Signal::Reopen => {
+                    tracing::info!(target: "kozo", "roles open their files again");
+                    self.roles.iter().for_each(HostedRole::reopen);
+                }
+                signals::Signal::Stop(name) => {
+                    tracing::info!(target: "kozo", signal = name, "stopping");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = self.stop() => tracing::info!(target: "kozo", node = %self.node, "stopped"),
+            () = signals.second_stop() => {
+                tracing::warn!(target: "kozo", "a second signal: stopping at once");
+            }
+        }
+    }
+
+    /// Roles first, so that their last words are sent; then the queues; then the links.
+    async fn stop(&mut self) {
+        self.roles.iter().for_each(HostedRole::stop);
+        let roles = std::mem::take(&mut self.roles);
+        let joined = tokio::task::spawn_blocking(move || {
+            let deadline = clock::now() + ROLE_STOP_LIMIT;
+            for role in &roles {
+                role.join(deadline.since(clock::now()));
+            }
+        });
+        // It does not panic, and whether it did makes no difference to the links.
+        let _ = joined.await;
+        self.links.flush(FLUSH_LIMIT).await;
+        self.stopping.send_replace(true);
+        self.transports.stop();
+        self.links.closed(CLOSE_LIMIT).await;
+    }
+}
+
+fn endpoint(network: &Network, own: &config::Node) -> Result<Endpoint, StartError> {
+    let key = keys::load_private(&own.private_key)?;
+    keys::matches(&key, &own.public_keys)?;
+    let identity = Identity {
+        node: own.name.clone(),
+        key: Arc::new(key),
+    };
+    let trust: Trust = network
+        .nodes
+        .values()
+        .map(|node| (node.name.clone(), node.public_keys.clone()))
+        .collect();
+    let algorithms = Algorithms::new(&own.settings.ciphers, &own.settings.macs)?;
+    let max_packet = own.settings.max_buffer_read_size;
+    Ok(Endpoint::new(
+        identity,
+        Arc::new(trust),
+        &algorithms,
+        max_packet,
+    ))
+}
+
+/// What this node's roles want to hear of, for the hello.
+fn interests(own: &config::Node) -> Vec<RoleInterests> {
+    let known = own.roles.iter().filter_map(|role| match &role.interests {
+        Interests::Known(interests) => Some(RoleInterests {
+            role: role.name.as_str().to_owned(),
+            interests: interests.clone(),
+        }),
+        Interests::Unknown => None,
+    });
+    known.collect()
+}
+
+fn random() -> Result<u64, StartError> {
+    let mut bytes = [0; 8];
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| std::io::Error::other("the system gives no random numbers"))
+        .map_err(StartError::system("cannot start"))?;
+    Ok(u64::from_ne_bytes(bytes))
+}

@@ -1,0 +1,189 @@
+//! Connections that others make: secured within limits, then handed to the driver of whichever
+//! peer is at the other end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::PeerLink;
+use super::dial::{Dialling, HANDSHAKE_LIMIT};
+use super::feed::Feed;
+use super::stream::stream;
+use crate::auth::secured::Secured;
+use crate::auth::ssh;
+use crate::clock;
+use crate::link::{LinkKey, Path};
+use crate::modules::transport::Connection;
+use crate::names::NodeName;
+
+/// How many connections that have not proven who they are there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct AcceptLimits {
+    /// In all.
+    pub total: usize,
+    /// From one address.
+    pub per_address: usize,
+}
+
+impl Default for AcceptLimits {
+    fn default() -> Self {
+        Self {
+            total: 64,
+            per_address: 8,
+        }
+    }
+}
+
+/// The peers by name, each with the way to its driver.
+pub type Peers = HashMap<NodeName, (Arc<PeerLink>, mpsc::Sender<(LinkKey, Secured)>)>;
+
+/// Secures the connections that transports accept.
+#[derive(Clone)]
+pub struct Listener {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    peers: Peers,
+    dialling: Dialling,
+    limits: AcceptLimits,
+    unproven: Mutex<HashMap<String, usize>>,
+}
+
+impl Listener {
+    /// A listener for links with `peers`.
+    pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
+        let unproven = Mutex::default();
+        Self {
+            shared: Arc::new(Shared {
+                peers,
+                dialling,
+                limits,
+                unproven,
+            }),
+        }
+    }
+
+    /// Takes a connection that came over the transport of this name. Must be called on the
+    /// runtime.
+    pub fn accept(&self, transport: &str, connection: Connection) {
+        let host = host_of(&connection.address).to_owned();
+        let Some(place) = Place::take(&self.shared, host) else {
+            tracing::warn!(
+                target: "link",
+                transport, address = connection.address,
+                "refused a connection: too many have not said who they are",
+            );
+            return;
+        };
+        let (shared, transport) = (Arc::clone(&self.shared), transport.to_owned());
+        tokio::spawn(async move {
+            let address = connection.address.clone();
+            if let Err(reason) = secure(&shared, &transport, connection).await {
+                tracing::info!(target: "link", transport, address, reason, "refused a connection");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn secure(
+    shared: &Arc<Shared>,
+    transport: &str,
+    connection: Connection,
+) -> Result<(), String> {
+    let path = Path {
+        transport: transport.to_owned(),
+        address: connection.address,
+    };
+    let socket = stream(connection.stream).map_err(|error| error.to_string())?;
+    let slot: Arc<OnceLock<(Arc<PeerLink>, LinkKey)>> = Arc::default();
+    let receiver = {
+        let (slot, shared) = (Arc::clone(&slot), Arc::clone(shared));
+        move |peer: &NodeName| {
+            let now = clock::now();
+            let link = shared.peers.get(peer).and_then(|(link, _)| {
+                let key = link.change(now, |peer| peer.accepted(path, now))?;
+                Some((Arc::clone(link), key))
+            });
+            if let Some(link) = &link {
+                let _ = slot.set(link.clone());
+            }
+            Feed::new(link, Arc::clone(&shared.dialling.arrivals))
+        }
+    };
+    let handshake = ssh::accept(socket, &shared.dialling.endpoint, receiver);
+    let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+        Ok(Ok(secured)) => Ok(secured),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!(
+            "it did not prove who it is within {} s",
+            HANDSHAKE_LIMIT.as_secs()
+        )),
+    };
+    let Some((link, key)) = slot.get() else {
+        return secured.map(|_| ());
+    };
+    match secured {
+        Ok(secured) => {
+            if let Some((_, driver)) = shared.peers.get(&secured.peer) {
+                // The driver is gone when the daemon stops: dropping the link closes it.
+                let _ = driver.send((*key, secured)).await;
+            }
+            Ok(())
+        }
+        Err(reason) => {
+            let now = clock::now();
+            link.change(now, |peer| peer.closed(*key, &reason, now));
+            Err(reason)
+        }
+    }
+}
+
+/// The address without its port, so that one machine counts as one.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
+}
+
+/// A place among the connections that have not proven who they are.
+struct Place {
+    shared: Arc<Shared>,
+    host: String,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>, host: String) -> Option<Self> {
+        let mut unproven = shared
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let total: usize = unproven.values().sum();
+        let here = unproven.get(&host).copied().unwrap_or(0);
+        if total >= shared.limits.total || here >= shared.limits.per_address {
+            return None;
+        }
+        unproven.insert(host.clone(), here + 1);
+        drop(unproven);
+        Some(Self {
+            shared: Arc::clone(shared),
+            host,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut unproven = self
+            .shared
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = unproven.get_mut(&self.host) {
+            *count -= 1;
+            if *count == 0 {
+                unproven.remove(&self.host);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! One try to reach a peer over one pair of transports: the addresses race, the first connection
+//! is secured.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::feed::Feed;
+use super::stream::stream;
+use super::{Arrivals, PeerLink};
+use crate::auth::secured::Secured;
+use crate::auth::ssh::{self, Endpoint};
+use crate::clock;
+use crate::link::{AttemptId, LinkKey, Path};
+use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
+
+/// How long a transport may take for one connection. Tor may need most of it.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long both ends may take to authenticate each other once they are connected.
+pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long one address is tried alone before the next one starts beside it.
+const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
+
+/// How many addresses of one transport are tried.
+const MAX_ADDRESSES: usize = 16;
+
+/// One of this node's transports and one of a peer's that it can reach.
+#[derive(Clone)]
+pub struct Route {
+    /// This node's transport.
+    pub transport: Arc<TransportInstance>,
+    /// Its name.
+    pub name: String,
+    /// The peer's transport.
+    pub peer: PeerDescription,
+}
+
+/// What a dial needs beside the route.
+#[derive(Clone)]
+pub struct Dialling {
+    /// Who we are, and whom we trust.
+    pub endpoint: Endpoint,
+    /// Where messages go.
+    pub arrivals: Arc<dyn Arrivals>,
+}
+
+/// Makes a link, or says why there is none.
+pub(super) async fn dial(
+    dialling: &Dialling,
+    route: Route,
+    link: &Arc<PeerLink>,
+    attempt: AttemptId,
+) -> Result<(LinkKey, Secured), String> {
+    let transport = route.name.clone();
+    let connection = connect(route).await?;
+    let address = connection.address.clone();
+    let path = Path {
+        transport,
+        address: address.clone(),
+    };
+    let socket = stream(connection.stream).map_err(|error| format!("{address}: {error}"))?;
+    let slot: Arc<OnceLock<Option<LinkKey>>> = Arc::default();
+    let receiver = {
+        let (slot, link, arrivals) = (
+            Arc::clone(&slot),
+            Arc::clone(link),
+            Arc::clone(&dialling.arrivals),
+        );
+        move |_: &_| {
+            let now = clock::now();
+            let key = link.change(now, |peer| peer.linked(attempt, path, now));
+            let _ = slot.set(key);
+            Feed::new(key.map(|key| (link, key)), arrivals)
+        }
+    };
+    let handshake = ssh::connect(socket, &dialling.endpoint, link.name(), receiver);
+    let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+        Ok(Ok(secured)) => Ok(secured),
+        Ok(Err(error)) => Err(format!("{address}: {error}")),
+        Err(_) => Err(format!(
+            "{address}: no answer within {} s",
+            HANDSHAKE_LIMIT.as_secs()
+        )),
+    };
+    match (secured, slot.get().copied().flatten()) {
+        (Ok(secured), Some(key)) => Ok((key, secured)),
+        (Ok(_), None) => Err(format!("{address}: the link is not wanted any more")),
+        (Err(reason), key) => {
+            if let Some(key) = key {
+                let now = clock::now();
+                link.change(now, |peer| peer.closed(key, &reason, now));
+            }
+            Err(reason)
+        }
+    }
+}
+
+/// The first connection that any of the peer's addresses gives.
+async fn connect(route: Route) -> Result<Connection, String> {
+    let asked = {
+        let route = route.clone();
+        tokio::task::spawn_blocking(move || route.transport.addresses(&route.peer))
+    };
+    let addresses = asked.await.map_err(|error| error.to_string())??;
+    if addresses.is_empty() {
+        return Err("the peer's transport has no address that this node could dial".to_owned());
+    }
+    let mut tries = JoinSet::new();
+    let mut errors = Vec::new();
+    let (sender, mut failed) = mpsc::channel::<()>(MAX_ADDRESSES);
+    let mut addresses = addresses.into_iter().take(MAX_ADDRESSES).peekable();
+    let limit = tokio::time::sleep(CONNECT_LIMIT);
+    tokio::pin!(limit);
+    loop {
+        if let Some(address) = addresses.next() {
+            let (route, sender) = (route.clone(), sender.clone());
+            tries.spawn_blocking(move || {
+                let connection = route
+                    .transport
+                    .connect(&route.peer, &address, CONNECT_LIMIT);
+                if connection.is_err() {
+                    // The next address need not wait for its turn.
+                    let _ = sender.try_send(());
+                }
+                connection.map_err(|error| format!("{address}: {error}"))
+            });
+        }
+        let more = addresses.peek().is_some();
+        tokio::select! {
+            ended = tries.join_next() => match ended {
+                Some(Ok(Ok(connection))) => return Ok(connection),
+                Some(Ok(Err(error))) => errors.push(error),
+                Some(Err(error)) => errors.push(error.to_string()),
+                None if more => {}
+                None => return Err(errors.join("; ")),
+            },
+            _ = failed.recv(), if more => {}
+            () = tokio::time::sleep(ADDRESS_STAGGER), if more => {}
+            // The threads of a transport that hangs go on; what they bring is dropped.
+            () = &mut limit => {
+                errors.push(format!("no connection within {} s", CONNECT_LIMIT.as_secs()));
+                return Err(errors.join("; "));
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What arrives on a link goes straight into the core, and from there to the router.
+
+use std::sync::Arc;
+
+use super::{Arrivals, PeerLink};
+use crate::auth::secured::{Receiver, Refused};
+use crate::clock;
+use crate::link::LinkKey;
+use crate::wire::{FrameDecoder, FrameError};
+
+/// Takes the bytes of one link. It exists from the moment that the peer is authenticated.
+pub(super) struct Feed {
+    /// None when the core did not want the link.
+    link: Option<(Arc<PeerLink>, LinkKey)>,
+    arrivals: Arc<dyn Arrivals>,
+    decoder: FrameDecoder,
+}
+
+impl Feed {
+    pub(super) fn new(link: Option<(Arc<PeerLink>, LinkKey)>, arrivals: Arc<dyn Arrivals>) -> Self {
+        Self {
+            link,
+            arrivals,
+            decoder: FrameDecoder::default(),
+        }
+    }
+}
+
+impl Receiver for Feed {
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        let Some((link, key)) = &self.link else {
+            return Err(Refused::new("this node does not want the link"));
+        };
+        let key = *key;
+        let now = clock::now();
+        let mut deliveries = Vec::new();
+        let decoder = &mut self.decoder;
+        let result = link.change(now, |peer| {
+            let result = decoder.decode(bytes, |frame| {
+                let delivery = peer
+                    .received(key, frame, now)
+                    .map_err(|violation| Broken(violation.to_string()))?;
+                deliveries.extend(delivery);
+                Ok::<(), Broken>(())
+            });
+            let incomplete = decoder.pending().map(|(_, announced)| announced);
+            peer.heard(key, incomplete, now);
+            result
+        });
+        for delivery in deliveries {
+            self.arrivals.deliver(link.name(), delivery, now);
+        }
+        result.map_err(|Broken(reason)| Refused::new(reason))
+    }
+}
+
+/// How the peer broke the protocol: the rest of its bytes is not looked at.
+struct Broken(String);
+
+impl From<FrameError> for Broken {
+    fn from(error: FrameError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,269 @@
+//! A role that this node hosts, as the rest of the host sees it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inbox::{Inbox, InboxStatus};
+use super::line::RoleLog;
+use super::restart::RestartPolicy;
+use super::services::MessageSink;
+use super::thread::{Phase, Progress, RoleThread};
+use crate::clock::Moment;
+use crate::config::{self, InboxLimits};
+use crate::modules::RoleModule;
+use crate::names::{ModuleName, NodeName, RoleName};
+use crate::storage::{RoleStorage, Storage};
+
+/// The stack of a role's thread, in bytes of address space; memory is only taken for what is
+/// used. Half of what Rust gives a thread is ample for ordinary code, and a machine with little
+/// memory may have many roles; what recurses deeply should have a thread of its own.
+pub const STACK_SIZE: usize = 1024 * 1024;
+
+/// What a role is started with.
+#[derive(Debug, Clone)]
+pub struct RoleSetup {
+    /// This node.
+    pub node: NodeName,
+    /// The role's name.
+    pub name: RoleName,
+    /// Its module.
+    pub module: ModuleName,
+    /// Its options: a MessagePack map with all defaults filled in.
+    pub options: Vec<u8>,
+    /// How much may wait for it, if it does not say otherwise.
+    pub inbox: InboxLimits,
+    /// The longest that it waits for a message in one go, and how long it does by default.
+    pub longest_wait: Duration,
+    /// Where it stores its value; none: it cannot store any.
+    pub storage: Option<Arc<RoleStorage>>,
+    /// When it is made anew after a failure.
+    pub restart: RestartPolicy,
+}
+
+impl RoleSetup {
+    /// The setup of a role as the configuration describes it. `storage` is the opened
+    /// `roleStorage` of its node.
+    ///
+    /// # Errors
+    /// The role's options are not known, because its module is not, or cannot be encoded.
+    pub fn new(
+        node: &config::Node,
+        role: &config::Role,
+        storage: Option<&Storage>,
+    ) -> Result<Self, StartError> {
+        let options = role.options.as_ref().ok_or_else(|| StartError::NoModule {
+            role: role.name.clone(),
+            module: role.module.clone(),
+        })?;
+        let options = rmp_serde::to_vec_named(options).map_err(|reason| StartError::Options {
+            role: role.name.clone(),
+            reason,
+        })?;
+        Ok(Self {
+            node: node.name.clone(),
+            name: role.name.clone(),
+            module: role.module.clone(),
+            options,
+            inbox: role.inbox,
+            longest_wait: node.settings.connection_retry,
+            storage: storage.map(|storage| Arc::new(storage.role(&role.name))),
+            restart: RestartPolicy::default(),
+        })
+    }
+}
+
+/// Why a role could not be started at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Its module was not found.
+    #[error("role `{role}` needs the module `{module}`, which was not found: see `kozo modules`")]
+    NoModule {
+        /// The role.
+        role: RoleName,
+        /// Its module.
+        module: ModuleName,
+    },
+    /// Its options cannot be encoded.
+    #[error("the options of role `{role}` cannot be encoded: {reason}")]
+    Options {
+        /// The role.
+        role: RoleName,
+        /// What the encoder says.
+        reason: rmp_serde::encode::Error,
+    },
+    /// The system gave it no thread.
+    #[error("role `{role}` cannot have a thread; is there a limit to them? {reason}")]
+    Thread {
+        /// The role.
+        role: RoleName,
+        /// What the system says.
+        reason: io::Error,
+    },
+}
+
+/// A role on its thread. Dropping this asks it to stop, and does not wait for that.
+pub struct HostedRole {
+    name: RoleName,
+    module: ModuleName,
+    inbox: Arc<Inbox>,
+    log: Arc<RoleLog>,
+    progress: Arc<Progress>,
+}
+
+/// How a role is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleStatus {
+    /// Where it is in its life.
+    pub state: RoleState,
+    /// How often it was made anew, for whatever reason.
+    pub restarts: u64,
+    /// How often it could not be made, returned an error or panicked.
+    pub failures: u64,
+    /// What it said the last time it did.
+    pub last_error: Option<String>,
+    /// How many of its log lines were left out, for there were too many.
+    pub lines_left_out: u64,
+    /// What waits for it, and what became of what did.
+    pub inbox: InboxStatus,
+}
+
+/// Where a role is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleState {
+    /// It is being made.
+    Starting,
+    /// It is there.
+    Running,
+    /// It failed and will be made anew.
+    Waiting {
+        /// In how long.
+        restart_in: Duration,
+    },
+    /// It was asked to stop and has not yet.
+    Stopping,
+    /// Its thread has ended.
+    Stopped,
+}
+
+impl HostedRole {
+    /// Starts a role on a thread of its own and returns at once. `inbox` is where its messages
+    /// come in, from the moment that the router knows it. `module` is asked for the loaded
+    /// module at each life of the role anew, so that a replaced file is picked up; its error is a
+    /// failure like any other, after which the role tries again.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn start(
+        setup: RoleSetup,
+        inbox: Arc<Inbox>,
+        sink: Arc<dyn MessageSink>,
+        module: impl FnMut() -> Result<Arc<RoleModule>, String> + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let hosted = Self {
+            name: setup.name.clone(),
+            module: setup.module.clone(),
+            inbox,
+            log: Arc::new(RoleLog::new(setup.name.clone(), setup.module.clone())),
+            progress: Arc::new(Progress::new()),
+        };
+        let thread = RoleThread {
+            setup,
+            inbox: Arc::clone(&hosted.inbox),
+            sink,
+            log: Arc::clone(&hosted.log),
+            progress: Arc::clone(&hosted.progress),
+            module: Box::new(module),
+        };
+        std::thread::Builder::new()
+            .name(hosted.name.as_str().to_owned())
+            .stack_size(STACK_SIZE)
+            .spawn(move || thread.run())
+            .map_err(|reason| StartError::Thread {
+                role: hosted.name.clone(),
+                reason,
+            })?;
+        Ok(hosted)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &RoleName {
+        &self.name
+    }
+
+    /// Its module.
+    pub fn module(&self) -> &ModuleName {
+        &self.module
+    }
+
+    /// Where its messages go.
+    pub fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    /// Asks it to stop for good, and returns at once: its waits end, `stop` is called, and
+    /// nothing is put into its inbox any more.
+    pub fn stop(&self) {
+        self.inbox.request(|requests| requests.stop = true);
+    }
+
+    /// Asks it to stop and to be made anew, from its module's present file; what waits in its
+    /// inbox stays there. A role that waits after a failure is made anew at once.
+    pub fn restart(&self) {
+        self.inbox.request(|requests| requests.restart = true);
+    }
+
+    /// Asks it to open its files again: as soon as `run` returns, which it is asked to do.
+    pub fn reopen(&self) {
+        self.inbox.request(|requests| requests.reopen = true);
+    }
+
+    /// Waits until it has stopped, `limit` at most. False: it has not; the log names it, and its
+    /// thread is left behind. Whoever stops many asks all of them first.
+    pub fn join(&self, limit: Duration) -> bool {
+        let stopped = self.progress.wait_until_stopped(limit);
+        if !stopped {
+            self.log.host_line(
+                kozo_abi::Level::Warn,
+                &format!("it did not stop within {limit:.1?} and is left behind"),
+            );
+        }
+        stopped
+    }
+
+    /// How it is at `now`.
+    pub fn status(&self, now: Moment) -> RoleStatus {
+        let report = self.progress.report();
+        let state = match report.phase {
+            Phase::Stopped => RoleState::Stopped,
+            _ if self.inbox.requests().stop => RoleState::Stopping,
+            Phase::Starting => RoleState::Starting,
+            Phase::Running => RoleState::Running,
+            Phase::Waiting { until } => RoleState::Waiting {
+                restart_in: until.since(now),
+            },
+        };
+        RoleStatus {
+            state,
+            restarts: report.restarts,
+            failures: report.failures,
+            last_error: report.last_error,
+            lines_left_out: self.log.lines_left_out(),
+            inbox: self.inbox.status(),
+        }
+    }
+}
+
+impl Drop for HostedRole {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for HostedRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HostedRole({} of module {})", self.name, self.module)
+    }
+}

@@ -1,0 +1,408 @@
+//! What waits for a role: pushed by links and by roles of this node, taken by the role.
+//!
+//! An [`Inbox`] lives as long as the role is hosted; a [`Reader`] only as long as one life of the
+//! role, from its creation to the error that ends it. So messages wait through a restart, and a
+//! thread that an earlier life has left behind takes none of them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use crate::clock::{self, Moment};
+use crate::config::InboxLimits;
+use crate::names::NodeName;
+use crate::queue::{QueueLimits, RollingQueue};
+use crate::wire::Message;
+
+/// The shortest wait that lets other threads of the machine work; a role that asks for less of
+/// one does not wait at all, as far as pacing goes.
+const SHORTEST_WAIT: Duration = Duration::from_micros(100);
+
+/// A message that waits for a role.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// The node at the other end of the link that it came over, or this one.
+    pub sender: NodeName,
+    /// The message.
+    pub message: Message,
+    /// When it arrived at this node.
+    pub arrived: Moment,
+    /// How long it had been under way then.
+    pub age: Duration,
+    /// From when on it has no meaning any more.
+    pub expires: Moment,
+}
+
+/// A message that was taken, or why none was.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Received {
+    /// The oldest message that still has a meaning.
+    Message(Incoming),
+    /// None came in time.
+    Timeout,
+    /// The role shall return from `run`.
+    Interrupted,
+}
+
+/// How an inbox stands, and what became of all that was ever pushed: what was received is what
+/// waits, what was taken and what was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboxStatus {
+    /// How many messages wait.
+    pub waiting: usize,
+    /// How many bytes they count together.
+    pub size: usize,
+    /// How much may wait, as the role or the configuration says.
+    pub limits: InboxLimits,
+    /// Messages that were pushed.
+    pub received: u64,
+    /// Messages that the role took.
+    pub taken: u64,
+    /// Messages that newer ones pushed out.
+    pub dropped_by_limit: u64,
+    /// Messages that were too old when the role came to them.
+    pub dropped_by_age: u64,
+    /// Messages that came after the role was told to stop, or that it left when it did.
+    pub dropped_by_stop: u64,
+}
+
+/// The rolling, bounded queue of one role. Pushing never waits for the role.
+#[derive(Debug)]
+pub struct Inbox {
+    state: Mutex<State>,
+    /// Something may be taken.
+    arrived: Condvar,
+    /// A wait may have to end for another reason.
+    interrupted: Condvar,
+    /// Goes up whenever the role takes a message or waits.
+    activity: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: RollingQueue<Incoming>,
+    limits: InboxLimits,
+    /// How many threads wait for a message. Waking is a call to the system, so it is only done
+    /// for them.
+    receivers: usize,
+    request: Requests,
+    /// The number of the reader that may take messages.
+    life: u64,
+    received: u64,
+    taken: u64,
+    dropped_by_limit: u64,
+    dropped_by_age: u64,
+    dropped_by_stop: u64,
+}
+
+/// What the role's thread is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Requests {
+    pub(super) stop: bool,
+    pub(super) restart: bool,
+    pub(super) reopen: bool,
+}
+
+impl Requests {
+    /// Whether anything is asked.
+    pub(super) fn any(self) -> bool {
+        self.stop || self.restart || self.reopen
+    }
+}
+
+/// What ends a [`Inbox::pause`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PauseUntil {
+    /// The time, a stop or a restart.
+    Time,
+    /// Those, or a request to reopen files.
+    TimeOrReopen,
+    /// Those, or a message that waits.
+    TimeOrReopenOrMessage,
+}
+
+impl Inbox {
+    /// An empty inbox.
+    pub fn new(limits: InboxLimits) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                queue: RollingQueue::new(queue_limits(limits)),
+                limits,
+                receivers: 0,
+                request: Requests::default(),
+                life: 0,
+                received: 0,
+                taken: 0,
+                dropped_by_limit: 0,
+                dropped_by_age: 0,
+                dropped_by_stop: 0,
+            }),
+            arrived: Condvar::new(),
+            interrupted: Condvar::new(),
+            activity: AtomicU64::new(0),
+        })
+    }
+
+    /// Adds a message; what does not fit pushes out the oldest. Once the role was told to stop,
+    /// nothing is added any more.
+    pub fn push(&self, incoming: Incoming) {
+        let cost = incoming.message.cost();
+        let mut state = self.lock();
+        state.received += 1;
+        if state.request.stop {
+            state.dropped_by_stop += 1;
+            return;
+        }
+        // Who is woken for the first of many wakes the next one: see `hand_on`.
+        let wake = state.queue.is_empty() && state.receivers > 0;
+        let dropped = state.queue.push(incoming, cost);
+        state.dropped_by_limit += dropped.len() as u64;
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Changes how much may wait; what does not fit any more is dropped, the oldest first.
+    pub fn set_limits(&self, limits: InboxLimits) {
+        let mut state = self.lock();
+        state.limits = limits;
+        let dropped = state.queue.set_limits(queue_limits(limits));
+        state.dropped_by_limit += dropped.len() as u64;
+        drop(state);
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> InboxStatus {
+        let state = self.lock();
+        InboxStatus {
+            waiting: state.queue.len(),
+            size: state.queue.size(),
+            limits: state.limits,
+            received: state.received,
+            taken: state.taken,
+            dropped_by_limit: state.dropped_by_limit,
+            dropped_by_age: state.dropped_by_age,
+            dropped_by_stop: state.dropped_by_stop,
+        }
+    }
+
+    /// A reader for a new life of the role, owned by the calling thread. Earlier readers are
+    /// retired, and what was asked of the life before, but for a stop, is done with.
+    pub(super) fn reader(self: &Arc<Self>) -> Reader {
+        let mut state = self.lock();
+        state.life += 1;
+        state.request.restart = false;
+        state.request.reopen = false;
+        let life = state.life;
+        drop(state);
+        self.wake_all();
+        Reader {
+            inbox: Arc::clone(self),
+            life,
+            owner: std::thread::current().id(),
+        }
+    }
+
+    /// Retires the reader of a life that is over: its waits end, and it takes nothing any more.
+    pub(super) fn retire_readers(&self) {
+        self.lock().life += 1;
+        self.wake_all();
+    }
+
+    /// Asks the role to return from `run`, and for what then.
+    pub(super) fn request(&self, change: impl FnOnce(&mut Requests)) {
+        change(&mut self.lock().request);
+        self.wake_all();
+    }
+
+    /// What is asked of the role's thread now.
+    pub(super) fn requests(&self) -> Requests {
+        self.lock().request
+    }
+
+    /// The role's files were opened again.
+    pub(super) fn reopened(&self) {
+        self.lock().request.reopen = false;
+    }
+
+    /// Drops what is left when the role has stopped for good.
+    pub(super) fn clear(&self) {
+        let mut state = self.lock();
+        let mut left = Vec::new();
+        while let Some(incoming) = state.queue.pop() {
+            left.push(incoming);
+        }
+        state.dropped_by_stop += left.len() as u64;
+        drop(state);
+    }
+
+    /// Goes up whenever the role takes a message or really waits.
+    pub(super) fn activity(&self) -> u64 {
+        self.activity.load(Ordering::Relaxed)
+    }
+
+    /// Waits between two calls of the role.
+    pub(super) fn pause(&self, deadline: Moment, until: PauseUntil) {
+        let mut state = self.lock();
+        loop {
+            let request = state.request;
+            let reopen = request.reopen && until != PauseUntil::Time;
+            let message = until == PauseUntil::TimeOrReopenOrMessage && !state.queue.is_empty();
+            let left = deadline.since(clock::now());
+            if request.stop || request.restart || reopen || message || left.is_zero() {
+                break;
+            }
+            state = if until == PauseUntil::TimeOrReopenOrMessage {
+                self.wait_for_message(state, left)
+            } else {
+                self.wait_for_interrupt(state, left)
+            };
+        }
+        self.hand_on(state);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What the lock protects is whole between any two lines that could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_all(&self) {
+        self.arrived.notify_all();
+        self.interrupted.notify_all();
+    }
+
+    fn wait_for_message<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        limit: Duration,
+    ) -> MutexGuard<'s, State> {
+        state.receivers += 1;
+        let waited = self.arrived.wait_timeout(state, limit);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.receivers -= 1;
+        state
+    }
+
+    fn wait_for_interrupt<'s>(
+        &'s self,
+        state: MutexGuard<'s, State>,
+        limit: Duration,
+    ) -> MutexGuard<'s, State> {
+        let waited = self.interrupted.wait_timeout(state, limit);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Ends a look at the queue. `push` wakes one thread when the first message arrives, and this
+    /// wakes the next one when there are more: a burst costs one wake-up instead of one a message.
+    fn hand_on(&self, state: MutexGuard<'_, State>) {
+        let wake = !state.queue.is_empty() && state.receivers > 0;
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+    }
+}
+
+impl State {
+    /// The oldest message that has a meaning at `now`; older ones are dropped.
+    fn take(&mut self, now: Moment) -> Option<Incoming> {
+        while let Some(incoming) = self.queue.pop() {
+            if incoming.expires > now {
+                self.taken += 1;
+                return Some(incoming);
+            }
+            self.dropped_by_age += 1;
+        }
+        None
+    }
+}
+
+fn queue_limits(limits: InboxLimits) -> QueueLimits {
+    let InboxLimits { length, size } = limits;
+    QueueLimits { length, size }
+}
+
+/// One life's way to its inbox, for all threads of the role.
+#[derive(Debug)]
+pub(super) struct Reader {
+    inbox: Arc<Inbox>,
+    life: u64,
+    /// The thread that calls `run`, which alone can do what it is interrupted for.
+    owner: ThreadId,
+}
+
+impl Reader {
+    /// Takes the oldest message that still has a meaning, and waits for one, `wait` at most.
+    ///
+    /// A role that is being stopped waits no more, but with no wait at all it still gets what is
+    /// there: it may want to finish that in its `stop`.
+    pub(super) fn receive(&self, wait: Duration) -> Received {
+        let start = clock::now();
+        let deadline = start + wait;
+        let mut now = start;
+        let mut state = self.inbox.lock();
+        let received = loop {
+            if self.is_interrupted(&state, wait) {
+                break Received::Interrupted;
+            }
+            if let Some(incoming) = state.take(now) {
+                self.note_activity();
+                break Received::Message(incoming);
+            }
+            let left = deadline.since(now);
+            if left.is_zero() {
+                break Received::Timeout;
+            }
+            if wait >= SHORTEST_WAIT {
+                self.note_activity();
+            }
+            state = self.inbox.wait_for_message(state, left);
+            now = clock::now();
+        };
+        self.inbox.hand_on(state);
+        received
+    }
+
+    /// Sleeps; false when the role shall return from `run` before the time is over.
+    pub(super) fn sleep(&self, time: Duration) -> bool {
+        let deadline = clock::now() + time;
+        let mut state = self.inbox.lock();
+        loop {
+            if self.is_interrupted(&state, Duration::MAX) {
+                return false;
+            }
+            let left = deadline.since(clock::now());
+            if left.is_zero() {
+                return true;
+            }
+            if time >= SHORTEST_WAIT {
+                self.note_activity();
+            }
+            state = self.inbox.wait_for_interrupt(state, left);
+        }
+    }
+
+    /// Whether this life of the role is being ended, or has ended.
+    pub(super) fn stopping(&self) -> bool {
+        let state = self.inbox.lock();
+        state.life != self.life || state.request.stop || state.request.restart
+    }
+
+    fn is_interrupted(&self, state: &State, wait: Duration) -> bool {
+        let request = state.request;
+        state.life != self.life
+            || request.restart
+            || (request.stop && !wait.is_zero())
+            // Other threads of the role could do nothing about it, and would ask again at once.
+            || (request.reopen && std::thread::current().id() == self.owner)
+    }
+
+    fn note_activity(&self) {
+        self.inbox.activity.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+use std::thread;
+
+use super::*;
+use crate::interest::Kind;
+use crate::names::RoleName;
+use crate::roles::tests::{LONG, eventually};
+
+const LIMITS: InboxLimits = InboxLimits {
+    length: 4,
+    size: 1024 * 1024,
+};
+
+fn incoming(number: u8, expires: Moment) -> Incoming {
+    let role = RoleName::new("timer1").unwrap();
+    Incoming {
+        sender: NodeName::new("clock").unwrap(),
+        message: Message::new(Kind::Order, &role, "tick", None, 0.0, &[number]).unwrap(),
+        arrived: clock::now(),
+        age: Duration::ZERO,
+        expires,
+    }
+}
+
+fn fresh(number: u8) -> Incoming {
+    incoming(number, clock::now() + LONG)
+}
+
+fn number(received: Received) -> u8 {
+    match received {
+        Received::Message(incoming) => incoming.message.data()[0],
+        other => panic!("no message but {other:?}"),
+    }
+}
+
+fn take(reader: &Reader) -> u8 {
+    number(reader.receive(Duration::ZERO))
+}
+
+/// Whatever happened, every message is accounted for.
+fn check_counts(inbox: &Inbox) -> InboxStatus {
+    let status = inbox.status();
+    let dropped = status.dropped_by_limit + status.dropped_by_age + status.dropped_by_stop;
+    assert_eq!(
+        status.received,
+        status.waiting as u64 + status.taken + dropped
+    );
+    status
+}
+
+fn wait_for_receivers(inbox: &Inbox, count: usize) {
+    eventually(|| inbox.lock().receivers == count);
+}
+
+#[test]
+fn messages_are_taken_in_order_and_the_oldest_make_room() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    for number in 1..=7 {
+        inbox.push(fresh(number));
+    }
+    assert_eq!(check_counts(&inbox).dropped_by_limit, 3);
+    for expected in 4..=7 {
+        assert_eq!(take(&reader), expected);
+    }
+    assert_eq!(reader.receive(Duration::ZERO), Received::Timeout);
+    let status = check_counts(&inbox);
+    assert_eq!((status.received, status.taken, status.size), (7, 4, 0));
+}
+
+#[test]
+fn lower_limits_apply_to_what_waits() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    for number in 1..=4 {
+        inbox.push(fresh(number));
+    }
+    let limits = InboxLimits { length: 1, size: 0 };
+    inbox.set_limits(limits);
+    let status = check_counts(&inbox);
+    assert_eq!((status.limits, status.dropped_by_limit), (limits, 3));
+    assert_eq!(take(&reader), 4);
+}
+
+#[test]
+fn an_order_that_is_too_old_is_dropped_and_counted() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    inbox.push(incoming(1, Moment::ZERO));
+    inbox.push(incoming(2, clock::now()));
+    inbox.push(fresh(3));
+    assert_eq!(take(&reader), 3);
+    inbox.push(incoming(4, Moment::ZERO));
+    assert_eq!(reader.receive(Duration::ZERO), Received::Timeout);
+    assert_eq!(check_counts(&inbox).dropped_by_age, 3);
+}
+
+#[test]
+fn a_thread_that_waits_is_woken_by_a_message() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| reader.receive(LONG));
+        wait_for_receivers(&inbox, 1);
+        inbox.push(fresh(1));
+        assert_eq!(number(waiting.join().unwrap()), 1);
+    });
+}
+
+#[test]
+fn a_burst_wakes_every_thread_that_waits() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    thread::scope(|scope| {
+        let waiting: [_; 3] = std::array::from_fn(|_| scope.spawn(|| reader.receive(LONG)));
+        wait_for_receivers(&inbox, 3);
+        {
+            // All at once, as a burst is.
+            let mut state = inbox.lock();
+            state.received += 3;
+            for message in 1..=3 {
+                state.queue.push(fresh(message), 1);
+            }
+            inbox.hand_on(state);
+        }
+        let mut numbers = waiting.map(|thread| number(thread.join().unwrap()));
+        numbers.sort();
+        assert_eq!(numbers, [1, 2, 3]);
+    });
+}
+
+#[test]
+fn no_wake_up_is_lost_among_many_threads() {
+    const EACH: usize = 5_000;
+    const THREADS: usize = 3;
+    let inbox = Inbox::new(InboxLimits {
+        length: usize::MAX,
+        size: usize::MAX,
+    });
+    let reader = inbox.reader();
+    thread::scope(|scope| {
+        let takers: [_; THREADS] = std::array::from_fn(|_| {
+            scope.spawn(|| {
+                let mut taken = 0;
+                while let Received::Message(_) = reader.receive(LONG) {
+                    taken += 1;
+                }
+                taken
+            })
+        });
+        let pushers: [_; THREADS] = std::array::from_fn(|_| {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    inbox.push(fresh(0));
+                }
+            })
+        });
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
+        eventually(|| inbox.status().waiting == 0);
+        wait_for_receivers(&inbox, THREADS);
+        inbox.request(|requests| requests.stop = true);
+        let taken: usize = takers.map(|taker| taker.join().unwrap()).iter().sum();
+        assert_eq!(taken, EACH * THREADS);
+    });
+    check_counts(&inbox);
+}
+
+#[test]
+fn a_stop_ends_waits_but_leaves_what_is_there_to_be_taken() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    thread::scope(|scope| {
+        let receiving = scope.spawn(|| reader.receive(LONG));
+        let sleeping = scope.spawn(|| reader.sleep(LONG));
+        wait_for_receivers(&inbox, 1);
+        inbox.request(|requests| requests.stop = true);
+        assert_eq!(receiving.join().unwrap(), Received::Interrupted);
+        assert!(!sleeping.join().unwrap());
+    });
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    inbox.push(fresh(1));
+    inbox.push(fresh(2));
+    assert!(!reader.stopping());
+    inbox.request(|requests| requests.stop = true);
+    assert!(reader.stopping());
+    inbox.push(fresh(3));
+    assert_eq!(reader.receive(LONG), Received::Interrupted);
+    assert_eq!(take(&reader), 1);
+    inbox.clear();
+    let status = check_counts(&inbox);
+    assert_eq!((status.waiting, status.dropped_by_stop), (0, 2));
+}
+
+#[test]
+fn a_request_to_reopen_interrupts_only_the_thread_that_can_do_it() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    inbox.push(fresh(1));
+    inbox.request(|requests| requests.reopen = true);
+    assert_eq!(reader.receive(Duration::ZERO), Received::Interrupted);
+    assert!(!reader.sleep(LONG));
+    assert!(!reader.stopping());
+    thread::scope(|scope| {
+        assert_eq!(scope.spawn(|| take(&reader)).join().unwrap(), 1);
+    });
+    inbox.reopened();
+    assert!(reader.sleep(Duration::ZERO));
+    assert_eq!(reader.receive(Duration::ZERO), Received::Timeout);
+}
+
+#[test]
+fn a_retired_reader_takes_nothing_from_the_next_one() {
+    let inbox = Inbox::new(LIMITS);
+    let old = inbox.reader();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| old.receive(LONG));
+        wait_for_receivers(&inbox, 1);
+        let new = inbox.reader();
+        assert_eq!(waiting.join().unwrap(), Received::Interrupted);
+        inbox.push(fresh(1));
+        assert!(old.stopping() && !old.sleep(LONG));
+        assert_eq!(old.receive(Duration::ZERO), Received::Interrupted);
+        assert_eq!(take(&new), 1);
+    });
+}
+
+#[test]
+fn a_sleep_is_not_disturbed_by_messages() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    thread::scope(|scope| {
+        let pusher = scope.spawn(|| (0..4).for_each(|number| inbox.push(fresh(number))));
+        assert!(reader.sleep(Duration::from_millis(5)));
+        pusher.join().unwrap();
+    });
+    assert_eq!(inbox.status().waiting, 4);
+}
+
+#[test]
+fn only_messages_and_real_waits_count_as_activity() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    reader.receive(Duration::ZERO);
+    reader.receive(Duration::from_nanos(1));
+    reader.sleep(Duration::from_nanos(1));
+    assert_eq!(inbox.activity(), 0);
+    inbox.push(fresh(1));
+    take(&reader);
+    assert_eq!(inbox.activity(), 1);
+    reader.sleep(SHORTEST_WAIT);
+    assert!(inbox.activity() > 1);
+}

@@ -1,0 +1,31 @@
+//! Roles of this node: the thread that each of them has, what waits for it, and what the host
+//! does for it.
+//!
+//! ```text
+//!   link or role ──push──▶ Inbox ──receive──▶ ┌──────────────┐ ──send──▶ MessageSink (the router)
+//!                                             │ RoleInstance │ ──log───▶ the host's log
+//!  HostedRole ──stop, restart, reopen──▶ life │   (module)   │ ◀─load──▶ RoleStorage
+//!     (hosted)                        (thread)└──────────────┘  store
+//! ```
+//!
+//! Whatever a role does, it does on its own thread: an error or a panic ends one *life* of it,
+//! and after a while ([`restart`]) it gets another one. A role that is slow or hangs costs itself
+//! messages, which roll out of its own inbox, and nobody else anything.
+
+pub mod hosted;
+pub mod inbox;
+pub mod restart;
+
+mod life;
+mod line;
+mod pace;
+mod services;
+mod thread;
+
+#[cfg(test)]
+mod tests;
+
+pub use hosted::{HostedRole, RoleSetup, RoleState, RoleStatus, StartError};
+pub use inbox::{Inbox, InboxStatus, Incoming};
+pub use restart::RestartPolicy;
+pub use services::MessageSink;

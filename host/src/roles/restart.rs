@@ -1,0 +1,85 @@
+//! When a role that failed is made anew.
+
+use std::time::Duration;
+
+/// The waits between the failures of a role and its next lives: they double from `first` up to
+/// `ceiling`, and each is a random part between half of it and all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// The wait after the first failure.
+    pub first: Duration,
+    /// The longest wait.
+    pub ceiling: Duration,
+    /// A life that lasted this long counts as a success: the next wait is the first again.
+    pub steady: Duration,
+}
+
+impl Default for RestartPolicy {
+    /// From a second to five minutes; a minute is a success.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            ceiling: Duration::from_secs(5 * 60),
+            steady: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The failures of a role in a row.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    policy: RestartPolicy,
+    failures: u32,
+}
+
+impl Backoff {
+    pub(super) fn new(policy: RestartPolicy) -> Self {
+        Self {
+            policy,
+            failures: 0,
+        }
+    }
+
+    /// The wait after one more failure, that of a life that lasted `lifetime`.
+    pub(super) fn next(&mut self, lifetime: Duration, random: &mut fastrand::Rng) -> Duration {
+        if lifetime >= self.policy.steady {
+            self.failures = 0;
+        }
+        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        self.failures = self.failures.saturating_add(1);
+        let RestartPolicy { first, ceiling, .. } = self.policy;
+        let wait = first.saturating_mul(factor).min(ceiling);
+        wait.mul_f64(0.5 + random.f64() / 2.0)
+    }
+
+    /// Somebody has asked for a restart, and probably mended something.
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_ceiling_and_start_again_after_a_steady_life() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut backoff = Backoff::new(RestartPolicy::default());
+        let mut check = |backoff: &mut Backoff, lifetime, full: u128| {
+            let wait = backoff.next(Duration::from_secs(lifetime), &mut random);
+            let wait = wait.as_millis();
+            assert!((full / 2..=full).contains(&wait), "{wait} of {full}");
+        };
+        for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            check(&mut backoff, 59, seconds * 1000);
+        }
+        for _ in 0..100 {
+            check(&mut backoff, 0, 300_000);
+        }
+        check(&mut backoff, 60, 1000);
+        check(&mut backoff, 0, 2000);
+        backoff.reset();
+        check(&mut backoff, 0, 1000);
+    }
+}

@@ -1,0 +1,140 @@
+//! What the host does for a role.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use abi_stable::std_types::{ROption, RSlice, RStr};
+use kozo_abi::Level;
+use kozo_abi::ffi::MessageView;
+
+use super::inbox::{self, Incoming, Reader};
+use super::line::RoleLog;
+use crate::clock::{self, Moment};
+use crate::modules::{Outgoing, Received, RoleServices};
+use crate::names::{NodeName, RoleName};
+use crate::storage::{RoleStorage, StorageError};
+use crate::wire::Message;
+
+/// How long a paced send waits at a time before it looks whether the role is being stopped.
+const PACED_STEP: Duration = Duration::from_millis(250);
+
+/// Where the messages of roles go: the router.
+pub trait MessageSink: Send + Sync + 'static {
+    /// Takes a message of the role `from` of this node. With `wait` above zero it waits, that
+    /// long at most, until every node that wants the message has room; false: there was none in
+    /// time, and nothing was sent, to nobody. With no wait the oldest messages make room, and the
+    /// result is true.
+    fn send(&self, from: &RoleName, message: Message, wait: Duration) -> bool;
+}
+
+/// The host as one life of a role sees it.
+pub(super) struct Services {
+    pub(super) node: NodeName,
+    pub(super) name: RoleName,
+    pub(super) reader: Reader,
+    pub(super) sink: Arc<dyn MessageSink>,
+    pub(super) storage: Option<Arc<RoleStorage>>,
+    pub(super) log: Arc<RoleLog>,
+    /// The longest wait for a message: `connectionRetry`.
+    pub(super) longest_wait: Duration,
+}
+
+impl RoleServices for Services {
+    fn node(&self) -> &str {
+        self.node.as_str()
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn receive(&self, wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
+        let wait = wait.unwrap_or(self.longest_wait).min(self.longest_wait);
+        match self.reader.receive(wait) {
+            inbox::Received::Message(incoming) => {
+                take(&view(&incoming, clock::now()));
+                Received::Message
+            }
+            inbox::Received::Timeout => Received::Timeout,
+            inbox::Received::Interrupted => Received::Interrupted,
+        }
+    }
+
+    fn send(&self, message: Outgoing<'_>, wait: Duration) -> Result<bool, String> {
+        let Outgoing {
+            kind,
+            type_name,
+            channel,
+            data,
+        } = message;
+        let message = Message::new(kind, &self.name, type_name, channel, wall_clock(), data)
+            .map_err(|error| error.to_string())?;
+        let deadline = clock::now() + wait;
+        let mut left = wait;
+        loop {
+            let step = left.min(PACED_STEP);
+            if self.sink.send(&self.name, message.clone(), step) {
+                return Ok(true);
+            }
+            left = deadline.since(clock::now());
+            if left.is_zero() || self.stopping() {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn sleep(&self, time: Duration) -> bool {
+        self.reader.sleep(time)
+    }
+
+    fn stopping(&self) -> bool {
+        self.reader.stopping()
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.log.role_line(level, text, clock::now());
+    }
+
+    fn load(&self) -> Result<Option<Vec<u8>>, String> {
+        match &self.storage {
+            // Nothing can have been stored.
+            None => Ok(None),
+            Some(storage) => storage.load().map_err(|error| error.to_string()),
+        }
+    }
+
+    fn store(&self, value: &[u8]) -> Result<(), String> {
+        let stored = match &self.storage {
+            None => Err(StorageError::NotConfigured(self.node.clone())),
+            Some(storage) => storage.store(value),
+        };
+        stored.map_err(|error| error.to_string())
+    }
+}
+
+/// A message as the role gets it at `now`.
+fn view(incoming: &Incoming, now: Moment) -> MessageView<'_> {
+    let message = &incoming.message;
+    let age = incoming.age.saturating_add(now.since(incoming.arrived));
+    MessageView {
+        kind: message.kind() as u8,
+        sender_node: RStr::from_str(incoming.sender.as_str()),
+        sender_role: RStr::from_str(message.role()),
+        type_name: RStr::from_str(message.type_name()),
+        channel: message
+            .channel()
+            .map_or(ROption::RNone, |channel| ROption::RSome(channel.into())),
+        timestamp: message.timestamp(),
+        age_nanos: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX),
+        data: RSlice::from_slice(message.data()),
+        extra: RSlice::EMPTY,
+    }
+}
+
+/// What this machine's wall clock says, in seconds since 1970: told to receivers, and used for
+/// nothing else. Zero on a board whose clock is before that.
+fn wall_clock() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since_1970| since_1970.as_secs_f64())
+}

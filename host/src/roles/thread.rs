@@ -1,0 +1,191 @@
+//! The thread of a role: one life after another, until it is told to stop.
+//!
+//! ```text
+//!            ┌──────────── restart ────────────┐
+//!            ▼                                 │
+//!        Starting ──module, create, inbox──▶ Running ──stop──▶ Stopped
+//!          ▲   │                               │                  ▲
+//!          │   └───────── error or panic ──────┤                  │
+//!          │                                   ▼                  │
+//!          └──────── time is up, restart ── Waiting ─────stop─────┘
+//! ```
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kozo_abi::Level;
+
+use super::hosted::RoleSetup;
+use super::inbox::{Inbox, PauseUntil};
+use super::life::{End, Life};
+use super::line::{RoleLog, harmless};
+use super::restart::Backoff;
+use super::services::{MessageSink, Services};
+use crate::clock::{self, Moment};
+use crate::modules::RoleModule;
+
+/// What is asked for a role's module, at each of its lives anew.
+pub(super) type ModuleSource = Box<dyn FnMut() -> Result<Arc<RoleModule>, String> + Send>;
+
+/// Where the thread is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Starting,
+    Running,
+    Waiting { until: Moment },
+    Stopped,
+}
+
+/// What the thread tells of itself.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub(super) phase: Phase,
+    pub(super) restarts: u64,
+    pub(super) failures: u64,
+    pub(super) last_error: Option<String>,
+}
+
+/// The thread's report, for all who want to see it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    report: Mutex<Report>,
+    changed: Condvar,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            report: Mutex::new(Report {
+                phase: Phase::Starting,
+                restarts: 0,
+                failures: 0,
+                last_error: None,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn report(&self) -> Report {
+        self.lock().clone()
+    }
+
+    /// Waits until the thread has stopped; false when it does not within `limit`.
+    pub(super) fn wait_until_stopped(&self, limit: Duration) -> bool {
+        let report = self.lock();
+        let running = |report: &mut Report| report.phase != Phase::Stopped;
+        let waited = self.changed.wait_timeout_while(report, limit, running);
+        waited.unwrap_or_else(PoisonError::into_inner).0.phase == Phase::Stopped
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Report)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everything that a role's thread needs.
+pub(super) struct RoleThread {
+    pub(super) setup: RoleSetup,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) sink: Arc<dyn MessageSink>,
+    pub(super) log: Arc<RoleLog>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) module: ModuleSource,
+}
+
+impl RoleThread {
+    /// The thread's whole work.
+    pub(super) fn run(mut self) {
+        let mut backoff = Backoff::new(self.setup.restart);
+        let mut random = fastrand::Rng::new();
+        while !self.inbox.requests().stop {
+            let born = clock::now();
+            self.progress
+                .update(|report| report.phase = Phase::Starting);
+            let outcome = self.guarded_life(&mut random);
+            self.log.settle(clock::now());
+            match outcome {
+                Ok(End::Stop) => break,
+                Ok(End::Restart) => backoff.reset(),
+                Err(error) => {
+                    let now = clock::now();
+                    let wait = backoff.next(now.since(born), &mut random);
+                    self.wait_after(&error, now, wait);
+                    if self.inbox.requests().restart {
+                        backoff.reset();
+                    }
+                }
+            }
+            self.progress.update(|report| report.restarts += 1);
+        }
+    }
+
+    /// A life, from which no panic escapes: modules catch their own, but what a broken one hands
+    /// over may make the host's side of the interface panic.
+    fn guarded_life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
+        let life = AssertUnwindSafe(|| self.life(random));
+        let outcome = catch_unwind(life).unwrap_or_else(|payload| {
+            let text = format!("the host panicked: {}", payload_text(payload.as_ref()));
+            // Its own drop might panic.
+            std::mem::forget(payload);
+            Err(text)
+        });
+        // Threads that a role left behind which was never whole shall not take what the next life
+        // waits for either.
+        self.inbox.retire_readers();
+        outcome
+    }
+
+    fn life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
+        let reader = self.inbox.reader();
+        let module = (self.module)()?;
+        let services = Arc::new(Services {
+            node: self.setup.node.clone(),
+            name: self.setup.name.clone(),
+            reader,
+            sink: Arc::clone(&self.sink),
+            storage: self.setup.storage.clone(),
+            log: Arc::clone(&self.log),
+            longest_wait: self.setup.longest_wait,
+        });
+        let instance = module.create(services, &self.setup.options)?;
+        let mut life = Life::new(instance, &self.inbox, &self.log, random);
+        life.agree_on_inbox(self.setup.inbox)?;
+        self.progress.update(|report| report.phase = Phase::Running);
+        life.live()
+    }
+
+    fn wait_after(&self, error: &str, now: Moment, wait: Duration) {
+        let text = format!("it failed and is made anew in {wait:.1?}: {error}");
+        self.log.host_line(Level::Error, &text);
+        let until = now + wait;
+        self.progress.update(|report| {
+            report.failures += 1;
+            report.last_error = Some(harmless(error).into_owned());
+            report.phase = Phase::Waiting { until };
+        });
+        self.inbox.pause(until, PauseUntil::Time);
+    }
+}
+
+impl Drop for RoleThread {
+    /// However the thread ends, it is seen to have ended.
+    fn drop(&mut self) {
+        self.inbox.clear();
+        self.progress.update(|report| report.phase = Phase::Stopped);
+    }
+}
+
+fn payload_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no reason given")
+}

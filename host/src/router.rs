@@ -1,0 +1,259 @@
+//! Which message goes where: from a role of this node to the roles here and the peers that want
+//! it, and from a peer to the roles here that want it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::clock::{self, Moment};
+use crate::config::{ConnectPolicy, OrderSources};
+use crate::interest::{Interests, Kind, Subject};
+use crate::link::Delivery;
+use crate::link::io::{Arrivals, PeerLink};
+use crate::names::{NodeName, RoleName};
+use crate::roles::{Inbox, Incoming, MessageSink};
+use crate::wire::{Message, RoleInterests};
+
+/// How long messages have a meaning.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxAges {
+    /// Events and logs.
+    pub message: Duration,
+    /// Orders.
+    pub order: Duration,
+}
+
+impl MaxAges {
+    fn of(&self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Order => self.order,
+            Kind::Event | Kind::Log => self.message,
+        }
+    }
+}
+
+/// A role of this node, as the router knows it.
+pub struct LocalRole {
+    /// Its name.
+    pub name: RoleName,
+    /// What it wants to hear of.
+    pub interests: Interests,
+    /// Whose orders it accepts.
+    pub accept_orders_from: OrderSources,
+    /// Where its messages go.
+    pub inbox: Arc<Inbox>,
+}
+
+/// A peer, as the router knows it.
+pub struct RemotePeer {
+    link: Arc<PeerLink>,
+    /// What its roles want to hear of: from the file, and once it has said so itself, from its
+    /// hello.
+    wanted: RwLock<Vec<Interests>>,
+}
+
+impl RemotePeer {
+    /// A peer whose roles have these interests, as far as the file tells.
+    pub fn new(link: Arc<PeerLink>, wanted: Vec<Interests>) -> Self {
+        Self {
+            link,
+            wanted: RwLock::new(wanted),
+        }
+    }
+
+    fn wants(&self, subject: &Subject<'_>) -> bool {
+        let wanted = self.wanted.read().unwrap_or_else(PoisonError::into_inner);
+        wanted.iter().any(|interests| interests.matches(subject))
+    }
+}
+
+/// Knows who wants what, and hands it on.
+pub struct Router {
+    node: NodeName,
+    roles: Vec<LocalRole>,
+    /// Those that this node may send to, always in this order.
+    peers: Vec<RemotePeer>,
+    places: HashMap<NodeName, usize>,
+    ages: MaxAges,
+    room: Room,
+    orders_refused: AtomicU64,
+}
+
+impl Router {
+    /// A router between the roles of `node` and `peers`.
+    pub fn new(
+        node: NodeName,
+        roles: Vec<LocalRole>,
+        peers: Vec<RemotePeer>,
+        ages: MaxAges,
+    ) -> Self {
+        let may_send = |peer: &RemotePeer| {
+            peer.link
+                .look(|peer| peer.settings().outgoing != ConnectPolicy::Never)
+        };
+        let peers: Vec<_> = peers.into_iter().filter(may_send).collect();
+        let places = peers
+            .iter()
+            .enumerate()
+            .map(|(place, peer)| (peer.link.name().clone(), place))
+            .collect();
+        Self {
+            node,
+            roles,
+            peers,
+            places,
+            ages,
+            room: Room::default(),
+            orders_refused: AtomicU64::new(0),
+        }
+    }
+
+    /// How many orders came from nodes or roles that a role here does not accept orders from.
+    pub fn orders_refused(&self) -> u64 {
+        self.orders_refused.load(Ordering::Relaxed)
+    }
+
+    /// Hands a message to the roles here that want it.
+    fn deliver_here(
+        &self,
+        sender: &NodeName,
+        message: &Message,
+        age: Duration,
+        remaining: Duration,
+        now: Moment,
+    ) {
+        let subject = message.subject(sender.as_str());
+        for role in self
+            .roles
+            .iter()
+            .filter(|role| role.interests.matches(&subject))
+        {
+            if message.kind() == Kind::Order
+                && !role
+                    .accept_orders_from
+                    .accept(message.role(), sender.as_str())
+            {
+                self.orders_refused.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    target: "role",
+                    role = %role.name,
+                    "refused the order `{}` of {}@{sender}: `acceptOrdersFrom` does not name it",
+                    message.type_name(),
+                    message.role(),
+                );
+                continue;
+            }
+            role.inbox.push(Incoming {
+                sender: sender.clone(),
+                message: message.clone(),
+                arrived: now,
+                age,
+                expires: now + remaining,
+            });
+        }
+    }
+
+    /// Sends to all of `peers` as soon as all of them have room.
+    fn send_paced(&self, peers: &[&Arc<PeerLink>], message: &Message, wait: Duration) -> bool {
+        let deadline = Instant::now() + wait;
+        loop {
+            let seen = self.room.generation();
+            if PeerLink::send_if_room(peers, message, clock::now()) {
+                return true;
+            }
+            if !self.room.wait(seen, deadline) {
+                return false;
+            }
+        }
+    }
+}
+
+impl MessageSink for Router {
+    fn send(&self, _from: &RoleName, message: Message, wait: Duration) -> bool {
+        let now = clock::now();
+        let subject = message.subject(self.node.as_str());
+        let wanting = self
+            .peers
+            .iter()
+            .filter(|peer| peer.wants(&subject))
+            .map(|peer| &peer.link);
+        if wait.is_zero() {
+            for link in wanting {
+                link.send(message.clone(), now);
+            }
+        } else {
+            let wanting: Vec<_> = wanting.collect();
+            if !self.send_paced(&wanting, &message, wait) {
+                return false;
+            }
+        }
+        let remaining = self.ages.of(message.kind());
+        self.deliver_here(&self.node, &message, Duration::ZERO, remaining, now);
+        true
+    }
+}
+
+impl Arrivals for Router {
+    fn deliver(&self, node: &NodeName, delivery: Delivery, now: Moment) {
+        let Delivery { message, remaining } = delivery;
+        let age = self.ages.of(message.kind()).saturating_sub(remaining);
+        self.deliver_here(node, &message, age, remaining, now);
+    }
+
+    fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {
+        if let Some(&place) = self.places.get(node) {
+            let learnt = interests
+                .into_iter()
+                .map(|role| Interests::Known(role.interests));
+            *self.peers[place]
+                .wanted
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = learnt.collect();
+        }
+    }
+
+    fn room(&self, _node: &NodeName) {
+        self.room.made();
+    }
+}
+
+/// Where paced senders wait for room in the peers' queues.
+#[derive(Debug, Default)]
+struct Room {
+    /// Counts how often there may have been more room.
+    generation: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Room {
+    fn generation(&self) -> u64 {
+        *self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there may be more room than at generation `seen`; false at the deadline.
+    fn wait(&self, seen: u64, deadline: Instant) -> bool {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let generation = self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (_generation, waited) = self
+            .changed
+            .wait_timeout_while(generation, remaining, |generation| *generation == seen)
+            .unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out()
+    }
+
+    fn made(&self) {
+        *self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += 1;
+        // Without a waiter this is no system call.
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,100 @@
+//! The thread that listens on one of this node's transports.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::OwnTransport;
+use super::services::Services;
+use crate::link::io::Listener;
+use crate::modules::transport::{TransportInstance, TransportServices};
+
+/// How long to wait after a failure before the transport is asked again: at first,
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// and at most.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// Prepares a transport and accepts what connects to it, for as long as the daemon runs.
+pub struct Acceptor {
+    instance: Arc<TransportInstance>,
+    services: Arc<Services>,
+    name: String,
+    can_accept: bool,
+    listener: Listener,
+    runtime: Handle,
+}
+
+impl Acceptor {
+    /// Starts the thread. It ends when the transport is stopped, or never if the transport hangs.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn start(
+        transport: &OwnTransport,
+        listener: Listener,
+        runtime: Handle,
+    ) -> std::io::Result<thread::JoinHandle<()>> {
+        let acceptor = Self {
+            instance: Arc::clone(&transport.instance),
+            services: Arc::clone(&transport.services),
+            name: transport.name.clone(),
+            can_accept: transport.can_accept,
+            listener,
+            runtime,
+        };
+        let name = format!("accept {}", transport.name);
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || acceptor.run())
+    }
+
+    fn run(&self) {
+        let prepared = self.persist("cannot be prepared", || self.instance.local_init());
+        if !prepared || !self.can_accept {
+            return;
+        }
+        if !self.persist("cannot listen", || self.instance.bind()) {
+            return;
+        }
+        let _context = self.runtime.enter();
+        let mut retry = FIRST_RETRY;
+        while !self.services.stopping() {
+            match self.instance.accept() {
+                Ok(Some(connection)) => {
+                    retry = FIRST_RETRY;
+                    self.listener.accept(&self.name, connection);
+                }
+                Ok(None) => {
+                    // A transport that returns early must not keep a processor busy.
+                    if !self.services.stopping() && !self.services.sleep(FIRST_RETRY) {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    self.services
+                        .report(&format!("cannot accept a connection: {error}"));
+                    if !self.services.sleep(retry) {
+                        return;
+                    }
+                    retry = (retry * 2).min(LONGEST_RETRY);
+                }
+            }
+        }
+    }
+
+    /// Tries until it works; false when the transport is stopped before.
+    fn persist(&self, what: &str, mut step: impl FnMut() -> Result<(), String>) -> bool {
+        let mut retry = FIRST_RETRY;
+        while let Err(error) = step() {
+            self.services
+                .report(&format!("{what}, tried again later: {error}"));
+            if !self.services.sleep(retry) {
+                return false;
+            }
+            retry = (retry * 2).min(LONGEST_RETRY);
+        }
+        !self.services.stopping()
+    }
+}

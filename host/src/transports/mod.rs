@@ -1,0 +1,180 @@
+//! The transports of the network as this node runs them: those of all nodes are made, so that
+//! their options are checked; its own listen and dial.
+
+mod acceptor;
+mod services;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use acceptor::Acceptor;
+use services::Services;
+
+use crate::config::{self, Network, Problem, Problems};
+use crate::link::Candidate;
+use crate::link::io::Route;
+use crate::modules::registry::Registry;
+use crate::modules::transport::{PeerDescription, TransportInstance, TransportServices};
+use crate::names::NodeName;
+
+/// One transport of this node.
+pub struct OwnTransport {
+    /// Its name.
+    pub name: String,
+    instance: Arc<TransportInstance>,
+    services: Arc<Services>,
+    priority: u8,
+    /// Whether it takes connections.
+    pub can_accept: bool,
+}
+
+struct PeerTransport {
+    description: PeerDescription,
+    priority: u8,
+}
+
+/// All transports of the network that this machine has the modules of.
+pub struct Transports {
+    own: Vec<OwnTransport>,
+    peers: HashMap<NodeName, Vec<PeerTransport>>,
+}
+
+impl Transports {
+    /// Makes the transports of every node.
+    ///
+    /// # Errors
+    /// What the transports say about their options, all of it; or a module that does not load.
+    pub fn new(network: &Network, own: &NodeName, registry: &Registry) -> Result<Self, Problems> {
+        let mut transports = Self {
+            own: Vec::new(),
+            peers: HashMap::new(),
+        };
+        let mut problems = Problems::new(network.file.clone());
+        for (node, configured) in &network.nodes {
+            for transport in &configured.transports {
+                let local = node == own;
+                // Without options the module is not here: `kozo check` has warned of it.
+                let Some(options) = &transport.options else {
+                    continue;
+                };
+                let made = make(node, transport, options, local, registry);
+                match made.and_then(|made| transports.add(node, transport, options, made)) {
+                    Ok(()) => {}
+                    Err(reason) => {
+                        let path = format!("system.{node}.transports.{}", transport.name);
+                        problems.push(Problem::error(transport.place, path, reason));
+                    }
+                }
+            }
+        }
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        Ok(transports)
+    }
+
+    fn add(
+        &mut self,
+        node: &NodeName,
+        transport: &config::Transport,
+        options: &config::ModuleOptions,
+        (instance, services): (TransportInstance, Arc<Services>),
+    ) -> Result<(), String> {
+        let priority = instance.priority()? as u8;
+        let can_accept = instance.can_accept()?;
+        if services.is_local() {
+            let name = transport.name.as_str().to_owned();
+            let instance = Arc::new(instance);
+            self.own.push(OwnTransport {
+                name,
+                instance,
+                services,
+                priority,
+                can_accept,
+            });
+        } else if can_accept {
+            let description = PeerDescription {
+                node: node.as_str().to_owned(),
+                name: transport.name.as_str().to_owned(),
+                module: transport.module.as_str().to_owned(),
+                options: encode(options)?,
+            };
+            self.peers
+                .entry(node.clone())
+                .or_default()
+                .push(PeerTransport {
+                    description,
+                    priority,
+                });
+        }
+        Ok(())
+    }
+
+    /// The ways to a node, best first: by the own transport's priority, then by the peer's.
+    pub fn ways_to(&self, node: &NodeName) -> (Vec<Candidate>, HashMap<(usize, usize), Route>) {
+        let mut ways = Vec::new();
+        let mut routes = HashMap::new();
+        let peers = self.peers.get(node).map_or(&[][..], Vec::as_slice);
+        for (own, transport) in self.own.iter().enumerate() {
+            for (peer, other) in peers.iter().enumerate() {
+                match transport.instance.can_connect(&other.description) {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(error) => {
+                        transport
+                            .services
+                            .report(&format!("`can_connect` failed: {error}"));
+                        continue;
+                    }
+                }
+                let rank = transport.priority + other.priority;
+                ways.push((transport.priority, Candidate { own, peer, rank }));
+                let route = Route {
+                    transport: Arc::clone(&transport.instance),
+                    name: transport.name.clone(),
+                    peer: other.description.clone(),
+                };
+                routes.insert((own, peer), route);
+            }
+        }
+        ways.sort_by_key(|(priority, way)| std::cmp::Reverse((*priority, way.rank)));
+        (ways.into_iter().map(|(_, way)| way).collect(), routes)
+    }
+
+    /// The transports of this node.
+    pub fn own(&self) -> &[OwnTransport] {
+        &self.own
+    }
+
+    /// Ends every call that still waits in one of this node's transports.
+    pub fn stop(&self) {
+        for transport in &self.own {
+            transport.services.stop();
+            if let Err(error) = transport.instance.stop() {
+                transport
+                    .services
+                    .report(&format!("`stop` failed: {error}"));
+            }
+        }
+    }
+}
+
+fn make(
+    node: &NodeName,
+    transport: &config::Transport,
+    options: &config::ModuleOptions,
+    local: bool,
+    registry: &Registry,
+) -> Result<(TransportInstance, Arc<Services>), String> {
+    let module = registry
+        .load_transport(&transport.module)
+        .map_err(|error| error.to_string())?;
+    let services = Services::new(node, &transport.name, &transport.module, local)
+        .map_err(|error| format!("no descriptor is left for its stop signal: {error}"))?;
+    let instance = module.create(Arc::clone(&services) as _, &encode(options)?)?;
+    Ok((instance, services))
+}
+
+fn encode(options: &config::ModuleOptions) -> Result<Vec<u8>, String> {
+    rmp_serde::to_vec_named(options).map_err(|error| error.to_string())
+}

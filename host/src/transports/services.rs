@@ -1,0 +1,126 @@
+//! What the host does for one transport.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kozo_abi::{Level, Readiness};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+
+use crate::clock;
+use crate::modules::transport::TransportServices;
+use crate::names::{ModuleName, NodeName, TransportName};
+
+pub(super) struct Services {
+    node: NodeName,
+    name: TransportName,
+    module: ModuleName,
+    local: bool,
+    stopping: AtomicBool,
+    /// Readable once the transport is being stopped.
+    stop_signal: OwnedFd,
+}
+
+impl Services {
+    pub(super) fn new(
+        node: &NodeName,
+        name: &TransportName,
+        module: &ModuleName,
+        local: bool,
+    ) -> Result<Arc<Self>, Errno> {
+        Ok(Arc::new(Self {
+            node: node.clone(),
+            name: name.clone(),
+            module: module.clone(),
+            local,
+            stopping: AtomicBool::new(false),
+            stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        }))
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        // It can fail only when it is signalled already.
+        let _ = rustix::io::write(&self.stop_signal, &1_u64.to_ne_bytes());
+    }
+
+    /// Sleeps; false when the transport is being stopped.
+    pub(super) fn sleep(&self, time: Duration) -> bool {
+        matches!(self.wait(None, Some(time)), Ok(Readiness::TimedOut))
+    }
+
+    /// A fault of the transport, for the log.
+    pub(super) fn report(&self, text: &str) {
+        self.log(Level::Error, text);
+    }
+
+    fn wait(&self, fd: Option<BorrowedFd<'_>>, time: Option<Duration>) -> Result<Readiness, Errno> {
+        let deadline = time.map(|time| clock::now() + time);
+        loop {
+            let mut watched = vec![PollFd::from_borrowed_fd(
+                self.stop_signal.as_fd(),
+                PollFlags::IN,
+            )];
+            watched.extend(fd.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+            let remaining = deadline.map(|deadline| {
+                let remaining = deadline.since(clock::now());
+                // Longer than the system can express is as good as for ever.
+                Timespec::try_from(remaining).unwrap_or(Timespec {
+                    tv_sec: i64::MAX,
+                    tv_nsec: 0,
+                })
+            });
+            match poll(&mut watched, remaining.as_ref()) {
+                Ok(0) => return Ok(Readiness::TimedOut),
+                Ok(_) if !watched[0].revents().is_empty() => return Ok(Readiness::Stopping),
+                Ok(_) => return Ok(Readiness::Ready),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl TransportServices for Services {
+    fn node(&self) -> &str {
+        self.node.as_str()
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn module(&self) -> &str {
+        self.module.as_str()
+    }
+
+    fn is_local(&self) -> bool {
+        self.local
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn wait_readable(
+        &self,
+        fd: BorrowedFd<'_>,
+        time: Option<Duration>,
+    ) -> Result<Readiness, String> {
+        self.wait(Some(fd), time)
+            .map_err(|error| format!("waiting for a connection: {error}"))
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        let (transport, node) = (&self.name, &self.node);
+        let text = text.escape_debug();
+        match level {
+            Level::Error => tracing::error!(target: "transport", %transport, %node, "{text}"),
+            Level::Warn => tracing::warn!(target: "transport", %transport, %node, "{text}"),
+            Level::Info => tracing::info!(target: "transport", %transport, %node, "{text}"),
+            Level::Debug => tracing::debug!(target: "transport", %transport, %node, "{text}"),
+        }
+    }
+}

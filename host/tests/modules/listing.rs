@@ -1,0 +1,89 @@
+//! What `kozo modules` shows.
+
+use kozo::modules::listing::{description, rows, table};
+use kozo::modules::{Architecture, ModuleKind, Registry, SearchPaths, Trust};
+
+use crate::support::{folder, for_aarch64, patched, probe};
+
+#[test]
+fn every_file_is_listed_with_what_becomes_of_it() {
+    let second = patched(probe(), "name: probe\n", "name: prob2\n");
+    let roles = folder(&[
+        ("a.so", &probe()),
+        ("b.so", &for_aarch64(second)),
+        ("c.so", b"text"),
+    ]);
+    let later = folder(&[("a.so", &probe())]);
+    let gone = later.path().join("gone");
+    let paths = SearchPaths {
+        roles: vec![
+            roles.path().to_owned(),
+            later.path().to_owned(),
+            gone.clone(),
+        ],
+        ..SearchPaths::default()
+    };
+    let registry = Registry::scan(paths, Trust::Any);
+    let folder = |folder: &tempfile::TempDir| folder.path().display().to_string();
+    let (roles, later) = (folder(&roles), folder(&later));
+    let native = Architecture::native().unwrap().to_string();
+    let width = native.len().max("ARCHITECTURE".len());
+    let expected = format!(
+        "\
+KIND  NAME   VERSION  INTERFACE  {:width$}  STATE     FILE
+role  probe  1.0      1.0.0      {native:width$}  usable    {roles}/a.so
+role  prob2  1.0      1.0.0      {:width$}  foreign   {roles}/b.so
+-     -      -        -          {:width$}  refused   {roles}/c.so
+role  probe  1.0      1.0.0      {native:width$}  shadowed  {later}/a.so
+
+{roles}/b.so: foreign: it is built for another kind of machine: only what it says about itself is used
+{roles}/c.so: refused: it is a text file, not a shared object: give the `.so` that the build makes
+{later}/a.so: shadowed: `{roles}/a.so` comes first
+{}: not searched: there is no such folder
+",
+        "ARCHITECTURE",
+        "aarch64",
+        "-",
+        gone.display()
+    );
+    assert_eq!(table(&registry), expected);
+
+    let rows = serde_json::to_value(rows(&registry)).unwrap();
+    assert_eq!(rows[1]["name"], "prob2");
+    assert_eq!(rows[1]["architecture"], "aarch64");
+    assert_eq!(rows[1]["state"], "foreign");
+    assert_eq!(rows[2]["name"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_module_is_described_by_what_it_says() {
+    let roles = folder(&[("libprobe.so", &probe())]);
+    let paths = SearchPaths {
+        roles: vec![roles.path().to_owned()],
+        ..SearchPaths::default()
+    };
+    let registry = Registry::scan(paths, Trust::Any);
+    let entry = registry.entry(ModuleKind::Role, "probe").unwrap();
+    let expected = format!(
+        "\
+role `probe` 1.0, by The Kōzō developers
+Does what a test asks for.
+
+file:      {}/libprobe.so
+state:     usable
+built for: {}, interface 1.0.0
+
+Options:
+  fault: text, default \"\"
+      The call in which the role fails.
+  panics: boolean, default true
+      Whether it fails by a panic, not by an error.
+
+It asks for messages that fit any of these (`NODE` and `ROLE` are its own):
+  messages of any kind
+",
+        roles.path().display(),
+        Architecture::native().unwrap()
+    );
+    assert_eq!(description(entry), expected);
+}

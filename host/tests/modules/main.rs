@@ -1,0 +1,11 @@
+//! The module loader, with real modules: shared objects that are built from `fixtures/`.
+
+mod files;
+mod imports;
+mod listing;
+mod loading;
+mod panics;
+mod registry;
+mod support;
+mod transports;
+mod versions;

@@ -1,0 +1,278 @@
+//! The host's side of roles and transports, which only takes notes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use abi_stable::std_types::{ROption, RSlice};
+use kozo::interest::Kind;
+use kozo::modules::{
+    Outgoing, Received, RoleInstance, RoleModule, RoleServices, TransportInstance, TransportModule,
+    TransportServices,
+};
+use kozo_abi::ffi::MessageView;
+use kozo_abi::{Level, Readiness};
+use serde::Serialize;
+
+/// What was sent: kind, type, channel, data, time to wait.
+pub(crate) type Sent = (Kind, String, Option<String>, Vec<u8>, Duration);
+
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// Types of messages that wait.
+    pub(crate) inbox: VecDeque<&'static str>,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) stored: Option<Vec<u8>>,
+    pub(crate) log: Vec<(Level, String)>,
+    pub(crate) slept: Vec<Duration>,
+}
+
+/// A host that takes notes.
+#[derive(Default)]
+pub(crate) struct Bench {
+    notes: Mutex<Notes>,
+    /// The service that panics.
+    broken: &'static str,
+    stopping: bool,
+}
+
+impl Bench {
+    /// A host in which one service panics.
+    pub(crate) fn broken(service: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            broken: service,
+            ..Self::default()
+        })
+    }
+
+    /// A host that is about to stop.
+    pub(crate) fn stopping() -> Arc<Self> {
+        Arc::new(Self {
+            stopping: true,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    fn may_panic(&self, service: &str) {
+        assert!(self.broken != service, "no {service} today");
+    }
+
+    fn note(&self, level: Level, text: &str) {
+        self.notes().log.push((level, text.to_owned()));
+    }
+
+    /// The data of the last message that was sent.
+    pub(crate) fn last<T: serde::de::DeserializeOwned>(&self) -> T {
+        let notes = self.notes();
+        rmp_serde::from_slice(&notes.sent.last().expect("nothing was sent").3).unwrap()
+    }
+}
+
+impl RoleServices for Bench {
+    fn node(&self) -> &str {
+        "here"
+    }
+
+    fn name(&self) -> &str {
+        "probe1"
+    }
+
+    fn receive(&self, _wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
+        self.may_panic("receive");
+        let Some(type_name) = self.notes().inbox.pop_front() else {
+            return Received::Timeout;
+        };
+        take(&MessageView {
+            kind: 0,
+            sender_node: "there".into(),
+            sender_role: "timer1".into(),
+            type_name: type_name.into(),
+            channel: ROption::RSome("hall".into()),
+            timestamp: 0.0,
+            age_nanos: 2_000_000_000,
+            // MessagePack of "hi".
+            data: RSlice::from_slice(b"\xa2hi"),
+            extra: RSlice::EMPTY,
+        });
+        Received::Message
+    }
+
+    fn send(&self, message: Outgoing<'_>, wait: Duration) -> Result<bool, String> {
+        self.may_panic("send");
+        self.notes().sent.push((
+            message.kind,
+            message.type_name.to_owned(),
+            message.channel.map(str::to_owned),
+            message.data.to_owned(),
+            wait,
+        ));
+        Ok(true)
+    }
+
+    fn sleep(&self, time: Duration) -> bool {
+        self.notes().slept.push(time);
+        true
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.may_panic("log");
+        self.note(level, text);
+    }
+
+    fn load(&self) -> Result<Option<Vec<u8>>, String> {
+        self.may_panic("load");
+        Ok(self.notes().stored.clone())
+    }
+
+    fn store(&self, value: &[u8]) -> Result<(), String> {
+        if self.broken == "disk" {
+            return Err("the disk is full".to_owned());
+        }
+        self.notes().stored = Some(value.to_owned());
+        Ok(())
+    }
+}
+
+impl TransportServices for Bench {
+    fn node(&self) -> &str {
+        "there"
+    }
+
+    fn name(&self) -> &str {
+        "probe1"
+    }
+
+    fn module(&self) -> &str {
+        "probe"
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping
+    }
+
+    fn wait_readable(
+        &self,
+        fd: BorrowedFd<'_>,
+        _timeout: Option<Duration>,
+    ) -> Result<Readiness, String> {
+        self.may_panic("wait_readable");
+        if self.stopping {
+            return Ok(Readiness::Stopping);
+        }
+        let mut fds = [rustix::event::PollFd::from_borrowed_fd(
+            fd,
+            rustix::event::PollFlags::IN,
+        )];
+        let limit = rustix::time::Timespec {
+            tv_sec: 20,
+            tv_nsec: 0,
+        };
+        match rustix::event::poll(&mut fds, Some(&limit)) {
+            Ok(0) => Ok(Readiness::TimedOut),
+            Ok(_) => Ok(Readiness::Ready),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.note(level, text);
+    }
+}
+
+#[derive(Serialize)]
+struct ProbeOptions<'a> {
+    fault: &'a str,
+    panics: bool,
+}
+
+/// Makes the probe, with the call in which it panics.
+pub(crate) fn make(module: &RoleModule, fault: &str) -> (Arc<Bench>, Result<RoleInstance, String>) {
+    let bench = Arc::new(Bench::default());
+    let made = make_on(module, &bench, fault, true);
+    (bench, made)
+}
+
+pub(crate) fn make_on(
+    module: &RoleModule,
+    bench: &Arc<Bench>,
+    fault: &str,
+    panics: bool,
+) -> Result<RoleInstance, String> {
+    let options = rmp_serde::to_vec_named(&ProbeOptions { fault, panics }).unwrap();
+    module.create(Arc::clone(bench) as Arc<dyn RoleServices>, &options)
+}
+
+/// What the probe reports when it runs: its mark, how often it ran, what a newer host offers,
+/// whether it is being stopped.
+pub(crate) type Report = (String, u32, Option<u64>, bool);
+
+pub(crate) fn report(module: &RoleModule) -> Report {
+    let (bench, role) = make(module, "");
+    role.unwrap().run().unwrap();
+    bench.last()
+}
+
+/// The options of the transport probe.
+pub(crate) fn transport_options(address: &str, fault: &str) -> Vec<u8> {
+    let options = BTreeMap::from([("address", address), ("fault", fault)]);
+    rmp_serde::to_vec_named(&options).unwrap()
+}
+
+pub(crate) fn make_transport(
+    module: &TransportModule,
+    bench: &Arc<Bench>,
+    fault: &str,
+) -> Result<TransportInstance, String> {
+    let options = transport_options("127.0.0.1:0", fault);
+    module.create(Arc::clone(bench) as Arc<dyn TransportServices>, &options)
+}
+
+/// Everything that was written to the program's log so far.
+pub(crate) fn program_log() -> String {
+    String::from_utf8_lossy(&log_buffer().lock().unwrap()).into_owned()
+}
+
+/// Begins to keep the program's log.
+pub(crate) fn keep_program_log() {
+    static STARTED: OnceLock<()> = OnceLock::new();
+    STARTED.get_or_init(|| {
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(|| LogWriter)
+            .init();
+    });
+}
+
+fn log_buffer() -> &'static Mutex<Vec<u8>> {
+    static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    &BUFFER
+}
+
+struct LogWriter;
+
+impl io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        log_buffer().lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

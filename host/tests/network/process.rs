@@ -1,0 +1,157 @@
+//! A daemon as a child process, and what it says.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything that a test waits for may take. Generous: a busy machine is no failure.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A running `kozo`, killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    said: Arc<Said>,
+    /// What was waited for so far.
+    heard: usize,
+}
+
+#[derive(Default)]
+struct Said {
+    lines: Mutex<Lines>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    lines: Vec<Value>,
+    ended: bool,
+}
+
+impl Process {
+    /// Starts `kozo` with these arguments; its log is JSON.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kozo"))
+            .args(["--log-format", "json", "--log", "debug"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = Arc::new(Said::default());
+        let stderr = child.stderr.take().unwrap();
+        std::thread::spawn({
+            let said = Arc::clone(&said);
+            move || listen(stderr, &said)
+        });
+        Self {
+            child,
+            said,
+            heard: 0,
+        }
+    }
+
+    /// Waits for the next line that fits, behind the last one that was waited for.
+    ///
+    /// Panics with all that was said when it does not come.
+    pub(crate) fn wait_for(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        let mut lines = self.said.lines.lock().unwrap();
+        loop {
+            if let Some(place) = lines.lines[self.heard..].iter().position(&fits) {
+                self.heard += place + 1;
+                return lines.lines[self.heard - 1].clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || lines.ended {
+                let said: Vec<_> = lines.lines.iter().map(Value::to_string).collect();
+                panic!("no line of `{what}` in:\n{}", said.join("\n"));
+            }
+            lines = self.said.changed.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Waits for a line of this target whose message holds `text`.
+    pub(crate) fn wait_for_text(&mut self, target: &str, text: &str) -> Value {
+        self.wait_for(text, |line| {
+            line["target"] == target && line["message"].as_str().is_some_and(|m| m.contains(text))
+        })
+    }
+
+    /// Waits for a link with `peer`.
+    pub(crate) fn wait_for_link(&mut self, peer: &str) -> Value {
+        self.wait_for(&format!("link with {peer}"), |line| {
+            line["target"] == "link" && line["message"] == "up" && line["fields"]["peer"] == peer
+        })
+    }
+
+    /// Whether any line so far has this text in it.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        let lines = self.said.lines.lock().unwrap();
+        lines
+            .lines
+            .iter()
+            .any(|line| line.to_string().contains(text))
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Kills it with SIGKILL and waits for its end.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the daemon does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listen(stderr: ChildStderr, said: &Said) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+        said.lines.lock().unwrap().lines.push(line);
+        said.changed.notify_all();
+    }
+    said.lines.lock().unwrap().ended = true;
+    said.changed.notify_all();
+}
+
+/// Waits until `condition` gives something.
+pub(crate) fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "{what}: it did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

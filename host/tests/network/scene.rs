@@ -1,0 +1,179 @@
+//! A network in a temporary folder: keys, ports and the file that describes it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use kozo::auth::keys::{self, NewKey, PrivateKey};
+use tempfile::TempDir;
+
+use super::process::Process;
+
+/// The modules that the tests load, built once, beside the program.
+fn build_modules() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let program = Path::new(env!("CARGO_BIN_EXE_kozo"));
+        let target = program.parent().and_then(Path::parent).unwrap();
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
+            .args([
+                "-p",
+                "kozo-role-timer",
+                "-p",
+                "kozo-role-cuckoo",
+                "-p",
+                "kozo-role-logger",
+            ])
+            .args([
+                "-p",
+                "kozo-role-message-injector",
+                "-p",
+                "kozo-transport-tcp",
+            ])
+            .arg("--target-dir")
+            .arg(target)
+            .status()
+            .unwrap();
+        assert!(status.success(), "the modules do not build");
+    });
+}
+
+/// A network that is being described.
+pub(crate) struct Scene {
+    folder: TempDir,
+    nodes: Vec<Node>,
+    options: String,
+}
+
+struct Node {
+    name: String,
+    key: PrivateKey,
+    port: u16,
+    roles: String,
+    more: String,
+}
+
+impl Scene {
+    /// A network of these nodes, each with a fresh ed25519 key and a port of its own.
+    pub(crate) fn new(names: &[&str]) -> Self {
+        build_modules();
+        let nodes = names.iter().map(|name| Node {
+            name: (*name).to_owned(),
+            key: keys::generate(NewKey::Ed25519, name).unwrap(),
+            port: kozo_abi::bench::reserve_port().unwrap(),
+            roles: String::new(),
+            more: String::new(),
+        });
+        let scene = Self {
+            folder: TempDir::new().unwrap(),
+            nodes: nodes.collect(),
+            options: "heartbeat: 1\nconnectionRetry: 2\n".to_owned(),
+        };
+        for node in &scene.nodes {
+            keys::write_private(&scene.key_path(&node.name), &node.key).unwrap();
+        }
+        scene
+    }
+
+    /// The folder that all is in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Gives a node a role: its name, and its block in YAML's flow style.
+    pub(crate) fn role(&mut self, node: &str, name: &str, block: &str) -> &mut Self {
+        let node = self.node_mut(node);
+        writeln!(node.roles, "      {name}: {block}").unwrap();
+        self
+    }
+
+    /// Adds lines to a node's block, such as `selfToOthersConnectPolicy: never`.
+    pub(crate) fn node_option(&mut self, node: &str, line: &str) -> &mut Self {
+        writeln!(self.node_mut(node).more, "    {line}").unwrap();
+        self
+    }
+
+    /// The port that a node listens on.
+    pub(crate) fn port(&self, node: &str) -> u16 {
+        self.node(node).port
+    }
+
+    /// Where a node's private key is.
+    pub(crate) fn key_path(&self, node: &str) -> PathBuf {
+        self.folder().join(format!("{node}.key"))
+    }
+
+    /// Where a node's roles store.
+    pub(crate) fn storage(&self, node: &str) -> PathBuf {
+        self.folder().join(format!("{node}-storage"))
+    }
+
+    /// The file's text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = "system:\n".to_owned();
+        for node in &self.nodes {
+            writeln!(text, "  {}:", node.name).unwrap();
+            writeln!(
+                text,
+                "    privateKey: {}",
+                self.key_path(&node.name).display()
+            )
+            .unwrap();
+            writeln!(text, "    publicKey: {}", keys::public_line(&node.key)).unwrap();
+            writeln!(
+                text,
+                "    roleStorage: {}",
+                self.storage(&node.name).display()
+            )
+            .unwrap();
+            text.push_str(&node.more);
+            if !node.roles.is_empty() {
+                writeln!(text, "    roles:\n{}", node.roles).unwrap();
+            }
+            let port = node.port;
+            writeln!(text, "    transports:").unwrap();
+            writeln!(
+                text,
+                "      tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}"
+            )
+            .unwrap();
+        }
+        text + &self.options
+    }
+
+    /// Writes the file.
+    pub(crate) fn write(&self) -> PathBuf {
+        self.write_as("kozo.yml", &self.text())
+    }
+
+    /// Writes another file beside it.
+    pub(crate) fn write_as(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Writes the file and starts a node's daemon.
+    pub(crate) fn start(&self, node: &str) -> Process {
+        start(&self.write(), node)
+    }
+
+    fn node(&self, name: &str) -> &Node {
+        self.nodes.iter().find(|node| node.name == name).unwrap()
+    }
+
+    fn node_mut(&mut self, name: &str) -> &mut Node {
+        self.nodes
+            .iter_mut()
+            .find(|node| node.name == name)
+            .unwrap()
+    }
+}
+
+/// Starts a node's daemon with a file.
+pub(crate) fn start(file: &Path, node: &str) -> Process {
+    Process::start(&["run", file.to_str().unwrap(), node])
+}
