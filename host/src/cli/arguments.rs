@@ -93,9 +93,9 @@ pub(super) struct RunArguments {
     /// The node that this machine is
     #[arg(value_parser = NodeName::new)]
     pub(super) node: NodeName,
-    /// End when the program that started this one ends
-    #[arg(long, hide = true)]
-    pub(super) end_with_parent: bool,
+    /// End when the program with this number, which started this one, ends
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(super) end_with_parent: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ mod screen;
 mod verdict;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -235,9 +235,4 @@ fn unread(error: io::Error) -> Result<End, DemoError> {
         io::ErrorKind::BrokenPipe => Ok(End::Unread),
         _ => Err(DemoError::Output(error)),
     }
-}
-
-/// Where the node of this name has its files, relative to the folder of the demo.
-fn storage_of(folder: &Path) -> PathBuf {
-    folder.join(network::STORAGE)
 }
