@@ -224,3 +224,26 @@ fn the_folder_is_kept_on_request() {
     }
     assert!(folder.starts_with(demo.temporary.path()));
 }
+
+#[test]
+fn without_its_modules_the_demo_says_what_it_needs() {
+    if Path::new("/usr/lib/kozo").exists() {
+        eprintln!("skipped: Kōzō is installed here, so the program would find those modules");
+        return;
+    }
+    // Nothing lies beside it there.
+    let folder = TempDir::new().unwrap();
+    let program = folder.path().join("kozo");
+    std::fs::copy(env!("CARGO_BIN_EXE_kozo"), &program).unwrap();
+    let output = Command::new(&program)
+        .arg("demo")
+        .env_remove("KOZOROLEPATH")
+        .env_remove("KOZOTRANSPORTPATH")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let expected = "error: the demo needs the modules `timer` (role), `cuckoo` (role), \
+                    `logger` (role), `tcp` (transport): build them";
+    assert!(stderr.starts_with(expected), "{stderr}");
+}

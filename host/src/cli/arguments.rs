@@ -75,7 +75,7 @@ pub(super) enum Command {
     /// Say what is wrong with a configuration file
     #[command(after_help = EXIT_CODES)]
     Check(CheckArguments),
-    /// Make the keys of a node
+    /// Make the keys of a node, and print its line for the configuration file
     #[command(after_help = EXIT_CODES)]
     Keygen(KeygenArguments),
     /// List the role and transport modules of this machine, or describe one
