@@ -168,7 +168,7 @@ fn a_slow_and_full_link_is_never_declared_dead() {
         // Ten minutes' worth in both directions.
         for _ in 0..30_000 {
             world.send_with(0, &[0; 500]);
-            if world.nodes[0].next_number % 10 == 0 {
+            if world.nodes[0].next_number.is_multiple_of(10) {
                 world.send_with(1, &[0; 500]);
             }
         }
