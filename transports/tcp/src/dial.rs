@@ -280,9 +280,9 @@ mod tests {
     fn an_address_that_says_nothing_is_given_up_at_the_deadline() {
         let silent = Silent::new();
         let soon = Instant::now() + Duration::from_millis(50);
+        // The second address has not had its turn by then.
         let error = race(&[silent.address, refused()], soon).unwrap_err();
-        let expected = format!("{}: timed out", silent.address);
-        assert!(error.to_string().contains(&expected), "{error}");
+        assert_eq!(error.to_string(), "timed out");
     }
 
     #[test]
