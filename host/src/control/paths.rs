@@ -194,7 +194,7 @@ mod tests {
         let mut machine = surroundings(root.path());
         let node = NodeName::new("clock").unwrap();
         let user = machine.user;
-        let mut expect = |machine: &Surroundings, folder: String| {
+        let expect = |machine: &Surroundings, folder: String| {
             let place = machine.place_for(&node).unwrap();
             assert_eq!(place, root.path().join(folder).join("clock.sock"));
             assert!(machine.places_of(&node).contains(&place));

@@ -826,15 +826,17 @@ impl Peer {
         reason: String,
         now: Moment,
     ) {
-        let notice = if stage == Stage::Greeting {
-            Notice::Refused { path, reason }
-        } else {
-            Notice::Down {
+        let replaced = self.carrier().is_some();
+        let notice = match stage {
+            // Both dialled at once, and this one came second.
+            Stage::Greeting if replaced => return,
+            Stage::Greeting => Notice::Refused { path, reason },
+            Stage::Live | Stage::Closing => Notice::Down {
                 path,
                 reason,
                 orderly: ending == Ending::Orderly,
-                replaced: self.carrier().is_some(),
-            }
+                replaced,
+            },
         };
         self.notice(notice, now);
     }
