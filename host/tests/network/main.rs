@@ -3,6 +3,8 @@
 mod process;
 mod scene;
 
+mod control;
 mod messages;
+mod network_changes;
 mod refusals;
 mod returns;

@@ -33,7 +33,18 @@ struct Lines {
 impl Process {
     /// Starts `kozo` with these arguments; its log is JSON.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kozo"))
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_kozo")), arguments)
+    }
+
+    /// Starts it through another program, such as `nsenter`, which becomes it.
+    pub(crate) fn start_through(program: &str, words: &[&str], arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(words).arg(env!("CARGO_BIN_EXE_kozo"));
+        Self::spawn(command, arguments)
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["--log-format", "json", "--log", "debug"])
             .args(arguments)
             .stdin(Stdio::null())

@@ -52,6 +52,8 @@ struct Node {
     name: String,
     key: PrivateKey,
     port: u16,
+    /// Where it listens and is dialled, as options of its transport.
+    addresses: String,
     roles: String,
     more: String,
 }
@@ -64,6 +66,7 @@ impl Scene {
             name: (*name).to_owned(),
             key: keys::generate(NewKey::Ed25519, name).unwrap(),
             port: kozo_abi::bench::reserve_port().unwrap(),
+            addresses: "address: 127.0.0.1, bindAddress: 127.0.0.1".to_owned(),
             roles: String::new(),
             more: String::new(),
         });
@@ -96,6 +99,26 @@ impl Scene {
         self
     }
 
+    /// Sets an option of the whole network, in place of what the scene has for it.
+    pub(crate) fn option(&mut self, name: &str, value: &str) -> &mut Self {
+        let other = |line: &&str| !line.starts_with(&format!("{name}:"));
+        let mut kept: String = self
+            .options
+            .lines()
+            .filter(other)
+            .flat_map(|l| [l, "\n"])
+            .collect();
+        writeln!(kept, "{name}: {value}").unwrap();
+        self.options = kept;
+        self
+    }
+
+    /// Makes a node listen on all addresses of its machine, and be dialled at this one.
+    pub(crate) fn address(&mut self, node: &str, address: &str) -> &mut Self {
+        self.node_mut(node).addresses = format!("address: {address}");
+        self
+    }
+
     /// The port that a node listens on.
     pub(crate) fn port(&self, node: &str) -> u16 {
         self.node(node).port
@@ -109,6 +132,11 @@ impl Scene {
     /// Where a node's roles store.
     pub(crate) fn storage(&self, node: &str) -> PathBuf {
         self.folder().join(format!("{node}-storage"))
+    }
+
+    /// Where a node's control socket is.
+    pub(crate) fn control(&self, node: &str) -> PathBuf {
+        control_of(&self.folder().join("kozo.yml"), node)
     }
 
     /// The file's text.
@@ -133,13 +161,9 @@ impl Scene {
             if !node.roles.is_empty() {
                 writeln!(text, "    roles:\n{}", node.roles).unwrap();
             }
-            let port = node.port;
+            let (port, addresses) = (node.port, &node.addresses);
             writeln!(text, "    transports:").unwrap();
-            writeln!(
-                text,
-                "      tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}"
-            )
-            .unwrap();
+            writeln!(text, "      tcp: {{{addresses}, port: {port}}}").unwrap();
         }
         text + &self.options
     }
@@ -173,7 +197,14 @@ impl Scene {
     }
 }
 
-/// Starts a node's daemon with a file.
+/// Starts a node's daemon with a file. Its control socket is beside the file.
 pub(crate) fn start(file: &Path, node: &str) -> Process {
-    Process::start(&["run", file.to_str().unwrap(), node])
+    let control = control_of(file, node);
+    let words = [file.as_os_str(), node.as_ref(), control.as_os_str()];
+    let [file, node, control] = words.map(|word| word.to_str().unwrap());
+    Process::start(&["run", file, node, "--control", control])
+}
+
+fn control_of(file: &Path, node: &str) -> PathBuf {
+    file.with_file_name(format!("{node}.sock"))
 }
