@@ -15,8 +15,8 @@ use crate::control::report::{
 };
 use crate::log::printable;
 
-/// How much of an error a table shows; `--json` has all of it.
-const LONGEST_ERROR: usize = 100;
+/// How much of an error is shown; `--json` has all of it.
+const LONGEST_ERROR: usize = 160;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
@@ -43,14 +43,7 @@ fn render(report: &StatusReport, colour: bool) -> String {
     );
     if !report.roles.is_empty() {
         let mut table = Table::new(&[
-            "role",
-            "module",
-            "state",
-            "restarts",
-            "waiting",
-            "received",
-            "dropped",
-            "last error",
+            "role", "module", "state", "restarts", "waiting", "received", "dropped",
         ]);
         for role in &report.roles {
             role_row(&mut table, role);
@@ -67,7 +60,7 @@ fn render(report: &StatusReport, colour: bool) -> String {
         section(&mut text, &table, colour);
     }
     if !report.transports.is_empty() {
-        let mut table = Table::new(&["transport", "module", "state", "error"]);
+        let mut table = Table::new(&["transport", "module", "state"]);
         for transport in &report.transports {
             transport_row(&mut table, transport);
         }
@@ -106,10 +99,6 @@ fn role_row(table: &mut Table, role: &RoleReport) {
         ),
         (inbox.received.to_string(), Tone::Plain),
         (dropped.to_string(), doubtful_if(dropped > 0)),
-        (
-            shortened(role.last_error.as_deref().unwrap_or_default()),
-            Tone::Plain,
-        ),
     ]);
 }
 
@@ -119,10 +108,9 @@ fn peer_rows(table: &mut Table, peer: &PeerReport) {
     let (state, tone) = peer_state(peer);
     let lost = peer.missed + peer.dropped_by_limit + peer.dropped_by_age;
     let waiting = peer.queued.messages + peer.in_flight.messages;
-    let way = match link {
-        Some(link) => over(&link.transport, &link.address, link.dialled),
-        None => shortened(peer.last_error.as_deref().unwrap_or_default()),
-    };
+    let way = link.map_or(String::new(), |link| {
+        over(&link.transport, &link.address, link.dialled)
+    });
     table.row([
         (peer.peer.clone(), Tone::Plain),
         (state, tone),
@@ -194,14 +182,10 @@ fn transport_row(table: &mut Table, transport: &TransportReport) {
         (transport.name.clone(), Tone::Plain),
         (transport.module.clone(), Tone::Plain),
         (state.to_owned(), tone),
-        (
-            shortened(transport.error.as_deref().unwrap_or_default()),
-            Tone::Plain,
-        ),
     ]);
 }
 
-/// What is zero as long as all is well, and the notes on links.
+/// What is zero as long as all is well, what went wrong last, and the notes on links.
 fn notes(text: &mut String, report: &StatusReport) {
     let connections = report.connections;
     let left_out: u64 = report.roles.iter().map(|role| role.lines_left_out).sum();
@@ -231,7 +215,26 @@ fn notes(text: &mut String, report: &StatusReport) {
         "log line",
         "of roles left out: there were too many",
     );
+    for role in &report.roles {
+        if let Some(error) = &role.last_error {
+            lines.push(format!("role {}: {}", role.name, shortened(error)));
+        }
+    }
+    for transport in &report.transports {
+        if let Some(error) = &transport.error {
+            lines.push(format!(
+                "transport {}: {}",
+                transport.name,
+                shortened(error)
+            ));
+        }
+    }
     for peer in &report.peers {
+        // What was mended since is for `kozo why`.
+        if let Some(error) = peer.last_error.as_deref().filter(|_| peer.links.is_empty()) {
+            let ago = span(peer.last_error_seconds.unwrap_or_default());
+            lines.push(format!("{}, {ago} ago: {}", peer.peer, shortened(error)));
+        }
         let notes = peer.links.iter().filter_map(|link| link.note.as_deref());
         lines.extend(notes.map(|note| format!("link with {}: {note}", printable(&peer.peer))));
     }
@@ -256,5 +259,61 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST_ERROR) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::report::ConnectionsReport;
+
+    fn report() -> StatusReport {
+        let peer = serde_json::json!({
+            "peer": "scribe", "state": "waiting", "next_dial_seconds": 5.0, "links": [],
+            "dialling": [], "queued": {"messages": 3, "bytes": 300},
+            "in_flight": {"messages": 1, "bytes": 100}, "sent": 7, "sent_again": 1,
+            "acknowledged": 6, "dropped_by_limit": 2, "dropped_by_age": 1, "received": 0,
+            "repeated": 0, "missed": 4, "bytes_sent": 2048, "bytes_received": 10,
+            "last_error": "connection \u{1b}refused", "last_error_seconds": 61.0,
+        });
+        StatusReport {
+            node: "clock".into(),
+            version: "1.2.3".into(),
+            pid: 7,
+            running_seconds: 90.0,
+            roles: Vec::new(),
+            peers: vec![serde_json::from_value(peer).unwrap()],
+            transports: Vec::new(),
+            orders_refused: 2,
+            connections: ConnectionsReport {
+                unproven: 0,
+                turned_away: 0,
+                refused: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn a_node_is_a_row_and_what_went_wrong_stands_below() {
+        let text = render(&report(), false);
+        assert_eq!(
+            text,
+            "\
+clock: kozo 1.2.3, process 7, for 1 min 30 s
+
+  node    link                  over  for  trip  waiting  sent         received  lost
+  scribe  down, again in 5.0 s                   4        7 (2.0 KiB)  0 (10 B)  7
+
+2 orders refused: `acceptOrdersFrom` does not name the sender
+1 connection refused: the other end did not prove that it is a node of the network
+scribe, 1 min 1 s ago: connection \\u{1b}refused
+"
+        );
+    }
+
+    #[test]
+    fn colours_are_there_when_they_are_wanted() {
+        assert!(!render(&report(), false).contains('\x1b'));
+        assert!(render(&report(), true).contains("\x1b[31mdown"));
     }
 }

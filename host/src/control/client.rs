@@ -126,6 +126,11 @@ impl Daemon {
         let answer = self.exchange(request.line().as_bytes());
         let answer = answer.map_err(|reason| match reason.kind() {
             ErrorKind::PermissionDenied => ClientError::NotAllowed(self.path.clone()),
+            // What a socket with a time limit says when the time is over.
+            ErrorKind::WouldBlock => ClientError::System {
+                path: self.path.clone(),
+                reason: ErrorKind::TimedOut.into(),
+            },
             _ => ClientError::System {
                 path: self.path.clone(),
                 reason,

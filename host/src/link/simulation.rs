@@ -17,6 +17,7 @@ use crate::queue::QueueLimits;
 use crate::wire::{FrameDecoder, FrameWriter, Message, SessionId};
 
 mod scenarios;
+mod seen;
 
 /// What a socket takes before the writer has to wait, in bytes.
 const SOCKET_BUFFER: f64 = 64.0 * 1024.0;
