@@ -1,6 +1,7 @@
 //! A daemon as a child process, and what it says.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -33,7 +34,16 @@ struct Lines {
 impl Process {
     /// Starts `kozo` with these arguments; its log is JSON.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same, with these environment variables.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_kozo"))
+            .env_remove("KOZOROLEPATH")
+            .env_remove("KOZOTRANSPORTPATH")
+            .env_remove("KOZOIMPORTPATH")
+            .envs(variables.iter().copied())
             .args(["--log-format", "json", "--log", "debug"])
             .args(arguments)
             .stdin(Stdio::null())
@@ -95,6 +105,21 @@ impl Process {
             .lines
             .iter()
             .any(|line| line.to_string().contains(text))
+    }
+
+    /// How many lines so far hold this text.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        let lines = self.said.lines.lock().unwrap();
+        let holds = |line: &&Value| line.to_string().contains(text);
+        lines.lines.iter().filter(holds).count()
+    }
+
+    /// The most memory that it has had so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kibibytes.unwrap().parse::<usize>().unwrap() * 1024
     }
 
     /// The process's number.

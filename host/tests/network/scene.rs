@@ -41,6 +41,29 @@ fn build_modules() {
     });
 }
 
+/// The folder with the fixture `gate`, which is built once.
+pub(crate) fn gate_folder() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
+    BUILT.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/Cargo.toml"))
+            .args(["-p", "fixture-role-gate", "--target-dir"])
+            .arg(&target)
+            .status()
+            .unwrap();
+        assert!(status.success(), "the fixture does not build");
+    });
+    // Of the fixtures there, only this one is needed.
+    let folder = target.join("gate");
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    std::fs::copy(target.join("debug/libfixture_gate.so"), place.path()).unwrap();
+    place.persist(folder.join("libgate.so")).unwrap();
+    folder
+}
+
 /// A network that is being described.
 pub(crate) struct Scene {
     folder: TempDir,
@@ -54,7 +77,11 @@ struct Node {
     port: u16,
     roles: String,
     more: String,
+    tcp: String,
 }
+
+/// The options of a node's transport, but for the port.
+const TCP: &str = "address: 127.0.0.1, bindAddress: 127.0.0.1";
 
 impl Scene {
     /// A network of these nodes, each with a fresh ed25519 key and a port of its own.
@@ -66,6 +93,7 @@ impl Scene {
             port: kozo_abi::bench::reserve_port().unwrap(),
             roles: String::new(),
             more: String::new(),
+            tcp: TCP.to_owned(),
         });
         let scene = Self {
             folder: TempDir::new().unwrap(),
@@ -94,6 +122,28 @@ impl Scene {
     pub(crate) fn node_option(&mut self, node: &str, line: &str) -> &mut Self {
         writeln!(self.node_mut(node).more, "    {line}").unwrap();
         self
+    }
+
+    /// Gives a node's transport these options, in YAML's flow style, instead of the usual ones.
+    pub(crate) fn tcp(&mut self, node: &str, options: &str) -> &mut Self {
+        options.clone_into(&mut self.node_mut(node).tcp);
+        self
+    }
+
+    /// Adds a line to the root of the file, such as `idleTimeout: 1`.
+    pub(crate) fn root_option(&mut self, line: &str) -> &mut Self {
+        writeln!(self.options, "{line}").unwrap();
+        self
+    }
+
+    /// A node's private key.
+    pub(crate) fn key(&self, node: &str) -> &PrivateKey {
+        &self.node(node).key
+    }
+
+    /// The names of all nodes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.name.as_str())
     }
 
     /// The port that a node listens on.
@@ -135,11 +185,7 @@ impl Scene {
             }
             let port = node.port;
             writeln!(text, "    transports:").unwrap();
-            writeln!(
-                text,
-                "      tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}"
-            )
-            .unwrap();
+            writeln!(text, "      tcp: {{{}, port: {port}}}", node.tcp).unwrap();
         }
         text + &self.options
     }
@@ -176,4 +222,10 @@ impl Scene {
 /// Starts a node's daemon with a file.
 pub(crate) fn start(file: &Path, node: &str) -> Process {
     Process::start(&["run", file.to_str().unwrap(), node])
+}
+
+/// The same with a role path in the environment.
+pub(crate) fn start_with_roles(file: &Path, node: &str, roles: &Path) -> Process {
+    let variables = [("KOZOROLEPATH", roles)];
+    Process::start_with(&["run", file.to_str().unwrap(), node], &variables)
 }
