@@ -5,7 +5,10 @@ mod injector;
 mod process;
 mod scene;
 
+mod addresses;
 mod messages;
+mod options;
 mod policies;
 mod refusals;
 mod returns;
+mod strangers;

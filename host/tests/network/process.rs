@@ -84,6 +84,12 @@ impl Process {
         }
     }
 
+    /// Waits for a line that fits, wherever it stands.
+    pub(crate) fn wait_for_any(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.heard = 0;
+        self.wait_for(what, fits)
+    }
+
     /// Waits for a line of this target whose message holds `text`.
     pub(crate) fn wait_for_text(&mut self, target: &str, text: &str) -> Value {
         self.wait_for(text, |line| {
@@ -105,6 +111,11 @@ impl Process {
             .lines
             .iter()
             .any(|line| line.to_string().contains(text))
+    }
+
+    /// Whether any line so far fits.
+    pub(crate) fn has_line(&self, fits: impl Fn(&Value) -> bool) -> bool {
+        self.said.lines.lock().unwrap().lines.iter().any(fits)
     }
 
     /// How many lines so far hold this text.

@@ -59,7 +59,7 @@ pub(crate) fn gate_folder() -> PathBuf {
     let folder = target.join("gate");
     std::fs::create_dir_all(&folder).unwrap();
     let place = tempfile::NamedTempFile::new_in(&folder).unwrap();
-    std::fs::copy(target.join("debug/libfixture_gate.so"), place.path()).unwrap();
+    std::fs::copy(target.join("debug/libfixture_role_gate.so"), place.path()).unwrap();
     place.persist(folder.join("libgate.so")).unwrap();
     folder
 }
@@ -198,7 +198,10 @@ impl Scene {
     /// Writes another file beside it.
     pub(crate) fn write_as(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder().join(name);
-        std::fs::write(&path, text).unwrap();
+        // A daemon that was started a moment ago may be reading it: it is never written twice.
+        if std::fs::read_to_string(&path).ok().as_deref() != Some(text) {
+            std::fs::write(&path, text).unwrap();
+        }
         path
     }
 
