@@ -9,14 +9,20 @@ fn linked_under(addresses: &str, bind: &str) {
     let mut scene = Scene::new(&["clock", "scribe"]);
     let port = scene.port("scribe");
     let addresses = addresses.replace("PORT", &port.to_string());
-    scene.tcp("scribe", &format!("address: {addresses}, bindAddress: '{bind}'"));
+    scene.tcp(
+        "scribe",
+        &format!("address: {addresses}, bindAddress: '{bind}'"),
+    );
     scene.node_option("scribe", "selfToOthersConnectPolicy: never");
     let mut scribe = scene.start("scribe");
     scribe.wait_for_text("transport", "listening");
     let mut clock = scene.start("clock");
     let up = clock.wait_for_link("scribe");
     let address = up["fields"]["address"].as_str().unwrap().to_owned();
-    assert!(address.ends_with(&format!(":{port}")), "{addresses}: {address}");
+    assert!(
+        address.ends_with(&format!(":{port}")),
+        "{addresses}: {address}"
+    );
     scribe.wait_for_link("clock");
 }
 

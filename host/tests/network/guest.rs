@@ -43,7 +43,12 @@ fn endpoint(scene: &Scene, node: &str) -> Endpoint {
         .names()
         .map(|node| (name(node), vec![scene.key(node).public_key().clone()]))
         .collect();
-    Endpoint::new(identity, Arc::new(trust), &Algorithms::default(), MAX_PACKET)
+    Endpoint::new(
+        identity,
+        Arc::new(trust),
+        &Algorithms::default(),
+        MAX_PACKET,
+    )
 }
 
 /// A link with a daemon, in the place of a node that has none.
@@ -141,19 +146,6 @@ impl Guest {
         }
     }
 
-    /// Waits for the next message that fits, and returns its data as a text.
-    pub(crate) fn wait_for_text(&mut self, fits: impl Fn(&str) -> bool) -> String {
-        let text = |message: &Message| rmp_serde::from_slice::<String>(message.data());
-        let frame = self.wait_for("a message", |frame| match frame {
-            Frame::Message { message, .. } => text(message).is_ok_and(|text| fits(&text)),
-            _ => false,
-        });
-        let Frame::Message { message, .. } = frame else {
-            unreachable!("only a message fits");
-        };
-        text(&message).unwrap()
-    }
-
     /// Waits until the daemon has closed the link; returns the frames that came until then.
     pub(crate) fn wait_for_end(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
@@ -183,9 +175,4 @@ impl Receiver for Ear {
         });
         decoded.map_err(|error| Refused::new(error.to_string()))
     }
-}
-
-/// Everything.
-pub(crate) fn anything() -> Vec<Interest> {
-    vec![Interest::default()]
 }

@@ -6,6 +6,10 @@ mod process;
 mod scene;
 
 mod addresses;
+mod foreign;
+mod injecting;
+mod local;
+mod logger;
 mod messages;
 mod options;
 mod policies;

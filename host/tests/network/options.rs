@@ -31,24 +31,56 @@ fn an_override_holds_for_its_node_alone() {
 #[test]
 fn cipher_and_hmac_leave_nothing_else_to_choose() {
     let mut scene = Scene::new(&["clock", "guest"]);
-    scene.root_option("cipher: aes256-ctr").root_option("hmac: hmac-sha1");
+    scene
+        .root_option("cipher: aes256-ctr")
+        .root_option("hmac: hmac-sha1");
     let mut clock = scene.start("clock");
     clock.wait_for_text("transport", "listening");
     let ssh = |cipher: &str, mac: &str| {
         Command::new("ssh")
-            .args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
-            .args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"])
-            .args(["-o", "IdentityAgent=none", "-o", "ConnectTimeout=30", "-c", cipher, "-m", mac])
+            .args([
+                "-F",
+                "none",
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "IdentitiesOnly=yes",
+            ])
+            .args([
+                "-o",
+                "StrictHostKeyChecking=no",
+                "-o",
+                "UserKnownHostsFile=/dev/null",
+            ])
+            .args([
+                "-o",
+                "IdentityAgent=none",
+                "-o",
+                "ConnectTimeout=30",
+                "-c",
+                cipher,
+                "-m",
+                mac,
+            ])
             .arg("-i")
             .arg(scene.key_path("guest"))
-            .args(["-p", &scene.port("clock").to_string(), "-l", "guest", "127.0.0.1"])
+            .args([
+                "-p",
+                &scene.port("clock").to_string(),
+                "-l",
+                "guest",
+                "127.0.0.1",
+            ])
             .args(["-s", "kozo"])
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap()
     };
     let good = ssh("aes256-ctr", "hmac-sha1");
-    assert!(String::from_utf8_lossy(&good.stdout).contains("clock"), "{good:?}");
+    assert!(
+        String::from_utf8_lossy(&good.stdout).contains("clock"),
+        "{good:?}"
+    );
     for (cipher, mac, what) in [
         ("aes128-ctr", "hmac-sha1", "no matching cipher"),
         ("aes256-gcm@openssh.com", "hmac-sha1", "no matching cipher"),
@@ -56,7 +88,10 @@ fn cipher_and_hmac_leave_nothing_else_to_choose() {
     ] {
         let bad = ssh(cipher, mac);
         assert!(bad.stdout.is_empty(), "{cipher} {mac}");
-        assert!(String::from_utf8_lossy(&bad.stderr).contains(what), "{bad:?}");
+        assert!(
+            String::from_utf8_lossy(&bad.stderr).contains(what),
+            "{bad:?}"
+        );
     }
 }
 
@@ -69,7 +104,10 @@ fn while_a_key_is_replaced_both_the_old_one_and_the_new_one_are_accepted() {
     let old_line = keys::public_line(scene.key("scribe"));
     let text = scene.text().replace(
         &format!("publicKey: {old_line}"),
-        &format!("publicKey:\n    - {old_line}\n    - {}", keys::public_line(&new)),
+        &format!(
+            "publicKey:\n    - {old_line}\n    - {}",
+            keys::public_line(&new)
+        ),
     );
     let file = scene.write_as("rotating.yml", &text);
     let mut clock = start(&file, "clock");
@@ -91,7 +129,11 @@ fn a_full_inbox_drops_the_oldest() {
     let mut scene = Scene::new(&["hall"]);
     let port = Injector::on(&mut scene, "hall");
     let hinge = scene.folder().join("hinge");
-    scene.role("hall", "gate", &format!("{{messageQueueLength: 3, hinge: {}}}", hinge.display()));
+    scene.role(
+        "hall",
+        "gate",
+        &format!("{{messageQueueLength: 3, hinge: {}}}", hinge.display()),
+    );
     let mut hall = start_with_roles(&scene.write(), "hall", &gate_folder());
     let mut injector = Injector::connect(port);
     injector.send("('order', 'open', 'first')");
@@ -137,7 +179,11 @@ fn a_full_queue_drops_the_oldest_and_the_receiver_is_told_how_many_it_missed() {
 #[test]
 fn orders_are_accepted_from_those_who_are_named_and_refused_from_all_others() {
     let mut scene = Scene::new(&["hall", "friend", "guest"]);
-    scene.role("hall", "gate", "{acceptOrdersFrom: ['*@friend', message_injector@hall]}");
+    scene.role(
+        "hall",
+        "gate",
+        "{acceptOrdersFrom: ['*@friend', message_injector@hall]}",
+    );
     let port = Injector::on(&mut scene, "hall");
     let mut hall = start_with_roles(&scene.write(), "hall", &gate_folder());
     hall.wait_for_text("transport", "listening");

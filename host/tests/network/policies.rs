@@ -52,7 +52,11 @@ fn a_link_on_demand_waits_for_a_message_ends_when_idle_and_comes_back() {
     let port = Injector::on(&mut scene, "sender");
     scene.root_option("idleTimeout: 0.3");
     for node in ["steady", "quiet"] {
-        scene.role(node, "logger", &format!("{{file: {node}.log, flushEvery: 1}}"));
+        scene.role(
+            node,
+            "logger",
+            &format!("{{file: {node}.log, flushEvery: 1}}"),
+        );
         scene.node_option(node, "selfToOthersConnectPolicy: never");
     }
     scene.node_option("quiet", "othersToSelfConnectPolicy: ondemand");
@@ -101,7 +105,10 @@ fn a_node_that_can_only_dial_out_gets_and_sends_everything() {
     let mut scene = Scene::new(&["hub", "hut"]);
     // Nobody listens under this address.
     let closed = kozo_abi::bench::reserve_port().unwrap();
-    scene.tcp("hut", &format!("address: '127.0.0.1:{closed}', bindAddress: 127.0.0.1"));
+    scene.tcp(
+        "hut",
+        &format!("address: '127.0.0.1:{closed}', bindAddress: 127.0.0.1"),
+    );
     scene.role("hub", "timer", "{tick: 0.2}");
     scene.role("hut", "cuckoo", "{}");
     scene.role("hub", "logger", "{file: hub.log, flushEvery: 1}");
@@ -125,6 +132,9 @@ fn who_may_not_connect_is_told_so_and_its_messages_are_ignored() {
     guest.send_message(1, kozo::interest::Kind::Log, "", "let me in");
     let frames = guest.wait_for_end();
     let said = format!("{frames:?}");
-    assert!(said.contains("the connect policies allow no link"), "{said}");
+    assert!(
+        said.contains("the connect policies allow no link"),
+        "{said}"
+    );
     assert!(!recluse.has_said("let me in"));
 }

@@ -34,7 +34,11 @@ impl House {
         let mut scene = Scene::new(&["clock", "scribe", "guest"]);
         let port = Injector::on(&mut scene, "clock");
         for node in ["clock", "scribe"] {
-            scene.role(node, "logger", &format!("{{file: {node}.log, flushEvery: 1}}"));
+            scene.role(
+                node,
+                "logger",
+                &format!("{{file: {node}.log, flushEvery: 1}}"),
+            );
         }
         let mut clock = scene.start("clock");
         let scribe = scene.start("scribe");
@@ -130,7 +134,9 @@ fn who_says_nothing_takes_one_of_few_places_and_nodes_that_are_linked_do_not_not
     }
     let mut refused = house.tcp();
     assert_eq!(refused.read(&mut [0; 64]).unwrap_or(0), 0);
-    house.clock.wait_for_text("link", "too many have not said who they are");
+    house
+        .clock
+        .wait_for_text("link", "too many have not said who they are");
     house.is_well();
     // Who goes makes room.
     drop(silent);
@@ -148,8 +154,15 @@ fn a_frame_that_breaks_the_protocol_ends_the_link_and_the_log_says_why() {
         [&length.to_be_bytes()[..], body].concat()
     };
     let announce = |length: usize| u32::try_from(length).unwrap().to_be_bytes().to_vec();
-    let nested = |depth: usize| [&[0x99, 4, 1, 100, 0, 0xa1, b'r', 0xa1, b't', 0xc0][..],
-        &[0xcb, 0, 0, 0, 0, 0, 0, 0, 0], &vec![0x91; depth], &[0xc0]].concat();
+    let nested = |depth: usize| {
+        [
+            &[0x99, 4, 1, 100, 0, 0xa1, b'r', 0xa1, b't', 0xc0][..],
+            &[0xcb, 0, 0, 0, 0, 0, 0, 0, 0],
+            &vec![0x91; depth],
+            &[0xc0],
+        ]
+        .concat()
+    };
     // Before the hello.
     for (bytes, reason) in [
         (vec![0xff; 64], "a frame of 4294967295 bytes is announced"),
@@ -159,8 +172,14 @@ fn a_frame_that_breaks_the_protocol_ends_the_link_and_the_log_says_why() {
         (frame(&[0x92, 1, 0xc0]), "a hello cannot be read"),
         (frame(&[0x92, 1, 0x80]), "missing field `protocol`"),
         // A list of 4 billion and a text as long, in a frame of a few bytes.
-        (frame(&[0x92, 1, 0xdf, 0xff, 0xff, 0xff, 0xff]), "a hello cannot be read"),
-        (frame(&[0x92, 1, 0xdb, 0xff, 0xff, 0xff, 0xff]), "a hello cannot be read"),
+        (
+            frame(&[0x92, 1, 0xdf, 0xff, 0xff, 0xff, 0xff]),
+            "a hello cannot be read",
+        ),
+        (
+            frame(&[0x92, 1, 0xdb, 0xff, 0xff, 0xff, 0xff]),
+            "a hello cannot be read",
+        ),
         (frame(&[0x93, 2, 1, 0]), "a frame came before the hello"),
         (frame(&[0x92, 5, 1]), "a frame came before the hello"),
     ] {
@@ -175,12 +194,27 @@ fn a_frame_that_breaks_the_protocol_ends_the_link_and_the_log_says_why() {
         (announce(MAX_FRAME_LEN + 1), "bytes is announced"),
         (frame(&[0x91, 2]), "a heartbeat frame is malformed"),
         (frame(&[0x92, 3, 0xa0]), "an echo frame is malformed"),
-        (frame(&[0x92, 5, 0xff]), "an acknowledgement frame is malformed"),
+        (
+            frame(&[0x92, 5, 0xff]),
+            "an acknowledgement frame is malformed",
+        ),
         (frame(&[0x92, 6, 1]), "a bye frame is malformed"),
-        (frame(&[0x99, 4, 1, 100, 9]), "the message is of an unknown kind, 9"),
-        (frame(&[0x99, 4, 1, 100, 0, 0xa1, b'/']), "the sending role's name is not a name"),
-        (frame(&nested(1 << 16)), "the data is not one MessagePack value"),
-        (frame(&[&nested(1)[..], &[0]].concat()), "1 bytes too many follow the message"),
+        (
+            frame(&[0x99, 4, 1, 100, 9]),
+            "the message is of an unknown kind, 9",
+        ),
+        (
+            frame(&[0x99, 4, 1, 100, 0, 0xa1, b'/']),
+            "the sending role's name is not a name",
+        ),
+        (
+            frame(&nested(1 << 16)),
+            "the data is not one MessagePack value",
+        ),
+        (
+            frame(&[&nested(1)[..], &[0]].concat()),
+            "1 bytes too many follow the message",
+        ),
     ] {
         let mut guest = house.member();
         guest.send(&bytes);
@@ -196,8 +230,12 @@ fn a_hello_that_is_not_true_ends_the_link() {
     let mut house = House::new();
     let wanted = vec![Interest::default(); MAX_INTERESTS + 1];
     let cases: [(&str, &dyn Fn(&mut Hello)); 5] = [
-        ("it calls itself \"scribe\" in its hello", &|hello| hello.node = "scribe".to_owned()),
-        ("it speaks version 2 of the protocol", &|hello| hello.protocol = 2),
+        ("it calls itself \"scribe\" in its hello", &|hello| {
+            hello.node = "scribe".to_owned()
+        }),
+        ("it speaks version 2 of the protocol", &|hello| {
+            hello.protocol = 2
+        }),
         ("who dials has to name the link", &|hello| hello.link = None),
         ("4097 interests", &|hello| {
             hello.interests = vec![RoleInterests {
@@ -265,7 +303,9 @@ fn a_message_comes_from_the_node_that_is_authenticated_whatever_it_says() {
     let mut guest = house.member();
     // There is no place for a node in a message; a role's name that looks like one is no name.
     guest.send_message(1, Kind::Log, "", "I am timer1@scribe");
-    house.clock.wait_for_text("role", "<guest@guest> I am timer1@scribe");
+    house
+        .clock
+        .wait_for_text("role", "<guest@guest> I am timer1@scribe");
     let mut body = vec![0x99, 4, 2, 100, 2, 0xad];
     body.extend(b"timer1@scribe");
     body.extend([0xa0, 0xc0, 0xcb, 0, 0, 0, 0, 0, 0, 0, 0, 0xa1, b'x']);
@@ -273,7 +313,10 @@ fn a_message_comes_from_the_node_that_is_authenticated_whatever_it_says() {
     guest.send(&[&length.to_be_bytes()[..], &body].concat());
     guest.wait_for_end();
     let said = house.reason();
-    assert!(said.contains("the sending role's name is not a name"), "{said}");
+    assert!(
+        said.contains("the sending role's name is not a name"),
+        "{said}"
+    );
     house.is_well();
 }
 

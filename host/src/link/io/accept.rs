@@ -153,10 +153,14 @@ async fn secure(
 /// What a machine counts as: its address without the port, or its IPv6 network. Addresses that
 /// are neither, such as those of Bluetooth, stand for themselves.
 fn host_of(address: &str) -> String {
-    match address.parse().map(|address: SocketAddr| address.ip().to_canonical()) {
+    match address
+        .parse()
+        .map(|address: SocketAddr| address.ip().to_canonical())
+    {
         Ok(IpAddr::V4(host)) => host.to_string(),
         Ok(IpAddr::V6(host)) => {
-            let network = host.to_bits() >> (u128::BITS - IPV6_NETWORK) << (u128::BITS - IPV6_NETWORK);
+            let network =
+                host.to_bits() >> (u128::BITS - IPV6_NETWORK) << (u128::BITS - IPV6_NETWORK);
             format!("{}/{IPV6_NETWORK}", Ipv6Addr::from_bits(network))
         }
         Err(_) => address.to_owned(),

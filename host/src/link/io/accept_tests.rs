@@ -63,7 +63,12 @@ async fn strangers_have_few_places_in_all_and_fewer_for_each_address() {
         ..AcceptLimits::default()
     });
     let mut callers = Vec::new();
-    for address in ["192.0.2.1:1", "192.0.2.1:2", "[2001:db8::1]:1", "[2001:db8::ffff:2]:1"] {
+    for address in [
+        "192.0.2.1:1",
+        "192.0.2.1:2",
+        "[2001:db8::1]:1",
+        "[2001:db8::ffff:2]:1",
+    ] {
         callers.push(call(&listener, address));
     }
     assert_eq!(taken(&listener), 4);
