@@ -13,7 +13,9 @@ fn python() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("paramiko");
     let python = folder.join("bin/python");
     let has_all = || {
-        let imported = Command::new(&python).args(["-c", "import msgpack, paramiko"]).output();
+        let imported = Command::new(&python)
+            .args(["-c", "import msgpack, paramiko"])
+            .output();
         imported.is_ok_and(|output| output.status.success())
     };
     if has_all() {
@@ -25,9 +27,20 @@ fn python() -> Result<PathBuf, String> {
         Err(error) => Err(error.to_string()),
     };
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let install = ["-m", "pip", "install", "--quiet", "--retries", "1", "paramiko", "msgpack"];
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--retries",
+        "1",
+        "paramiko",
+        "msgpack",
+    ];
     run(Command::new(&python).args(install))?;
-    has_all().then_some(python).ok_or_else(|| "paramiko cannot be imported".to_owned())
+    has_all()
+        .then_some(python)
+        .ok_or_else(|| "paramiko cannot be imported".to_owned())
 }
 
 #[test]
@@ -50,9 +63,16 @@ fn a_client_in_python_joins_sends_and_receives() {
         .args(["clock", &keys::public_line(scene.key("clock"))])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let heard = String::from_utf8_lossy(&output.stdout);
-    assert!(heard.contains("from afar") && heard.contains("bell@guest"), "{heard}");
+    assert!(
+        heard.contains("from afar") && heard.contains("bell@guest"),
+        "{heard}"
+    );
     let down = clock.wait_for_text("link", "down");
     assert_eq!(down["fields"]["reason"], "the peer closed it: all is said");
 }

@@ -16,9 +16,15 @@ fn every_notation_and_every_mistake_gets_its_answer_and_the_connection_goes_on()
     let mut second = Injector::connect(port);
     for (line, said) in [
         ("('order', 'open', 'a tuple')", ": a tuple"),
-        (r#"["order", "open", null, "\u0061 JSON list"]"#, ": a JSON list"),
+        (
+            r#"["order", "open", null, "\u0061 JSON list"]"#,
+            ": a JSON list",
+        ),
         ("[order, open, 'a YAML list']", ": a YAML list"),
-        (r"(u'order', 'open', 'back', 'p\x61rts' ' joined')", ": parts joined"),
+        (
+            r"(u'order', 'open', 'back', 'p\x61rts' ' joined')",
+            ": parts joined",
+        ),
         ("('log', 'a log')", "<message_injector@hall> a log"),
     ] {
         for injector in [&mut first, &mut second] {
@@ -57,7 +63,9 @@ fn a_port_that_is_taken_is_named_and_tried_again() {
     let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let mut hall = scene.start("hall");
     let failed = hall.wait_for("it fails", |line| {
-        line["message"].as_str().is_some_and(|text| text.contains("cannot listen on"))
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("cannot listen on"))
     });
     let text = failed["message"].as_str().unwrap();
     assert!(text.contains(&format!("127.0.0.1:{port}")), "{text}");

@@ -20,7 +20,10 @@ fn kozo(arguments: &[&str]) -> (i32, String) {
         .output()
         .unwrap();
     let text = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(text).unwrap(),
+    )
 }
 
 /// What `kozo run` says, and that `kozo check` says it too.
@@ -34,18 +37,22 @@ fn refused(file: &Path, node: &str, check_code: i32) -> (i32, String) {
     (code, text)
 }
 
-/// Changes the key file and expects this message, in which KEY is its path.
+/// Changes the key file and expects this message, in which PATH is its path.
 fn key_refused(change: impl FnOnce(&Path), message: &str) {
     let scene = Scene::new(&["clock"]);
     let key = scene.key_path("clock");
     change(&key);
     let (code, text) = refused(&scene.write(), "clock", 3);
-    let expected = message.replace("KEY", &key.display().to_string());
+    let expected = message.replace("PATH", &key.display().to_string());
     assert_eq!((code, text), (5, format!("error: {expected}\n")));
 }
 
 fn ssh_keygen(arguments: &[&str], key: &Path) {
-    let output = Command::new("ssh-keygen").args(arguments).arg("-f").arg(key).output();
+    let output = Command::new("ssh-keygen")
+        .args(arguments)
+        .arg("-f")
+        .arg(key)
+        .output();
     assert!(output.unwrap().status.success());
 }
 
@@ -53,32 +60,34 @@ fn ssh_keygen(arguments: &[&str], key: &Path) {
 fn what_is_wrong_with_a_private_key_is_said_with_what_to_do_about_it() {
     key_refused(
         |key| std::fs::remove_file(key).unwrap(),
-        "there is no private key at `KEY`: make one there with `kozo keygen KEY`, or correct `privateKey`",
+        "there is no private key at `PATH`: make one there with `kozo keygen PATH`, or correct `privateKey`",
     );
     key_refused(
         |key| std::fs::set_permissions(key, PermissionsExt::from_mode(0o644)).unwrap(),
-        "the private key `KEY` is open to others than its owner (mode 0644): run `chmod 600 KEY`, \
+        "the private key `PATH` is open to others than its owner (mode 0644): run `chmod 600 PATH`, \
          and make a new key if somebody may have read it",
     );
     key_refused(
         |key| std::fs::write(key, "no key\n").unwrap(),
-        "`KEY` holds no private key that can be read (it has no `BEGIN … PRIVATE KEY` line)",
+        "`PATH` holds no private key that can be read (it has no `BEGIN … PRIVATE KEY` line)",
     );
     key_refused(
         |key| ssh_keygen(&["-q", "-p", "-P", "", "-N", "secret"], key),
-        "the private key `KEY` is protected by a passphrase, which nobody can type for a daemon: \
-         remove it with `ssh-keygen -p -N '' -f KEY`",
+        "the private key `PATH` is protected by a passphrase, which nobody can type for a daemon: \
+         remove it with `ssh-keygen -p -N '' -f PATH`",
     );
     key_refused(
-        |key| drop(std::fs::copy(keys::public_path(key), key).unwrap()),
-        "`KEY` holds a public key: `privateKey` must name the private one",
+        |key| {
+            std::fs::copy(keys::public_path(key), key).unwrap();
+        },
+        "`PATH` holds a public key: `privateKey` must name the private one",
     );
     key_refused(
         |key| {
             std::fs::remove_file(key).unwrap();
             std::fs::create_dir(key).unwrap();
         },
-        "`KEY` is not a file: `privateKey` must name the file that holds the private key",
+        "`PATH` is not a file: `privateKey` must name the file that holds the private key",
     );
 }
 
@@ -90,7 +99,7 @@ fn a_private_key_that_this_user_may_not_read_is_named() {
     }
     key_refused(
         |key| std::fs::set_permissions(key, PermissionsExt::from_mode(0o000)).unwrap(),
-        "cannot read the private key `KEY`: Permission denied (os error 13)",
+        "cannot read the private key `PATH`: Permission denied (os error 13)",
     );
 }
 
@@ -119,10 +128,16 @@ fn two_nodes_with_one_key_and_a_node_that_is_not_there_are_refused() {
     let file = scene.write_as("twins.yml", &text);
     let (code, said) = refused(&file, "clock", 3);
     assert_eq!(code, 3);
-    assert!(said.contains("clock") && said.contains("scribe") && said.contains("same"), "{said}");
+    assert!(
+        said.contains("clock") && said.contains("scribe") && said.contains("same"),
+        "{said}"
+    );
     let (code, said) = kozo(&["run", scene.write().to_str().unwrap(), "scibe"]);
     assert_eq!(code, 4);
-    assert!(said.contains("`scibe`") && said.contains("`scribe`"), "{said}");
+    assert!(
+        said.contains("`scibe`") && said.contains("`scribe`"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -132,7 +147,10 @@ fn a_module_that_is_missing_is_named_with_the_folders_that_were_searched() {
     let (code, text) = refused(&scene.write(), "clock", 3);
     assert_eq!(code, 3);
     assert!(text.contains("`sundial`"), "{text}");
-    assert!(text.contains("rolePath") || text.contains("KOZOROLEPATH"), "{text}");
+    assert!(
+        text.contains("rolePath") || text.contains("KOZOROLEPATH"),
+        "{text}"
+    );
     // For another node it is no reason not to start.
     let mut scribe = scene.start("scribe");
     scribe.wait_for_text("start", "`sundial`");
@@ -174,7 +192,10 @@ fn a_storage_folder_that_cannot_be_is_refused_at_the_start() {
     let (code, text) = kozo(&["run", file.to_str().unwrap(), "clock"]);
     assert_eq!(code, 5);
     assert!(text.contains("no/where/storage` (`roleStorage`)"), "{text}");
-    assert!(text.contains("give it to the user that runs `kozo`"), "{text}");
+    assert!(
+        text.contains("give it to the user that runs `kozo`"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -196,7 +217,9 @@ fn a_storage_folder_on_a_full_disk_costs_the_role_its_memory_and_nothing_else() 
     let filled = std::fs::write(disk.join("filler"), vec![0; 4096]);
     let mut clock = scene.start("clock");
     let failed = clock.wait_for("storing fails", |line| {
-        line["message"].as_str().is_some_and(|text| text.contains("No space left"))
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("No space left"))
     });
     clock.wait_for_text("role", "Cuckoo!");
     std::fs::remove_file(disk.join("filler")).unwrap();

@@ -74,14 +74,23 @@ fn a_file_that_was_moved_is_opened_anew_on_sighup() {
     let study = Study::new("flushEvery: 1");
     let (mut daemon, mut injector) = study.start(&["one"]);
     let moved = study.scene.folder().join("old.log");
-    wait_until("the line is written", || (!study.text().is_empty()).then_some(()));
+    wait_until("the line is written", || {
+        (!study.text().is_empty()).then_some(())
+    });
     std::fs::rename(&study.log, &moved).unwrap();
     daemon.signal(Signal::HUP);
     daemon.wait_for_text("kozo", "roles open their files again");
-    wait_until("the file is there again", || study.log.exists().then_some(()));
+    wait_until("the file is there again", || {
+        study.log.exists().then_some(())
+    });
     injector.send("('log', 'two')");
-    wait_until("the line is written", || study.text().contains("two").then_some(()));
-    assert_eq!(std::fs::read_to_string(moved).unwrap(), "<message_injector@study> one\n");
+    wait_until("the line is written", || {
+        study.text().contains("two").then_some(())
+    });
+    assert_eq!(
+        std::fs::read_to_string(moved).unwrap(),
+        "<message_injector@study> one\n"
+    );
     assert_eq!(study.text(), "<message_injector@study> two\n");
     stop(daemon);
 }
@@ -95,7 +104,9 @@ fn a_logger_that_is_restricted_to_a_node_gets_its_lines_alone() {
     daemon.wait_for_text("transport", "listening");
     let mut guest = Guest::join(&study.scene, "guest", "study", Vec::new());
     guest.send_message(1, kozo::interest::Kind::Log, "", "from guest");
-    wait_until("the line is written", || (!study.text().is_empty()).then_some(()));
+    wait_until("the line is written", || {
+        (!study.text().is_empty()).then_some(())
+    });
     stop(daemon);
     assert_eq!(study.text(), "<guest> from guest\n");
 }
@@ -112,7 +123,10 @@ fn a_full_disk_is_said_once_and_keeps_nothing_else_from_working() {
     }
     let failed = daemon.wait_for_any("the failure", |line| line["level"] == "ERROR");
     let text = failed["message"].as_str().unwrap();
-    assert!(text.contains("/dev/full") && text.contains("No space left"), "{text}");
+    assert!(
+        text.contains("/dev/full") && text.contains("No space left"),
+        "{text}"
+    );
     daemon.wait_for_text("role", "line 4");
     assert_eq!(daemon.count("\"ERROR\""), 1);
     daemon.signal(Signal::TERM);

@@ -157,7 +157,9 @@ impl Transport for Tcp {
         .map_err(|error| {
             let error = error.to_string();
             // An address that is no name needs not be said twice.
-            let reason = error.strip_prefix(&format!("{endpoint}: ")).unwrap_or(&error);
+            let reason = error
+                .strip_prefix(&format!("{endpoint}: "))
+                .unwrap_or(&error);
             format!("cannot connect to `{endpoint}`: {reason}")
         })?;
         stream.set_nodelay(true)?;
