@@ -154,14 +154,7 @@ impl Transport for Tcp {
             (Onion::Proxy(proxy), true) => socks::connect(proxy, &endpoint, deadline),
             (Onion::Never, true) => Err("it needs `socksProxy` or `transparentOnion`".into()),
         }
-        .map_err(|error| {
-            let error = error.to_string();
-            // An address that is no name needs not be said twice.
-            let reason = error
-                .strip_prefix(&format!("{endpoint}: "))
-                .unwrap_or(&error);
-            format!("cannot connect to `{endpoint}`: {reason}")
-        })?;
+        .map_err(|error| format!("cannot connect to `{endpoint}`: {error}"))?;
         stream.set_nodelay(true)?;
         // Behind a proxy, the socket's own address is only that of the proxy.
         let address = match stream.peer_addr() {

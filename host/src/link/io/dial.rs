@@ -123,14 +123,6 @@ impl Drop for Made<'_> {
     }
 }
 
-/// An error with the address that it is about, unless it names the address itself.
-fn named(address: &str, error: String) -> String {
-    match error.contains(address) {
-        true => error,
-        false => format!("{address}: {error}"),
-    }
-}
-
 /// The first connection that any of the peer's addresses gives.
 async fn connect(route: Route) -> Result<Connection, String> {
     let asked = {
@@ -158,7 +150,7 @@ async fn connect(route: Route) -> Result<Connection, String> {
                     // The next address need not wait for its turn.
                     let _ = sender.try_send(());
                 }
-                connection.map_err(|error| named(&address, error))
+                connection.map_err(|error| naming(&address, error))
             });
         }
         let more = addresses.peek().is_some();
@@ -178,5 +170,14 @@ async fn connect(route: Route) -> Result<Connection, String> {
                 return Err(errors.join("; "));
             }
         }
+    }
+}
+
+/// An error with the address that it is about, unless it names that itself.
+fn naming(address: &str, error: String) -> String {
+    if error.contains(address) {
+        error
+    } else {
+        format!("{address}: {error}")
     }
 }
