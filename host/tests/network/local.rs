@@ -251,3 +251,12 @@ fn a_role_path_comes_before_the_shipped_modules_and_the_log_says_what_it_hides()
         text.contains(nearer.to_str().unwrap()) && text.contains("gate/libgate.so")
     });
 }
+
+#[test]
+fn the_example_of_the_manual_is_valid_with_the_shipped_modules() {
+    // For the modules, which are built for the scene.
+    let _scene = Scene::new(&[]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/manual.yaml");
+    let (code, text) = kozo(&["check", file.to_str().unwrap()]);
+    assert_eq!((code, text.as_str()), (0, "0 errors, 0 warnings\n"));
+}

@@ -4,6 +4,7 @@ mod guest;
 mod injector;
 mod process;
 mod scene;
+mod ssh;
 
 mod addresses;
 mod foreign;

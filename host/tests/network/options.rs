@@ -1,7 +1,5 @@
 //! Options of the file, as a running node heeds them.
 
-use std::process::Command;
-
 use kozo::auth::keys::{self, NewKey};
 use kozo::interest::Kind;
 use kozo::wire::Frame;
@@ -11,6 +9,7 @@ use serde_json::Value;
 use super::guest::Guest;
 use super::injector::Injector;
 use super::scene::{Scene, gate_folder, start, start_with_roles};
+use super::ssh::{greeting, ssh, text};
 
 #[test]
 fn an_override_holds_for_its_node_alone() {
@@ -36,62 +35,20 @@ fn cipher_and_hmac_leave_nothing_else_to_choose() {
         .root_option("hmac: hmac-sha1");
     let mut clock = scene.start("clock");
     clock.wait_for_text("transport", "listening");
-    let ssh = |cipher: &str, mac: &str| {
-        Command::new("ssh")
-            .args([
-                "-F",
-                "none",
-                "-o",
-                "BatchMode=yes",
-                "-o",
-                "IdentitiesOnly=yes",
-            ])
-            .args([
-                "-o",
-                "StrictHostKeyChecking=no",
-                "-o",
-                "UserKnownHostsFile=/dev/null",
-            ])
-            .args([
-                "-o",
-                "IdentityAgent=none",
-                "-o",
-                "ConnectTimeout=30",
-                "-c",
-                cipher,
-                "-m",
-                mac,
-            ])
-            .arg("-i")
-            .arg(scene.key_path("guest"))
-            .args([
-                "-p",
-                &scene.port("clock").to_string(),
-                "-l",
-                "guest",
-                "127.0.0.1",
-            ])
-            .args(["-s", "kozo"])
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap()
-    };
-    let good = ssh("aes256-ctr", "hmac-sha1");
-    assert!(
-        String::from_utf8_lossy(&good.stdout).contains("clock"),
-        "{good:?}"
-    );
+    let (port, key) = (scene.port("clock"), scene.key_path("guest"));
+    let old = ["-c", "aes256-ctr", "-m", "hmac-sha1"];
+    let greeting = greeting(port, "guest", &key, &old).unwrap();
+    assert!(greeting.contains("clock"), "{greeting}");
     for (cipher, mac, what) in [
         ("aes128-ctr", "hmac-sha1", "no matching cipher"),
         ("aes256-gcm@openssh.com", "hmac-sha1", "no matching cipher"),
         ("aes256-ctr", "hmac-sha2-256", "no matching MAC"),
     ] {
-        let bad = ssh(cipher, mac);
-        assert!(bad.stdout.is_empty(), "{cipher} {mac}");
-        assert!(
-            String::from_utf8_lossy(&bad.stderr).contains(what),
-            "{bad:?}"
-        );
+        let arguments = ["-c", cipher, "-m", mac, "-s", "kozo"];
+        let refused = ssh(port, "guest", &key, &arguments);
+        assert!(refused.stdout.is_empty(), "{cipher} {mac}");
+        let said = text(&refused.stderr);
+        assert!(said.contains(what), "{said}");
     }
 }
 
