@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! ```text
-//! words ──arguments──▶ Command ──▶ run, check, keygen, modules, demo ──▶ Failure ──▶ exit code
+//! words ──arguments──▶ Command ──▶ run, check, keygen, modules, new, demo ──▶ Failure ──▶ exit code
 //! ```
 //!
 //! Commands print what they were asked for to the standard output, through [`output`]. What keeps
@@ -14,6 +14,7 @@ mod failure;
 mod keygen;
 mod local;
 mod modules;
+mod new;
 mod output;
 mod prepare;
 mod run;
@@ -45,6 +46,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(arguments) => check::check(&arguments),
         Command::Keygen(arguments) => keygen::keygen(&arguments),
         Command::Modules(arguments) => modules::modules(&arguments),
+        Command::New(arguments) => new::new(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments, &log.filter),
     }
 }
