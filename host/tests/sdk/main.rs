@@ -9,4 +9,5 @@ mod process;
 mod scene;
 mod toolchain;
 
+mod guide;
 mod new;
