@@ -126,7 +126,7 @@ impl Daemon {
         } = setup;
         let own = network.node(&node)?;
         let endpoint = endpoint(&network, own)?;
-        let transports = Transports::new(&network, &node, &registry)?;
+        let transports = Transports::new(&network, &node, &registry, &endpoint.attestor())?;
         let session = SessionId(random()?);
         let storage = own
             .role_storage

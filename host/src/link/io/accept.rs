@@ -11,7 +11,7 @@ use super::dial::{Dialling, HANDSHAKE_LIMIT};
 use super::feed::Feed;
 use super::stream::stream;
 use crate::auth::secured::Secured;
-use crate::auth::ssh;
+use crate::auth::{plain, ssh};
 use crate::clock;
 use crate::link::{LinkKey, Path};
 use crate::modules::transport::Connection;
@@ -113,14 +113,24 @@ async fn secure(
             Feed::new(link, Arc::clone(&shared.dialling.arrivals))
         }
     };
-    let handshake = ssh::accept(socket, &shared.dialling.endpoint, receiver);
-    let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
-        Ok(Ok(secured)) => Ok(secured),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!(
-            "it did not prove who it is within {} s",
-            HANDSHAKE_LIMIT.as_secs()
-        )),
+    let endpoint = &shared.dialling.endpoint;
+    let secured = match connection.authenticated {
+        // The transport secures the stream by itself: it has said who is there.
+        Some(node) => match endpoint.attestor().peer(&node) {
+            Ok(node) => Ok(plain::open(socket, endpoint, node, receiver)),
+            Err(error) => Err(error.to_string()),
+        },
+        None => {
+            let handshake = ssh::accept(socket, endpoint, receiver);
+            match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+                Ok(Ok(secured)) => Ok(secured),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!(
+                    "it did not prove who it is within {} s",
+                    HANDSHAKE_LIMIT.as_secs()
+                )),
+            }
+        }
     };
     let Some((link, key)) = slot.get() else {
         return secured.map(|_| ());

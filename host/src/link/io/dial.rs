@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::feed::Feed;
 use super::stream::stream;
 use super::{Arrivals, PeerLink};
+use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, Endpoint};
 use crate::clock;
@@ -77,14 +78,27 @@ pub(super) async fn dial(
             Feed::new(key.map(|key| (link, key)), arrivals)
         }
     };
-    let handshake = ssh::connect(socket, &dialling.endpoint, link.name(), receiver);
-    let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
-        Ok(Ok(secured)) => Ok(secured),
-        Ok(Err(error)) => Err(format!("{address}: {error}")),
-        Err(_) => Err(format!(
-            "{address}: no answer within {} s",
-            HANDSHAKE_LIMIT.as_secs()
+    let endpoint = &dialling.endpoint;
+    let secured = match connection.authenticated {
+        // The transport secures the stream by itself: it has said who is there.
+        Some(node) if node == link.name().as_str() => {
+            Ok(plain::open(socket, endpoint, link.name().clone(), receiver))
+        }
+        Some(node) => Err(format!(
+            "{address}: the transport says that `{}` is there",
+            crate::log::printable(&node)
         )),
+        None => {
+            let handshake = ssh::connect(socket, endpoint, link.name(), receiver);
+            match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+                Ok(Ok(secured)) => Ok(secured),
+                Ok(Err(error)) => Err(format!("{address}: {error}")),
+                Err(_) => Err(format!(
+                    "{address}: no answer within {} s",
+                    HANDSHAKE_LIMIT.as_secs()
+                )),
+            }
+        }
     };
     match (secured, slot.get().copied().flatten()) {
         (Ok(secured), Some(key)) => Ok((key, secured)),
