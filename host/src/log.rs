@@ -37,7 +37,7 @@ use style::{Style, Surroundings};
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
-    /// Lines for people, or for the journal when they go there. The default.
+    /// Lines for people, or for the journal when they go there.
     #[default]
     Text,
     /// One JSON object a line.

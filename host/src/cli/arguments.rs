@@ -75,7 +75,7 @@ pub(super) enum Command {
     /// Say what is wrong with a configuration file
     #[command(after_help = EXIT_CODES)]
     Check(CheckArguments),
-    /// Make the keys of a node
+    /// Make the keys of a node, and print its line for the configuration file
     #[command(after_help = EXIT_CODES)]
     Keygen(KeygenArguments),
     /// List the role and transport modules of this machine, or describe one
@@ -96,9 +96,9 @@ pub(super) struct RunArguments {
     /// The node that this machine is
     #[arg(value_parser = NodeName::new)]
     pub(super) node: NodeName,
-    /// End when the program that started this one ends
-    #[arg(long, hide = true)]
-    pub(super) end_with_parent: bool,
+    /// End when the program with this number, which started this one, ends
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(super) end_with_parent: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -35,8 +35,7 @@ pub(super) fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
     let public = keys::public_path(&arguments.path);
     // A note for people beside what is asked for; that nobody reads it is no failure.
     let note = format!(
-        "private key: {} (for this node alone)\npublic key:  {}\n\
-         In the configuration file, the node has this line:\n",
+        "private key: {} (for this node alone)\npublic key:  {}\n",
         arguments.path.display(),
         public.display(),
     );

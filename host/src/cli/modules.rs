@@ -3,9 +3,9 @@
 use super::arguments::ModulesArguments;
 use super::failure::Failure;
 use super::output;
-use crate::config::{self, Catalog, Lookup};
-use crate::modules::listing;
-use crate::modules::{Environment, ModuleKind, Registry, SearchPaths, Trust};
+use super::prepare::installed_modules;
+use crate::config::{Catalog, Lookup};
+use crate::modules::{ModuleKind, Registry, listing};
 
 /// Why a module cannot be described.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +17,7 @@ struct NoModule {
 }
 
 pub(super) fn modules(arguments: &ModulesArguments) -> Result<(), Failure> {
-    let paths = SearchPaths::new(&Environment::read(), &config::SearchPaths::default());
-    let registry = Registry::scan(paths, Trust::of_this_process());
+    let registry = installed_modules();
     match &arguments.name {
         Some(name) => describe(&registry, name, arguments.json),
         None if arguments.json => output::print_json(&listing::rows(&registry)),

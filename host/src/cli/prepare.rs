@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Document, Network, Problems};
+use crate::config::{self, Document, Network, Problems};
 use crate::modules::{Environment, Registry, SearchPaths, Trust};
 use crate::names::NodeName;
 
@@ -38,4 +38,10 @@ pub(super) fn prepare(
         registry,
         warnings,
     })
+}
+
+/// The modules of this machine, as far as they are found without a configuration file.
+pub(super) fn installed_modules() -> Registry {
+    let paths = SearchPaths::new(&Environment::read(), &config::SearchPaths::default());
+    Registry::scan(paths, Trust::of_this_process())
 }

@@ -8,8 +8,8 @@ use super::prepare::{Prepared, prepare};
 use crate::daemon::{self, StartError};
 
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    if arguments.end_with_parent {
-        end_with_parent()?;
+    if let Some(parent) = arguments.end_with_parent {
+        end_with(parent)?;
     }
     let prepared =
         prepare(&arguments.config, Some(&arguments.node), &[]).map_err(Failure::Report)?;
@@ -30,10 +30,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 }
 
 /// Asks the system for a SIGTERM when the program that started this one ends.
-fn end_with_parent() -> Result<(), Failure> {
+fn end_with(parent: u32) -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(Failure::other)?;
-    // It may have ended before it was asked for.
-    if getppid().is_none_or(|parent| parent.is_init()) {
+    // It may have ended before that, and somebody else is the parent now.
+    let actual = getppid().map(|pid| pid.as_raw_nonzero().get().cast_unsigned());
+    if actual != Some(parent) {
         return Err(Failure::other(
             "the program that started this one has ended",
         ));

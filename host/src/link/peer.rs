@@ -809,14 +809,16 @@ impl Peer {
     }
 
     fn notice_end(&mut self, path: Path, stage: Stage, reason: String) {
-        let notice = if stage == Stage::Greeting {
-            Notice::Refused { path, reason }
-        } else {
-            Notice::Down {
+        let replaced = self.carrier().is_some();
+        let notice = match stage {
+            // Both dialled at once, and this one came second.
+            Stage::Greeting if replaced => return,
+            Stage::Greeting => Notice::Refused { path, reason },
+            Stage::Live | Stage::Closing => Notice::Down {
                 path,
                 reason,
-                replaced: self.carrier().is_some(),
-            }
+                replaced,
+            },
         };
         self.actions.push_back(Action::Notice(notice));
     }

@@ -1,6 +1,6 @@
 //! What waits for a role: pushed by links and by roles of this node, taken by the role.
 //!
-//! An [`Inbox`] lives as long as the role is hosted; a [`Reader`] only as long as one life of the
+//! An [`Inbox`] lives as long as the role is hosted; a `Reader` only as long as one life of the
 //! role, from its creation to the error that ends it. So messages wait through a restart, and a
 //! thread that an earlier life has left behind takes none of them.
 
@@ -392,11 +392,14 @@ impl Reader {
 
     fn is_interrupted(&self, state: &State, wait: Duration) -> bool {
         let request = state.request;
-        state.life != self.life
-            || request.restart
-            || (request.stop && !wait.is_zero())
-            // Other threads of the role could do nothing about it, and would ask again at once.
-            || (request.reopen && std::thread::current().id() == self.owner)
+        if state.life != self.life {
+            return true;
+        }
+        if request.stop {
+            return !wait.is_zero();
+        }
+        // Other threads could do nothing about a reopen, and would ask again at once.
+        request.restart || (request.reopen && std::thread::current().id() == self.owner)
     }
 
     fn note_activity(&self) {

@@ -92,7 +92,7 @@ pub enum StorageError {
     TooLarge(usize),
     /// The role's file cannot be written.
     #[error(
-        "the value cannot be stored in `{}`, where the last one still is; see that the folder is there, writable and not full: {reason}",
+        "the value cannot be stored in `{}`; see that the folder is there, writable and not full: {reason}",
         .path.display()
     )]
     Write {

@@ -5,7 +5,7 @@
 //! value or the new one is there afterwards, never a part of either. A file that is damaged in
 //! spite of that (a worn-out card, a curious editor) is set aside, and the role starts afresh.
 //!
-//! The format is in [`format`](self::format); [`folder`](self::folder) looks after the folder.
+//! `format` has the bytes of such a file, `folder` looks after the folder.
 
 mod error;
 mod folder;
@@ -102,8 +102,8 @@ impl RoleStorage {
     /// Stores a value in place of the last one. When this returns `Ok`, it is on the disk.
     ///
     /// # Errors
-    /// The value has more than [`MAX_STORED`] bytes, or cannot be written; the last one is then
-    /// still there.
+    /// The value has more than [`MAX_STORED`] bytes, or cannot be written. The last one is then
+    /// still there, but for one case: when the disk fails at the very end, it may be the new one.
     pub fn store(&self, value: &[u8]) -> Result<(), StorageError> {
         if value.len() > MAX_STORED {
             return Err(StorageError::TooLarge(value.len()));

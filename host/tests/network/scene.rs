@@ -149,20 +149,6 @@ impl Scene {
         self.write_as("kozo.yml", &self.text())
     }
 
-    /// Writes the file with another transport in place of tcp: one whose option `address` is an
-    /// address with a port. `more` are further options, in YAML's flow style.
-    pub(crate) fn write_with_transport(&self, module: &str, more: &str) -> PathBuf {
-        let replace = |text: String, node: &Node| {
-            let port = node.port;
-            text.replace(
-                &format!("tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}"),
-                &format!("{module}: {{address: '127.0.0.1:{port}'{more}}}"),
-            )
-        };
-        let text = self.nodes.iter().fold(self.text(), replace);
-        self.write_as("kozo.yml", &text)
-    }
-
     /// Writes another file beside it.
     pub(crate) fn write_as(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder().join(name);

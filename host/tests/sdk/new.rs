@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::process::{Process, wait_until};
 use super::scene::Scene;
-use super::toolchain::NewCrate;
+use super::toolchain::{NewCrate, with_transport};
 
 #[test]
 fn a_new_role_builds_passes_its_tests_and_greets() {
@@ -41,7 +41,7 @@ fn a_new_transport_builds_passes_its_tests_and_links_nodes() {
     wire.install(&modules);
 
     let scene = Scene::new(&["clock", "scribe"]);
-    let file = scene.write_with_transport("wire", "");
+    let file = with_transport(&scene, &["clock", "scribe"], "wire", |_| "");
     let start = |node| {
         let arguments = ["run", file.to_str().unwrap(), node];
         Process::start_with(&arguments, &[("KOZOTRANSPORTPATH", &modules)])

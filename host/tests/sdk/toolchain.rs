@@ -1,7 +1,9 @@
-//! Cargo, and `kozo new`.
+//! Cargo, `kozo new`, and networks with other transports than tcp.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use super::scene::Scene;
 
 /// Panics with what a program said when it failed.
 #[track_caller]
@@ -65,4 +67,43 @@ impl NewCrate {
 
 fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../sdk")
+}
+
+/// Builds a module of `fixtures/` and puts it alone into `folder`.
+pub(crate) fn install_fixture(name: &str, folder: &Path) {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--package"])
+        .arg(format!("fixture-{name}"))
+        .arg("--manifest-path")
+        .arg(sources.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .output()
+        .unwrap();
+    check(output);
+    let file = format!("libfixture_{}.so", name.replace('-', "_"));
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::copy(target.join("debug").join(&file), folder.join(&file)).unwrap();
+}
+
+/// Writes the network with another transport in place of tcp at these nodes: one whose option
+/// `address` is an address with a port. `more` gives each node's further options, in YAML's flow
+/// style.
+pub(crate) fn with_transport(
+    scene: &Scene,
+    nodes: &[&str],
+    module: &str,
+    more: impl Fn(&str) -> &'static str,
+) -> PathBuf {
+    let mut text = scene.text();
+    for node in nodes {
+        let port = scene.port(node);
+        let tcp = format!("tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}");
+        assert!(text.contains(&tcp));
+        let other = format!("{module}: {{address: '127.0.0.1:{port}'{}}}", more(node));
+        text = text.replace(&tcp, &other);
+    }
+    scene.write_as("kozo.yml", &text)
 }

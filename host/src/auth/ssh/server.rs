@@ -91,6 +91,7 @@ fn explain(ended: Result<(), SessionError>, progress: &Mutex<Progress>) -> AuthE
     let step = match &*progress {
         Progress::KeyExchange => Step::KeyExchange,
         Progress::Turned(why) => return AuthError::Stranger(why.clone()),
+        Progress::Offered => Step::Authentication,
         Progress::Authenticated => Step::Opening,
     };
     match ended {
@@ -104,6 +105,8 @@ enum Progress {
     KeyExchange,
     /// It tried to authenticate and was refused, most recently for this reason.
     Turned(String),
+    /// It knows a key that it would be let in with, and has not signed with it yet.
+    Offered,
     Authenticated,
 }
 
@@ -231,10 +234,7 @@ impl server::Handler for ServerHandler {
         if known.is_none() {
             return Ok(Auth::reject());
         }
-        self.advance(Progress::Turned(format!(
-            "it says that it is `{}` and did not sign with that node's key",
-            quote(user)
-        )));
+        self.advance(Progress::Offered);
         Ok(Auth::Accept)
     }
 

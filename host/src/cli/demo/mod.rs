@@ -15,7 +15,7 @@ mod screen;
 mod verdict;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::arguments::DemoArguments;
 use super::failure::Failure;
 use super::output::print_or_broken;
-use super::prepare::prepare;
+use super::prepare::{installed_modules, prepare};
 use crate::config::Problems;
 use crate::log::Filter;
-use crate::names::NodeName;
+use crate::modules::{ModuleKind, State};
 use nodes::{Event, Nodes};
 use screen::Screen;
 
@@ -43,8 +43,12 @@ enum DemoError {
     Folder(#[source] io::Error),
     #[error(transparent)]
     Make(#[from] network::MakeError),
-    #[error("cannot run the demo in this build: {0}\nbuild all its modules with `make build`")]
-    Modules(Problems),
+    #[error(
+        "the demo needs the modules {0}: build them with `make build`, or name the folder they are in with `KOZOROLEPATH` and `KOZOTRANSPORTPATH`; `kozo modules` says what is found"
+    )]
+    Modules(String),
+    #[error("the demo's own configuration file is not valid, which is a fault of Kōzō: {0}")]
+    Config(Problems),
     #[error("cannot start a node")]
     Start(#[source] io::Error),
     #[error("cannot wait for signals")]
@@ -77,6 +81,7 @@ pub(super) fn demo(arguments: &DemoArguments, filter: &Filter) -> Result<(), Fai
 }
 
 fn perform(arguments: &DemoArguments, filter: &Filter) -> Result<(), DemoError> {
+    check_modules()?;
     let folder = tempfile::Builder::new()
         .prefix("kozo-demo-")
         .tempdir()
@@ -99,7 +104,7 @@ fn remove(folder: TempDir) {
 
 fn run_in(folder: &Path, arguments: &DemoArguments, filter: &Filter) -> Result<(), DemoError> {
     let config = network::make(folder)?;
-    check(&config)?;
+    prepare(&config, None, &[]).map_err(DemoError::Config)?;
     // All of it is on this thread: the nodes end when the thread that started them does.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -132,15 +137,22 @@ fn run_in(folder: &Path, arguments: &DemoArguments, filter: &Filter) -> Result<(
     }
 }
 
-/// Whether everything that the nodes need is there, before three of them complain.
-fn check(config: &Path) -> Result<(), DemoError> {
-    for node in network::NODES {
-        let Ok(name) = NodeName::new(node) else {
-            continue;
-        };
-        prepare(config, Some(&name), &[]).map_err(DemoError::Modules)?;
+/// Whether the modules that the nodes need are there, before three of them complain.
+fn check_modules() -> Result<(), DemoError> {
+    let registry = installed_modules();
+    let is_missing = |(kind, name): &&(ModuleKind, &str)| {
+        let entry = registry.entry(*kind, name);
+        !entry.is_some_and(|entry| matches!(entry.state, State::Usable))
+    };
+    let missing: Vec<String> = network::MODULES
+        .iter()
+        .filter(is_missing)
+        .map(|(kind, name)| format!("`{name}` ({kind})"))
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(DemoError::Modules(missing.join(", "))),
     }
-    Ok(())
 }
 
 fn greeting(config: &Path, run_for: Option<Duration>) -> String {
@@ -235,9 +247,4 @@ fn unread(error: io::Error) -> Result<End, DemoError> {
         io::ErrorKind::BrokenPipe => Ok(End::Unread),
         _ => Err(DemoError::Output(error)),
     }
-}
-
-/// Where the node of this name has its files, relative to the folder of the demo.
-fn storage_of(folder: &Path) -> PathBuf {
-    folder.join(network::STORAGE)
 }

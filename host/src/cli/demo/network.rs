@@ -6,9 +6,18 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use crate::auth::keys::{self, KeyError, NewKey};
+use crate::modules::ModuleKind;
 
 /// Its nodes.
 pub(super) const NODES: [&str; 3] = ["clock", "cottage", "scribe"];
+
+/// The modules that they use.
+pub(super) const MODULES: [(ModuleKind, &str); 4] = [
+    (ModuleKind::Role, "timer"),
+    (ModuleKind::Role, "cuckoo"),
+    (ModuleKind::Role, "logger"),
+    (ModuleKind::Transport, "tcp"),
+];
 
 /// The folder in which `cottage` keeps things.
 pub(super) const STORAGE: &str = "storage";
@@ -153,7 +162,12 @@ mod tests {
         for node in network.nodes.values() {
             let key = keys::load_private(&node.private_key).unwrap();
             keys::matches(&key, &node.public_keys).unwrap();
-            assert!(node.roles.len() == 1 && node.transports.len() == 1);
+            for (kind, module) in [
+                (ModuleKind::Role, &node.roles[0].module),
+                (ModuleKind::Transport, &node.transports[0].module),
+            ] {
+                assert!(MODULES.contains(&(kind, module.as_str())), "{module}");
+            }
         }
     }
 

@@ -57,7 +57,9 @@ pub(super) fn command(program: &Path, config: &Path, node: &str, filter: &Filter
     command
         .args(["--log-format", "json", "--log"])
         .arg(filter.to_string())
-        .args(["run", "--end-with-parent", "--"])
+        .args(["run", "--end-with-parent"])
+        .arg(std::process::id().to_string())
+        .arg("--")
         .arg(config)
         .arg(node);
     command

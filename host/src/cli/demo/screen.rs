@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
-use crate::log::{Line, printable};
+use crate::log::{Fields, Line, printable};
 
 /// The escape sequences with which a terminal tells the nodes apart.
 const COLOURS: [&str; 6] = [
@@ -47,7 +47,7 @@ impl Screen {
 
     /// What to print for a line of a node. Nothing when it says what another one said already.
     pub(super) fn line(&mut self, node: &str, text: &str) -> Option<String> {
-        let Ok(line) = serde_json::from_str::<Line>(text) else {
+        let Ok(mut line) = serde_json::from_str::<Line>(text) else {
             return Some(self.columns("", node, &printable(text)));
         };
         let time = line.time.get(TIME_OF_DAY).unwrap_or_default();
@@ -69,6 +69,7 @@ impl Screen {
             "INFO" => String::new(),
             level => format!("{level} "),
         };
+        leave_out_the_obvious(&mut line.fields, node);
         let text = format!("{level}{}: {}", line.target, line.text());
         Some(self.columns(time, node, &text))
     }
@@ -109,6 +110,16 @@ impl Screen {
     }
 }
 
+/// Leaves out the node, which has a column of its own, and the module that is called like its role.
+fn leave_out_the_obvious(fields: &mut Fields, node: &str) {
+    let role = fields.text("role").map(str::to_owned);
+    fields.0.retain(|(name, value)| match name.as_str() {
+        "node" => value != node,
+        "module" => role.is_none() || value.as_str() != role.as_deref(),
+        _ => true,
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +148,19 @@ mod tests {
         assert_eq!(
             screen.line("cottage", &trouble).unwrap(),
             "12:00:00.123  cottage  WARN storage: the disk is full\n"
+        );
+    }
+
+    #[test]
+    fn what_is_obvious_is_left_out() {
+        let fields = r#"{"node":"clock","role":"timer","module":"timer"}"#;
+        let line = screen().line("clock", &json("INFO", "role", "Ping!", fields));
+        assert!(line.unwrap().ends_with("role: Ping! role=timer\n"));
+        let fields = r#"{"node":"scribe","role":"a","module":"b"}"#;
+        let line = screen().line("clock", &json("INFO", "role", "Ping!", fields));
+        assert!(
+            line.unwrap()
+                .ends_with("Ping! node=scribe role=a module=b\n")
         );
     }
 

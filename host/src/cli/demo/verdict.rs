@@ -4,12 +4,18 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::network::LOG_FILE;
-use super::storage_of;
+use super::network::{LOG_FILE, STORAGE};
+use crate::log::error_text;
+use crate::names::{NodeName, RoleName};
+use crate::storage::Storage;
 
 /// Where the ticks come from.
 const TIMER_NODE: &str = "clock";
 const TIMER_ROLE: &str = "timer";
+
+/// Where the last one is remembered.
+const CUCKOO_NODE: &str = "cottage";
+const CUCKOO_ROLE: &str = "cuckoo";
 
 /// What `cuckoo` keeps of the last tick.
 #[derive(Debug, Deserialize)]
@@ -45,8 +51,16 @@ pub(super) fn judge(folder: &Path) -> Result<String, Vec<String>> {
 
 /// What `cuckoo` on `cottage` stored.
 fn stored_tick(folder: &Path) -> Result<Option<Vec<u8>>, String> {
-    let _ = storage_of(folder);
-    Err("the storage of roles is not there yet".to_owned())
+    let unreadable = |error: &dyn std::error::Error| {
+        let reason = error_text(error);
+        format!("what `cuckoo` on `cottage` stored cannot be read: {reason}")
+    };
+    let node = NodeName::new(CUCKOO_NODE).map_err(|error| unreadable(&error))?;
+    let role = RoleName::new(CUCKOO_ROLE).map_err(|error| unreadable(&error))?;
+    let storage =
+        Storage::open(&folder.join(STORAGE), &node).map_err(|error| unreadable(&error))?;
+    let stored = storage.role(&role).load();
+    stored.map_err(|error| unreadable(&error))
 }
 
 fn check_tick(stored: Option<&[u8]>) -> Result<String, String> {
@@ -77,7 +91,7 @@ fn check_log(path: &Path) -> Result<String, String> {
             "the log file of `logger` on `scribe` has no line of {TIMER_ROLE}@{TIMER_NODE}"
         )),
         count => Ok(format!(
-            "`scribe` has written down {count} lines of {TIMER_ROLE}@{TIMER_NODE}"
+            "`scribe` has written down lines of {TIMER_ROLE}@{TIMER_NODE}: {count}"
         )),
     }
 }
@@ -110,12 +124,23 @@ mod tests {
         std::fs::write(&path, "[12:00] <cuckoo@cottage> last cuckoo: never\n").unwrap();
         assert!(check_log(&path).is_err());
         std::fs::write(&path, "[12:00] <timer@clock> Ping! 12:00:00\n").unwrap();
-        assert!(check_log(&path).unwrap().contains("1 lines"));
+        assert!(check_log(&path).unwrap().ends_with(": 1"));
     }
 
     #[test]
-    fn an_empty_folder_lacks_both() {
+    fn an_empty_folder_lacks_both_and_a_full_one_is_proof() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(judge(folder.path()).unwrap_err().len(), 2);
+
+        let node = NodeName::new(CUCKOO_NODE).unwrap();
+        let storage = Storage::open(&folder.path().join(STORAGE), &node).unwrap();
+        let cuckoo = storage.role(&RoleName::new(CUCKOO_ROLE).unwrap());
+        cuckoo.store(&tick("clock")).unwrap();
+        let log = folder.path().join(LOG_FILE);
+        std::fs::write(&log, "<timer@clock> Ping! 12:00:00\n").unwrap();
+        judge(folder.path()).unwrap();
+
+        std::fs::remove_file(&log).unwrap();
+        assert_eq!(judge(folder.path()).unwrap_err().len(), 1);
     }
 }

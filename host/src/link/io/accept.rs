@@ -3,19 +3,25 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::PeerLink;
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
 use super::feed::Feed;
 use super::stream::stream;
+use crate::auth::plain;
 use crate::auth::secured::Secured;
-use crate::auth::{plain, ssh};
-use crate::clock;
+use crate::auth::ssh::{self, AuthError, Endpoint};
+use crate::clock::{self, Moment};
 use crate::link::{LinkKey, Path};
 use crate::modules::transport::Connection;
 use crate::names::NodeName;
+
+/// How often at most the log tells of connections that were turned away.
+const TURNED_AWAY_LOG: Duration = Duration::from_secs(10);
 
 /// How many connections that have not proven who they are there may be.
 #[derive(Debug, Clone, Copy)]
@@ -49,18 +55,52 @@ struct Shared {
     dialling: Dialling,
     limits: AcceptLimits,
     unproven: Mutex<HashMap<String, usize>>,
+    turned_away: Mutex<TurnedAway>,
+}
+
+/// Connections that were closed at once because too many others had not proven who they are.
+#[derive(Debug, Default)]
+struct TurnedAway {
+    count: u64,
+    said: Option<Moment>,
+}
+
+impl Shared {
+    /// Counts a connection that is turned away. Whoever opens thousands does not fill the log.
+    fn turn_away(&self, transport: &str, address: &str) {
+        let now = clock::now();
+        let mut turned_away = self
+            .turned_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        turned_away.count += 1;
+        if turned_away
+            .said
+            .is_none_or(|said| now.since(said) >= TURNED_AWAY_LOG)
+        {
+            turned_away.said = Some(now);
+            tracing::warn!(
+                target: "link",
+                transport,
+                address,
+                so_far = turned_away.count,
+                "refused a connection: too many have not said who they are",
+            );
+        }
+    }
 }
 
 impl Listener {
     /// A listener for links with `peers`.
     pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
-        let unproven = Mutex::default();
+        let (unproven, turned_away) = Default::default();
         Self {
             shared: Arc::new(Shared {
                 peers,
                 dialling,
                 limits,
                 unproven,
+                turned_away,
             }),
         }
     }
@@ -70,21 +110,39 @@ impl Listener {
     pub fn accept(&self, transport: &str, connection: Connection) {
         let host = host_of(&connection.address).to_owned();
         let Some(place) = Place::take(&self.shared, host) else {
-            tracing::warn!(
-                target: "link",
-                transport, address = connection.address,
-                "refused a connection: too many have not said who they are",
-            );
+            self.shared.turn_away(transport, &connection.address);
             return;
         };
         let (shared, transport) = (Arc::clone(&self.shared), transport.to_owned());
         tokio::spawn(async move {
             let address = connection.address.clone();
-            if let Err(reason) = secure(&shared, &transport, connection).await {
-                tracing::info!(target: "link", transport, address, reason, "refused a connection");
+            match secure(&shared, &transport, connection).await {
+                Ok(()) => {}
+                // The other end may have reached this node another way meanwhile.
+                Err(Unsecured::Abandoned(reason)) => tracing::debug!(
+                    target: "link", transport, address, reason, "a connection came to nothing",
+                ),
+                Err(Unsecured::Refused(reason)) => tracing::info!(
+                    target: "link", transport, address, reason, "refused a connection",
+                ),
             }
             drop(place);
         });
+    }
+}
+
+/// Why an accepted connection is no link.
+enum Unsecured {
+    /// The other end closed it.
+    Abandoned(String),
+    /// This node does not take it.
+    Refused(String),
+}
+
+impl Unsecured {
+    fn reason(&self) -> &str {
+        let (Self::Abandoned(reason) | Self::Refused(reason)) = self;
+        reason
     }
 }
 
@@ -92,12 +150,13 @@ async fn secure(
     shared: &Arc<Shared>,
     transport: &str,
     connection: Connection,
-) -> Result<(), String> {
+) -> Result<(), Unsecured> {
     let path = Path {
         transport: transport.to_owned(),
         address: connection.address,
     };
-    let socket = stream(connection.stream).map_err(|error| error.to_string())?;
+    let socket =
+        stream(connection.stream).map_err(|error| Unsecured::Refused(error.to_string()))?;
     let slot: Arc<OnceLock<(Arc<PeerLink>, LinkKey)>> = Arc::default();
     let receiver = {
         let (slot, shared) = (Arc::clone(&slot), Arc::clone(shared));
@@ -118,19 +177,9 @@ async fn secure(
         // The transport secures the stream by itself: it has said who is there.
         Some(node) => match endpoint.attestor().peer(&node) {
             Ok(node) => Ok(plain::open(socket, endpoint, node, receiver)),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Unsecured::Refused(error.to_string())),
         },
-        None => {
-            let handshake = ssh::accept(socket, endpoint, receiver);
-            match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
-                Ok(Ok(secured)) => Ok(secured),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err(format!(
-                    "it did not prove who it is within {} s",
-                    HANDSHAKE_LIMIT.as_secs()
-                )),
-            }
-        }
+        None => by_ssh(socket, endpoint, receiver).await,
     };
     let Some((link, key)) = slot.get() else {
         return secured.map(|_| ());
@@ -143,11 +192,28 @@ async fn secure(
             }
             Ok(())
         }
-        Err(reason) => {
+        Err(unsecured) => {
             let now = clock::now();
-            link.change(now, |peer| peer.closed(*key, &reason, now));
-            Err(reason)
+            link.change(now, |peer| peer.closed(*key, unsecured.reason(), now));
+            Err(unsecured)
         }
+    }
+}
+
+async fn by_ssh(
+    socket: UnixStream,
+    endpoint: &Endpoint,
+    receiver: impl FnOnce(&NodeName) -> Feed + Send + 'static,
+) -> Result<Secured, Unsecured> {
+    let handshake = ssh::accept(socket, endpoint, receiver);
+    match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+        Ok(Ok(secured)) => Ok(secured),
+        Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error.to_string())),
+        Ok(Err(error)) => Err(Unsecured::Refused(error.to_string())),
+        Err(_) => Err(Unsecured::Refused(format!(
+            "it did not prove who it is within {} s",
+            HANDSHAKE_LIMIT.as_secs()
+        ))),
     }
 }
 

@@ -64,17 +64,17 @@ pub(super) async fn dial(
         address: address.clone(),
     };
     let socket = stream(connection.stream).map_err(|error| format!("{address}: {error}"))?;
-    let slot: Arc<OnceLock<Option<LinkKey>>> = Arc::default();
+    let made = Made::new(link);
     let receiver = {
-        let (slot, link, arrivals) = (
-            Arc::clone(&slot),
-            Arc::clone(link),
-            Arc::clone(&dialling.arrivals),
-        );
+        let (slot, link) = (Arc::clone(&made.key), Arc::clone(link));
+        let arrivals = Arc::clone(&dialling.arrivals);
         move |_: &_| {
             let now = clock::now();
             let key = link.change(now, |peer| peer.linked(attempt, path, now));
-            let _ = slot.set(key);
+            if let Some(key) = key {
+                // It is set once: a receiver is made once.
+                let _ = slot.set(key);
+            }
             Feed::new(key.map(|key| (link, key)), arrivals)
         }
     };
@@ -82,33 +82,59 @@ pub(super) async fn dial(
     let secured = match connection.authenticated {
         // The transport secures the stream by itself: it has said who is there.
         Some(node) if node == link.name().as_str() => {
-            Ok(plain::open(socket, endpoint, link.name().clone(), receiver))
+            plain::open(socket, endpoint, link.name().clone(), receiver)
         }
-        Some(node) => Err(format!(
-            "{address}: the transport says that `{}` is there",
-            crate::log::printable(&node)
-        )),
+        Some(node) => {
+            let node = crate::log::printable(&node);
+            return Err(format!(
+                "{address}: the transport says that `{node}` is there"
+            ));
+        }
         None => {
             let handshake = ssh::connect(socket, endpoint, link.name(), receiver);
             match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
-                Ok(Ok(secured)) => Ok(secured),
-                Ok(Err(error)) => Err(format!("{address}: {error}")),
-                Err(_) => Err(format!(
-                    "{address}: no answer within {} s",
-                    HANDSHAKE_LIMIT.as_secs()
-                )),
+                Ok(Ok(secured)) => secured,
+                Ok(Err(error)) => return Err(format!("{address}: {error}")),
+                Err(_) => {
+                    let seconds = HANDSHAKE_LIMIT.as_secs();
+                    return Err(format!("{address}: no answer within {seconds} s"));
+                }
             }
         }
     };
-    match (secured, slot.get().copied().flatten()) {
-        (Ok(secured), Some(key)) => Ok((key, secured)),
-        (Ok(_), None) => Err(format!("{address}: the link is not wanted any more")),
-        (Err(reason), key) => {
-            if let Some(key) = key {
-                let now = clock::now();
-                link.change(now, |peer| peer.closed(key, &reason, now));
-            }
-            Err(reason)
+    let unwanted = || format!("{address}: the link is not wanted any more");
+    Ok((made.keep().ok_or_else(unwanted)?, secured))
+}
+
+/// A link that the core knows of since the peer was authenticated, but that is not served yet. If
+/// it is dropped before, because the handshake failed or was given up, the core is told.
+struct Made<'a> {
+    link: &'a PeerLink,
+    key: Arc<OnceLock<LinkKey>>,
+    kept: bool,
+}
+
+impl<'a> Made<'a> {
+    fn new(link: &'a PeerLink) -> Self {
+        Self {
+            link,
+            key: Arc::default(),
+            kept: false,
+        }
+    }
+
+    fn keep(mut self) -> Option<LinkKey> {
+        self.kept = true;
+        self.key.get().copied()
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.get().filter(|_| !self.kept) {
+            let now = clock::now();
+            self.link
+                .change(now, |peer| peer.closed(*key, "it was given up", now));
         }
     }
 }
@@ -140,7 +166,7 @@ async fn connect(route: Route) -> Result<Connection, String> {
                     // The next address need not wait for its turn.
                     let _ = sender.try_send(());
                 }
-                connection.map_err(|error| format!("{address}: {error}"))
+                connection.map_err(|error| naming(&address, error))
             });
         }
         let more = addresses.peek().is_some();
@@ -160,5 +186,14 @@ async fn connect(route: Route) -> Result<Connection, String> {
                 return Err(errors.join("; "));
             }
         }
+    }
+}
+
+/// An error with the address that it is about, unless it names that itself.
+fn naming(address: &str, error: String) -> String {
+    if error.contains(address) {
+        error
+    } else {
+        format!("{address}: {error}")
     }
 }

@@ -156,7 +156,7 @@ fn what_the_survivor_of_a_crash_holds_arrives_and_nothing_comes_twice() {
 
 #[test]
 fn a_slow_and_full_link_is_never_declared_dead() {
-    for_each_seed(10, |seed| {
+    for_each_seed(4, |seed| {
         let mut world = World::new(seed, 2);
         world.weather = Weather {
             delay: SECOND / 5,
@@ -165,14 +165,14 @@ fn a_slow_and_full_link_is_never_declared_dead() {
         };
         world.start_all();
         world.run(SECOND * 10);
-        // Ten minutes' worth in both directions.
-        for _ in 0..30_000 {
+        // Two minutes' worth: many times what a heartbeat may be late.
+        for _ in 0..12_000 {
             world.send_with(0, &[0; 500]);
-            if world.nodes[0].next_number % 10 == 0 {
+            if world.nodes[0].next_number.is_multiple_of(10) {
                 world.send_with(1, &[0; 500]);
             }
         }
-        world.run(SECOND * 700);
+        world.run(SECOND * 300);
         let lost = world.notices.iter().any(|(_, _, notice)| {
             matches!(
                 notice,
@@ -183,7 +183,7 @@ fn a_slow_and_full_link_is_never_declared_dead() {
             )
         });
         assert!(!lost, "{:?}", world.notices);
-        assert_eq!(world.got(1, 0).len(), 30_000);
+        assert_eq!(world.got(1, 0).len(), 12_000);
     });
 }
 

@@ -1,9 +1,10 @@
+use std::sync::mpsc;
 use std::thread;
 
 use super::*;
 use crate::interest::Kind;
 use crate::names::RoleName;
-use crate::roles::tests::{LONG, eventually};
+use crate::roles::tests::{DEADLINE, LONG, eventually, holds_in_time};
 
 const LIMITS: InboxLimits = InboxLimits {
     length: 4,
@@ -94,38 +95,46 @@ fn an_order_that_is_too_old_is_dropped_and_counted() {
     assert_eq!(check_counts(&inbox).dropped_by_age, 3);
 }
 
+/// Lets so many threads wait, and returns what they got when `act` was done: for much longer than
+/// a test takes, so that only a wake-up brings them anything.
+fn woken<const N: usize>(inbox: &Arc<Inbox>, act: impl FnOnce()) -> [Option<u8>; N] {
+    let reader = inbox.reader();
+    let (sender, results) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..N {
+            let sender = sender.clone();
+            let reader = &reader;
+            scope.spawn(move || drop(sender.send(reader.receive(LONG))));
+        }
+        wait_for_receivers(inbox, N);
+        act();
+        let mut woken = std::array::from_fn(|_| results.recv_timeout(DEADLINE).ok().map(number));
+        // Whoever was not woken.
+        inbox.request(|requests| requests.stop = true);
+        woken.sort();
+        woken
+    })
+}
+
 #[test]
 fn a_thread_that_waits_is_woken_by_a_message() {
     let inbox = Inbox::new(LIMITS);
-    let reader = inbox.reader();
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| reader.receive(LONG));
-        wait_for_receivers(&inbox, 1);
-        inbox.push(fresh(1));
-        assert_eq!(number(waiting.join().unwrap()), 1);
-    });
+    assert_eq!(woken(&inbox, || inbox.push(fresh(1))), [Some(1)]);
 }
 
 #[test]
 fn a_burst_wakes_every_thread_that_waits() {
     let inbox = Inbox::new(LIMITS);
-    let reader = inbox.reader();
-    thread::scope(|scope| {
-        let waiting: [_; 3] = std::array::from_fn(|_| scope.spawn(|| reader.receive(LONG)));
-        wait_for_receivers(&inbox, 3);
-        {
-            // All at once, as a burst is.
-            let mut state = inbox.lock();
-            state.received += 3;
-            for message in 1..=3 {
-                state.queue.push(fresh(message), 1);
-            }
-            inbox.hand_on(state);
+    let burst = || {
+        // None of them gets hold of the lock in between.
+        let mut state = inbox.lock();
+        for number in 1..=3 {
+            state.queue.push(fresh(number), 1);
         }
-        let mut numbers = waiting.map(|thread| number(thread.join().unwrap()));
-        numbers.sort();
-        assert_eq!(numbers, [1, 2, 3]);
-    });
+        drop(state);
+        inbox.arrived.notify_one();
+    };
+    assert_eq!(woken(&inbox, burst), [Some(1), Some(2), Some(3)]);
 }
 
 #[test]
@@ -157,10 +166,13 @@ fn no_wake_up_is_lost_among_many_threads() {
         for pusher in pushers {
             pusher.join().unwrap();
         }
-        eventually(|| inbox.status().waiting == 0);
-        wait_for_receivers(&inbox, THREADS);
+        let all_taken = holds_in_time(|| {
+            let state = inbox.lock();
+            state.queue.is_empty() && state.receivers == THREADS
+        });
         inbox.request(|requests| requests.stop = true);
         let taken: usize = takers.map(|taker| taker.join().unwrap()).iter().sum();
+        assert!(all_taken, "only {taken} messages were taken");
         assert_eq!(taken, EACH * THREADS);
     });
     check_counts(&inbox);
@@ -171,8 +183,8 @@ fn a_stop_ends_waits_but_leaves_what_is_there_to_be_taken() {
     let inbox = Inbox::new(LIMITS);
     let reader = inbox.reader();
     thread::scope(|scope| {
-        let receiving = scope.spawn(|| reader.receive(LONG));
-        let sleeping = scope.spawn(|| reader.sleep(LONG));
+        let receiving = scope.spawn(|| reader.receive(DEADLINE));
+        let sleeping = scope.spawn(|| reader.sleep(DEADLINE));
         wait_for_receivers(&inbox, 1);
         inbox.request(|requests| requests.stop = true);
         assert_eq!(receiving.join().unwrap(), Received::Interrupted);
@@ -186,7 +198,8 @@ fn a_stop_ends_waits_but_leaves_what_is_there_to_be_taken() {
     inbox.request(|requests| requests.stop = true);
     assert!(reader.stopping());
     inbox.push(fresh(3));
-    assert_eq!(reader.receive(LONG), Received::Interrupted);
+    assert_eq!(reader.receive(DEADLINE), Received::Interrupted);
+    inbox.request(|requests| requests.reopen = true);
     assert_eq!(take(&reader), 1);
     inbox.clear();
     let status = check_counts(&inbox);
@@ -200,7 +213,7 @@ fn a_request_to_reopen_interrupts_only_the_thread_that_can_do_it() {
     inbox.push(fresh(1));
     inbox.request(|requests| requests.reopen = true);
     assert_eq!(reader.receive(Duration::ZERO), Received::Interrupted);
-    assert!(!reader.sleep(LONG));
+    assert!(!reader.sleep(DEADLINE));
     assert!(!reader.stopping());
     thread::scope(|scope| {
         assert_eq!(scope.spawn(|| take(&reader)).join().unwrap(), 1);
@@ -215,12 +228,12 @@ fn a_retired_reader_takes_nothing_from_the_next_one() {
     let inbox = Inbox::new(LIMITS);
     let old = inbox.reader();
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| old.receive(LONG));
+        let waiting = scope.spawn(|| old.receive(DEADLINE));
         wait_for_receivers(&inbox, 1);
         let new = inbox.reader();
         assert_eq!(waiting.join().unwrap(), Received::Interrupted);
         inbox.push(fresh(1));
-        assert!(old.stopping() && !old.sleep(LONG));
+        assert!(old.stopping() && !old.sleep(DEADLINE));
         assert_eq!(old.receive(Duration::ZERO), Received::Interrupted);
         assert_eq!(take(&new), 1);
     });

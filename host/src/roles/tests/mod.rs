@@ -3,6 +3,7 @@
 mod lives;
 mod pacing;
 mod services;
+mod setup;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use kozo_abi::{Error, InboxLimits as WantedLimits, Pace, Role, RoleHost};
 
-use super::{HostedRole, Incoming, MessageSink, RestartPolicy, RoleSetup};
+use super::{HostedRole, Inbox, Incoming, MessageSink, RestartPolicy, RoleSetup};
 use crate::clock;
 use crate::config::InboxLimits;
 use crate::interest::Kind;
@@ -24,16 +25,24 @@ use crate::wire::Message;
 pub(super) const LONG: Duration = Duration::from_secs(3600);
 
 /// How long a test waits for what must come.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits until the condition holds.
 #[track_caller]
-pub(super) fn eventually(mut condition: impl FnMut() -> bool) {
+pub(super) fn eventually(condition: impl FnMut() -> bool) {
+    assert!(holds_in_time(condition), "it never came to that");
+}
+
+/// Waits until the condition holds; false when it does not for too long.
+pub(super) fn holds_in_time(mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < DEADLINE, "it never came to that");
+    while start.elapsed() < DEADLINE {
+        if condition() {
+            return true;
+        }
         std::thread::sleep(Duration::from_millis(1));
     }
+    false
 }
 
 type Call = Box<dyn Fn(&RoleHost) -> Result<(), Error> + Send + Sync>;
