@@ -1,6 +1,7 @@
 //! The transport contract.
 
 use std::fmt;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::ffi::{PeerView, TransportHostHandle, readiness};
+use crate::relay::relay;
 use crate::role::{log_methods, nanos};
 
 /// A transport: a way for nodes to reach each other. It moves bytes, nothing more; the host
@@ -132,6 +134,22 @@ impl Connection {
             address: address.into(),
             node: None,
         }
+    }
+
+    /// A connection over any blocking stream, for transports without a socket of the system's:
+    /// the two halves are connected with a socket pair by two threads. The halves block each in a
+    /// thread of its own, so reading must not keep writing waiting. `close` has to make a `read`
+    /// that waits return; it is called when the host has closed its end.
+    ///
+    /// # Errors
+    /// The system has no descriptor or thread left.
+    pub fn from_io(
+        reader: impl Read + Send + 'static,
+        writer: impl Write + Send + 'static,
+        close: impl FnOnce() + Send + 'static,
+        address: impl Into<String>,
+    ) -> io::Result<Self> {
+        Ok(Self::new(relay(reader, writer, close)?, address))
     }
 
     /// A connection that the transport secures by itself: it encrypts what goes over it, and has

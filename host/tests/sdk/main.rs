@@ -10,4 +10,6 @@ mod scene;
 mod toolchain;
 
 mod guide;
+mod hang;
 mod new;
+mod own_security;
