@@ -391,7 +391,7 @@ fn parts(connection: Connection) -> ConnectionParts {
     ConnectionParts {
         stream: connection.stream.into(),
         address: connection.address.into(),
-        authenticated: ROption::RNone,
+        authenticated: connection.node.map(RString::from).into(),
     }
 }
 

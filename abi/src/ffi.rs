@@ -346,8 +346,20 @@ table! {
             wait: ROption<u64>,
         ) -> RResult<u8, RString>,
         /// A line for the host's own log, with one of [`level`].
-        #[sabi(last_prefix_field)]
         pub log: extern "C" fn(context: *const (), level: u8, text: RStr<'_>),
+        /// Signs `data` with the key of the node that runs, for the transport's module alone.
+        pub sign: extern "C" fn(
+            context: *const (),
+            data: RSlice<'_, u8>,
+        ) -> RResult<RVec<u8>, RString>,
+        /// Checks such a signature of another node; an error is why it proves nothing.
+        #[sabi(last_prefix_field)]
+        pub verify: extern "C" fn(
+            context: *const (),
+            node: RStr<'_>,
+            data: RSlice<'_, u8>,
+            signature: RSlice<'_, u8>,
+        ) -> RResult<(), RString>,
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
         #[sabi(missing_field(option))]

@@ -46,6 +46,7 @@ pub mod bench;
 pub mod ffi;
 mod guard;
 mod message;
+mod relay;
 mod role;
 mod section;
 mod transport;

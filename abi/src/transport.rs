@@ -1,18 +1,21 @@
 //! The transport contract.
 
 use std::fmt;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use abi_stable::std_types::{ROption, RResult};
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr};
 use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::ffi::{PeerView, TransportHostHandle, readiness};
+use crate::relay::relay;
 use crate::role::{log_methods, nanos};
 
 /// A transport: a way for nodes to reach each other. It moves bytes, nothing more; the host
-/// encrypts and authenticates what goes over it.
+/// encrypts and authenticates what goes over it, unless the transport does so by itself
+/// ([`Connection::authenticated`]).
 ///
 /// The host makes one for every transport of every node in the file, so that it can check all of
 /// their options; [`local_init`](Self::local_init) and what follows is called only for those of
@@ -118,6 +121,9 @@ pub struct Connection {
     pub stream: OwnedFd,
     /// The other end's address, for people to read.
     pub address: String,
+    /// The node at the other end, if the transport has authenticated it and secures the stream by
+    /// itself. None: the host does both.
+    pub node: Option<String>,
 }
 
 impl Connection {
@@ -126,6 +132,39 @@ impl Connection {
         Self {
             stream: stream.into(),
             address: address.into(),
+            node: None,
+        }
+    }
+
+    /// A connection over any blocking stream, for transports without a socket of the system's:
+    /// the two halves are connected with a socket pair by two threads. The halves block each in a
+    /// thread of its own, so reading must not keep writing waiting. `close` has to make a `read`
+    /// that waits return; it is called when the host has closed its end.
+    ///
+    /// # Errors
+    /// The system has no descriptor or thread left.
+    pub fn from_io(
+        reader: impl Read + Send + 'static,
+        writer: impl Write + Send + 'static,
+        close: impl FnOnce() + Send + 'static,
+        address: impl Into<String>,
+    ) -> io::Result<Self> {
+        Ok(Self::new(relay(reader, writer, close)?, address))
+    }
+
+    /// A connection that the transport secures by itself: it encrypts what goes over it, and has
+    /// authenticated `node` at the other end, with [`TransportHost::verify`] for instance. The
+    /// host puts no SSH on it, but believes it only for a node of the network file, and for the
+    /// one that was dialled. The transport at the other end has to do the same.
+    pub fn authenticated(
+        stream: impl Into<OwnedFd>,
+        address: impl Into<String>,
+        node: impl Into<String>,
+    ) -> Self {
+        Self {
+            stream: stream.into(),
+            address: address.into(),
+            node: Some(node.into()),
         }
     }
 }
@@ -250,6 +289,37 @@ impl TransportHost {
             RResult::ROk(_) => Ok(Readiness::TimedOut),
             RResult::RErr(reason) => Err(String::from(reason).into()),
         }
+    }
+
+    /// Signs `data` with this node's key, for a transport that authenticates by itself. What is
+    /// signed is a text of the host's that holds the name of this node, that of the transport's
+    /// module, and `data`: so a signature is of no use for anything else.
+    ///
+    /// `data` has to be something that only the two ends of one stream know, and that differs by
+    /// direction, or else the signature can be passed on: with TLS, exported keying material.
+    ///
+    /// # Errors
+    /// The transport is not on the node that runs, or `data` is longer than 64 KiB.
+    pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>, Error> {
+        let signed = self.handle.vtable.sign()(self.handle.context, RSlice::from_slice(data));
+        match signed {
+            RResult::ROk(signature) => Ok(signature.into()),
+            RResult::RErr(reason) => Err(String::from(reason).into()),
+        }
+    }
+
+    /// Checks that `signature` is what [`sign`](Self::sign) made of `data` on the node `node`, for
+    /// a transport of the same module.
+    ///
+    /// # Errors
+    /// It is not, or there is no such other node in the network file.
+    pub fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let verify = self.handle.vtable.verify();
+        let data = RSlice::from_slice(data);
+        let signature = RSlice::from_slice(signature);
+        verify(self.handle.context, RStr::from_str(node), data, signature)
+            .into_result()
+            .map_err(|reason| String::from(reason).into())
     }
 
     /// Stands for what a next minor version offers; none when the host is older than that.

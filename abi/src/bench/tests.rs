@@ -360,6 +360,66 @@ fn a_transport_is_driven_through_all_its_calls() -> Result<(), Error> {
     Ok(())
 }
 
+/// Says who it is at the other end by itself.
+struct Secret(TransportHost);
+
+impl Transport for Secret {
+    type Options = NoOptions;
+
+    fn init(_options: NoOptions, host: &TransportHost) -> Result<Self, Error> {
+        Ok(Self(host.clone()))
+    }
+
+    fn accept(&self) -> Result<Option<Connection>, Error> {
+        let (stream, _other) = std::os::unix::net::UnixStream::pair()?;
+        Ok(Some(Connection::authenticated(stream, "far", "bob")))
+    }
+
+    /// A signature of this node's, which is no address.
+    fn addresses(&self, _peer: &Peer<'_>) -> Result<Vec<String>, Error> {
+        Ok(vec![String::from_utf8(self.0.sign(b"binding")?)?])
+    }
+
+    /// Whether `signature` is one of the peer's.
+    fn connect(
+        &self,
+        peer: &Peer<'_>,
+        signature: &str,
+        _timeout: Duration,
+    ) -> Result<Connection, Error> {
+        self.0
+            .verify(peer.node(), b"binding", signature.as_bytes())?;
+        self.accept()?.ok_or_else(|| "nobody".into())
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct NoOptions {}
+
+impl Described for Secret {
+    const METADATA: &'static str = "{format: '1.0', kind: transport, name: secret, version: '1',
+        author: Somebody, description: Secures its streams by itself.}";
+}
+
+#[test]
+fn transports_of_two_nodes_prove_to_each_other_who_they_are() -> Result<(), Error> {
+    let alice = TransportBench::<Secret>::new().node("alice").start()?;
+    let bob = TransportBench::<Secret>::new().node("bob").start()?;
+    let limit = Duration::from_secs(1);
+    let signature = bob.addresses(&alice.peer())?.remove(0);
+    let connection = alice.connect(&bob.peer(), &signature, limit)?;
+    assert_eq!(connection.node.as_deref(), Some("bob"));
+    let own = alice.addresses(&bob.peer())?.remove(0);
+    let error = alice.connect(&bob.peer(), &own, limit).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the signature is not of `bob`, or of something else"
+    );
+    let remote = TransportBench::<Secret>::new().local(false).start()?;
+    assert!(remote.addresses(&alice.peer()).is_err());
+    Ok(())
+}
+
 #[test]
 fn stopping_a_transport_ends_a_waiting_accept() -> Result<(), Error> {
     let door = TransportBench::<Door>::new().start()?;

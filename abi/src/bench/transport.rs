@@ -279,5 +279,9 @@ impl BenchPeer {
 }
 
 fn connection(parts: ConnectionParts) -> Connection {
-    Connection::new(OwnedFd::from(parts.stream), parts.address)
+    Connection {
+        stream: OwnedFd::from(parts.stream),
+        address: parts.address.into(),
+        node: parts.authenticated.map(String::from).into(),
+    }
 }

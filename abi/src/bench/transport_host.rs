@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use abi_stable::prefix_type::WithMetadata;
-use abi_stable::std_types::{ROption, RResult, RStr, RString};
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
@@ -88,6 +88,8 @@ const VTABLE: &WithMetadata<TransportHostVtable> = &WithMetadata::new(TransportH
     stopping,
     wait_readable,
     log,
+    sign,
+    verify,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -142,6 +144,36 @@ extern "C" fn wait_readable(
         .wait_readable(fd, wait)
         .map_err(|error| format!("cannot wait: {error}").into())
         .into()
+}
+
+/// What the bench signs with: it shows who signed what for which module, and proves nothing.
+fn signature(node: &str, module: &str, data: &[u8]) -> Vec<u8> {
+    [node.as_bytes(), b"@", module.as_bytes(), b":", data].concat()
+}
+
+extern "C" fn sign(context: *const (), data: RSlice<'_, u8>) -> RResult<RVec<u8>, RString> {
+    let host = host(context);
+    if !host.local {
+        return RResult::RErr("only a transport of the node that runs may sign".into());
+    }
+    RResult::ROk(signature(&host.node, &host.module, data.as_slice()).into())
+}
+
+extern "C" fn verify(
+    context: *const (),
+    node: RStr<'_>,
+    data: RSlice<'_, u8>,
+    given: RSlice<'_, u8>,
+) -> RResult<(), RString> {
+    let host = host(context);
+    if *node.as_str() == *host.node {
+        return RResult::RErr(format!("`{node}` is this node").into());
+    }
+    if given.as_slice() != signature(node.as_str(), &host.module, data.as_slice()) {
+        let reason = format!("the signature is not of `{node}`, or of something else");
+        return RResult::RErr(reason.into());
+    }
+    RResult::ROk(())
 }
 
 extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {

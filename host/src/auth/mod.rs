@@ -5,11 +5,14 @@
 //! are and whom we trust; [`algorithms`] turns the options `cipher` and `hmac` into what is
 //! offered; [`ssh`] puts SSH 2 on a stream that a transport handed over. What comes out is a
 //! [`secured::Secured`]: bytes to and from a peer whose name is proven. It does not say SSH, so
-//! that a transport with security of its own can hand over the same.
+//! that a transport with security of its own can stand behind the same: [`plain`] makes one of its
+//! stream, and [`attest`] signs and verifies for it.
 
 pub mod algorithms;
+pub mod attest;
 pub mod identity;
 pub mod keys;
+pub mod plain;
 pub mod secured;
 pub mod ssh;
 mod stream;

@@ -90,6 +90,9 @@ pub(super) enum Command {
     /// Act on roles of the node on this machine
     #[command(after_help = EXIT_CODES)]
     Roles(RolesArguments),
+    /// Make the crate of a new role or transport, which builds and loads as it is
+    #[command(after_help = EXIT_CODES)]
+    New(NewArguments),
     /// Run a network of three nodes on this machine and show what they do
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArguments),
@@ -217,6 +220,55 @@ pub(super) struct ModulesArguments {
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewArguments {
+    /// What to make
+    pub(super) kind: NewKind,
+    /// The name of the module: letters, digits, `_` and `-`
+    pub(super) name: String,
+    /// The folder of the crate, which is made [default: one with the module's name, here]
+    #[arg(long, value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    /// The folder of the crate `kozo-abi` [default: the installed one, or that of the build tree]
+    #[arg(long, value_name = "DIR")]
+    pub(super) abi_path: Option<PathBuf>,
+}
+
+/// The kinds of modules that can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum NewKind {
+    /// Sends and receives messages
+    Role,
+    /// Connects nodes
+    Transport,
+}
+
+impl NewKind {
+    /// What it is called.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::Transport => "transport",
+        }
+    }
+
+    /// The same at the start of a type's name.
+    pub(super) fn type_word(self) -> &'static str {
+        match self {
+            Self::Role => "Role",
+            Self::Transport => "Transport",
+        }
+    }
+
+    /// The variable that names folders with such modules.
+    pub(super) fn path_variable(self) -> &'static str {
+        match self {
+            Self::Role => "KOZOROLEPATH",
+            Self::Transport => "KOZOTRANSPORTPATH",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

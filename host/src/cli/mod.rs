@@ -14,6 +14,7 @@ mod failure;
 mod keygen;
 mod local;
 mod modules;
+mod new;
 mod output;
 mod prepare;
 mod reach;
@@ -53,6 +54,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(arguments) => status::status(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Roles(arguments) => roles::roles(&arguments),
+        Command::New(arguments) => new::new(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments, &log.filter),
     }
 }

@@ -137,7 +137,8 @@ impl Daemon {
         } = setup;
         let own = network.node(&node)?;
         let endpoint = endpoint(&network, own)?;
-        let transports = Arc::new(Transports::new(&network, &node, &registry)?);
+        let transports = Transports::new(&network, &node, &registry, &endpoint.attestor())?;
+        let transports = Arc::new(transports);
         let session = SessionId(random()?);
         let storage = own
             .role_storage

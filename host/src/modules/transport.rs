@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abi_stable::prefix_type::WithMetadata;
-use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString};
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 use kozo_abi::ffi::{
     ConnectionParts, PeerView, TransportHostHandle, TransportHostVtable, TransportHostVtableRef,
     TransportModuleRef, TransportParts, readiness,
@@ -48,6 +48,18 @@ pub trait TransportServices: Send + Sync + 'static {
         fd: BorrowedFd<'_>,
         timeout: Option<Duration>,
     ) -> Result<Readiness, String>;
+
+    /// Signs `data` with the key of the node that runs, for the transport's module alone.
+    ///
+    /// # Errors
+    /// Why it is not signed.
+    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Checks such a signature of another node.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), String>;
 
     /// A line of the transport's for the host's own log.
     fn log(&self, level: Level, text: &str);
@@ -134,6 +146,8 @@ pub struct Connection {
     pub stream: OwnedFd,
     /// The other end's address, for people to read.
     pub address: String,
+    /// The node at the other end, as the transport says, which secures the stream by itself then.
+    pub authenticated: Option<String>,
 }
 
 /// One transport. Its methods may be called from several threads at once. Every error is what the
@@ -270,13 +284,13 @@ fn connection(parts: ConnectionParts) -> Result<Connection, String> {
         authenticated,
     } = parts;
     let (stream, address) = (OwnedFd::from(stream), String::from(address));
-    if let ROption::RSome(node) = authenticated {
-        return Err(format!(
-            "the transport says that it has authenticated `{node}` at `{address}` by itself, which this host does not support yet"
-        ));
-    }
+    let authenticated = authenticated.into_option().map(String::from);
     match rustix::net::sockopt::socket_type(&stream) {
-        Ok(SocketType::STREAM) => Ok(Connection { stream, address }),
+        Ok(SocketType::STREAM) => Ok(Connection {
+            stream,
+            address,
+            authenticated,
+        }),
         Ok(_) => Err(format!(
             "the transport handed over a socket to `{address}` that is no stream socket, a fault of its module"
         )),
@@ -305,6 +319,8 @@ const VTABLE: &WithMetadata<TransportHostVtable> = &WithMetadata::new(TransportH
     stopping: Context::stopping,
     wait_readable: Context::wait_readable,
     log: Context::log,
+    sign: Context::sign,
+    verify: Context::verify,
     #[cfg(feature = "next-minor-fixture")]
     next_minor: Context::next_minor,
 });
@@ -414,6 +430,30 @@ impl Context {
         );
     }
 
+    extern "C" fn sign(context: *const (), data: RSlice<'_, u8>) -> RResult<RVec<u8>, RString> {
+        Self::call(context, "sign", host_failed, |services| {
+            match services.sign(data.as_slice()) {
+                Ok(signature) => RResult::ROk(signature.into()),
+                Err(reason) => RResult::RErr(reason.into()),
+            }
+        })
+    }
+
+    extern "C" fn verify(
+        context: *const (),
+        node: RStr<'_>,
+        data: RSlice<'_, u8>,
+        signature: RSlice<'_, u8>,
+    ) -> RResult<(), RString> {
+        Self::call(context, "verify", host_failed, |services| {
+            let (data, signature) = (data.as_slice(), signature.as_slice());
+            match services.verify(node.as_str(), data, signature) {
+                Ok(()) => RResult::ROk(()),
+                Err(reason) => RResult::RErr(reason.into()),
+            }
+        })
+    }
+
     #[cfg(feature = "next-minor-fixture")]
     extern "C" fn next_minor(_context: *const ()) -> u64 {
         1
@@ -427,18 +467,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_with_security_of_its_own_is_refused() {
+    fn what_a_transport_says_of_the_other_end_is_handed_on() {
         let (stream, _other) = UnixStream::pair().unwrap();
         let parts = |authenticated| ConnectionParts {
             stream: OwnedFd::from(stream.try_clone().unwrap()).into(),
             address: "far:1".into(),
             authenticated,
         };
-        assert_eq!(connection(parts(ROption::RNone)).unwrap().address, "far:1");
+        let taken = connection(parts(ROption::RNone)).unwrap();
         assert_eq!(
-            connection(parts(ROption::RSome("far".into()))).unwrap_err(),
-            "the transport says that it has authenticated `far` at `far:1` by itself, which this host does not \
-             support yet"
+            (taken.address.as_str(), taken.authenticated),
+            ("far:1", None)
         );
+        let taken = connection(parts(ROption::RSome("far".into()))).unwrap();
+        assert_eq!(taken.authenticated.as_deref(), Some("far"));
     }
 }

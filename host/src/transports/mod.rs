@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub use acceptor::Acceptor;
 use services::Services;
 
+use crate::auth::attest::Attestor;
 use crate::clock::Moment;
 use crate::config::{self, Network, Problem, Problems};
 use crate::link::Candidate;
@@ -66,11 +67,17 @@ pub struct Transports {
 }
 
 impl Transports {
-    /// Makes the transports of every node.
+    /// Makes the transports of every node. `attestor` signs and verifies for those that secure
+    /// their streams by themselves.
     ///
     /// # Errors
     /// What the transports say about their options, all of it; or a module that does not load.
-    pub fn new(network: &Network, own: &NodeName, registry: &Registry) -> Result<Self, Problems> {
+    pub fn new(
+        network: &Network,
+        own: &NodeName,
+        registry: &Registry,
+        attestor: &Arc<Attestor>,
+    ) -> Result<Self, Problems> {
         let mut transports = Self {
             own: Vec::new(),
             peers: HashMap::new(),
@@ -83,7 +90,7 @@ impl Transports {
                 let Some(options) = &transport.options else {
                     continue;
                 };
-                let made = make(node, transport, options, local, registry);
+                let made = make(node, transport, options, local, registry, attestor);
                 match made.and_then(|made| transports.add(node, transport, options, made)) {
                     Ok(()) => {}
                     Err(reason) => {
@@ -191,12 +198,19 @@ fn make(
     options: &config::ModuleOptions,
     local: bool,
     registry: &Registry,
+    attestor: &Arc<Attestor>,
 ) -> Result<(TransportInstance, Arc<Services>), String> {
     let module = registry
         .load_transport(&transport.module)
         .map_err(|error| error.to_string())?;
-    let services = Services::new(node, &transport.name, &transport.module, local)
-        .map_err(|error| format!("no descriptor is left for its stop signal: {error}"))?;
+    let services = Services::new(
+        node,
+        &transport.name,
+        &transport.module,
+        local,
+        Arc::clone(attestor),
+    )
+    .map_err(|error| format!("no descriptor is left for its stop signal: {error}"))?;
     let instance = module.create(Arc::clone(&services) as _, &encode(options)?)?;
     Ok((instance, services))
 }

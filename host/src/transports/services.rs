@@ -10,7 +10,9 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::TransportState;
+use crate::auth::attest::Attestor;
 use crate::clock::{self, Moment};
+use crate::log::error_text;
 use crate::modules::transport::TransportServices;
 use crate::names::{ModuleName, NodeName, TransportName};
 
@@ -19,6 +21,7 @@ pub(super) struct Services {
     name: TransportName,
     module: ModuleName,
     local: bool,
+    attestor: Arc<Attestor>,
     stopping: AtomicBool,
     /// Readable once the transport is being stopped.
     stop_signal: OwnedFd,
@@ -32,12 +35,14 @@ impl Services {
         name: &TransportName,
         module: &ModuleName,
         local: bool,
+        attestor: Arc<Attestor>,
     ) -> Result<Arc<Self>, Errno> {
         Ok(Arc::new(Self {
             node: node.clone(),
             name: name.clone(),
             module: module.clone(),
             local,
+            attestor,
             stopping: AtomicBool::new(false),
             stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             state: Mutex::new((TransportState::Starting, clock::now())),
@@ -134,6 +139,21 @@ impl TransportServices for Services {
     ) -> Result<Readiness, String> {
         self.wait(Some(fd), time)
             .map_err(|error| format!("waiting for a connection: {error}"))
+    }
+
+    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String> {
+        if !self.local {
+            return Err("only a transport of the node that runs may sign".to_owned());
+        }
+        self.attestor
+            .sign(&self.module, data)
+            .map_err(|error| error_text(&error))
+    }
+
+    fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), String> {
+        self.attestor
+            .verify(&self.module, node, data, signature)
+            .map_err(|error| error_text(&error))
     }
 
     fn log(&self, level: Level, text: &str) {

@@ -8,6 +8,7 @@ use russh::{MethodKind, MethodSet, Preferred, SshId, client, server};
 
 use super::{QUEUE_SLOTS, VERSION_LINE, WINDOW};
 use crate::auth::algorithms::Algorithms;
+use crate::auth::attest::Attestor;
 use crate::auth::identity::{Identity, Trust};
 
 /// The smallest packet that is announced, in bytes; below it the framing costs more than it brings.
@@ -30,7 +31,7 @@ pub struct Endpoint {
     pub(super) server: Arc<server::Config>,
     pub(super) client: Arc<client::Config>,
     /// How much is read from a stream at a time, in bytes.
-    pub(super) chunk: usize,
+    pub(in crate::auth) chunk: usize,
 }
 
 impl Endpoint {
@@ -55,6 +56,14 @@ impl Endpoint {
             trust,
             chunk,
         }
+    }
+
+    /// Signs and verifies for transports that secure their streams by themselves.
+    pub fn attestor(&self) -> Arc<Attestor> {
+        Arc::new(Attestor::new(
+            self.identity.clone(),
+            Arc::clone(&self.trust),
+        ))
     }
 
     /// The same with new keys after each `bytes`, so that tests need not move a gibibyte.

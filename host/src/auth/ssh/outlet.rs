@@ -7,6 +7,7 @@ use bytes::Bytes;
 use russh::{ChannelId, ChannelWriteHalf, Disconnect, client, server};
 
 use super::client::ClientHandler;
+use crate::auth::plain::PlainOutlet;
 use crate::auth::secured::Closed;
 
 /// Queues what is to be sent on a session's one channel.
@@ -19,6 +20,8 @@ pub(in crate::auth) enum Outlet {
     },
     /// This node dialled.
     Client(Arc<Dialled>),
+    /// The transport secures the stream by itself.
+    Plain(PlainOutlet),
 }
 
 /// The two handles that russh gives who dials: one sends bytes, the other closes the channel.
@@ -32,6 +35,7 @@ impl Outlet {
         let sent = match self {
             Self::Server { handle, channel } => handle.data(*channel, bytes).await,
             Self::Client(dialled) => dialled.handle.data(dialled.channel.id(), bytes).await,
+            Self::Plain(outlet) => return outlet.send(bytes).await,
         };
         sent.map_err(|_| Closed)
     }
@@ -54,6 +58,7 @@ impl Outlet {
                     .disconnect(Disconnect::ByApplication, "", "")
                     .await;
             }
+            Self::Plain(outlet) => outlet.close().await,
         }
     }
 }
@@ -63,6 +68,7 @@ impl fmt::Debug for Outlet {
         f.write_str(match self {
             Self::Server { .. } => "Server",
             Self::Client(_) => "Client",
+            Self::Plain(_) => "Plain",
         })
     }
 }

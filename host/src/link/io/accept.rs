@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::PeerLink;
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
 use super::feed::Feed;
 use super::stream::stream;
+use crate::auth::plain;
 use crate::auth::secured::Secured;
-use crate::auth::ssh::{self, AuthError};
+use crate::auth::ssh::{self, AuthError, Endpoint};
 use crate::clock::{self, Moment};
 use crate::link::{Ending, LinkKey, Path};
 use crate::modules::transport::Connection;
@@ -214,16 +216,14 @@ async fn secure(
             Feed::new(link, Arc::clone(&shared.dialling.arrivals))
         }
     };
-    let handshake = ssh::accept(socket, &shared.dialling.endpoint, receiver);
-    let limit = shared.limits.time;
-    let secured = match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(secured)) => Ok(secured),
-        Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error.to_string())),
-        Ok(Err(error)) => Err(Unsecured::Refused(error.to_string())),
-        Err(_) => Err(Unsecured::Refused(format!(
-            "it did not prove who it is within {} s",
-            limit.as_secs_f32()
-        ))),
+    let endpoint = &shared.dialling.endpoint;
+    let secured = match connection.authenticated {
+        // The transport secures the stream by itself: it has said who is there.
+        Some(node) => match endpoint.attestor().peer(&node) {
+            Ok(node) => Ok(plain::open(socket, endpoint, node, receiver)),
+            Err(error) => Err(Unsecured::Refused(error.to_string())),
+        },
+        None => by_ssh(socket, endpoint, shared.limits.time, receiver).await,
     };
     let Some((link, key)) = slot.get() else {
         return secured.map(|_| ());
@@ -243,6 +243,24 @@ async fn secure(
             });
             Err(unsecured)
         }
+    }
+}
+
+async fn by_ssh(
+    socket: UnixStream,
+    endpoint: &Endpoint,
+    limit: Duration,
+    receiver: impl FnOnce(&NodeName) -> Feed + Send + 'static,
+) -> Result<Secured, Unsecured> {
+    let handshake = ssh::accept(socket, endpoint, receiver);
+    match tokio::time::timeout(limit, handshake).await {
+        Ok(Ok(secured)) => Ok(secured),
+        Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error.to_string())),
+        Ok(Err(error)) => Err(Unsecured::Refused(error.to_string())),
+        Err(_) => Err(Unsecured::Refused(format!(
+            "it did not prove who it is within {} s",
+            limit.as_secs_f32()
+        ))),
     }
 }
 

@@ -41,7 +41,15 @@ fn call(listener: &Listener, address: &str) -> UnixStream {
     ours.set_read_timeout(Some(DEADLINE)).unwrap();
     let address = address.to_owned();
     let stream = theirs.into();
-    listener.accept("tcp", Connection { stream, address });
+    let authenticated = None;
+    listener.accept(
+        "tcp",
+        Connection {
+            stream,
+            address,
+            authenticated,
+        },
+    );
     ours
 }
 

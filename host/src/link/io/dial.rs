@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::feed::Feed;
 use super::stream::stream;
 use super::{Arrivals, PeerLink};
+use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, Endpoint};
 use crate::clock;
@@ -77,13 +78,28 @@ pub(super) async fn dial(
             Feed::new(key.map(|key| (link, key)), arrivals)
         }
     };
-    let handshake = ssh::connect(socket, &dialling.endpoint, link.name(), receiver);
-    let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
-        Ok(Ok(secured)) => secured,
-        Ok(Err(error)) => return Err(format!("{address}: {error}")),
-        Err(_) => {
-            let seconds = HANDSHAKE_LIMIT.as_secs();
-            return Err(format!("{address}: no answer within {seconds} s"));
+    let endpoint = &dialling.endpoint;
+    let secured = match connection.authenticated {
+        // The transport secures the stream by itself: it has said who is there.
+        Some(node) if node == link.name().as_str() => {
+            plain::open(socket, endpoint, link.name().clone(), receiver)
+        }
+        Some(node) => {
+            let node = crate::log::printable(&node);
+            return Err(format!(
+                "{address}: the transport says that `{node}` is there"
+            ));
+        }
+        None => {
+            let handshake = ssh::connect(socket, endpoint, link.name(), receiver);
+            match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+                Ok(Ok(secured)) => secured,
+                Ok(Err(error)) => return Err(format!("{address}: {error}")),
+                Err(_) => {
+                    let seconds = HANDSHAKE_LIMIT.as_secs();
+                    return Err(format!("{address}: no answer within {seconds} s"));
+                }
+            }
         }
     };
     let unwanted = || format!("{address}: the link is not wanted any more");

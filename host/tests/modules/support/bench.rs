@@ -190,6 +190,19 @@ impl TransportServices for Bench {
         }
     }
 
+    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String> {
+        self.may_panic("sign");
+        Ok(data.to_vec())
+    }
+
+    fn verify(&self, _node: &str, data: &[u8], signature: &[u8]) -> Result<(), String> {
+        self.may_panic("verify");
+        match data == signature {
+            true => Ok(()),
+            false => Err("not signed".to_owned()),
+        }
+    }
+
     fn log(&self, level: Level, text: &str) {
         self.note(level, text);
     }

@@ -1,0 +1,65 @@
+use super::*;
+
+fn arguments(kind: NewKind, name: &str, path: &Path) -> NewArguments {
+    NewArguments {
+        kind,
+        name: name.to_owned(),
+        path: Some(path.to_owned()),
+        abi_path: None,
+    }
+}
+
+fn error(arguments: &NewArguments) -> String {
+    match new(arguments) {
+        Err(Failure::Other(error)) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_there_already_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    fs::write(&kept, "mine").unwrap();
+    for path in [folder.path(), &kept] {
+        let text = error(&arguments(NewKind::Role, "greeter", path));
+        assert!(
+            text.ends_with("choose another folder with `--path`"),
+            "{text}"
+        );
+    }
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "mine");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_name_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    let text = error(&arguments(NewKind::Transport, "a.b", &path));
+    assert!(
+        text.starts_with("a transport cannot be called `a.b`: '.' may not stand in a name"),
+        "{text}"
+    );
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_folder_without_the_interface_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    let wrong = NewArguments {
+        abi_path: Some(folder.path().to_owned()),
+        ..arguments(NewKind::Role, "greeter", &path)
+    };
+    assert!(error(&wrong).contains("does not hold the crate `kozo-abi`"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_folder_in_a_place_that_is_none_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no/where");
+    let text = error(&arguments(NewKind::Role, "greeter", &path));
+    assert!(text.contains("cannot be made: No such file"), "{text}");
+}

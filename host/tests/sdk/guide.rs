@@ -1,0 +1,91 @@
+//! The guide for authors: every block of it is built, run or loaded.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::scene::Scene;
+use super::toolchain::{NewCrate, check};
+
+/// The blocks of the guide whose first line says this, without that line.
+fn blocks(header: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/modules.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    // Every second part between fences is a block.
+    let blocks = text.split("```").skip(1).step_by(2);
+    let found: Vec<String> = blocks
+        .filter_map(|block| block.split_once('\n'))
+        .filter(|(first, _)| *first == header)
+        .map(|(_, rest)| rest.to_owned())
+        .collect();
+    assert!(!found.is_empty(), "the guide has no block `{header}`");
+    found
+}
+
+fn write(made: &NewCrate, file: &str, text: &str) {
+    std::fs::write(made.folder.join(file), text).unwrap();
+}
+
+#[test]
+fn the_role_of_the_guide_passes_its_test_and_runs() {
+    let folder = TempDir::new().unwrap();
+    let doorbell = NewCrate::new(folder.path(), "role", "doorbell");
+    write(&doorbell, "module.yaml", &blocks("yaml").concat());
+    write(&doorbell, "src/lib.rs", &blocks("rust").concat());
+    let tested = doorbell.cargo(&["test"]);
+    assert!(tested.contains("1 passed; 0 failed"), "{tested}");
+    let modules = folder.path().join("modules");
+    doorbell.install(&modules);
+
+    let mut scene = Scene::new(&["hall"]);
+    for line in blocks("yaml node").concat().lines() {
+        scene.node_option("hall", line);
+    }
+    let file = scene.write();
+    let arguments = ["run", file.to_str().unwrap(), "hall"];
+    let mut hall = Process::start_with(&arguments, &[("KOZOROLEPATH", &modules)]);
+    hall.wait_for("the doorbell", |line| {
+        let message = line["message"].as_str();
+        message.is_some_and(|text| text.contains("rang 0 times so far"))
+    });
+    hall.signal(rustix::process::Signal::TERM);
+    assert_eq!(hall.end().code(), Some(0));
+    assert!(scene.storage("hall").join("hall.doorbell.kozo").exists());
+}
+
+#[test]
+fn the_transports_of_the_guide_build() {
+    let folder = TempDir::new().unwrap();
+    let wire = NewCrate::new(folder.path(), "transport", "wire");
+    write(&wire, "src/lib.rs", &blocks("rust transport").concat());
+    wire.cargo(&["check"]);
+}
+
+#[test]
+fn the_commands_of_the_guide_work() {
+    let folder = TempDir::new().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_kozo")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(program.to_owned()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).unwrap();
+    for block in blocks("sh") {
+        // The versions that are on this machine, as for all crates that are made here.
+        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+        let block = block.replace(
+            "cd doorbell\n",
+            &format!("cd doorbell\ncp {} .\n", lock.display()),
+        );
+        let output = Command::new("sh")
+            .args(["-euc", &block])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .env("CARGO_NET_OFFLINE", "true")
+            .env_remove("CARGO_TARGET_DIR")
+            .output()
+            .unwrap();
+        let said = check(output);
+        assert!(said.contains("Answers the ticks of timers"), "{said}");
+    }
+}

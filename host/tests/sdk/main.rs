@@ -1,0 +1,15 @@
+//! What authors of modules are promised: from an empty folder to a module at work, transports
+//! with security of their own, and that a module's faults stay its own.
+
+#[allow(dead_code, reason = "the tests of whole networks use more of it")]
+#[path = "../network/process.rs"]
+mod process;
+#[allow(dead_code, reason = "the tests of whole networks use more of it")]
+#[path = "../network/scene.rs"]
+mod scene;
+mod toolchain;
+
+mod guide;
+mod hang;
+mod new;
+mod own_security;
