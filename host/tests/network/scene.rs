@@ -176,7 +176,10 @@ impl Scene {
     /// Writes another file beside it.
     pub(crate) fn write_as(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder().join(name);
-        std::fs::write(&path, text).unwrap();
+        // In one step: a daemon that was started before may be reading it.
+        let new = path.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, &path).unwrap();
         path
     }
 
