@@ -41,6 +41,29 @@ fn build_modules() {
     });
 }
 
+/// The folder with the fixture `gate`, which is built once.
+pub(crate) fn gate_folder() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
+    BUILT.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/Cargo.toml"))
+            .args(["-p", "fixture-role-gate", "--target-dir"])
+            .arg(&target)
+            .status()
+            .unwrap();
+        assert!(status.success(), "the fixture does not build");
+    });
+    // Of the fixtures there, only this one is needed.
+    let folder = target.join("gate");
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    std::fs::copy(target.join("debug/libfixture_role_gate.so"), place.path()).unwrap();
+    place.persist(folder.join("libgate.so")).unwrap();
+    folder
+}
+
 /// A network that is being described.
 pub(crate) struct Scene {
     folder: TempDir,
@@ -52,11 +75,14 @@ struct Node {
     name: String,
     key: PrivateKey,
     port: u16,
-    /// Where it listens and is dialled, as options of its transport.
-    addresses: String,
     roles: String,
     more: String,
+    /// The options of its transport, but for the port.
+    tcp: String,
 }
+
+/// The options of a node's transport, but for the port.
+const TCP: &str = "address: 127.0.0.1, bindAddress: 127.0.0.1";
 
 impl Scene {
     /// A network of these nodes, each with a fresh ed25519 key and a port of its own.
@@ -66,9 +92,9 @@ impl Scene {
             name: (*name).to_owned(),
             key: keys::generate(NewKey::Ed25519, name).unwrap(),
             port: kozo_abi::bench::reserve_port().unwrap(),
-            addresses: "address: 127.0.0.1, bindAddress: 127.0.0.1".to_owned(),
             roles: String::new(),
             more: String::new(),
+            tcp: TCP.to_owned(),
         });
         let scene = Self {
             folder: TempDir::new().unwrap(),
@@ -115,8 +141,23 @@ impl Scene {
 
     /// Makes a node listen on all addresses of its machine, and be dialled at this one.
     pub(crate) fn address(&mut self, node: &str, address: &str) -> &mut Self {
-        self.node_mut(node).addresses = format!("address: {address}");
+        self.tcp(node, &format!("address: {address}"))
+    }
+
+    /// Gives a node's transport these options, in YAML's flow style, instead of the usual ones.
+    pub(crate) fn tcp(&mut self, node: &str, options: &str) -> &mut Self {
+        options.clone_into(&mut self.node_mut(node).tcp);
         self
+    }
+
+    /// A node's private key.
+    pub(crate) fn key(&self, node: &str) -> &PrivateKey {
+        &self.node(node).key
+    }
+
+    /// The names of all nodes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.name.as_str())
     }
 
     /// The port that a node listens on.
@@ -161,9 +202,9 @@ impl Scene {
             if !node.roles.is_empty() {
                 writeln!(text, "    roles:\n{}", node.roles).unwrap();
             }
-            let (port, addresses) = (node.port, &node.addresses);
+            let (port, tcp) = (node.port, &node.tcp);
             writeln!(text, "    transports:").unwrap();
-            writeln!(text, "      tcp: {{{addresses}, port: {port}}}").unwrap();
+            writeln!(text, "      tcp: {{{tcp}, port: {port}}}").unwrap();
         }
         text + &self.options
     }
@@ -210,4 +251,13 @@ pub(crate) fn start(file: &Path, node: &str) -> Process {
 
 fn control_of(file: &Path, node: &str) -> PathBuf {
     file.with_file_name(format!("{node}.sock"))
+}
+
+/// The same with a role path in the environment.
+pub(crate) fn start_with_roles(file: &Path, node: &str, roles: &Path) -> Process {
+    let control = control_of(file, node);
+    let words = [file.as_os_str(), node.as_ref(), control.as_os_str()];
+    let [file, node, control] = words.map(|word| word.to_str().unwrap());
+    let variables = [("KOZOROLEPATH", roles)];
+    Process::start_with(&["run", file, node, "--control", control], &variables)
 }

@@ -2,6 +2,7 @@
 //! peer is at the other end.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,16 +20,21 @@ use crate::link::{Ending, LinkKey, Path};
 use crate::modules::transport::Connection;
 use crate::names::NodeName;
 
+/// The leading bits of an IPv6 address that one network has: whoever has one address has them all.
+const IPV6_NETWORK: u32 = 64;
+
 /// How often at most the log tells of connections that were turned away.
 const TURNED_AWAY_LOG: Duration = Duration::from_secs(10);
 
-/// How many connections that have not proven who they are there may be.
+/// How many connections that have not proven who they are there may be, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptLimits {
-    /// In all.
+    /// In all. Default: 64.
     pub total: usize,
-    /// From one address.
+    /// From one IPv4 address, or from one IPv6 network of 64 bits. Default: 8.
     pub per_address: usize,
+    /// Until they have proven who they are. Default: 30 seconds.
+    pub time: Duration,
 }
 
 impl Default for AcceptLimits {
@@ -36,6 +42,7 @@ impl Default for AcceptLimits {
         Self {
             total: 64,
             per_address: 8,
+            time: HANDSHAKE_LIMIT,
         }
     }
 }
@@ -140,7 +147,7 @@ impl Listener {
     /// Takes a connection that came over the transport of this name. Must be called on the
     /// runtime.
     pub fn accept(&self, transport: &str, connection: Connection) {
-        let host = host_of(&connection.address).to_owned();
+        let host = host_of(&connection.address);
         let Some(place) = Place::take(&self.shared, host) else {
             self.shared.turn_away(transport, &connection.address);
             return;
@@ -208,13 +215,14 @@ async fn secure(
         }
     };
     let handshake = ssh::accept(socket, &shared.dialling.endpoint, receiver);
-    let secured = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+    let limit = shared.limits.time;
+    let secured = match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
         Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error.to_string())),
         Ok(Err(error)) => Err(Unsecured::Refused(error.to_string())),
         Err(_) => Err(Unsecured::Refused(format!(
             "it did not prove who it is within {} s",
-            HANDSHAKE_LIMIT.as_secs()
+            limit.as_secs_f32()
         ))),
     };
     let Some((link, key)) = slot.get() else {
@@ -238,9 +246,21 @@ async fn secure(
     }
 }
 
-/// The address without its port, so that one machine counts as one.
-fn host_of(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(host, _)| host)
+/// What a machine counts as: its address without the port, or its IPv6 network. Addresses that
+/// are neither, such as those of Bluetooth, stand for themselves.
+fn host_of(address: &str) -> String {
+    match address
+        .parse()
+        .map(|address: SocketAddr| address.ip().to_canonical())
+    {
+        Ok(IpAddr::V4(host)) => host.to_string(),
+        Ok(IpAddr::V6(host)) => {
+            let network =
+                host.to_bits() >> (u128::BITS - IPV6_NETWORK) << (u128::BITS - IPV6_NETWORK);
+            format!("{}/{IPV6_NETWORK}", Ipv6Addr::from_bits(network))
+        }
+        Err(_) => address.to_owned(),
+    }
 }
 
 /// A place among the connections that have not proven who they are.
@@ -284,3 +304,7 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "accept_tests.rs"]
+mod tests;
