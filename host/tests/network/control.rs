@@ -313,9 +313,13 @@ fn garbage_endless_lines_and_silent_crowds_on_the_socket_do_no_harm() {
     // An endless line is cut off.
     let mut endless = connect();
     let refused = (0..100_000).find_map(|_| endless.write_all(&[b'x'; 4096]).err());
-    assert_eq!(
-        refused.map(|error| error.kind()),
-        Some(ErrorKind::BrokenPipe)
+    let refused = refused.map(|error| error.kind());
+    assert!(
+        matches!(
+            refused,
+            Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+        ),
+        "{refused:?}"
     );
     // A crowd that says nothing: those over the limit are closed at once, the others in time.
     let mut crowd: Vec<_> = (0..100).map(|_| connect()).collect();

@@ -217,10 +217,10 @@ impl Scene {
     /// Writes another file beside it.
     pub(crate) fn write_as(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder().join(name);
-        // A daemon that was started a moment ago may be reading it: it is never written twice.
-        if std::fs::read_to_string(&path).ok().as_deref() != Some(text) {
-            std::fs::write(&path, text).unwrap();
-        }
+        // In one step: a daemon that was started before may be reading it.
+        let new = path.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, &path).unwrap();
         path
     }
 
@@ -255,6 +255,9 @@ fn control_of(file: &Path, node: &str) -> PathBuf {
 
 /// The same with a role path in the environment.
 pub(crate) fn start_with_roles(file: &Path, node: &str, roles: &Path) -> Process {
+    let control = control_of(file, node);
+    let words = [file.as_os_str(), node.as_ref(), control.as_os_str()];
+    let [file, node, control] = words.map(|word| word.to_str().unwrap());
     let variables = [("KOZOROLEPATH", roles)];
-    Process::start_with(&["run", file.to_str().unwrap(), node], &variables)
+    Process::start_with(&["run", file, node, "--control", control], &variables)
 }
