@@ -225,11 +225,14 @@ fn a_frame_that_breaks_the_protocol_ends_the_link_and_the_log_says_why() {
     house.is_well();
 }
 
+/// What is made of a good hello.
+type Change<'a> = &'a dyn Fn(&mut Hello);
+
 #[test]
 fn a_hello_that_is_not_true_ends_the_link() {
     let mut house = House::new();
     let wanted = vec![Interest::default(); MAX_INTERESTS + 1];
-    let cases: [(&str, &dyn Fn(&mut Hello)); 5] = [
+    let cases: [(&str, Change<'_>); 5] = [
         ("it calls itself \"scribe\" in its hello", &|hello| {
             hello.node = "scribe".to_owned()
         }),
