@@ -24,6 +24,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         network,
         node,
         registry,
+        control: arguments.control.clone(),
     })
     .map_err(|error| match error {
         StartError::Config(problems) => Failure::Report(problems),

@@ -1,15 +1,16 @@
 //! What the host does for one transport.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kozo_abi::{Level, Readiness};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
-use crate::clock;
+use super::TransportState;
+use crate::clock::{self, Moment};
 use crate::modules::transport::TransportServices;
 use crate::names::{ModuleName, NodeName, TransportName};
 
@@ -21,6 +22,8 @@ pub(super) struct Services {
     stopping: AtomicBool,
     /// Readable once the transport is being stopped.
     stop_signal: OwnedFd,
+    /// How the transport is, and since when.
+    state: Mutex<(TransportState, Moment)>,
 }
 
 impl Services {
@@ -37,6 +40,7 @@ impl Services {
             local,
             stopping: AtomicBool::new(false),
             stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            state: Mutex::new((TransportState::Starting, clock::now())),
         }))
     }
 
@@ -49,6 +53,25 @@ impl Services {
     /// Sleeps; false when the transport is being stopped.
     pub(super) fn sleep(&self, time: Duration) -> bool {
         matches!(self.wait(None, Some(time)), Ok(Readiness::TimedOut))
+    }
+
+    /// How the transport is, and since when.
+    pub(super) fn state(&self) -> (TransportState, Moment) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_state(&self, state: TransportState) {
+        let mut present = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if present.0 != state {
+            *present = (state, clock::now());
+        }
+    }
+
+    pub(super) fn module_name(&self) -> &ModuleName {
+        &self.module
     }
 
     /// A fault of the transport, for the log.

@@ -257,7 +257,7 @@ fn a_role_path_comes_before_the_shipped_modules_and_the_log_says_what_it_hides()
     let nearer = scene.folder().join("roles");
     std::fs::create_dir(&nearer).unwrap();
     std::fs::copy(gate_folder().join("libgate.so"), nearer.join("libgate.so")).unwrap();
-    scene.root_option("rolePath: roles");
+    scene.option("rolePath", "roles");
     let mut by_file = scene.start("hall");
     by_file.wait_for_text("kozo", "started");
     drop(by_file);

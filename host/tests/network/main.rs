@@ -7,11 +7,13 @@ mod scene;
 mod ssh;
 
 mod addresses;
+mod control;
 mod foreign;
 mod injecting;
 mod local;
 mod logger;
 mod messages;
+mod network_changes;
 mod options;
 mod policies;
 mod refusals;

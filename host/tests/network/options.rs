@@ -31,8 +31,8 @@ fn an_override_holds_for_its_node_alone() {
 fn cipher_and_hmac_leave_nothing_else_to_choose() {
     let mut scene = Scene::new(&["clock", "guest"]);
     scene
-        .root_option("cipher: aes256-ctr")
-        .root_option("hmac: hmac-sha1");
+        .option("cipher", "aes256-ctr")
+        .option("hmac", "hmac-sha1");
     let mut clock = scene.start("clock");
     clock.wait_for_text("transport", "listening");
     let (port, key) = (scene.port("clock"), scene.key_path("guest"));
@@ -110,7 +110,7 @@ fn a_full_inbox_drops_the_oldest() {
 fn a_full_queue_drops_the_oldest_and_the_receiver_is_told_how_many_it_missed() {
     let mut scene = Scene::new(&["sender", "scribe"]);
     let port = Injector::on(&mut scene, "sender");
-    scene.root_option("outgoingQueueLength: 5");
+    scene.option("outgoingQueueLength", "5");
     scene.role("scribe", "logger", "{file: scribe.log, flushEvery: 1}");
     let mut sender = scene.start("sender");
     let mut scribe = scene.start("scribe");

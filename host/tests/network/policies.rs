@@ -50,7 +50,7 @@ fn messages_flow_unless_one_of_the_two_policies_is_never() {
 fn a_link_on_demand_waits_for_a_message_ends_when_idle_and_comes_back() {
     let mut scene = Scene::new(&["sender", "steady", "quiet"]);
     let port = Injector::on(&mut scene, "sender");
-    scene.root_option("idleTimeout: 0.3");
+    scene.option("idleTimeout", "0.3");
     for node in ["steady", "quiet"] {
         scene.role(
             node,
@@ -83,7 +83,7 @@ fn a_role_whose_module_the_sender_lacks_is_dialled_for_any_message_until_it_says
     let mut scene = Scene::new(&["sender", "hall"]);
     let port = Injector::on(&mut scene, "sender");
     scene.role("hall", "gate", "{}");
-    scene.root_option("idleTimeout: 0.3");
+    scene.option("idleTimeout", "0.3");
     scene.node_option("hall", "othersToSelfConnectPolicy: ondemand");
     scene.node_option("hall", "selfToOthersConnectPolicy: never");
     let file = scene.write();

@@ -34,12 +34,27 @@ struct Lines {
 impl Process {
     /// Starts `kozo` with these arguments; its log is JSON.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_with(arguments, &[])
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_kozo")), arguments, &[])
     }
 
     /// The same, with these environment variables.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kozo"))
+        Self::spawn(
+            Command::new(env!("CARGO_BIN_EXE_kozo")),
+            arguments,
+            variables,
+        )
+    }
+
+    /// Starts it through another program, such as `nsenter`, which becomes it.
+    pub(crate) fn start_through(program: &str, words: &[&str], arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(words).arg(env!("CARGO_BIN_EXE_kozo"));
+        Self::spawn(command, arguments, &[])
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
+        let mut child = command
             .env_remove("KOZOROLEPATH")
             .env_remove("KOZOTRANSPORTPATH")
             .env_remove("KOZOIMPORTPATH")

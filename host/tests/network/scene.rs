@@ -77,6 +77,7 @@ struct Node {
     port: u16,
     roles: String,
     more: String,
+    /// The options of its transport, but for the port.
     tcp: String,
 }
 
@@ -124,15 +125,28 @@ impl Scene {
         self
     }
 
-    /// Gives a node's transport these options, in YAML's flow style, instead of the usual ones.
-    pub(crate) fn tcp(&mut self, node: &str, options: &str) -> &mut Self {
-        options.clone_into(&mut self.node_mut(node).tcp);
+    /// Sets an option of the whole network, in place of what the scene has for it.
+    pub(crate) fn option(&mut self, name: &str, value: &str) -> &mut Self {
+        let other = |line: &&str| !line.starts_with(&format!("{name}:"));
+        let mut kept: String = self
+            .options
+            .lines()
+            .filter(other)
+            .flat_map(|l| [l, "\n"])
+            .collect();
+        writeln!(kept, "{name}: {value}").unwrap();
+        self.options = kept;
         self
     }
 
-    /// Adds a line to the root of the file, such as `idleTimeout: 1`.
-    pub(crate) fn root_option(&mut self, line: &str) -> &mut Self {
-        writeln!(self.options, "{line}").unwrap();
+    /// Makes a node listen on all addresses of its machine, and be dialled at this one.
+    pub(crate) fn address(&mut self, node: &str, address: &str) -> &mut Self {
+        self.tcp(node, &format!("address: {address}"))
+    }
+
+    /// Gives a node's transport these options, in YAML's flow style, instead of the usual ones.
+    pub(crate) fn tcp(&mut self, node: &str, options: &str) -> &mut Self {
+        options.clone_into(&mut self.node_mut(node).tcp);
         self
     }
 
@@ -161,6 +175,11 @@ impl Scene {
         self.folder().join(format!("{node}-storage"))
     }
 
+    /// Where a node's control socket is.
+    pub(crate) fn control(&self, node: &str) -> PathBuf {
+        control_of(&self.folder().join("kozo.yml"), node)
+    }
+
     /// The file's text.
     pub(crate) fn text(&self) -> String {
         let mut text = "system:\n".to_owned();
@@ -183,9 +202,9 @@ impl Scene {
             if !node.roles.is_empty() {
                 writeln!(text, "    roles:\n{}", node.roles).unwrap();
             }
-            let port = node.port;
+            let (port, tcp) = (node.port, &node.tcp);
             writeln!(text, "    transports:").unwrap();
-            writeln!(text, "      tcp: {{{}, port: {port}}}", node.tcp).unwrap();
+            writeln!(text, "      tcp: {{{tcp}, port: {port}}}").unwrap();
         }
         text + &self.options
     }
@@ -222,9 +241,16 @@ impl Scene {
     }
 }
 
-/// Starts a node's daemon with a file.
+/// Starts a node's daemon with a file. Its control socket is beside the file.
 pub(crate) fn start(file: &Path, node: &str) -> Process {
-    Process::start(&["run", file.to_str().unwrap(), node])
+    let control = control_of(file, node);
+    let words = [file.as_os_str(), node.as_ref(), control.as_os_str()];
+    let [file, node, control] = words.map(|word| word.to_str().unwrap());
+    Process::start(&["run", file, node, "--control", control])
+}
+
+fn control_of(file: &Path, node: &str) -> PathBuf {
+    file.with_file_name(format!("{node}.sock"))
 }
 
 /// The same with a role path in the environment.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::stream::stream;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, AuthError};
 use crate::clock::{self, Moment};
-use crate::link::{LinkKey, Path};
+use crate::link::{Ending, LinkKey, Path};
 use crate::modules::transport::Connection;
 use crate::names::NodeName;
 
@@ -61,6 +62,19 @@ struct Shared {
     limits: AcceptLimits,
     unproven: Mutex<HashMap<String, usize>>,
     turned_away: Mutex<TurnedAway>,
+    refused: AtomicU64,
+}
+
+/// What became of the connections that others made and that became no links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptCounts {
+    /// Connections whose other end has not said who it is yet.
+    pub unproven: usize,
+    /// Connections that were closed at once, since there were too many of those.
+    pub turned_away: u64,
+    /// Connections that were closed since the other end did not prove that it is a node of the
+    /// network.
+    pub refused: u64,
 }
 
 /// Connections that were closed at once because too many others had not proven who they are.
@@ -106,7 +120,27 @@ impl Listener {
                 limits,
                 unproven,
                 turned_away,
+                refused: AtomicU64::new(0),
             }),
+        }
+    }
+
+    /// What became of connections that became no links.
+    pub fn counts(&self) -> AcceptCounts {
+        let unproven = self
+            .shared
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        AcceptCounts {
+            unproven: unproven.values().sum(),
+            turned_away: self
+                .shared
+                .turned_away
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .count,
+            refused: self.shared.refused.load(Ordering::Relaxed),
         }
     }
 
@@ -127,9 +161,12 @@ impl Listener {
                 Err(Unsecured::Abandoned(reason)) => tracing::debug!(
                     target: "link", transport, address, reason, "a connection came to nothing",
                 ),
-                Err(Unsecured::Refused(reason)) => tracing::info!(
-                    target: "link", transport, address, reason, "refused a connection",
-                ),
+                Err(Unsecured::Refused(reason)) => {
+                    shared.refused.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!(
+                        target: "link", transport, address, reason, "refused a connection",
+                    );
+                }
             }
             drop(place);
         });
@@ -201,7 +238,9 @@ async fn secure(
         }
         Err(unsecured) => {
             let now = clock::now();
-            link.change(now, |peer| peer.closed(*key, unsecured.reason(), now));
+            link.change(now, |peer| {
+                peer.closed(*key, Ending::Fault, unsecured.reason(), now);
+            });
             Err(unsecured)
         }
     }
