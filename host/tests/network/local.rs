@@ -198,39 +198,55 @@ fn a_storage_folder_that_cannot_be_is_refused_at_the_start() {
     );
 }
 
+/// A disk of one page, gone when dropped.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    /// None when this user may not mount it.
+    fn mount(folder: &'a Path) -> Option<Self> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4k,mode=0700", "tmpfs"])
+            .arg(folder)
+            .output();
+        let done = mounted.is_ok_and(|output| output.status.success());
+        done.then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        // Lazily: a daemon that is being killed may still use it.
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).output();
+    }
+}
+
 #[test]
 fn a_storage_folder_on_a_full_disk_costs_the_role_its_memory_and_nothing_else() {
     let mut scene = Scene::new(&["clock"]);
     scene.role("clock", "cuckoo", "{}");
     scene.role("clock", "timer", "{tick: 0.1}");
-    let disk = scene.storage("clock");
-    std::fs::create_dir(&disk).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4k,mode=0700", "tmpfs"])
-        .arg(&disk)
-        .output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
+    let folder = scene.storage("clock");
+    std::fs::create_dir(&folder).unwrap();
+    let Some(_disk) = SmallDisk::mount(&folder) else {
         eprintln!("skipped: this user may not mount a small disk");
         return;
-    }
+    };
     // The one page that it has is taken.
-    let filled = std::fs::write(disk.join("filler"), vec![0; 4096]);
+    std::fs::write(folder.join("filler"), vec![0; 4096]).unwrap();
     let mut clock = scene.start("clock");
     let failed = clock.wait_for("storing fails", |line| {
         line["message"]
             .as_str()
             .is_some_and(|text| text.contains("No space left"))
     });
+    let text = failed["message"].as_str().unwrap();
+    assert!(text.contains("clock.cuckoo.kozo"), "{text}");
     clock.wait_for_text("role", "Cuckoo!");
-    std::fs::remove_file(disk.join("filler")).unwrap();
-    let stored = wait_until("there is room, and it stores again", || {
-        disk.join("clock.cuckoo.kozo").exists().then_some(())
+    std::fs::remove_file(folder.join("filler")).unwrap();
+    wait_until("there is room, and it stores again", || {
+        folder.join("clock.cuckoo.kozo").exists().then_some(())
     });
     clock.kill();
-    let unmounted = Command::new("umount").arg(&disk).status().unwrap();
-    assert!(unmounted.success() && filled.is_ok());
-    let ((), text) = (stored, failed["message"].as_str().unwrap());
-    assert!(text.contains("clock.cuckoo.kozo"), "{text}");
 }
 
 #[test]
