@@ -30,8 +30,8 @@ struct Options {
     quiet: f64,
     record: Option<PathBuf>,
     // Only the interest refers to it.
-    #[serde(rename = "role")]
-    _role: String,
+    #[serde(rename = "from")]
+    _from: String,
 }
 
 struct Sink {
