@@ -40,6 +40,8 @@ struct Sink {
     quiet: Duration,
     record: Option<BufWriter<File>>,
     tally: Tally,
+    /// When this life of the role began.
+    life: u64,
     reported: u64,
 }
 
@@ -54,6 +56,7 @@ impl Role for Sink {
             quiet: Duration::try_from_secs_f64(options.quiet)?,
             record: options.record.map(open).transpose()?.map(BufWriter::new),
             tally: Tally::default(),
+            life: clock(),
             reported: 0,
         })
     }
@@ -101,7 +104,8 @@ impl Sink {
         };
         if let Some(record) = &mut self.record {
             let node = message.sender_node();
-            writeln!(record, "{node} {} {}", stamp.run, stamp.sequence)?;
+            let life = self.life;
+            writeln!(record, "{life} {node} {} {}", stamp.run, stamp.sequence)?;
         }
         self.tally.count(stamp, now);
         Ok(())

@@ -1,6 +1,7 @@
 //! Sends numbered events `numbered`, for benchmarks and chaos tests.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ struct Options {
     interval: f64,
     paced: bool,
     done: Option<PathBuf>,
+    halt: Option<PathBuf>,
+    record: Option<PathBuf>,
 }
 
 struct Source {
@@ -38,19 +41,24 @@ struct Source {
     run: u64,
     sent: u64,
     told: bool,
+    halted: bool,
+    record: Option<File>,
 }
 
 impl Role for Source {
     type Options = Options;
 
     fn new(options: Options, _host: &RoleHost) -> Result<Self, Error> {
+        let open = |path: &PathBuf| OpenOptions::new().create(true).append(true).open(path);
         Ok(Self {
+            record: options.record.as_ref().map(open).transpose()?,
             interval: Duration::try_from_secs_f64(options.interval)?,
             payload: Payload::new(options.size),
             options,
             run: clock(),
             sent: 0,
             told: false,
+            halted: false,
         })
     }
 
@@ -63,6 +71,8 @@ impl Role for Source {
             self.options.go = None;
         }
         for _ in 0..BATCH {
+            let slow = !self.interval.is_zero();
+            self.halted |= slow && self.options.halt.as_ref().is_some_and(|halt| halt.exists());
             if self.is_done() {
                 self.tell()?;
                 host.sleep(REST);
@@ -71,7 +81,7 @@ impl Role for Source {
             if !self.send(host)? {
                 return Ok(());
             }
-            if !self.interval.is_zero() && !host.sleep(self.interval) {
+            if slow && !host.sleep(self.interval) {
                 return Ok(());
             }
         }
@@ -81,7 +91,7 @@ impl Role for Source {
 
 impl Source {
     fn is_done(&self) -> bool {
-        self.options.count > 0 && self.sent >= self.options.count
+        self.halted || self.options.count > 0 && self.sent >= self.options.count
     }
 
     /// False: there was no room in time.
@@ -98,6 +108,9 @@ impl Source {
         match event.send_bytes(self.payload.stamped(stamp)) {
             Ok(()) => {
                 self.sent += 1;
+                if let Some(record) = &mut self.record {
+                    writeln!(record, "{} {} {}", stamp.run, stamp.sequence, stamp.sent)?;
+                }
                 Ok(true)
             }
             Err(SendError::NoRoom) => Ok(false),
