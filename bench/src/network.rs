@@ -85,10 +85,13 @@ impl Network {
         self.nodes[node].port
     }
 
-    /// Starts a node's daemon.
+    /// Starts a node's daemon. The first start writes the file: what is described later does not
+    /// count, and no daemon reads a file that is being written.
     pub(crate) fn start(&self, node: usize) -> Result<Daemon, Failure> {
         let file = self.path("kozo.yml");
-        std::fs::write(&file, self.text()?)?;
+        if !file.exists() {
+            std::fs::write(&file, self.text()?)?;
+        }
         Daemon::start(&file, &self.nodes[node].name)
     }
 
