@@ -313,14 +313,9 @@ fn garbage_endless_lines_and_silent_crowds_on_the_socket_do_no_harm() {
     // An endless line is cut off.
     let mut endless = connect();
     let refused = (0..100_000).find_map(|_| endless.write_all(&[b'x'; 4096]).err());
-    let refused = refused.map(|error| error.kind());
-    assert!(
-        matches!(
-            refused,
-            Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
-        ),
-        "{refused:?}"
-    );
+    // Which of the two depends on whether the daemon had read all that came.
+    let kinds = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
+    assert!(refused.is_some_and(|error| kinds.contains(&error.kind())));
     // A crowd that says nothing: those over the limit are closed at once, the others in time.
     let mut crowd: Vec<_> = (0..100).map(|_| connect()).collect();
     for stream in &mut crowd {

@@ -131,7 +131,10 @@ fn a_full_disk_is_said_once_and_keeps_nothing_else_from_working() {
     assert_eq!(daemon.count("\"ERROR\""), 1);
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.end().code(), Some(0));
-    assert!(daemon.has_said("lines of the log that are lost: 5"));
+    daemon.wait_for_any("what is lost", |line| {
+        line.to_string()
+            .contains("lines of the log that are lost: 5")
+    });
 }
 
 #[test]

@@ -123,5 +123,5 @@ fn a_key_that_is_not_the_nodes_keeps_the_daemon_from_starting() {
         .replace(&clocks, &scene.key_path("scribe").display().to_string());
     let mut daemon: Process = start(&scene.write_as("swapped.yml", &swapped), "clock");
     assert_eq!(daemon.end().code(), Some(5));
-    assert!(daemon.has_said("publicKey"));
+    daemon.wait_for("the reason", |line| line.to_string().contains("publicKey"));
 }
