@@ -5,6 +5,7 @@ mod cost;
 mod fan_out;
 mod floor;
 mod latency;
+mod outage;
 mod stream;
 mod throughput;
 
@@ -76,5 +77,10 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         name: "cost",
         about: "memory and processor time, idle and with fifty links",
         run: cost::run,
+    },
+    Measurement {
+        name: "outage",
+        about: "memory with a full queue for a peer that is away",
+        run: outage::run,
     },
 ];
