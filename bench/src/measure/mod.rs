@@ -70,7 +70,7 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
     },
     Measurement {
         name: "connect",
-        about: "the time to a link, at start and after a reset",
+        about: "the time to a link, at start and after a cut",
         run: connect::run,
     },
     Measurement {
