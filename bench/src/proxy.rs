@@ -1,11 +1,8 @@
-//! A TCP proxy on the loopback interface whose connections can be reset: the fault that a link
-//! meets most, made on purpose.
+//! A TCP proxy on the loopback interface whose connections can be cut, on purpose.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-
-use rustix::net::sockopt::set_socket_linger;
 
 /// Leads from a port of its own to another one, for as long as the program runs.
 pub(crate) struct Proxy {
@@ -39,13 +36,10 @@ impl Proxy {
         self.address
     }
 
-    /// Resets all its connections, in both directions.
-    pub(crate) fn reset(&self) {
+    /// Cuts all its connections: both ends see them end at once.
+    pub(crate) fn cut(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for end in open.drain(..).flatten() {
-            // With no time to linger, closing sends a reset. The threads that copy hold
-            // descriptors of their own, so the reset goes out once they have let go, too.
-            let _ = set_socket_linger(&end, Some(std::time::Duration::ZERO));
             let _ = end.shutdown(Shutdown::Both);
         }
     }

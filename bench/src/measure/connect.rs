@@ -1,4 +1,4 @@
-//! How long a link takes to come about: when both daemons are there, and after a reset.
+//! How long a link takes to come about: when both daemons are there, and after a cut.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use crate::network::Network;
 use crate::proxy::Proxy;
 use crate::report::Report;
 
-/// How many pairs of nodes there are: their links are reset in turns.
+/// How many pairs of nodes there are: their links are cut in turns.
 const PAIRS: usize = 10;
 
-/// How long a link stands before it is reset. One that stood for less than ten seconds is not
+/// How long a link stands before it is cut. One that stood for less than ten seconds is not
 /// dialled again at once more than once: that is the back-off's business, not measured here.
 const STANDS: Duration = Duration::from_secs(11);
 
@@ -66,16 +66,16 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         for (other, proxy) in others.iter().zip(&proxies) {
             other.forget();
             hub.forget();
-            let reset = Instant::now();
-            proxy.reset();
+            let cut = Instant::now();
+            proxy.cut();
             // Messages flow when both have the other's hello.
             let up = hub.wait_for_link()?.max(other.wait_for_link()?);
-            delays.push(millis(up - reset));
+            delays.push(millis(up - cut));
         }
     }
     delays.sort_by(f64::total_cmp);
     let limits = format!(
-        "{} resets of links that stood for {} s",
+        "{} cuts of links that stood for {} s",
         delays.len(),
         STANDS.as_secs()
     );

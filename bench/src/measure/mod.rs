@@ -5,6 +5,7 @@ mod cost;
 mod fan_out;
 mod floor;
 mod latency;
+mod outage;
 mod stream;
 mod throughput;
 
@@ -69,12 +70,17 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
     },
     Measurement {
         name: "connect",
-        about: "the time to a link, at start and after a reset",
+        about: "the time to a link, at start and after a cut",
         run: connect::run,
     },
     Measurement {
         name: "cost",
         about: "memory and processor time, idle and with fifty links",
         run: cost::run,
+    },
+    Measurement {
+        name: "outage",
+        about: "memory with a full queue for a peer that is away",
+        run: outage::run,
     },
 ];
