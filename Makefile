@@ -27,6 +27,14 @@ test: ## build everything for tests, and run them
 	cargo build --workspace
 	cargo test --workspace
 
+# Which measurements (`BENCH="latency connect"`; empty: all), and with which options (`--quick`).
+BENCH ?=
+
+.PHONY: bench
+bench: ## measure latency, throughput, reconnecting, memory (BENCH="latency": only that)
+	cargo build --release --workspace
+	$(TARGET)/release/kozo-bench --json $(TARGET)/bench.json $(BENCH)
+
 .PHONY: check
 check: check-format check-lints check-dependencies ## check format, lints and dependencies
 

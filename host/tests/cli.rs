@@ -137,7 +137,9 @@ fn help_and_version_go_to_the_standard_output() {
         version.stdout,
         concat!("kozo ", env!("CARGO_PKG_VERSION"), "\n")
     );
-    let commands = ["run", "check", "keygen", "modules", "demo"];
+    let commands = [
+        "run", "check", "keygen", "modules", "status", "why", "roles", "demo",
+    ];
     let main = kozo(["--help"]).succeeds();
     for command in commands {
         assert!(main.stdout.contains(&format!("  {command} ")), "{command}");

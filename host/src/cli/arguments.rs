@@ -81,6 +81,15 @@ pub(super) enum Command {
     /// List the role and transport modules of this machine, or describe one
     #[command(after_help = EXIT_CODES)]
     Modules(ModulesArguments),
+    /// Show what the node on this machine does: its roles, links and transports
+    #[command(after_help = EXIT_CODES)]
+    Status(StatusArguments),
+    /// Say why there is a link with another node, or none
+    #[command(after_help = EXIT_CODES)]
+    Why(WhyArguments),
+    /// Act on roles of the node on this machine
+    #[command(after_help = EXIT_CODES)]
+    Roles(RolesArguments),
     /// Make the crate of a new role or transport, which builds and loads as it is
     #[command(after_help = EXIT_CODES)]
     New(NewArguments),
@@ -99,6 +108,68 @@ pub(super) struct RunArguments {
     /// End when the program with this number, which started this one, ends
     #[arg(long, hide = true, value_name = "PID")]
     pub(super) end_with_parent: Option<u32>,
+    /// Where to put the control socket [default: NODE.sock in the first of $RUNTIME_DIRECTORY,
+    /// /run/kozo, $XDG_RUNTIME_DIR/kozo and /tmp/kozo-UID that can be used]
+    #[arg(long, value_name = "PATH")]
+    pub(super) control: Option<PathBuf>,
+}
+
+/// Which daemon to ask.
+#[derive(Debug, Args)]
+pub(super) struct DaemonArguments {
+    /// The control socket of the daemon to ask [default: looked for where daemons put it]
+    #[arg(long, value_name = "PATH")]
+    pub(super) control: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// The node; needed where several run on this machine
+    #[arg(value_parser = NodeName::new)]
+    pub(super) node: Option<NodeName>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhyArguments {
+    /// The other node
+    #[arg(value_parser = NodeName::new)]
+    pub(super) peer: NodeName,
+    /// The node on this machine; needed where several run on it
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) node: Option<NodeName>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RolesArguments {
+    #[command(subcommand)]
+    pub(super) command: RolesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RolesCommand {
+    /// Restart a role, from the present file of its module
+    Restart(RestartArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestartArguments {
+    /// The role
+    pub(super) role: String,
+    /// The node on this machine; needed where several run on it
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) node: Option<NodeName>,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArguments,
 }
 
 #[derive(Debug, Args)]

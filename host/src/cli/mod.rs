@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! ```text
-//! words ──arguments──▶ Command ──▶ run, check, keygen, modules, new, demo ──▶ Failure ──▶ exit code
+//! words ──arguments──▶ Command ──▶ run, check, status, demo, … ──▶ Failure ──▶ exit code
 //! ```
 //!
 //! Commands print what they were asked for to the standard output, through [`output`]. What keeps
@@ -17,7 +17,12 @@ mod modules;
 mod new;
 mod output;
 mod prepare;
+mod reach;
+mod roles;
 mod run;
+mod status;
+mod text;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -46,6 +51,9 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(arguments) => check::check(&arguments),
         Command::Keygen(arguments) => keygen::keygen(&arguments),
         Command::Modules(arguments) => modules::modules(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Why(arguments) => why::why(&arguments),
+        Command::Roles(arguments) => roles::roles(&arguments),
         Command::New(arguments) => new::new(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments, &log.filter),
     }

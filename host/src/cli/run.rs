@@ -6,6 +6,7 @@ use super::arguments::RunArguments;
 use super::failure::{Failure, log_problems};
 use super::prepare::{Prepared, prepare};
 use crate::daemon::{self, StartError};
+use crate::modules::{Registry, listing};
 
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     if let Some(parent) = arguments.end_with_parent {
@@ -17,16 +18,28 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let Prepared {
         network, registry, ..
     } = prepared;
+    log_modules(&registry);
     let node = arguments.node.clone();
     daemon::run(daemon::Setup {
         network,
         node,
         registry,
+        control: arguments.control.clone(),
     })
     .map_err(|error| match error {
         StartError::Config(problems) => Failure::Report(problems),
         error => Failure::other(error),
     })
+}
+
+/// Says which modules hide others, and which are not taken.
+fn log_modules(registry: &Registry) {
+    for remark in listing::remarks(registry) {
+        match remark.is_mistake {
+            true => tracing::warn!(target: "module", "{}", remark.text),
+            false => tracing::info!(target: "module", "{}", remark.text),
+        }
+    }
 }
 
 /// Asks the system for a SIGTERM when the program that started this one ends.

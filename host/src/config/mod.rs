@@ -57,6 +57,6 @@ pub mod options {
 // What the metadata of modules is read with as well.
 pub(crate) use block::{Block, Unknown, Values};
 pub(crate) use check::located;
-pub(crate) use text::{enumerate, join_path, quoted};
+pub(crate) use text::{enumerate, join_path, nearest, quoted};
 pub(crate) use tree::{Entry, Node as TreeNode, Tree};
 pub(crate) use yaml::parse as parse_yaml;

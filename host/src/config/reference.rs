@@ -10,7 +10,8 @@ use crate::modules::metadata::{Metadata, ModuleKind};
 const INTRODUCTION: &str = "\
 # Options
 
-This page is printed from the tables that the configuration file is checked with.
+This page is printed from the tables that the configuration file is checked with, and from what the
+shipped modules say about themselves.
 
 A relative path in the file starts at the folder that the file is in. Lists of folders have colons
 between them, other lists commas, or they are YAML lists. A size is a number of bytes, or has a

@@ -11,10 +11,11 @@ use super::observer::LinkLog;
 use crate::auth::ssh::Endpoint;
 use crate::clock;
 use crate::config::{Network, Node};
+use crate::control::{PeerView, Way};
 use crate::link::io::{
-    AcceptLimits, Dialling, Driver, LinkObserver, Listener, MAX_DIALS, PeerLink, Peers,
+    AcceptLimits, Dialling, Driver, LinkObserver, Listener, MAX_DIALS, PeerLink, Peers, Route,
 };
-use crate::link::{Peer, PeerSettings};
+use crate::link::{Candidate, Peer, PeerSettings};
 use crate::queue::QueueLimits;
 use crate::router::{RemotePeer, Router};
 use crate::transports::Transports;
@@ -77,9 +78,23 @@ pub(super) fn remote(network: &Network, links: &[Arc<PeerLink>]) -> Vec<RemotePe
         .collect()
 }
 
+/// The ways to a peer with the names that people know.
+fn named(candidates: &[Candidate], routes: &HashMap<(usize, usize), Route>) -> Vec<Way> {
+    let ways = candidates.iter().filter_map(|candidate| {
+        let route = routes.get(&(candidate.own, candidate.peer))?;
+        Some(Way {
+            candidate: *candidate,
+            transport: route.name.clone(),
+            peer_transport: route.peer.name.clone(),
+        })
+    });
+    ways.collect()
+}
+
 /// The links of a node.
 pub(super) struct Links {
     peers: Vec<Arc<PeerLink>>,
+    ways: Vec<Vec<Way>>,
     listener: Listener,
     drivers: JoinSet<()>,
 }
@@ -100,9 +115,11 @@ impl Links {
         let observer: Arc<dyn LinkObserver> = Arc::new(LinkLog::default());
         let dials = Arc::new(Semaphore::new(MAX_DIALS));
         let mut drivers = JoinSet::new();
+        let mut ways = Vec::with_capacity(peers.len());
         let mut by_name: Peers = HashMap::new();
         for link in &peers {
             let (candidates, routes) = transports.ways_to(link.name());
+            ways.push(named(&candidates, &routes));
             link.change(clock::now(), |peer| peer.set_candidates(candidates));
             let (sender, accepted) = mpsc::channel(ACCEPTED_SLOTS);
             by_name.insert(link.name().clone(), (Arc::clone(link), sender));
@@ -119,9 +136,28 @@ impl Links {
         let listener = Listener::new(by_name, dialling, AcceptLimits::default());
         Self {
             peers,
+            ways,
             listener,
             drivers,
         }
+    }
+
+    /// The peers, for people to see.
+    pub(super) fn views(&self) -> Vec<PeerView> {
+        let views = self
+            .peers
+            .iter()
+            .zip(&self.ways)
+            .map(|(link, ways)| PeerView {
+                link: Arc::clone(link),
+                ways: ways.clone(),
+            });
+        views.collect()
+    }
+
+    /// The peers, to be told of changes around this machine.
+    pub(super) fn peers(&self) -> &[Arc<PeerLink>] {
+        &self.peers
     }
 
     /// Takes the connections that transports accept.

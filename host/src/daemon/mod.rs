@@ -1,14 +1,16 @@
 //! Builds the parts of a node, runs them, and stops them in order.
 
+mod control;
 mod links;
 mod observer;
 mod signals;
+mod watch;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SecureRandom;
-use tokio::sync::watch;
 
 use crate::auth::algorithms::{AlgorithmError, Algorithms};
 use crate::auth::identity::{Identity, Trust};
@@ -16,6 +18,7 @@ use crate::auth::keys::{self, KeyError};
 use crate::auth::ssh::Endpoint;
 use crate::clock;
 use crate::config::{self, Network, Problems};
+use crate::control::Overview;
 use crate::interest::Interests;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
@@ -24,6 +27,8 @@ use crate::router::{LocalRole, MaxAges, Router};
 use crate::storage::{Storage, StorageError};
 use crate::transports::{Acceptor, Transports};
 use crate::wire::{RoleInterests, SessionId};
+
+use tokio::task::JoinSet;
 
 use links::Links;
 use signals::Signals;
@@ -45,6 +50,8 @@ pub struct Setup {
     pub node: NodeName,
     /// The modules of this machine.
     pub registry: Registry,
+    /// Where the control socket is to be; without a place the usual one is taken.
+    pub control: Option<PathBuf>,
 }
 
 /// Why a daemon does not start.
@@ -111,22 +118,27 @@ const MAX_BLOCKING_THREADS: usize = 128;
 /// A running node.
 struct Daemon {
     node: NodeName,
-    roles: Vec<HostedRole>,
-    transports: Transports,
+    roles: Arc<[HostedRole]>,
+    transports: Arc<Transports>,
     links: Links,
-    stopping: watch::Sender<bool>,
+    /// What people see of it, and what watches for changes around it; they end when it stops.
+    _attendants: JoinSet<()>,
+    stopping: tokio::sync::watch::Sender<bool>,
 }
 
 impl Daemon {
     fn start(setup: Setup) -> Result<Self, StartError> {
+        let started = clock::now();
         let Setup {
             network,
             node,
             registry,
+            control,
         } = setup;
         let own = network.node(&node)?;
         let endpoint = endpoint(&network, own)?;
         let transports = Transports::new(&network, &node, &registry, &endpoint.attestor())?;
+        let transports = Arc::new(transports);
         let session = SessionId(random()?);
         let storage = own
             .role_storage
@@ -160,7 +172,7 @@ impl Daemon {
             ages,
         );
         let router = Arc::new(router);
-        let (stopping, stop) = watch::channel(false);
+        let (stopping, stop) = tokio::sync::watch::channel(false);
         let links = Links::start(peers, &transports, endpoint, Arc::clone(&router), stop);
         for transport in transports.own() {
             Acceptor::start(
@@ -195,11 +207,26 @@ impl Daemon {
             peers = network.nodes.len() - 1,
             "started",
         );
+        let roles: Arc<[HostedRole]> = roles.into();
+        let mut attendants = JoinSet::new();
+        attendants.spawn(watch::run(links.peers().to_vec()));
+        let overview = Overview {
+            node: node.clone(),
+            started,
+            roles: Arc::clone(&roles),
+            peers: links.views(),
+            transports: Arc::clone(&transports),
+            listener: links.listener(),
+            router,
+            network,
+        };
+        attendants.spawn(control::run(control, overview));
         Ok(Self {
             node,
             roles,
             transports,
             links,
+            _attendants: attendants,
             stopping,
         })
     }
@@ -228,10 +255,10 @@ impl Daemon {
     /// Roles first, so that their last words are sent; then the queues; then the links.
     async fn stop(&mut self) {
         self.roles.iter().for_each(HostedRole::stop);
-        let roles = std::mem::take(&mut self.roles);
+        let roles = Arc::clone(&self.roles);
         let joined = tokio::task::spawn_blocking(move || {
             let deadline = clock::now() + ROLE_STOP_LIMIT;
-            for role in &roles {
+            for role in roles.iter() {
                 role.join(deadline.since(clock::now()));
             }
         });

@@ -38,6 +38,7 @@ impl LinkObserver for LinkLog {
                 path,
                 reason,
                 replaced: true,
+                ..
             } => tracing::info!(
                 target: "link",
                 %peer,
@@ -48,6 +49,20 @@ impl LinkObserver for LinkLog {
             Notice::Down {
                 path,
                 reason,
+                orderly: true,
+                replaced: false,
+            } => tracing::info!(
+                target: "link",
+                %peer,
+                transport = path.transport,
+                address = path.address,
+                reason,
+                "down",
+            ),
+            Notice::Down {
+                path,
+                reason,
+                orderly: false,
                 replaced: false,
             } => tracing::warn!(
                 target: "link",

@@ -15,6 +15,7 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::peer::AttemptStatus;
 use crate::clock::Moment;
 
 /// How long a candidate may try alone before the next one starts beside it.
@@ -60,6 +61,7 @@ impl Want {
 struct Attempt {
     id: AttemptId,
     candidate: Candidate,
+    since: Moment,
 }
 
 #[derive(Debug)]
@@ -138,7 +140,11 @@ impl Dialer {
         self.stagger_until = now + STAGGER;
         let id = AttemptId(self.next_attempt);
         self.next_attempt += 1;
-        self.attempts.push(Attempt { id, candidate });
+        self.attempts.push(Attempt {
+            id,
+            candidate,
+            since: now,
+        });
         Some((id, candidate))
     }
 
@@ -210,6 +216,19 @@ impl Dialer {
     pub(super) fn reset(&mut self) {
         self.backoff.reset();
         self.not_before = Moment::ZERO;
+    }
+
+    /// The attempts that are under way.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = AttemptStatus> + '_ {
+        self.attempts.iter().map(|attempt| AttemptStatus {
+            candidate: attempt.candidate,
+            since: attempt.since,
+        })
+    }
+
+    /// Whether there is any way to the peer.
+    pub(super) fn has_candidates(&self) -> bool {
+        !self.candidates.is_empty()
     }
 
     /// When the next round starts, for people to know.

@@ -22,6 +22,10 @@ const MISSED_HEARTBEATS: u32 = 3;
 /// scheduled, and for a round trip.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
 
+/// How long a peer may take to answer a heartbeat when there is a reason to doubt the link. Long
+/// enough for a round trip over Tor behind a second's worth of data.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
 /// What is made of a longer interval that a peer announces.
 const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -53,12 +57,18 @@ pub(super) struct Link {
     pub(super) bye: Option<String>,
     /// The heartbeats to answer: only the last one counts.
     pub(super) echo: Option<u64>,
+    /// Messages put on it.
+    pub(super) sent: u64,
+    /// Messages that came over it.
+    pub(super) received: u64,
     heartbeat: Duration,
     heartbeat_due: Moment,
     peer_heartbeat: Duration,
     heard: Moment,
     /// A frame that is coming in pieces, and when it has to be complete.
     frame_due: Option<Moment>,
+    /// The link is in doubt, and when something has to have come over it.
+    answer_due: Option<Moment>,
 }
 
 impl Link {
@@ -84,11 +94,14 @@ impl Link {
             round_trip: None,
             bye: None,
             echo: None,
+            sent: 0,
+            received: 0,
             heartbeat,
             heartbeat_due: now,
             peer_heartbeat,
             heard: now,
             frame_due: None,
+            answer_due: None,
         }
     }
 
@@ -105,10 +118,17 @@ impl Link {
     /// only a part is here, in units of the largest read.
     pub(super) fn heard(&mut self, frame: Option<u32>, now: Moment) {
         self.heard = now;
+        self.answer_due = None;
         self.frame_due = frame.map(|reads| {
             let due = now + self.silence().saturating_mul(reads.saturating_add(1));
             self.frame_due.map_or(due, |earlier| earlier.min(due))
         });
+    }
+
+    /// Sends a heartbeat at once, which the peer has to answer before long.
+    pub(super) fn probe(&mut self, now: Moment) {
+        self.heartbeat_due = now;
+        self.answer_due.get_or_insert(now + ANSWER_LIMIT);
     }
 
     /// How long the peer may be silent.
@@ -119,7 +139,8 @@ impl Link {
     /// When the link is taken for dead if nothing more comes.
     pub(super) fn dead_at(&self) -> Moment {
         let silent = self.heard + self.silence();
-        self.frame_due.map_or(silent, |due| due.min(silent))
+        let due = [self.frame_due, self.answer_due];
+        due.into_iter().flatten().fold(silent, Moment::min)
     }
 
     /// When the next heartbeat is due.

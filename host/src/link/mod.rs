@@ -7,6 +7,7 @@
 
 mod backoff;
 mod dialer;
+mod history;
 mod inbound;
 pub mod io;
 mod live;
@@ -15,11 +16,12 @@ mod peer;
 mod rate;
 
 pub use dialer::{AttemptId, Candidate};
+pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON, Occurrence};
 pub use inbound::InboundCounts;
 pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
 pub use peer::{
-    Action, ByeReason, Delivery, LinkKey, LinkStatus, Notice, Output, Path, Peer, PeerSettings,
-    PeerStatus, Violation,
+    Action, AttemptStatus, ByeReason, Delivery, Ending, LinkKey, LinkStatus, Notice, Output, Path,
+    Peer, PeerSettings, PeerStatus, Standing, Violation,
 };
 pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
 

@@ -6,15 +6,20 @@
 //! lists the links that its sender holds for alive, so that a half-open link is found out as
 //! soon as the peer comes back).
 
+mod status;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_bytes::ByteBuf;
 
+pub use status::{AttemptStatus, LinkStatus, PeerStatus, Standing};
+
 use super::dialer::{AttemptId, Candidate, Dialer, Want};
-use super::inbound::{Inbound, InboundCounts};
+use super::history::{History, Occurrence};
+use super::inbound::Inbound;
 use super::live::{Link, Stage};
-use super::outbox::{Outbox, OutboxCounts};
+use super::outbox::Outbox;
 use crate::clock::Moment;
 use crate::config::ConnectPolicy;
 use crate::interest::Kind;
@@ -116,6 +121,8 @@ pub enum Notice {
         path: Path,
         /// Why.
         reason: String,
+        /// Whether it ended in order, by a word of one side, and not by a fault.
+        orderly: bool,
         /// Whether another link carries on.
         replaced: bool,
     },
@@ -130,6 +137,26 @@ pub enum Notice {
     Missed(u64),
     /// The peer's configuration file is another one.
     OtherConfig,
+}
+
+impl Notice {
+    fn occurrence(&self) -> Option<Occurrence> {
+        Some(match self.clone() {
+            Self::Up { path, dialled } => Occurrence::Up { path, dialled },
+            Self::Down {
+                path,
+                reason,
+                orderly,
+                ..
+            } => Occurrence::Down {
+                path,
+                reason,
+                orderly,
+            },
+            Self::Refused { path, reason } => Occurrence::Refused { path, reason },
+            Self::Missed(_) | Self::OtherConfig => return None,
+        })
+    }
 }
 
 /// A message for the roles of this node.
@@ -148,6 +175,15 @@ pub enum Output {
     Continue,
     /// What the writer holds now; then the link is to be closed.
     Last,
+}
+
+/// How a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// One side said that it closes it.
+    Orderly,
+    /// The path failed, the other end died, or one side broke the protocol.
+    Fault,
 }
 
 /// Why this node closes a link, as the peer's log will show it.
@@ -179,36 +215,6 @@ impl ByeReason {
 #[error("the peer broke the protocol: {0}")]
 pub struct Violation(String);
 
-/// A link's state, for people to read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LinkStatus {
-    /// What it goes over.
-    pub path: Path,
-    /// Whether this node dialled.
-    pub dialled: bool,
-    /// Since when.
-    pub since: Moment,
-    /// The smoothed round trip of heartbeats.
-    pub round_trip: Option<Duration>,
-}
-
-/// A peer's state, for people to read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PeerStatus {
-    /// The live links; the first one carries the messages.
-    pub links: Vec<LinkStatus>,
-    /// Messages and bytes that wait.
-    pub queued: (usize, usize),
-    /// Messages and bytes in flight.
-    pub in_flight: (usize, usize),
-    /// What became of the messages for the peer.
-    pub outbox: OutboxCounts,
-    /// What came of the peer's messages.
-    pub inbound: InboundCounts,
-    /// When the next try to dial may start.
-    pub next_dial: Moment,
-}
-
 /// All that this node knows of one other node.
 #[derive(Debug)]
 pub struct Peer {
@@ -217,6 +223,7 @@ pub struct Peer {
     inbound: Inbound,
     links: Vec<Link>,
     dialer: Dialer,
+    history: History,
     actions: VecDeque<Action>,
     random: fastrand::Rng,
     own_interests: Vec<RoleInterests>,
@@ -239,6 +246,7 @@ impl Peer {
             inbound: Inbound::default(),
             links: Vec::new(),
             dialer,
+            history: History::default(),
             actions: VecDeque::new(),
             random: fastrand::Rng::with_seed(settings.seed),
             own_interests,
@@ -290,6 +298,15 @@ impl Peer {
         self.dialer.reset();
     }
 
+    /// The network changed, or the machine was suspended: the next try starts at once, and the
+    /// links that there are have to show that they still stand.
+    pub fn recheck(&mut self, now: Moment) {
+        self.encourage();
+        for link in self.links.iter_mut().filter(|link| link.is_live()) {
+            link.probe(now);
+        }
+    }
+
     /// An attempt made a link, encrypted and authenticated.
     pub fn linked(&mut self, attempt: AttemptId, path: Path, now: Moment) -> Option<LinkKey> {
         let candidate = self.dialer.candidate(attempt)?;
@@ -330,16 +347,24 @@ impl Peer {
         Some(key)
     }
 
-    /// An attempt failed.
-    pub fn dial_failed(&mut self, attempt: AttemptId, now: Moment) {
+    /// An attempt failed, over the transport of this name.
+    pub fn dial_failed(&mut self, attempt: AttemptId, transport: &str, reason: &str, now: Moment) {
+        let failure = Occurrence::DialFailed {
+            transport: transport.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.history.note(failure, now);
         self.dialer.ended(attempt, false, now, &mut self.random);
     }
 
     /// A link's socket or encryption ended, or the peer broke the protocol.
-    pub fn closed(&mut self, key: LinkKey, reason: &str, now: Moment) {
+    pub fn closed(&mut self, key: LinkKey, ending: Ending, reason: &str, now: Moment) {
         if let Some(link) = self.remove(key, now) {
-            let reason = link.bye.unwrap_or_else(|| reason.to_owned());
-            self.notice_end(link.path, link.stage, reason);
+            let (ending, reason) = match link.bye {
+                Some(bye) => (Ending::Orderly, bye),
+                None => (ending, reason.to_owned()),
+            };
+            self.notice_end(link.path, link.stage, ending, reason, now);
         }
     }
 
@@ -371,7 +396,8 @@ impl Peer {
             (Stage::Closing, _) => {}
             (Stage::Greeting, Frame::Hello(hello)) => self.greeted(key, *hello, now)?,
             (Stage::Greeting, Frame::Bye { reason }) => {
-                self.closed(key, &format!("the peer closed it: {reason}"), now);
+                let reason = format!("the peer closed it: {reason}");
+                self.closed(key, Ending::Orderly, &reason, now);
                 self.actions.push_back(Action::Close(key));
             }
             (Stage::Greeting, _) => {
@@ -392,6 +418,9 @@ impl Peer {
                 remaining,
                 message,
             } => {
+                if let Some(link) = self.link_mut(key) {
+                    link.received += 1;
+                }
                 return self.message(sequence, remaining, message, now);
             }
             Frame::Acknowledgement { sequence } => {
@@ -411,7 +440,8 @@ impl Peer {
                 }
             }
             Frame::Bye { reason } => {
-                self.closed(key, &format!("the peer closed it: {reason}"), now);
+                let reason = format!("the peer closed it: {reason}");
+                self.closed(key, Ending::Orderly, &reason, now);
                 self.actions.push_back(Action::Close(key));
             }
             Frame::Hello(_) | Frame::Unknown { .. } => {}
@@ -483,10 +513,7 @@ impl Peer {
         link.since = now;
         link.set_peer_heartbeat(Duration::from_millis(hello.heartbeat));
         let rank = link.rank;
-        let notice = Notice::Up {
-            path: link.path.clone(),
-            dialled: link.dialled,
-        };
+        let (path, dialled) = (link.path.clone(), link.dialled);
         self.used = now;
         self.settle(key, &hello.alive, restarted, now);
         if let Some((session, seen)) = hello.seen
@@ -500,7 +527,7 @@ impl Peer {
         for attempt in self.dialer.cancel(rank) {
             self.actions.push_back(Action::CancelDial(attempt));
         }
-        self.actions.push_back(Action::Notice(notice));
+        self.notice(Notice::Up { path, dialled }, now);
         if hello.config != ByteBuf::from(self.settings.config_digest.clone()) {
             self.actions.push_back(Action::Notice(Notice::OtherConfig));
         }
@@ -555,7 +582,7 @@ impl Peer {
                 }
                 let link = self.links.remove(index);
                 let reason = link.bye.unwrap_or_default();
-                self.notice_end(link.path, link.stage, reason);
+                self.notice_end(link.path, link.stage, Ending::Orderly, reason, now);
                 return Output::Last;
             }
             Stage::Live => {}
@@ -570,6 +597,7 @@ impl Peer {
             let floor = if carries { self.outbox.floor() } else { 0 };
             writer.heartbeat(clock, floor);
         }
+        let mut sent = 0;
         if carries {
             if let Some(sequence) = self.inbound.take_acknowledgement(now) {
                 writer.acknowledgement(sequence);
@@ -580,8 +608,10 @@ impl Peer {
                 };
                 writer.message(due.sequence, due.remaining, due.message);
                 self.used = now;
+                sent += 1;
             }
         }
+        self.links[index].sent += sent;
         Output::Continue
     }
 
@@ -664,26 +694,6 @@ impl Peer {
     /// The links that may have something to write.
     pub fn links(&self) -> impl Iterator<Item = LinkKey> + '_ {
         self.links.iter().map(|link| link.key)
-    }
-
-    /// The peer's state, for people to read.
-    pub fn status(&self) -> PeerStatus {
-        let mut live: Vec<_> = self.links.iter().filter(|link| link.is_live()).collect();
-        live.sort_by_key(|link| std::cmp::Reverse(link.turn));
-        let links = live.into_iter().map(|link| LinkStatus {
-            path: link.path.clone(),
-            dialled: link.dialled,
-            since: link.since,
-            round_trip: link.round_trip,
-        });
-        PeerStatus {
-            links: links.collect(),
-            queued: self.outbox.queued(),
-            in_flight: self.outbox.in_flight(),
-            outbox: self.outbox.counts(),
-            inbound: self.inbound.counts(),
-            next_dial: self.dialer.not_before(),
-        }
     }
 
     /// What to dial for.
@@ -775,7 +785,7 @@ impl Peer {
 
     /// Closes a link without a word.
     fn close(&mut self, key: LinkKey, reason: &str, now: Moment) {
-        self.closed(key, reason, now);
+        self.closed(key, Ending::Fault, reason, now);
         self.actions.push_back(Action::Close(key));
     }
 
@@ -808,7 +818,14 @@ impl Peer {
         }
     }
 
-    fn notice_end(&mut self, path: Path, stage: Stage, reason: String) {
+    fn notice_end(
+        &mut self,
+        path: Path,
+        stage: Stage,
+        ending: Ending,
+        reason: String,
+        now: Moment,
+    ) {
         let replaced = self.carrier().is_some();
         let notice = match stage {
             // Both dialled at once, and this one came second.
@@ -817,9 +834,18 @@ impl Peer {
             Stage::Live | Stage::Closing => Notice::Down {
                 path,
                 reason,
+                orderly: ending == Ending::Orderly,
                 replaced,
             },
         };
+        self.notice(notice, now);
+    }
+
+    /// Tells of something, and remembers it if it is about a link.
+    fn notice(&mut self, notice: Notice, now: Moment) {
+        if let Some(what) = notice.occurrence() {
+            self.history.note(what, now);
+        }
         self.actions.push_back(Action::Notice(notice));
     }
 }

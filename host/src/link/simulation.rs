@@ -17,6 +17,7 @@ use crate::queue::QueueLimits;
 use crate::wire::{FrameDecoder, FrameWriter, Message, SessionId};
 
 mod scenarios;
+mod seen;
 
 /// What a socket takes before the writer has to wait, in bytes.
 const SOCKET_BUFFER: f64 = 64.0 * 1024.0;
@@ -285,7 +286,8 @@ impl World {
         let now = self.now;
         let pair = (from.min(to), from.max(to), own);
         if !self.nodes[to].up || self.blocked.contains(&pair) {
-            self.peer(from, to).dial_failed(attempt, now);
+            self.peer(from, to)
+                .dial_failed(attempt, "t", "unreachable", now);
         } else {
             let path = Path {
                 transport: format!("t{own}"),
@@ -360,7 +362,8 @@ impl World {
         );
         if let Some(key) = connection.keys[end.side].take() {
             let now = self.now;
-            self.peer(node, other).closed(key, reason, now);
+            self.peer(node, other)
+                .closed(key, Ending::Fault, reason, now);
             self.drive(node);
         }
     }

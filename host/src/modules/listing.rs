@@ -95,22 +95,43 @@ pub fn table(registry: &Registry) -> String {
         ]
     }));
     let mut text = aligned(&lines);
-    let reasons = rows.iter().filter_map(|row| {
-        let reason = row.reason.as_ref()?;
-        Some(format!("{}: {}: {reason}", row.path, row.state))
+    for (index, remark) in remarks(registry).iter().enumerate() {
+        if index == 0 {
+            text.push('\n');
+        }
+        text.push_str(&remark.text);
+        text.push('\n');
+    }
+    text
+}
+
+/// Something about a file or folder that its owner may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// Whether it is a mistake: not so for a file that another one shadows on purpose.
+    pub is_mistake: bool,
+    /// The path, and what is the matter with it.
+    pub text: String,
+}
+
+/// What is wrong with files and folders, and which files are not used.
+pub fn remarks(registry: &Registry) -> Vec<Remark> {
+    let files = registry.entries().iter().filter_map(|entry| {
+        let row = Row::from(entry);
+        let reason = row.reason?;
+        Some(Remark {
+            is_mistake: matches!(entry.state, State::Refused(_)),
+            text: format!("{}: {}: {reason}", row.path, row.state),
+        })
     });
     let folders = registry
         .folder_errors()
         .iter()
-        .map(|(folder, error)| format!("{}: not searched: {error}", folder.display()));
-    for (index, line) in reasons.chain(folders).enumerate() {
-        if index == 0 {
-            text.push('\n');
-        }
-        text.push_str(&line);
-        text.push('\n');
-    }
-    text
+        .map(|(folder, error)| Remark {
+            is_mistake: true,
+            text: format!("{}: not searched: {error}", folder.display()),
+        });
+    files.chain(folders).collect()
 }
 
 /// Columns as wide as their widest cell; the last one is left as it is.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::OwnTransport;
 use super::services::Services;
+use super::{OwnTransport, TransportState};
 use crate::link::io::Listener;
 use crate::modules::transport::{TransportInstance, TransportServices};
 
@@ -52,18 +52,24 @@ impl Acceptor {
 
     fn run(&self) {
         let prepared = self.persist("cannot be prepared", || self.instance.local_init());
-        if !prepared || !self.can_accept {
+        if !prepared {
+            return;
+        }
+        if !self.can_accept {
+            self.services.set_state(TransportState::DialsOnly);
             return;
         }
         if !self.persist("cannot listen", || self.instance.bind()) {
             return;
         }
+        self.services.set_state(TransportState::Listening);
         let _context = self.runtime.enter();
         let mut retry = FIRST_RETRY;
         while !self.services.stopping() {
             match self.instance.accept() {
                 Ok(Some(connection)) => {
                     retry = FIRST_RETRY;
+                    self.services.set_state(TransportState::Listening);
                     self.listener.accept(&self.name, connection);
                 }
                 Ok(None) => {
@@ -73,8 +79,9 @@ impl Acceptor {
                     }
                 }
                 Err(error) => {
-                    self.services
-                        .report(&format!("cannot accept a connection: {error}"));
+                    let text = format!("cannot accept a connection: {error}");
+                    self.services.report(&text);
+                    self.services.set_state(TransportState::Failing(text));
                     if !self.services.sleep(retry) {
                         return;
                     }
@@ -90,6 +97,8 @@ impl Acceptor {
         while let Err(error) = step() {
             self.services
                 .report(&format!("{what}, tried again later: {error}"));
+            self.services
+                .set_state(TransportState::Failing(format!("{what}: {error}")));
             if !self.services.sleep(retry) {
                 return false;
             }

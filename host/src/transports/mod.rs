@@ -11,12 +11,13 @@ pub use acceptor::Acceptor;
 use services::Services;
 
 use crate::auth::attest::Attestor;
+use crate::clock::Moment;
 use crate::config::{self, Network, Problem, Problems};
 use crate::link::Candidate;
 use crate::link::io::Route;
 use crate::modules::registry::Registry;
 use crate::modules::transport::{PeerDescription, TransportInstance, TransportServices};
-use crate::names::NodeName;
+use crate::names::{ModuleName, NodeName};
 
 /// One transport of this node.
 pub struct OwnTransport {
@@ -27,6 +28,31 @@ pub struct OwnTransport {
     priority: u8,
     /// Whether it takes connections.
     pub can_accept: bool,
+}
+
+/// How a transport of this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportState {
+    /// It is being prepared.
+    Starting,
+    /// It takes connections.
+    Listening,
+    /// It takes no connections, and can dial.
+    DialsOnly,
+    /// It cannot take connections, for this reason; that is tried again.
+    Failing(String),
+}
+
+impl OwnTransport {
+    /// How it is, and since when.
+    pub fn state(&self) -> (TransportState, Moment) {
+        self.services.state()
+    }
+
+    /// The module that it is made by.
+    pub fn module(&self) -> &ModuleName {
+        self.services.module_name()
+    }
 }
 
 struct PeerTransport {

@@ -1,16 +1,17 @@
 //! What the host does for one transport.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kozo_abi::{Level, Readiness};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
+use super::TransportState;
 use crate::auth::attest::Attestor;
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::log::error_text;
 use crate::modules::transport::TransportServices;
 use crate::names::{ModuleName, NodeName, TransportName};
@@ -24,6 +25,8 @@ pub(super) struct Services {
     stopping: AtomicBool,
     /// Readable once the transport is being stopped.
     stop_signal: OwnedFd,
+    /// How the transport is, and since when.
+    state: Mutex<(TransportState, Moment)>,
 }
 
 impl Services {
@@ -42,6 +45,7 @@ impl Services {
             attestor,
             stopping: AtomicBool::new(false),
             stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            state: Mutex::new((TransportState::Starting, clock::now())),
         }))
     }
 
@@ -54,6 +58,25 @@ impl Services {
     /// Sleeps; false when the transport is being stopped.
     pub(super) fn sleep(&self, time: Duration) -> bool {
         matches!(self.wait(None, Some(time)), Ok(Readiness::TimedOut))
+    }
+
+    /// How the transport is, and since when.
+    pub(super) fn state(&self) -> (TransportState, Moment) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_state(&self, state: TransportState) {
+        let mut present = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if present.0 != state {
+            *present = (state, clock::now());
+        }
+    }
+
+    pub(super) fn module_name(&self) -> &ModuleName {
+        &self.module
     }
 
     /// A fault of the transport, for the log.

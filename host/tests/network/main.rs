@@ -1,8 +1,21 @@
 //! Whole networks: real daemons, keys, sockets, signals and modules.
 
+mod guest;
+mod injector;
 mod process;
 mod scene;
+mod ssh;
 
+mod addresses;
+mod control;
+mod foreign;
+mod injecting;
+mod local;
+mod logger;
 mod messages;
+mod network_changes;
+mod options;
+mod policies;
 mod refusals;
 mod returns;
+mod strangers;

@@ -34,15 +34,33 @@ struct Lines {
 impl Process {
     /// Starts `kozo` with these arguments; its log is JSON.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_with(arguments, &[])
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_kozo")), arguments, &[])
     }
 
-    /// The same, with these variables in its environment.
+    /// The same, with these environment variables.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kozo"))
+        Self::spawn(
+            Command::new(env!("CARGO_BIN_EXE_kozo")),
+            arguments,
+            variables,
+        )
+    }
+
+    /// Starts it through another program, such as `nsenter`, which becomes it.
+    pub(crate) fn start_through(program: &str, words: &[&str], arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(words).arg(env!("CARGO_BIN_EXE_kozo"));
+        Self::spawn(command, arguments, &[])
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
+        let mut child = command
+            .env_remove("KOZOROLEPATH")
+            .env_remove("KOZOTRANSPORTPATH")
+            .env_remove("KOZOIMPORTPATH")
+            .envs(variables.iter().copied())
             .args(["--log-format", "json", "--log", "debug"])
             .args(arguments)
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -81,6 +99,12 @@ impl Process {
         }
     }
 
+    /// Waits for a line that fits, wherever it stands.
+    pub(crate) fn wait_for_any(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.heard = 0;
+        self.wait_for(what, fits)
+    }
+
     /// Waits for a line of this target whose message holds `text`.
     pub(crate) fn wait_for_text(&mut self, target: &str, text: &str) -> Value {
         self.wait_for(text, |line| {
@@ -102,6 +126,26 @@ impl Process {
             .lines
             .iter()
             .any(|line| line.to_string().contains(text))
+    }
+
+    /// Whether any line so far fits.
+    pub(crate) fn has_line(&self, fits: impl Fn(&Value) -> bool) -> bool {
+        self.said.lines.lock().unwrap().lines.iter().any(fits)
+    }
+
+    /// How many lines so far hold this text.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        let lines = self.said.lines.lock().unwrap();
+        let holds = |line: &&Value| line.to_string().contains(text);
+        lines.lines.iter().filter(holds).count()
+    }
+
+    /// The most memory that it has had so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kibibytes.unwrap().parse::<usize>().unwrap() * 1024
     }
 
     /// The process's number.

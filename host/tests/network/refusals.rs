@@ -1,60 +1,11 @@
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use kozo::auth::keys::{self, NewKey};
 
 use super::process::{Process, wait_until};
 use super::scene::{Scene, start};
-
-/// OpenSSH's client, as `user` with a key, with these further arguments.
-fn ssh_command(port: u16, user: &str, key: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("ssh");
-    command
-        .args([
-            "-F",
-            "none",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "StrictHostKeyChecking=no",
-        ])
-        .args([
-            "-o",
-            "UserKnownHostsFile=/dev/null",
-            "-o",
-            "IdentitiesOnly=yes",
-        ])
-        .args(["-o", "IdentityAgent=none", "-o", "ConnectTimeout=20", "-i"])
-        .arg(key)
-        .args(["-p", &port.to_string(), "-l", user, "127.0.0.1"])
-        .args(arguments)
-        .stdin(Stdio::null());
-    command
-}
-
-fn ssh(port: u16, user: &str, key: &Path, arguments: &[&str]) -> Output {
-    ssh_command(port, user, key, arguments).output().unwrap()
-}
-
-/// What the subsystem says first. The end of the standard input would end the link.
-fn greeting(port: u16, user: &str, key: &Path) -> Option<String> {
-    let mut ssh = ssh_command(port, user, key, &["-s", "kozo"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut first = [0; 256];
-    let length = ssh.stdout.take().unwrap().read(&mut first).unwrap();
-    drop(ssh.stdin.take());
-    ssh.wait().unwrap();
-    Some(text(&first[..length])).filter(|greeting| !greeting.is_empty())
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use super::ssh::{greeting, ssh, text};
 
 #[test]
 fn openssh_reaches_the_subsystem_with_a_nodes_key_and_nothing_else() {
@@ -64,7 +15,9 @@ fn openssh_reaches_the_subsystem_with_a_nodes_key_and_nothing_else() {
     clock.wait_for_text("kozo", "started");
     let (port, key) = (scene.port("clock"), scene.key_path("guest"));
     // The daemon greets at once: its hello names it.
-    let greeting = wait_until("the subsystem answers", || greeting(port, "guest", &key));
+    let greeting = wait_until("the subsystem answers", || {
+        greeting(port, "guest", &key, &[])
+    });
     assert!(greeting.contains("clock"), "{greeting:?}");
     for arguments in [&[][..], &["id"], &["-s", "sftp"], &["-T"]] {
         let output = ssh(port, "guest", &key, arguments);

@@ -41,6 +41,29 @@ fn build_modules() {
     });
 }
 
+/// The folder with the fixture `gate`, which is built once.
+pub(crate) fn gate_folder() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
+    BUILT.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/Cargo.toml"))
+            .args(["-p", "fixture-role-gate", "--target-dir"])
+            .arg(&target)
+            .status()
+            .unwrap();
+        assert!(status.success(), "the fixture does not build");
+    });
+    // Of the fixtures there, only this one is needed.
+    let folder = target.join("gate");
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    std::fs::copy(target.join("debug/libfixture_role_gate.so"), place.path()).unwrap();
+    place.persist(folder.join("libgate.so")).unwrap();
+    folder
+}
+
 /// A network that is being described.
 pub(crate) struct Scene {
     folder: TempDir,
@@ -54,7 +77,12 @@ struct Node {
     port: u16,
     roles: String,
     more: String,
+    /// The options of its transport, but for the port.
+    tcp: String,
 }
+
+/// The options of a node's transport, but for the port.
+const TCP: &str = "address: 127.0.0.1, bindAddress: 127.0.0.1";
 
 impl Scene {
     /// A network of these nodes, each with a fresh ed25519 key and a port of its own.
@@ -66,6 +94,7 @@ impl Scene {
             port: kozo_abi::bench::reserve_port().unwrap(),
             roles: String::new(),
             more: String::new(),
+            tcp: TCP.to_owned(),
         });
         let scene = Self {
             folder: TempDir::new().unwrap(),
@@ -96,6 +125,41 @@ impl Scene {
         self
     }
 
+    /// Sets an option of the whole network, in place of what the scene has for it.
+    pub(crate) fn option(&mut self, name: &str, value: &str) -> &mut Self {
+        let other = |line: &&str| !line.starts_with(&format!("{name}:"));
+        let mut kept: String = self
+            .options
+            .lines()
+            .filter(other)
+            .flat_map(|l| [l, "\n"])
+            .collect();
+        writeln!(kept, "{name}: {value}").unwrap();
+        self.options = kept;
+        self
+    }
+
+    /// Makes a node listen on all addresses of its machine, and be dialled at this one.
+    pub(crate) fn address(&mut self, node: &str, address: &str) -> &mut Self {
+        self.tcp(node, &format!("address: {address}"))
+    }
+
+    /// Gives a node's transport these options, in YAML's flow style, instead of the usual ones.
+    pub(crate) fn tcp(&mut self, node: &str, options: &str) -> &mut Self {
+        options.clone_into(&mut self.node_mut(node).tcp);
+        self
+    }
+
+    /// A node's private key.
+    pub(crate) fn key(&self, node: &str) -> &PrivateKey {
+        &self.node(node).key
+    }
+
+    /// The names of all nodes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.name.as_str())
+    }
+
     /// The port that a node listens on.
     pub(crate) fn port(&self, node: &str) -> u16 {
         self.node(node).port
@@ -109,6 +173,11 @@ impl Scene {
     /// Where a node's roles store.
     pub(crate) fn storage(&self, node: &str) -> PathBuf {
         self.folder().join(format!("{node}-storage"))
+    }
+
+    /// Where a node's control socket is.
+    pub(crate) fn control(&self, node: &str) -> PathBuf {
+        control_of(&self.folder().join("kozo.yml"), node)
     }
 
     /// The file's text.
@@ -133,13 +202,9 @@ impl Scene {
             if !node.roles.is_empty() {
                 writeln!(text, "    roles:\n{}", node.roles).unwrap();
             }
-            let port = node.port;
+            let (port, tcp) = (node.port, &node.tcp);
             writeln!(text, "    transports:").unwrap();
-            writeln!(
-                text,
-                "      tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}"
-            )
-            .unwrap();
+            writeln!(text, "      tcp: {{{tcp}, port: {port}}}").unwrap();
         }
         text + &self.options
     }
@@ -152,7 +217,10 @@ impl Scene {
     /// Writes another file beside it.
     pub(crate) fn write_as(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder().join(name);
-        std::fs::write(&path, text).unwrap();
+        // In one step: a daemon that was started before may be reading it.
+        let new = path.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, &path).unwrap();
         path
     }
 
@@ -173,7 +241,23 @@ impl Scene {
     }
 }
 
-/// Starts a node's daemon with a file.
+/// Starts a node's daemon with a file. Its control socket is beside the file.
 pub(crate) fn start(file: &Path, node: &str) -> Process {
-    Process::start(&["run", file.to_str().unwrap(), node])
+    let control = control_of(file, node);
+    let words = [file.as_os_str(), node.as_ref(), control.as_os_str()];
+    let [file, node, control] = words.map(|word| word.to_str().unwrap());
+    Process::start(&["run", file, node, "--control", control])
+}
+
+fn control_of(file: &Path, node: &str) -> PathBuf {
+    file.with_file_name(format!("{node}.sock"))
+}
+
+/// The same with a role path in the environment.
+pub(crate) fn start_with_roles(file: &Path, node: &str, roles: &Path) -> Process {
+    let control = control_of(file, node);
+    let words = [file.as_os_str(), node.as_ref(), control.as_os_str()];
+    let [file, node, control] = words.map(|word| word.to_str().unwrap());
+    let variables = [("KOZOROLEPATH", roles)];
+    Process::start_with(&["run", file, node, "--control", control], &variables)
 }

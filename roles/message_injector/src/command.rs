@@ -199,7 +199,34 @@ mod tests {
         }
     }
 
+    /// A line in each notation, with everything that may stand in it.
+    const GOOD: [&str; 4] = [
+        r"('event', 'tick', 'x', [1, -.5e3, None, True, {'a': b'\x00', u'b': r'\d'}, 0xf_f, ()])",
+        r#"["order", "open", null, {"a": [1, -0.5e-3, true, "\ud83d\ude00"]}]"#,
+        r#"[order, open, ~, {a: [1, .5, true, 'it''s', "\x41"], "b": !!str 5}]"#,
+        r#"('log', 'it' "\"s" '''a text''')"#,
+    ];
+
+    #[test]
+    fn the_lines_that_are_changed_below_are_good() {
+        for line in GOOD {
+            Command::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn a_good_line_with_a_piece_cut_out_or_put_in_is_read_or_refused(
+            line in proptest::sample::select(&GOOD[..]),
+            at in proptest::arbitrary::any::<proptest::sample::Index>(),
+            cut in 0_usize..4,
+            piece in r#"[-\[\](){}'"\\0-9a-z:,.#&*!|>?%~ _+]{0,4}"#,
+        ) {
+            let start = at.index(line.len() + 1);
+            let end = (start + cut).min(line.len());
+            let _ = Command::parse(&[&line[..start], &piece, &line[end..]].concat());
+        }
+
         #[test]
         fn no_line_makes_it_panic(line in r#"[(\[]?[\[\](){}'"a-zA-Z0-9\\:,.#&*!|> _+-]{0,60}"#) {
             let _ = Command::parse(&line);

@@ -11,8 +11,8 @@ use super::{MAX_KEY_FILE_LEN, MAX_RSA_BITS, MIN_RSA_BITS};
 pub enum KeyError {
     /// There is no file at the path.
     #[error(
-        "there is no private key at `{}`: make one there, or correct `privateKey`",
-        path.display()
+        "there is no private key at `{}`: make one there with `kozo keygen {}`, or correct `privateKey`",
+        path.display(), path.display()
     )]
     Missing {
         /// Where it was looked for.

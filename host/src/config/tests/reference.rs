@@ -3,13 +3,31 @@
 use std::fs;
 use std::path::Path;
 
-use super::Modules;
+use super::{Document, Modules};
 use crate::config::{DefaultValue, options, options_reference};
+use crate::modules::metadata::Metadata;
+
+/// What the shipped modules say about themselves, roles first, by name.
+fn shipped() -> Vec<Metadata> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut modules = Vec::new();
+    for kind in ["roles", "transports"] {
+        let folders = fs::read_dir(root.join(kind)).unwrap();
+        let files = folders.map(|folder| folder.unwrap().path().join("module.yaml"));
+        let mut files: Vec<_> = files.filter(|file| file.exists()).collect();
+        files.sort();
+        modules.extend(files.iter().map(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            Metadata::parse(&text).unwrap()
+        }));
+    }
+    modules
+}
 
 #[test]
 fn the_page_of_options_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/options.md");
-    let generated = options_reference(&[]);
+    let generated = options_reference(&shipped());
     if std::env::var_os("KOZO_BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &generated).unwrap();
@@ -17,9 +35,19 @@ fn the_page_of_options_is_up_to_date() {
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == generated,
-        "docs/options.md is not what the tables of options say: \
+        "docs/options.md is not what the tables of options and the modules' metadata say: \
          `KOZO_BLESS=1 cargo test -p kozo the_page_of_options` writes it anew"
     );
+}
+
+/// The manual's example, with the modules as they are shipped.
+#[test]
+fn the_example_of_the_manual_needs_nothing_that_the_shipped_modules_lack() {
+    let modules = Modules(shipped());
+    let text = include_str!("../../../tests/data/manual.yaml");
+    let document = Document::parse("manual.yaml", "/etc/kozo", text.as_bytes()).unwrap();
+    let (_, warnings) = document.network(&modules, None).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
 }
 
 #[test]

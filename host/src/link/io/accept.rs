@@ -2,6 +2,8 @@
 //! peer is at the other end.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -16,20 +18,25 @@ use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, AuthError, Endpoint};
 use crate::clock::{self, Moment};
-use crate::link::{LinkKey, Path};
+use crate::link::{Ending, LinkKey, Path};
 use crate::modules::transport::Connection;
 use crate::names::NodeName;
+
+/// The leading bits of an IPv6 address that one network has: whoever has one address has them all.
+const IPV6_NETWORK: u32 = 64;
 
 /// How often at most the log tells of connections that were turned away.
 const TURNED_AWAY_LOG: Duration = Duration::from_secs(10);
 
-/// How many connections that have not proven who they are there may be.
+/// How many connections that have not proven who they are there may be, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptLimits {
-    /// In all.
+    /// In all. Default: 64.
     pub total: usize,
-    /// From one address.
+    /// From one IPv4 address, or from one IPv6 network of 64 bits. Default: 8.
     pub per_address: usize,
+    /// Until they have proven who they are. Default: 30 seconds.
+    pub time: Duration,
 }
 
 impl Default for AcceptLimits {
@@ -37,6 +44,7 @@ impl Default for AcceptLimits {
         Self {
             total: 64,
             per_address: 8,
+            time: HANDSHAKE_LIMIT,
         }
     }
 }
@@ -56,6 +64,19 @@ struct Shared {
     limits: AcceptLimits,
     unproven: Mutex<HashMap<String, usize>>,
     turned_away: Mutex<TurnedAway>,
+    refused: AtomicU64,
+}
+
+/// What became of the connections that others made and that became no links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptCounts {
+    /// Connections whose other end has not said who it is yet.
+    pub unproven: usize,
+    /// Connections that were closed at once, since there were too many of those.
+    pub turned_away: u64,
+    /// Connections that were closed since the other end did not prove that it is a node of the
+    /// network.
+    pub refused: u64,
 }
 
 /// Connections that were closed at once because too many others had not proven who they are.
@@ -101,14 +122,34 @@ impl Listener {
                 limits,
                 unproven,
                 turned_away,
+                refused: AtomicU64::new(0),
             }),
+        }
+    }
+
+    /// What became of connections that became no links.
+    pub fn counts(&self) -> AcceptCounts {
+        let unproven = self
+            .shared
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        AcceptCounts {
+            unproven: unproven.values().sum(),
+            turned_away: self
+                .shared
+                .turned_away
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .count,
+            refused: self.shared.refused.load(Ordering::Relaxed),
         }
     }
 
     /// Takes a connection that came over the transport of this name. Must be called on the
     /// runtime.
     pub fn accept(&self, transport: &str, connection: Connection) {
-        let host = host_of(&connection.address).to_owned();
+        let host = host_of(&connection.address);
         let Some(place) = Place::take(&self.shared, host) else {
             self.shared.turn_away(transport, &connection.address);
             return;
@@ -122,9 +163,12 @@ impl Listener {
                 Err(Unsecured::Abandoned(reason)) => tracing::debug!(
                     target: "link", transport, address, reason, "a connection came to nothing",
                 ),
-                Err(Unsecured::Refused(reason)) => tracing::info!(
-                    target: "link", transport, address, reason, "refused a connection",
-                ),
+                Err(Unsecured::Refused(reason)) => {
+                    shared.refused.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!(
+                        target: "link", transport, address, reason, "refused a connection",
+                    );
+                }
             }
             drop(place);
         });
@@ -179,7 +223,7 @@ async fn secure(
             Ok(node) => Ok(plain::open(socket, endpoint, node, receiver)),
             Err(error) => Err(Unsecured::Refused(error.to_string())),
         },
-        None => by_ssh(socket, endpoint, receiver).await,
+        None => by_ssh(socket, endpoint, shared.limits.time, receiver).await,
     };
     let Some((link, key)) = slot.get() else {
         return secured.map(|_| ());
@@ -194,7 +238,9 @@ async fn secure(
         }
         Err(unsecured) => {
             let now = clock::now();
-            link.change(now, |peer| peer.closed(*key, unsecured.reason(), now));
+            link.change(now, |peer| {
+                peer.closed(*key, Ending::Fault, unsecured.reason(), now);
+            });
             Err(unsecured)
         }
     }
@@ -203,23 +249,36 @@ async fn secure(
 async fn by_ssh(
     socket: UnixStream,
     endpoint: &Endpoint,
+    limit: Duration,
     receiver: impl FnOnce(&NodeName) -> Feed + Send + 'static,
 ) -> Result<Secured, Unsecured> {
     let handshake = ssh::accept(socket, endpoint, receiver);
-    match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+    match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
         Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error.to_string())),
         Ok(Err(error)) => Err(Unsecured::Refused(error.to_string())),
         Err(_) => Err(Unsecured::Refused(format!(
             "it did not prove who it is within {} s",
-            HANDSHAKE_LIMIT.as_secs()
+            limit.as_secs_f32()
         ))),
     }
 }
 
-/// The address without its port, so that one machine counts as one.
-fn host_of(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(host, _)| host)
+/// What a machine counts as: its address without the port, or its IPv6 network. Addresses that
+/// are neither, such as those of Bluetooth, stand for themselves.
+fn host_of(address: &str) -> String {
+    match address
+        .parse()
+        .map(|address: SocketAddr| address.ip().to_canonical())
+    {
+        Ok(IpAddr::V4(host)) => host.to_string(),
+        Ok(IpAddr::V6(host)) => {
+            let network =
+                host.to_bits() >> (u128::BITS - IPV6_NETWORK) << (u128::BITS - IPV6_NETWORK);
+            format!("{}/{IPV6_NETWORK}", Ipv6Addr::from_bits(network))
+        }
+        Err(_) => address.to_owned(),
+    }
 }
 
 /// A place among the connections that have not proven who they are.
@@ -263,3 +322,7 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "accept_tests.rs"]
+mod tests;

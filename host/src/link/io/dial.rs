@@ -14,7 +14,7 @@ use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, Endpoint};
 use crate::clock;
-use crate::link::{AttemptId, LinkKey, Path};
+use crate::link::{AttemptId, Ending, LinkKey, Path};
 use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
 
 /// How long a transport may take for one connection. Tor may need most of it.
@@ -133,8 +133,9 @@ impl Drop for Made<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.get().filter(|_| !self.kept) {
             let now = clock::now();
-            self.link
-                .change(now, |peer| peer.closed(*key, "it was given up", now));
+            self.link.change(now, |peer| {
+                peer.closed(*key, Ending::Fault, "it was given up", now);
+            });
         }
     }
 }

@@ -121,7 +121,9 @@ impl Driver {
             Action::Dial(attempt, candidate) => {
                 let Some(route) = self.routes.get(&(candidate.own, candidate.peer)).cloned() else {
                     let now = clock::now();
-                    self.link.change(now, |peer| peer.dial_failed(attempt, now));
+                    let reason = "this node has no such transport";
+                    self.link
+                        .change(now, |peer| peer.dial_failed(attempt, "", reason, now));
                     return;
                 };
                 let (dialling, link) = (self.dialling.clone(), Arc::clone(&self.link));
@@ -162,7 +164,9 @@ impl Driver {
                         self.observer
                             .dial_failed(self.link.name(), &transport, &reason);
                         let now = clock::now();
-                        self.link.change(now, |peer| peer.dial_failed(attempt, now));
+                        self.link.change(now, |peer| {
+                            peer.dial_failed(attempt, &transport, &reason, now);
+                        });
                     }
                 }
             }

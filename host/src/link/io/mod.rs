@@ -22,11 +22,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub use accept::{AcceptLimits, Listener, Peers};
+pub use accept::{AcceptCounts, AcceptLimits, Listener, Peers};
 pub use dial::{Dialling, Route};
 pub use driver::{Driver, LinkObserver, MAX_DIALS};
 
-use super::{Delivery, LinkKey, Output, Peer};
+use super::{Delivery, LinkKey, Output, Peer, PeerStatus, Standing};
+use crate::auth::secured::{Negotiated, Traffic};
 use crate::clock::{self, Moment};
 use crate::names::NodeName;
 use crate::wire::{FrameWriter, Message, RoleInterests};
@@ -56,7 +57,45 @@ struct State {
     peer: Peer,
     /// When the driver wakes by itself.
     armed: Option<Moment>,
-    writers: Vec<(LinkKey, Arc<Notify>)>,
+    writers: Vec<Writer>,
+    /// Bytes sent and received over links that are gone.
+    past_bytes: (u64, u64),
+}
+
+/// A link that is being served.
+struct Writer {
+    key: LinkKey,
+    wake: Arc<Notify>,
+    traffic: Traffic,
+    negotiated: Option<Negotiated>,
+}
+
+/// A peer as it is at one moment, for people to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// What the core knows.
+    pub status: PeerStatus,
+    /// How it stands with the peer.
+    pub standing: Standing,
+    /// The streams that links go over.
+    pub streams: Vec<StreamStatus>,
+    /// Bytes sent over all links with the peer since the daemon started, encryption included.
+    pub bytes_sent: u64,
+    /// Bytes received, counted likewise.
+    pub bytes_received: u64,
+}
+
+/// What one link's stream has carried, and what protects it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamStatus {
+    /// The link.
+    pub key: LinkKey,
+    /// Bytes that the stream has taken, encryption included.
+    pub sent: u64,
+    /// Bytes read from it.
+    pub received: u64,
+    /// What protects the link, where this end knows.
+    pub negotiated: Option<Negotiated>,
 }
 
 impl PeerLink {
@@ -68,6 +107,7 @@ impl PeerLink {
                 peer,
                 armed: Some(Moment::ZERO),
                 writers: Vec::new(),
+                past_bytes: (0, 0),
             }),
             changed: Notify::new(),
         })
@@ -104,6 +144,22 @@ impl PeerLink {
         look(&self.lock().peer)
     }
 
+    /// The peer as it is now.
+    pub fn snapshot(&self, now: Moment) -> Snapshot {
+        let state = self.lock();
+        let streams: Vec<_> = state.writers.iter().map(Writer::status).collect();
+        let total = |past: u64, of: fn(&StreamStatus) -> u64| -> u64 {
+            past + streams.iter().map(of).sum::<u64>()
+        };
+        Snapshot {
+            status: state.peer.status(),
+            standing: state.peer.standing(now),
+            bytes_sent: total(state.past_bytes.0, |stream| stream.sent),
+            bytes_received: total(state.past_bytes.1, |stream| stream.received),
+            streams,
+        }
+    }
+
     /// Changes the peer, and wakes whoever has something to do because of it.
     pub fn change<T>(&self, now: Moment, change: impl FnOnce(&mut Peer) -> T) -> T {
         let mut state = self.lock();
@@ -113,9 +169,9 @@ impl PeerLink {
     }
 
     fn wake(&self, state: &State, now: Moment) {
-        for (key, writer) in &state.writers {
-            if state.peer.wants_output(*key, now) {
-                writer.notify_one();
+        for writer in &state.writers {
+            if state.peer.wants_output(writer.key, now) {
+                writer.wake.notify_one();
             }
         }
         let sooner = match (state.peer.timeout(now), state.armed) {
@@ -133,18 +189,45 @@ impl PeerLink {
         self.change(now, |peer| peer.output(key, writer, now))
     }
 
-    fn add_writer(&self, key: LinkKey) -> Arc<Notify> {
-        let writer = Arc::new(Notify::new());
-        self.lock().writers.push((key, Arc::clone(&writer)));
-        writer
+    fn add_writer(
+        &self,
+        key: LinkKey,
+        traffic: Traffic,
+        negotiated: Option<Negotiated>,
+    ) -> Arc<Notify> {
+        let wake = Arc::new(Notify::new());
+        self.lock().writers.push(Writer {
+            key,
+            wake: Arc::clone(&wake),
+            traffic,
+            negotiated,
+        });
+        wake
     }
 
     fn remove_writer(&self, key: LinkKey) {
-        self.lock().writers.retain(|(other, _)| *other != key);
+        let mut state = self.lock();
+        let Some(place) = state.writers.iter().position(|writer| writer.key == key) else {
+            return;
+        };
+        let traffic = state.writers.remove(place).traffic;
+        state.past_bytes.0 += traffic.sent();
+        state.past_bytes.1 += traffic.received();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // The core does not panic; if it did, its state would still be the best there is.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    fn status(&self) -> StreamStatus {
+        StreamStatus {
+            key: self.key,
+            sent: self.traffic.sent(),
+            received: self.traffic.received(),
+            negotiated: self.negotiated.clone(),
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Arrivals, PeerLink};
-use crate::auth::secured::Secured;
+use crate::auth::secured::{Ended, Secured};
 use crate::clock;
-use crate::link::{LinkKey, Output};
+use crate::link::{Ending, LinkKey, Output};
 use crate::wire::FrameWriter;
 
 /// Serves a link until it ends. Dropping the future closes the link at once.
@@ -15,7 +15,7 @@ pub(super) async fn serve(
     secured: Secured,
     arrivals: Arc<dyn Arrivals>,
 ) {
-    let registration = Registration::new(&link, key);
+    let registration = Registration::new(&link, key, &secured);
     let mut writer = FrameWriter::default();
     loop {
         let output = link.output(key, &mut writer);
@@ -42,9 +42,13 @@ pub(super) async fn serve(
             }
         }
     }
-    let reason = secured.session.ended().await.to_string();
-    let now = clock::now();
-    link.change(now, |peer| peer.closed(key, &reason, now));
+    let ended = secured.session.ended().await;
+    let ending = match ended {
+        Ended::ByUs | Ended::ByPeer => Ending::Orderly,
+        Ended::Refused(_) | Ended::Lost(_) => Ending::Fault,
+    };
+    let (reason, now) = (ended.to_string(), clock::now());
+    link.change(now, |peer| peer.closed(key, ending, &reason, now));
 }
 
 /// The link's place among those that the peer wakes.
@@ -55,11 +59,12 @@ struct Registration<'a> {
 }
 
 impl<'a> Registration<'a> {
-    fn new(link: &'a PeerLink, key: LinkKey) -> Self {
+    fn new(link: &'a PeerLink, key: LinkKey, secured: &Secured) -> Self {
+        let (traffic, negotiated) = (secured.traffic.clone(), secured.negotiated.clone());
         Self {
             link,
             key,
-            wake: link.add_writer(key),
+            wake: link.add_writer(key, traffic, negotiated),
         }
     }
 }

@@ -1,0 +1,126 @@
+//! A daemon as a child process: what it says, and what it costs.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::Failure;
+
+/// How long anything that a measurement waits for may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A running `kozo`, killed when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    name: String,
+    said: Receiver<(Instant, Value)>,
+}
+
+impl Daemon {
+    /// Starts a node's daemon: the program beside this one.
+    pub(crate) fn start(file: &Path, node: &str) -> Result<Self, Failure> {
+        let program = std::env::current_exe()?.with_file_name("kozo");
+        let mut child = Command::new(&program)
+            .args(["--log-format", "json", "--log", "info", "run"])
+            .arg(file)
+            .arg(node)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("`{}` does not start: {error}", program.display()))?;
+        let (sender, said) = channel();
+        if let Some(stderr) = child.stderr.take() {
+            std::thread::spawn(move || listen(stderr, &sender));
+        }
+        Ok(Self {
+            child,
+            name: node.to_owned(),
+            said,
+        })
+    }
+
+    /// Waits until the next link stands, with whomever, and says when that was.
+    pub(crate) fn wait_for_link(&self) -> Result<Instant, Failure> {
+        self.wait_for("up")
+    }
+
+    /// Waits for the next line about links with this message, and says when it was said.
+    pub(crate) fn wait_for(&self, message: &str) -> Result<Instant, Failure> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut said = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.said.recv_timeout(left) {
+                Ok((when, line)) if line["target"] == "link" && line["message"] == message => {
+                    return Ok(when);
+                }
+                Ok((_, line)) => said.push(line.to_string()),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    let (name, said) = (&self.name, said.join("\n"));
+                    return Err(format!("{name} did not say `{message}`, but:\n{said}").into());
+                }
+            }
+        }
+    }
+
+    /// Forgets what it has said so far.
+    pub(crate) fn forget(&self) {
+        while self.said.try_recv().is_ok() {}
+    }
+
+    /// The processor time that it has used so far, of all its threads.
+    pub(crate) fn processor_time(&self) -> Result<Duration, Failure> {
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            let first = text.split(' ').next().unwrap_or_default();
+            nanos += first.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+
+    /// Its share of the machine's memory (PSS), in KiB.
+    pub(crate) fn memory(&self) -> Result<f64, Failure> {
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let line = line.ok_or("the kernel tells no PSS")?;
+        Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listen(stderr: ChildStderr, said: &Sender<(Instant, Value)>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let now = Instant::now();
+        let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+        if said.send((now, line)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits until a file is there that is only ever written as a whole, and reads it.
+pub(crate) fn wait_for_file(path: &Path, limit: Duration) -> Result<String, Failure> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Ok(text) = fs::read_to_string(path) {
+            return Ok(text);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("`{}` was not written in time", path.display()).into());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

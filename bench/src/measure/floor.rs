@@ -1,0 +1,165 @@
+//! The bare link: SSH over TCP on the loopback interface, with nothing on top. Two threads of this
+//! process, each with a runtime like a daemon's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kozo::auth::algorithms::Algorithms;
+use kozo::auth::identity::{Identity, Trust};
+use kozo::auth::keys::{self, NewKey, PrivateKey};
+use kozo::auth::secured::{Receiver, Refused};
+use kozo::auth::ssh::{self, Endpoint, MAX_PACKET};
+use kozo::names::NodeName;
+use kozo_bench_payload::{Payload, Stamp, clock};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use super::Settings;
+use crate::Failure;
+use crate::report::Report;
+
+/// How long each message's data is, in bytes.
+const SIZE: usize = 64;
+
+/// The pause after each message.
+const INTERVAL: Duration = Duration::from_millis(1);
+
+pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    let count = settings.choose(5000, 500);
+    let runs = settings.repeat(|| delays(count))?;
+    let share = |percent: usize| {
+        let values = runs
+            .iter()
+            .map(|delays| delays[(delays.len() - 1) * percent / 100]);
+        values.map(|nanos| nanos as f64 / 1000.0).collect()
+    };
+    let limits = format!("{count} messages of {SIZE} B, one every {INTERVAL:?}");
+    report.add("floor, median", share(50), "µs", &limits);
+    report.add("floor, 99 %", share(99), "µs", &limits);
+    Ok(())
+}
+
+/// The delays of `count` messages, sorted, in nanoseconds.
+fn delays(count: usize) -> Result<Vec<u64>, Failure> {
+    let ends = Ends::new()?;
+    let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    socket.set_nonblocking(true)?;
+    let address = socket.local_addr()?;
+    let delays = Arc::new(Mutex::new(Vec::with_capacity(count)));
+    let (done, all_here) = oneshot::channel();
+    let collector = Collector {
+        delays: Arc::clone(&delays),
+        count,
+        done: Some(done),
+    };
+    let far = ends.endpoint(1);
+    let accepting = std::thread::spawn(move || {
+        let accepted = runtime()
+            .map_err(|error| error.to_string())?
+            .block_on(async {
+                let (stream, _) = TcpListener::from_std(socket)?.accept().await?;
+                stream.set_nodelay(true)?;
+                let secured = ssh::accept(stream, &far, |_| collector).await?;
+                secured.session.ended().await;
+                Ok::<_, Failure>(())
+            });
+        accepted.map_err(|failure| failure.to_string())
+    });
+    runtime()?.block_on(async {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let near = ends.endpoint(0);
+        let secured = ssh::connect(stream, &near, &ends.nodes[1].0, |_| Nothing).await?;
+        let mut payload = Payload::new(SIZE);
+        for sequence in 1..=count as u64 {
+            let stamp = Stamp {
+                run: 0,
+                sequence,
+                sent: clock(),
+            };
+            let bytes = Bytes::copy_from_slice(payload.stamped(stamp));
+            secured.sender.send(bytes).await?;
+            tokio::time::sleep(INTERVAL).await;
+        }
+        tokio::time::timeout(crate::daemon::DEADLINE, all_here).await??;
+        secured.sender.close().await;
+        Ok::<_, Failure>(())
+    })?;
+    accepting
+        .join()
+        .map_err(|_| "the accepting end panicked")??;
+    let mut delays = std::mem::take(&mut *delays.lock().unwrap_or_else(PoisonError::into_inner));
+    delays.sort_unstable();
+    Ok(delays)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// Two nodes that trust each other.
+struct Ends {
+    nodes: [(NodeName, PrivateKey); 2],
+}
+
+impl Ends {
+    fn new() -> Result<Self, Failure> {
+        let end = |name: &str| -> Result<_, Failure> {
+            Ok((NodeName::new(name)?, keys::generate(NewKey::Ed25519, name)?))
+        };
+        Ok(Self {
+            nodes: [end("near")?, end("far")?],
+        })
+    }
+
+    fn endpoint(&self, place: usize) -> Endpoint {
+        let trust = self.nodes.iter();
+        let trust = trust.map(|(node, key)| (node.clone(), vec![key.public_key().clone()]));
+        let trust: Trust = trust.collect();
+        let (node, key) = &self.nodes[place];
+        let identity = Identity {
+            node: node.clone(),
+            key: Arc::new(key.clone()),
+        };
+        Endpoint::new(
+            identity,
+            Arc::new(trust),
+            &Algorithms::default(),
+            MAX_PACKET,
+        )
+    }
+}
+
+/// Notes when each message came.
+struct Collector {
+    delays: Arc<Mutex<Vec<u64>>>,
+    count: usize,
+    done: Option<oneshot::Sender<()>>,
+}
+
+impl Receiver for Collector {
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        let now = clock();
+        let stamp = kozo_bench_payload::read(bytes).ok_or_else(|| Refused::new("no stamp"))?;
+        let mut delays = self.delays.lock().unwrap_or_else(PoisonError::into_inner);
+        delays.push(now - stamp.sent);
+        if delays.len() == self.count
+            && let Some(done) = self.done.take()
+        {
+            let _ = done.send(());
+        }
+        Ok(())
+    }
+}
+
+/// Expects nothing.
+struct Nothing;
+
+impl Receiver for Nothing {
+    fn data(&mut self, _bytes: &[u8]) -> Result<(), Refused> {
+        Ok(())
+    }
+}

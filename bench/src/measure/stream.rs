@@ -1,0 +1,125 @@
+//! Numbered events from one node to others: what most measurements are made with.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::Failure;
+use crate::daemon::{Daemon, wait_for_file};
+use crate::network::Network;
+
+/// The queue between two nodes, in messages: room for what a paced source sends while the link's
+/// thread is elsewhere.
+pub(super) const QUEUE_LENGTH: usize = 4096;
+
+/// The longest that one stream of events may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stream {
+    /// How many nodes receive.
+    pub(super) receivers: usize,
+    /// How many events.
+    pub(super) count: u64,
+    /// How long each one's data is, in bytes.
+    pub(super) size: usize,
+    /// The pause after each, in seconds; none: as fast as it goes, waiting for room.
+    pub(super) interval: Option<f64>,
+}
+
+/// What one receiver reports.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Figures {
+    pub(super) received: u64,
+    pub(super) missing: u64,
+    pub(super) late: u64,
+    /// All of these in nanoseconds.
+    pub(super) duration: u64,
+    pub(super) p50: u64,
+    pub(super) p99: u64,
+}
+
+/// What a stream came to.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    /// One for each receiver.
+    pub(super) figures: Vec<Figures>,
+    /// What the sending daemon and one receiving daemon used while it ran.
+    pub(super) processor_time: (Duration, Duration),
+}
+
+impl Stream {
+    /// What it ran with, for the report.
+    pub(super) fn limits(&self) -> String {
+        let Self { count, size, .. } = self;
+        let pace = match self.interval {
+            Some(interval) => format!("one every {} ms", interval * 1000.0),
+            None => "paced by room".to_owned(),
+        };
+        format!("{count} events of {size} B, {pace}, queue {QUEUE_LENGTH}")
+    }
+
+    /// Sends it through fresh daemons.
+    pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let mut names = vec!["source".to_owned()];
+        names.extend((0..self.receivers).map(|place| format!("sink{place}")));
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut network = Network::new(&names)?;
+        network.option(&format!("outgoingQueueLength: {QUEUE_LENGTH}"));
+        network.option("outgoingQueueSize: 64 MiB");
+        let go = network.path("go");
+        let (count, size) = (self.count, self.size);
+        let pace = match self.interval {
+            Some(interval) => format!("interval: {interval}"),
+            None => "paced: true".to_owned(),
+        };
+        let source = format!(
+            "type: bench-source, go: '{}', count: {count}, size: {size}, {pace}",
+            go.display()
+        );
+        network.role(0, "source", &source);
+        for node in 1..=self.receivers {
+            let report = network.path(&format!("report{node}"));
+            let sink = format!(
+                "type: bench-sink, count: {count}, report: '{}'",
+                report.display()
+            );
+            network.role(node, "sink", &sink);
+            // A star: links among the receivers would only take time.
+            network.node_option(node, "selfToOthersConnectPolicy: never");
+        }
+        let sinks = (1..=self.receivers).map(|node| network.start(node));
+        let sinks: Vec<Daemon> = sinks.collect::<Result<_, _>>()?;
+        let sender = network.start(0)?;
+        for _ in 0..self.receivers {
+            sender.wait_for_link()?;
+        }
+        for sink in &sinks {
+            sink.wait_for_link()?;
+        }
+        let before = (sender.processor_time()?, sinks[0].processor_time()?);
+        std::fs::write(&go, "")?;
+        let mut figures = Vec::new();
+        for node in 1..=self.receivers {
+            let text = wait_for_file(&network.path(&format!("report{node}")), LIMIT)?;
+            figures.push(serde_json::from_str(&text)?);
+        }
+        let after = (sender.processor_time()?, sinks[0].processor_time()?);
+        Ok(Outcome {
+            figures,
+            processor_time: (after.0 - before.0, after.1 - before.1),
+        })
+    }
+
+    /// The same, and an error if anything was lost, repeated or out of order.
+    pub(super) fn run_whole(&self) -> Result<Outcome, Failure> {
+        let outcome = self.run()?;
+        for figures in &outcome.figures {
+            if (figures.received, figures.missing, figures.late) != (self.count, 0, 0) {
+                return Err(format!("not every event came, once and in order: {figures:?}").into());
+            }
+        }
+        Ok(outcome)
+    }
+}

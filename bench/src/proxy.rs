@@ -1,0 +1,68 @@
+//! A TCP proxy on the loopback interface whose connections can be reset: the fault that a link
+//! meets most, made on purpose.
+
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rustix::net::sockopt::set_socket_linger;
+
+/// Leads from a port of its own to another one, for as long as the program runs.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    /// The connections that are open, both ends of each.
+    open: Arc<Mutex<Vec<[TcpStream; 2]>>>,
+}
+
+impl Proxy {
+    /// A proxy that leads to this port.
+    pub(crate) fn start(port: u16) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let open = Arc::new(Mutex::new(Vec::new()));
+        thread::spawn({
+            let open = Arc::clone(&open);
+            move || {
+                for near in listener.incoming().map_while(Result::ok) {
+                    // Nobody listens there yet: the one who dials shall see that.
+                    if let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                        let _ = join(near, far, &open);
+                    }
+                }
+            }
+        });
+        Ok(Self { address, open })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resets all its connections, in both directions.
+    pub(crate) fn reset(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for end in open.drain(..).flatten() {
+            // With no time to linger, closing sends a reset. The threads that copy hold
+            // descriptors of their own, so the reset goes out once they have let go, too.
+            let _ = set_socket_linger(&end, Some(std::time::Duration::ZERO));
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn join(near: TcpStream, far: TcpStream, open: &Mutex<Vec<[TcpStream; 2]>>) -> std::io::Result<()> {
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+    open.push([near.try_clone()?, far.try_clone()?]);
+    drop(open);
+    for (from, to) in [(near.try_clone()?, far.try_clone()?), (far, near)] {
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut &from, &mut &to);
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The figures: a table for people, JSON for programs.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::Failure;
+
+/// All figures of one run of the program.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    machine: Machine,
+    figures: Vec<Figure>,
+}
+
+/// What it was measured on.
+#[derive(Debug, Serialize)]
+struct Machine {
+    processors: usize,
+    /// Runnable tasks over the last minute before, as the kernel counts them: how idle it was.
+    load: f64,
+    version: &'static str,
+}
+
+/// One figure.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Figure {
+    /// What was measured.
+    pub(crate) name: String,
+    /// How much: the median of all runs.
+    pub(crate) value: f64,
+    /// In which unit.
+    pub(crate) unit: &'static str,
+    /// The lowest and the highest of all runs.
+    pub(crate) range: (f64, f64),
+    /// What it was measured with.
+    pub(crate) limits: String,
+}
+
+impl Report {
+    /// A report without figures.
+    pub(crate) fn new() -> Self {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().and_then(|load| load.parse().ok());
+        Self {
+            machine: Machine {
+                processors: std::thread::available_parallelism().map_or(1, usize::from),
+                load: load.unwrap_or(0.0),
+                version: env!("CARGO_PKG_VERSION"),
+            },
+            figures: Vec::new(),
+        }
+    }
+
+    /// Adds the median of `values`; nothing when there are none.
+    pub(crate) fn add(
+        &mut self,
+        name: impl Into<String>,
+        mut values: Vec<f64>,
+        unit: &'static str,
+        limits: impl Into<String>,
+    ) {
+        values.sort_by(f64::total_cmp);
+        let (Some(first), Some(last)) = (values.first(), values.last()) else {
+            return;
+        };
+        self.figures.push(Figure {
+            name: name.into(),
+            value: values[values.len() / 2],
+            unit,
+            range: (*first, *last),
+            limits: limits.into(),
+        });
+    }
+
+    /// The median of a figure that is there already.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        let figure = self.figures.iter().find(|figure| figure.name == name)?;
+        Some(figure.value)
+    }
+
+    /// Writes all figures as JSON.
+    pub(crate) fn write_json(&self, path: &Path) -> Result<(), Failure> {
+        Ok(std::fs::write(
+            path,
+            serde_json::to_string_pretty(self)? + "\n",
+        )?)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine {
+            processors,
+            load,
+            version,
+        } = &self.machine;
+        writeln!(
+            f,
+            "kozo {version}, {processors} processors, load before {load}\n"
+        )?;
+        let width = self
+            .figures
+            .iter()
+            .map(|figure| figure.name.chars().count());
+        let width = width.max().unwrap_or(0);
+        for figure in &self.figures {
+            let (low, high) = figure.range;
+            let range = format!("({} – {})", number(low), number(high));
+            let value = number(figure.value);
+            let (name, unit, limits) = (&figure.name, figure.unit, &figure.limits);
+            writeln!(
+                f,
+                "{name:<width$} {value:>12} {unit:<4} {range:<26} {limits}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with as many digits as mean something.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_the_median_of_its_runs() {
+        let mut report = Report::new();
+        report.add("delay", vec![300.0, 1.25, 20.0], "µs", "limits");
+        report.add("nothing", Vec::new(), "µs", "");
+        assert_eq!(report.value("delay"), Some(20.0));
+        assert_eq!(report.value("nothing"), None);
+        let text = report.to_string();
+        assert!(text.contains("20.0 µs   (1.2 – 300)"), "{text}");
+    }
+}

@@ -1,0 +1,18 @@
+//! From the words of the command line to the daemon that is asked.
+
+use super::arguments::DaemonArguments;
+use super::failure::Failure;
+use crate::control::client::Daemon;
+use crate::control::paths::Surroundings;
+use crate::names::NodeName;
+
+/// The daemon at the place that was given, or the one of `node`, or the only one there is.
+pub(super) fn reach(
+    arguments: &DaemonArguments,
+    node: Option<&NodeName>,
+) -> Result<Daemon, Failure> {
+    match &arguments.control {
+        Some(path) => Ok(Daemon::at(path)),
+        None => Daemon::find(&Surroundings::read(), node).map_err(Failure::other),
+    }
+}

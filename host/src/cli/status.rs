@@ -1,0 +1,319 @@
+//! `kozo status`: what the node on this machine does.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use super::arguments::StatusArguments;
+use super::failure::Failure;
+use super::output;
+use super::reach::reach;
+use super::text::{Table, Tone, bytes, count, span, toned};
+use crate::control::protocol::Request;
+use crate::control::report::{
+    PeerReport, PeerStateReport, RoleReport, RoleStateReport, StatusReport, TransportReport,
+    TransportStateReport,
+};
+use crate::log::printable;
+
+/// How much of an error is shown; `--json` has all of it.
+const LONGEST_ERROR: usize = 160;
+
+pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
+    let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
+    let report: StatusReport = daemon.ask(&Request::Status).map_err(Failure::other)?;
+    if arguments.json {
+        return output::print_json(&report);
+    }
+    output::print(&render(&report, wants_colour()))
+}
+
+/// Whether the standard output shows colours.
+pub(super) fn wants_colour() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
+}
+
+fn render(report: &StatusReport, colour: bool) -> String {
+    let mut text = format!(
+        "{}: kozo {}, process {}, for {}\n",
+        toned(&printable(&report.node), Tone::Strong, colour),
+        printable(&report.version),
+        report.pid,
+        span(report.running_seconds),
+    );
+    if !report.roles.is_empty() {
+        let mut table = Table::new(&[
+            "role", "module", "state", "restarts", "waiting", "received", "dropped",
+        ]);
+        for role in &report.roles {
+            role_row(&mut table, role);
+        }
+        section(&mut text, &table, colour);
+    }
+    if !report.peers.is_empty() {
+        let mut table = Table::new(&[
+            "node", "link", "over", "for", "trip", "waiting", "sent", "received", "lost",
+        ]);
+        for peer in &report.peers {
+            peer_rows(&mut table, peer);
+        }
+        section(&mut text, &table, colour);
+    }
+    if !report.transports.is_empty() {
+        let mut table = Table::new(&["transport", "module", "state"]);
+        for transport in &report.transports {
+            transport_row(&mut table, transport);
+        }
+        section(&mut text, &table, colour);
+    }
+    notes(&mut text, report);
+    text
+}
+
+fn section(text: &mut String, table: &Table, colour: bool) {
+    text.push('\n');
+    text.push_str(&table.render(colour));
+}
+
+fn role_row(table: &mut Table, role: &RoleReport) {
+    let (state, tone) = match role.state {
+        RoleStateReport::Starting => ("starting".to_owned(), Tone::Doubtful),
+        RoleStateReport::Running => ("running".to_owned(), Tone::Good),
+        RoleStateReport::Waiting => {
+            let wait = span(role.restart_in_seconds.unwrap_or_default());
+            (format!("failed, again in {wait}"), Tone::Bad)
+        }
+        RoleStateReport::Stopping => ("stopping".to_owned(), Tone::Doubtful),
+        RoleStateReport::Stopped => ("stopped".to_owned(), Tone::Bad),
+    };
+    let inbox = &role.inbox;
+    let dropped = inbox.dropped_by_limit + inbox.dropped_by_age + inbox.dropped_by_stop;
+    table.row([
+        (role.name.clone(), Tone::Plain),
+        (role.module.clone(), Tone::Plain),
+        (state, tone),
+        (role.restarts.to_string(), Tone::Plain),
+        (
+            format!("{} of {}", inbox.waiting, inbox.length_limit),
+            Tone::Plain,
+        ),
+        (inbox.received.to_string(), Tone::Plain),
+        (dropped.to_string(), doubtful_if(dropped > 0)),
+    ]);
+}
+
+/// A row for the peer, and one more for each further link.
+fn peer_rows(table: &mut Table, peer: &PeerReport) {
+    let link = peer.links.first();
+    let (state, tone) = peer_state(peer);
+    let lost = peer.missed + peer.dropped_by_limit + peer.dropped_by_age;
+    let waiting = peer.queued.messages + peer.in_flight.messages;
+    let way = link.map_or(String::new(), |link| {
+        over(&link.transport, &link.address, link.dialled)
+    });
+    table.row([
+        (peer.peer.clone(), Tone::Plain),
+        (state, tone),
+        (way, Tone::Plain),
+        (
+            link.map_or(String::new(), |link| span(link.up_seconds)),
+            Tone::Plain,
+        ),
+        (
+            link.and_then(|link| link.round_trip_seconds)
+                .map_or(String::new(), span),
+            Tone::Plain,
+        ),
+        (waiting.to_string(), Tone::Plain),
+        (
+            format!("{} ({})", peer.sent, bytes(peer.bytes_sent)),
+            Tone::Plain,
+        ),
+        (
+            format!("{} ({})", peer.received, bytes(peer.bytes_received)),
+            Tone::Plain,
+        ),
+        (lost.to_string(), doubtful_if(lost > 0)),
+    ]);
+    for further in peer.links.iter().skip(1) {
+        table.row([
+            (String::new(), Tone::Plain),
+            ("up as well".to_owned(), Tone::Plain),
+            (
+                over(&further.transport, &further.address, further.dialled),
+                Tone::Plain,
+            ),
+            (span(further.up_seconds), Tone::Plain),
+        ]);
+    }
+}
+
+fn over(transport: &str, address: &str, dialled: bool) -> String {
+    // The arrow shows who dialled.
+    let arrow = if dialled { "→" } else { "←" };
+    format!("{transport} {arrow} {address}")
+}
+
+fn peer_state(peer: &PeerReport) -> (String, Tone) {
+    match peer.state {
+        PeerStateReport::Up => ("up".to_owned(), Tone::Good),
+        PeerStateReport::Greeting => ("greeting".to_owned(), Tone::Doubtful),
+        PeerStateReport::Dialling => ("dialling".to_owned(), Tone::Doubtful),
+        PeerStateReport::Waiting => {
+            let wait = span(peer.next_dial_seconds.unwrap_or_default());
+            (format!("down, again in {wait}"), Tone::Bad)
+        }
+        PeerStateReport::OnDemand => ("on demand".to_owned(), Tone::Plain),
+        PeerStateReport::LeftToPeer => ("left to it".to_owned(), Tone::Doubtful),
+        PeerStateReport::NoWay => ("no way".to_owned(), Tone::Bad),
+        PeerStateReport::Never => ("never".to_owned(), Tone::Plain),
+        PeerStateReport::Stopping => ("stopping".to_owned(), Tone::Plain),
+    }
+}
+
+fn transport_row(table: &mut Table, transport: &TransportReport) {
+    let (state, tone) = match transport.state {
+        TransportStateReport::Starting => ("starting", Tone::Doubtful),
+        TransportStateReport::Listening => ("listening", Tone::Good),
+        TransportStateReport::DialsOnly => ("dials only", Tone::Plain),
+        TransportStateReport::Failing => ("failing", Tone::Bad),
+    };
+    table.row([
+        (transport.name.clone(), Tone::Plain),
+        (transport.module.clone(), Tone::Plain),
+        (state.to_owned(), tone),
+    ]);
+}
+
+/// What is zero as long as all is well, what went wrong last, and the notes on links.
+fn notes(text: &mut String, report: &StatusReport) {
+    let connections = report.connections;
+    let left_out: u64 = report.roles.iter().map(|role| role.lines_left_out).sum();
+    let mut lines = Vec::new();
+    let mut note = |number: u64, what: &str, why: &str| {
+        if number > 0 {
+            lines.push(format!("{} {why}", count(number, what)));
+        }
+    };
+    note(
+        report.orders_refused,
+        "order",
+        "refused: `acceptOrdersFrom` does not name the sender",
+    );
+    note(
+        connections.refused,
+        "connection",
+        "refused: the other end did not prove that it is a node of the network",
+    );
+    note(
+        connections.turned_away,
+        "connection",
+        "turned away: too many had not said who they are",
+    );
+    note(
+        left_out,
+        "log line",
+        "of roles left out: there were too many",
+    );
+    for role in &report.roles {
+        if let Some(error) = &role.last_error {
+            lines.push(format!("role {}: {}", role.name, shortened(error)));
+        }
+    }
+    for transport in &report.transports {
+        if let Some(error) = &transport.error {
+            lines.push(format!(
+                "transport {}: {}",
+                transport.name,
+                shortened(error)
+            ));
+        }
+    }
+    for peer in &report.peers {
+        // What was mended since is for `kozo why`.
+        if let Some(error) = peer.last_error.as_deref().filter(|_| peer.links.is_empty()) {
+            let ago = span(peer.last_error_seconds.unwrap_or_default());
+            lines.push(format!("{}, {ago} ago: {}", peer.peer, shortened(error)));
+        }
+        let notes = peer.links.iter().filter_map(|link| link.note.as_deref());
+        lines.extend(notes.map(|note| format!("link with {}: {note}", printable(&peer.peer))));
+    }
+    if !lines.is_empty() {
+        text.push('\n');
+    }
+    for line in lines {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{}", printable(&line));
+    }
+}
+
+fn doubtful_if(condition: bool) -> Tone {
+    if condition {
+        Tone::Doubtful
+    } else {
+        Tone::Plain
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_ERROR) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::report::ConnectionsReport;
+
+    fn report() -> StatusReport {
+        let peer = serde_json::json!({
+            "peer": "scribe", "state": "waiting", "next_dial_seconds": 5.0, "links": [],
+            "dialling": [], "queued": {"messages": 3, "bytes": 300},
+            "in_flight": {"messages": 1, "bytes": 100}, "sent": 7, "sent_again": 1,
+            "acknowledged": 6, "dropped_by_limit": 2, "dropped_by_age": 1, "received": 0,
+            "repeated": 0, "missed": 4, "bytes_sent": 2048, "bytes_received": 10,
+            "last_error": "connection \u{1b}refused", "last_error_seconds": 61.0,
+        });
+        StatusReport {
+            node: "clock".into(),
+            version: "1.2.3".into(),
+            pid: 7,
+            running_seconds: 90.0,
+            roles: Vec::new(),
+            peers: vec![serde_json::from_value(peer).unwrap()],
+            transports: Vec::new(),
+            orders_refused: 2,
+            connections: ConnectionsReport {
+                unproven: 0,
+                turned_away: 0,
+                refused: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn a_node_is_a_row_and_what_went_wrong_stands_below() {
+        let text = render(&report(), false);
+        assert_eq!(
+            text,
+            "\
+clock: kozo 1.2.3, process 7, for 1 min 30 s
+
+  node    link                  over  for  trip  waiting  sent         received  lost
+  scribe  down, again in 5.0 s                   4        7 (2.0 KiB)  0 (10 B)  7
+
+2 orders refused: `acceptOrdersFrom` does not name the sender
+1 connection refused: the other end did not prove that it is a node of the network
+scribe, 1 min 1 s ago: connection \\u{1b}refused
+"
+        );
+    }
+
+    #[test]
+    fn colours_are_there_when_they_are_wanted() {
+        assert!(!render(&report(), false).contains('\x1b'));
+        assert!(render(&report(), true).contains("\x1b[31mdown"));
+    }
+}

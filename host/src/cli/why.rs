@@ -1,0 +1,234 @@
+//! `kozo why`: why there is a link with another node, or none, in sentences.
+
+use std::fmt::Write;
+
+use super::arguments::WhyArguments;
+use super::failure::Failure;
+use super::output;
+use super::reach::reach;
+use super::text::{bytes, count, span};
+use crate::control::protocol::Request;
+use crate::control::report::{EventKind, EventReport, PeerStateReport, PolicyReport, WhyReport};
+use crate::log::printable;
+
+pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
+    let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
+    let peer = arguments.peer.to_string();
+    let report: WhyReport = daemon.ask(&Request::Why { peer }).map_err(Failure::other)?;
+    if arguments.json {
+        return output::print_json(&report);
+    }
+    output::print(&sentences(&report))
+}
+
+/// All that can be said: the answer first, then what it rests on.
+fn sentences(report: &WhyReport) -> String {
+    let mut lines = vec![verdict(report)];
+    lines.extend(report.peer.dialling.iter().map(|attempt| {
+        format!(
+            "It has been dialled over `{}` (its `{}`) for {}.",
+            attempt.transport,
+            attempt.peer_transport,
+            span(attempt.seconds)
+        )
+    }));
+    lines.push(what_waits(report));
+    lines.push(String::new());
+    let (node, peer) = (report.node.as_str(), report.peer.peer.as_str());
+    lines.push(policy(node, peer, &report.outgoing));
+    lines.push(policy(peer, node, &report.incoming));
+    lines.push(ways(report));
+    lines.push(String::new());
+    if report.history.is_empty() {
+        lines.push("Nothing has happened between the two since this daemon started.".to_owned());
+    } else {
+        lines.push("Lately, the last first:".to_owned());
+    }
+    let events = report.history.iter().rev();
+    lines.extend(events.map(|event| format!("  {}", happened(event))));
+    let mut text = String::new();
+    for line in lines {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{}", printable(&line));
+    }
+    text
+}
+
+/// What is so, and why.
+fn verdict(report: &WhyReport) -> String {
+    let (node, peer) = (&report.node, &report.peer.peer);
+    match report.peer.state {
+        PeerStateReport::Up => up(report),
+        PeerStateReport::Greeting => format!(
+            "There is no link between {node} and {peer} yet: both have proven who they are, and \
+             {peer} has not said its hello."
+        ),
+        PeerStateReport::Dialling => {
+            format!("There is no link between {node} and {peer} yet: {node} is dialling.")
+        }
+        PeerStateReport::Waiting => {
+            let wait = span(report.peer.next_dial_seconds.unwrap_or_default());
+            let last = report.peer.last_error.as_deref();
+            let last = last.map_or(String::new(), |error| format!(" The last try: {error}."));
+            format!(
+                "There is no link between {node} and {peer}: the tries to dial failed, and the \
+                 next one is due in {wait}.{last}"
+            )
+        }
+        PeerStateReport::OnDemand => format!(
+            "There is no link between {node} and {peer}, and none is wanted: it is made on \
+             demand, and no message waits for {peer}."
+        ),
+        PeerStateReport::LeftToPeer => format!(
+            "There is no link between {node} and {peer}: {node} may not dial {peer}, and {peer} \
+             has not dialled {node}. Ask there: `kozo why {node}`."
+        ),
+        PeerStateReport::NoWay => format!(
+            "There is no link between {node} and {peer}: no transport of {node} reaches one of \
+             {peer}'s."
+        ),
+        PeerStateReport::Never => format!(
+            "There is no link between {node} and {peer}, and there will be none: the policies \
+             forbid it both ways."
+        ),
+        PeerStateReport::Stopping => {
+            format!("There is no link between {node} and {peer}: the daemon of {node} stops.")
+        }
+    }
+}
+
+fn up(report: &WhyReport) -> String {
+    let (node, peer) = (&report.node, &report.peer.peer);
+    let Some(link) = report.peer.links.first() else {
+        return format!("There is a link between {node} and {peer}.");
+    };
+    let dialler = if link.dialled { node } else { peer };
+    let mut text = format!(
+        "There is a link between {node} and {peer}: over `{}` with {}, dialled by {dialler}, up \
+         for {}.",
+        link.transport,
+        link.address,
+        span(link.up_seconds)
+    );
+    if let Some(round_trip) = link.round_trip_seconds {
+        let _ = write!(text, " A round trip takes {}.", span(round_trip));
+    }
+    if let Some(cipher) = &link.cipher {
+        let _ = write!(text, " It is protected by `{cipher}`");
+        match &link.mac {
+            Some(mac) => {
+                let _ = write!(text, " and `{mac}`.");
+            }
+            None => text.push('.'),
+        }
+    }
+    if let Some(note) = &link.note {
+        let _ = write!(text, " Note that {note}.");
+    }
+    text
+}
+
+fn what_waits(report: &WhyReport) -> String {
+    let peer = &report.peer;
+    let mut parts = Vec::new();
+    if peer.queued.messages > 0 {
+        let messages = count(peer.queued.messages as u64, "message");
+        parts.push(format!("{messages} ({})", bytes(peer.queued.bytes as u64)));
+    }
+    if peer.in_flight.messages > 0 {
+        let messages = count(peer.in_flight.messages as u64, "message");
+        parts.push(format!(
+            "{messages} ({}) not acknowledged yet",
+            bytes(peer.in_flight.bytes as u64)
+        ));
+    }
+    let waits = match parts.as_slice() {
+        [] => format!("Nothing waits for {}.", peer.peer),
+        parts => format!("For {} there wait {}.", peer.peer, parts.join(", and ")),
+    };
+    let dropped = peer.dropped_by_limit + peer.dropped_by_age;
+    if dropped == 0 {
+        return waits;
+    }
+    format!(
+        "{waits} {} dropped before: {} by the queue's limits, {} by age.",
+        were(dropped),
+        peer.dropped_by_limit,
+        peer.dropped_by_age
+    )
+}
+
+fn were(number: u64) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{} {verb}", count(number, "message"))
+}
+
+/// When one node dials the other, and which options say so.
+fn policy(from: &str, to: &str, policy: &PolicyReport) -> String {
+    let when = match policy.policy.as_str() {
+        "constant" => "keeps a link at all times",
+        "ondemand" => "dials when it has a message",
+        _ => "never dials",
+    };
+    format!(
+        "{from} to {to}: {from} {when} (`selfToOthersConnectPolicy` of {from} is `{}`, \
+         `othersToSelfConnectPolicy` of {to} is `{}`).",
+        policy.self_to_others, policy.others_to_self
+    )
+}
+
+fn ways(report: &WhyReport) -> String {
+    let (node, peer) = (&report.node, &report.peer.peer);
+    if report.ways.is_empty() {
+        return format!(
+            "Ways from {node} to {peer}: none; see the transports of both in the file, and `kozo \
+             modules`."
+        );
+    }
+    let ways: Vec<_> = report
+        .ways
+        .iter()
+        .map(|way| format!("`{}` to its `{}`", way.transport, way.peer_transport))
+        .collect();
+    format!(
+        "Ways from {node} to {peer}, best first: {}. Tries that fail are at most {} apart.",
+        ways.join(", "),
+        span(report.connection_retry_seconds)
+    )
+}
+
+fn happened(event: &EventReport) -> String {
+    let transport = &event.transport;
+    let with = event
+        .address
+        .as_deref()
+        .map_or(String::new(), |address| format!(" with {address}"));
+    let reason = event.reason.as_deref().unwrap_or("no reason is known");
+    let what = match (event.what, event.dialled) {
+        (EventKind::Up, Some(true)) => {
+            format!("a link over `{transport}`{with} came up, dialled from here")
+        }
+        (EventKind::Up, _) => {
+            format!("a link over `{transport}`{with} came up, dialled from there")
+        }
+        (EventKind::Closed, _) => {
+            format!("the link over `{transport}`{with} was closed: {reason}")
+        }
+        (EventKind::Lost, _) => format!("the link over `{transport}`{with} was lost: {reason}"),
+        (EventKind::Refused, _) => {
+            format!("no link came about over `{transport}`{with}: {reason}")
+        }
+        (EventKind::DialFailed, _) => format!("dialling over `{transport}` failed: {reason}"),
+    };
+    let last = span(event.last_seconds);
+    match event.times {
+        1 => format!("{last} ago: {what}"),
+        times => format!(
+            "{last} ago: {what} ({times} times since {} ago)",
+            span(event.first_seconds)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

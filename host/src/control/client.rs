@@ -1,0 +1,178 @@
+//! The other end of the control socket: what `kozo status` and its like ask with.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use serde::de::DeserializeOwned;
+
+use super::paths::Surroundings;
+use super::protocol::{MAX_ANSWER, Outcome, ProtocolError, Request};
+use crate::names::NodeName;
+
+/// How long a daemon may take to answer. It may have to wait for a role to come back.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+
+/// Why a daemon was not asked, or did not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No daemon's socket is there.
+    #[error(
+        "no daemon{of} runs here: there is no live socket in {folders}; `--control PATH` names another one"
+    )]
+    NoDaemon {
+        /// ` of NODE`, or nothing.
+        of: String,
+        /// Where was looked.
+        folders: String,
+    },
+    /// Several are.
+    #[error("several nodes run here, say which one: {}", .0.join(", "))]
+    SeveralDaemons(Vec<String>),
+    /// This user may not.
+    #[error(
+        "this user may not use `{}`: try as root, as the daemon's user, or as a member of its group",
+        .0.display()
+    )]
+    NotAllowed(PathBuf),
+    /// The socket does not work.
+    #[error("the daemon behind `{}` does not answer: {reason}", path.display())]
+    System {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// The answer is not understood.
+    #[error("the daemon's answer: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The answer is too long.
+    #[error("the daemon's answer has more than {MAX_ANSWER} bytes")]
+    TooLong,
+    /// The daemon says why not.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A daemon's control socket that somebody listens on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Daemon {
+    path: PathBuf,
+}
+
+impl Daemon {
+    /// The daemon whose socket is at `path`.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    /// The daemon of `node`; without a name the only one that runs here.
+    ///
+    /// # Errors
+    /// [`ClientError::NoDaemon`], [`ClientError::SeveralDaemons`] or [`ClientError::NotAllowed`].
+    pub fn find(surroundings: &Surroundings, node: Option<&NodeName>) -> Result<Self, ClientError> {
+        let places = match node {
+            Some(node) => {
+                let places = surroundings.places_of(node).into_iter();
+                places.map(|path| (node.clone(), path)).collect()
+            }
+            None => surroundings.sockets(),
+        };
+        let mut live: Vec<(NodeName, PathBuf)> = Vec::new();
+        let mut forbidden = None;
+        for (name, path) in places {
+            match open(&path) {
+                Ok(_) => live.push((name, path)),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    forbidden.get_or_insert(path);
+                }
+                Err(_) => {}
+            }
+        }
+        if node.is_some() {
+            // The places are in the order in which daemons choose theirs.
+            live.truncate(1);
+        }
+        match (live.as_slice(), forbidden) {
+            ([(_, path)], _) => Ok(Self::at(path)),
+            ([], Some(path)) => Err(ClientError::NotAllowed(path)),
+            ([], None) => {
+                let folders = surroundings.folders().into_iter();
+                let folders: Vec<_> = folders
+                    .map(|path| format!("`{}`", path.display()))
+                    .collect();
+                Err(ClientError::NoDaemon {
+                    of: node.map_or(String::new(), |node| format!(" of `{node}`")),
+                    folders: folders.join(", "),
+                })
+            }
+            (several, _) => Err(ClientError::SeveralDaemons(
+                several.iter().map(|(name, _)| name.to_string()).collect(),
+            )),
+        }
+    }
+
+    /// Asks for something, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ClientError> {
+        let answer = self.exchange(request.line().as_bytes());
+        let answer = answer.map_err(|reason| match reason.kind() {
+            ErrorKind::PermissionDenied => ClientError::NotAllowed(self.path.clone()),
+            // What a socket with a time limit says when the time is over.
+            ErrorKind::WouldBlock => ClientError::System {
+                path: self.path.clone(),
+                reason: ErrorKind::TimedOut.into(),
+            },
+            _ => ClientError::System {
+                path: self.path.clone(),
+                reason,
+            },
+        })?;
+        if answer.len() > MAX_ANSWER {
+            return Err(ClientError::TooLong);
+        }
+        match Outcome::parse(&answer)? {
+            Outcome::Answer(answer) => {
+                Ok(serde_json::from_value(answer).map_err(ProtocolError::from)?)
+            }
+            Outcome::Error(reason) => Err(ClientError::Refused(reason)),
+        }
+    }
+
+    fn exchange(&self, line: &[u8]) -> io::Result<Vec<u8>> {
+        let mut stream = open(&self.path)?;
+        stream.write_all(line)?;
+        let mut answer = Vec::new();
+        stream
+            .take(MAX_ANSWER as u64 + 1)
+            .read_to_end(&mut answer)?;
+        if answer.is_empty() {
+            return Err(io::Error::other("it closed the connection: it may be busy"));
+        }
+        Ok(answer)
+    }
+}
+
+/// A connection on which nothing takes for ever.
+fn open(path: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    for direction in [Timeout::Send, Timeout::Recv] {
+        set_socket_timeout(&socket, direction, Some(ANSWER_LIMIT))?;
+    }
+    connect(&socket, &address)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,161 @@
+//! What goes over the control socket: a request and an answer, one line of JSON each.
+//!
+//! ```text
+//! {"version":1,"request":"status"}                      {"version":1,"answer":{…}}
+//! {"version":1,"request":"why","peer":"scribe"}         {"version":1,"error":"…"}
+//! {"version":1,"request":"restart-role","role":"timer"}
+//! ```
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of requests and answers. Fields may be added within a version.
+pub const VERSION: u64 = 1;
+
+/// The longest request, in bytes, its line end included.
+pub const MAX_REQUEST: usize = 4096;
+
+/// The longest answer that a client reads, in bytes: a network of thousands of nodes fits.
+pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// A [`StatusReport`](super::report::StatusReport).
+    Status,
+    /// A [`WhyReport`](super::report::WhyReport) about a peer.
+    Why {
+        /// The peer's name.
+        peer: String,
+    },
+    /// Restarts a role; a [`RestartReport`](super::report::RestartReport).
+    RestartRole {
+        /// The role's name.
+        role: String,
+    },
+}
+
+/// What the daemon says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// What was asked for.
+    Answer(Value),
+    /// Why there is none, for people.
+    Error(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    version: u64,
+    #[serde(flatten)]
+    body: T,
+}
+
+/// What came over the socket is not understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// It is no JSON, or not what was expected.
+    #[error("it is not understood: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// The other side is older or newer.
+    #[error(
+        "it speaks version {got} of the control protocol, this program speaks version {VERSION}: \
+         use the `kozo` that the daemon was started with"
+    )]
+    OtherVersion {
+        /// Its version.
+        got: u64,
+    },
+}
+
+impl Request {
+    /// The line for this request.
+    pub fn line(&self) -> String {
+        to_line(self)
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]: its text is for the client.
+    pub fn parse(line: &[u8]) -> Result<Self, ProtocolError> {
+        from_line(line)
+    }
+}
+
+impl Outcome {
+    /// The line for this answer.
+    pub fn line(&self) -> String {
+        to_line(self)
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`ProtocolError`]
+    pub fn parse(line: &[u8]) -> Result<Self, ProtocolError> {
+        from_line(line)
+    }
+}
+
+fn to_line(body: &impl Serialize) -> String {
+    let versioned = Versioned {
+        version: VERSION,
+        body,
+    };
+    // Names are texts and numbers are numbers: nothing in here cannot be written as JSON.
+    let mut line = serde_json::to_string(&versioned).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+fn from_line<T: for<'d> Deserialize<'d>>(line: &[u8]) -> Result<T, ProtocolError> {
+    #[derive(Deserialize)]
+    struct OnlyVersion {
+        version: u64,
+    }
+    // The version first: another one may have other requests.
+    let OnlyVersion { version } = serde_json::from_slice(line)?;
+    if version != VERSION {
+        return Err(ProtocolError::OtherVersion { got: version });
+    }
+    let versioned: Versioned<T> = serde_json::from_slice(line)?;
+    Ok(versioned.body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_as_documented() {
+        let why = Request::Why {
+            peer: "scribe".into(),
+        };
+        let line = "{\"version\":1,\"request\":\"why\",\"peer\":\"scribe\"}\n";
+        assert_eq!(why.line(), line);
+        assert_eq!(Request::parse(line.as_bytes()).unwrap(), why);
+        let restart = br#"{"version":1,"request":"restart-role","role":"timer","more":0}"#;
+        let role = "timer".to_owned();
+        assert_eq!(
+            Request::parse(restart).unwrap(),
+            Request::RestartRole { role }
+        );
+        let error = Outcome::Error("no".into());
+        assert_eq!(error.line(), "{\"version\":1,\"error\":\"no\"}\n");
+        assert_eq!(Outcome::parse(error.line().as_bytes()).unwrap(), error);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        let error = |line: &str| Request::parse(line.as_bytes()).unwrap_err().to_string();
+        assert!(error(r#"{"version":2,"request":"dance"}"#).contains("version 2"));
+        assert!(error(r#"{"version":1,"request":"dance"}"#).contains("dance"));
+        for line in ["", "{}", "[]", "null", "{\"version\":-1}", "\u{0}", "GET /"] {
+            assert!(error(line).contains("not understood"), "{line}");
+        }
+    }
+}

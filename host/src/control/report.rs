@@ -1,0 +1,333 @@
+//! What a daemon tells of itself. These types are the JSON of `--json` as well.
+//!
+//! Times are spans in seconds up to the moment of the report, or from it: a daemon may run where
+//! no clock is set. Bytes of messages count as queues count them; bytes of links count as they
+//! are on the path, encryption included.
+
+use serde::{Deserialize, Serialize};
+
+/// All of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The node.
+    pub node: String,
+    /// The daemon's version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// How long it has run.
+    pub running_seconds: f64,
+    /// Its roles, in the order of the file.
+    pub roles: Vec<RoleReport>,
+    /// The other nodes, by name.
+    pub peers: Vec<PeerReport>,
+    /// Its transports, in the order of the file.
+    pub transports: Vec<TransportReport>,
+    /// Orders that came from somebody whom `acceptOrdersFrom` does not name.
+    pub orders_refused: u64,
+    /// Connections that became no links.
+    pub connections: ConnectionsReport,
+}
+
+/// A role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoleReport {
+    /// Its name.
+    pub name: String,
+    /// Its module.
+    pub module: String,
+    /// Where it is in its life.
+    pub state: RoleStateReport,
+    /// When it is made anew, if it waits for that.
+    pub restart_in_seconds: Option<f64>,
+    /// How often it was made anew, for whatever reason.
+    pub restarts: u64,
+    /// How often it failed.
+    pub failures: u64,
+    /// What it said the last time it did.
+    pub last_error: Option<String>,
+    /// Log lines that were left out, for there were too many.
+    pub lines_left_out: u64,
+    /// What waits for it.
+    pub inbox: InboxReport,
+}
+
+/// Where a role is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleStateReport {
+    /// It is being made.
+    Starting,
+    /// It is there.
+    Running,
+    /// It failed and will be made anew.
+    Waiting,
+    /// It was asked to stop and has not yet.
+    Stopping,
+    /// It has ended.
+    Stopped,
+}
+
+/// A role's inbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboxReport {
+    /// Messages that wait.
+    pub waiting: usize,
+    /// What they count together.
+    pub bytes: usize,
+    /// How many may wait.
+    pub length_limit: usize,
+    /// How many bytes may.
+    pub size_limit: usize,
+    /// Messages that came.
+    pub received: u64,
+    /// Messages that the role took.
+    pub taken: u64,
+    /// Messages that newer ones pushed out.
+    pub dropped_by_limit: u64,
+    /// Messages that were too old when the role came to them.
+    pub dropped_by_age: u64,
+    /// Messages that came when the role was stopping.
+    pub dropped_by_stop: u64,
+}
+
+/// Another node, as this one sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// The other node.
+    pub peer: String,
+    /// How it stands.
+    pub state: PeerStateReport,
+    /// When the next try to dial starts, where the state is `waiting`.
+    pub next_dial_seconds: Option<f64>,
+    /// The links; the first one carries the messages.
+    pub links: Vec<LinkReport>,
+    /// The tries to dial that are under way.
+    pub dialling: Vec<AttemptReport>,
+    /// What waits for the peer.
+    pub queued: AmountReport,
+    /// What is sent and not acknowledged yet.
+    pub in_flight: AmountReport,
+    /// Messages sent, each counted once.
+    pub sent: u64,
+    /// Messages sent once more after a link was cut.
+    pub sent_again: u64,
+    /// Messages that the peer has acknowledged.
+    pub acknowledged: u64,
+    /// Messages for the peer that newer ones pushed out.
+    pub dropped_by_limit: u64,
+    /// Messages for the peer that grew too old.
+    pub dropped_by_age: u64,
+    /// Messages received, each counted once.
+    pub received: u64,
+    /// Messages that came again after a link was cut, and were ignored.
+    pub repeated: u64,
+    /// Messages that the peer had for this node and dropped.
+    pub missed: u64,
+    /// Bytes sent over all links since the daemon started.
+    pub bytes_sent: u64,
+    /// Bytes received likewise.
+    pub bytes_received: u64,
+    /// The last failure or fault, if any is remembered.
+    pub last_error: Option<String>,
+    /// How long ago it was.
+    pub last_error_seconds: Option<f64>,
+}
+
+/// How it stands with a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerStateReport {
+    /// Messages flow.
+    Up,
+    /// A link is encrypted and authenticated, and the peer's hello has not come yet.
+    Greeting,
+    /// A try to dial is under way.
+    Dialling,
+    /// Tries failed, or a link was lost, and the next try waits for its time.
+    Waiting,
+    /// A link is made when there is a message; there is none.
+    OnDemand,
+    /// Only the peer dials.
+    LeftToPeer,
+    /// No transport of this node reaches one of the peer's.
+    NoWay,
+    /// The policies allow no link.
+    Never,
+    /// The daemon stops.
+    Stopping,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkReport {
+    /// This node's transport.
+    pub transport: String,
+    /// The address of the other end.
+    pub address: String,
+    /// Whether this node dialled.
+    pub dialled: bool,
+    /// For how long it has been up.
+    pub up_seconds: f64,
+    /// The smoothed round trip; none before the first heartbeat came back.
+    pub round_trip_seconds: Option<f64>,
+    /// Messages put on it.
+    pub sent: u64,
+    /// Messages that came over it.
+    pub received: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// The cipher. Only the end that dialled knows which one was agreed on.
+    pub cipher: Option<String>,
+    /// The MAC; none with a cipher that needs none.
+    pub mac: Option<String>,
+    /// What is noteworthy about the protection.
+    pub note: Option<String>,
+}
+
+/// A try to dial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptReport {
+    /// This node's transport.
+    pub transport: String,
+    /// The peer's.
+    pub peer_transport: String,
+    /// For how long it has been tried.
+    pub seconds: f64,
+}
+
+/// A number of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AmountReport {
+    /// How many.
+    pub messages: usize,
+    /// What they count together.
+    pub bytes: usize,
+}
+
+/// A transport of this node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransportReport {
+    /// Its name.
+    pub name: String,
+    /// Its module.
+    pub module: String,
+    /// How it is.
+    pub state: TransportStateReport,
+    /// What is wrong with it.
+    pub error: Option<String>,
+    /// For how long it has been so.
+    pub since_seconds: f64,
+}
+
+/// How a transport is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransportStateReport {
+    /// It is being prepared.
+    Starting,
+    /// It takes connections, and can dial.
+    Listening,
+    /// It takes no connections; it can dial.
+    DialsOnly,
+    /// It cannot take connections; that is tried again.
+    Failing,
+}
+
+/// Connections that became no links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionsReport {
+    /// Those whose other end has not said who it is yet.
+    pub unproven: usize,
+    /// Those that were closed at once, since there were too many such.
+    pub turned_away: u64,
+    /// Those whose other end did not prove that it is a node of the network.
+    pub refused: u64,
+}
+
+/// Why there is a link with a peer, or none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyReport {
+    /// The node that was asked.
+    pub node: String,
+    /// The peer as `status` has it.
+    pub peer: PeerReport,
+    /// What allows links from the node to the peer.
+    pub outgoing: PolicyReport,
+    /// What allows links from the peer to the node.
+    pub incoming: PolicyReport,
+    /// The ways from the node to the peer, best first.
+    pub ways: Vec<WayReport>,
+    /// What happened lately, oldest first.
+    pub history: Vec<EventReport>,
+    /// `idleTimeout` of the node.
+    pub idle_timeout_seconds: f64,
+    /// `connectionRetry` of the node.
+    pub connection_retry_seconds: f64,
+}
+
+/// When one node dials the other: the stricter of two options.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyReport {
+    /// What holds: `constant`, `ondemand` or `never`.
+    pub policy: String,
+    /// `selfToOthersConnectPolicy` of the node that dials.
+    pub self_to_others: String,
+    /// `othersToSelfConnectPolicy` of the node that is dialled.
+    pub others_to_self: String,
+}
+
+/// A way to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayReport {
+    /// The node's transport.
+    pub transport: String,
+    /// The peer's.
+    pub peer_transport: String,
+}
+
+/// Something that happened with a peer's links.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventReport {
+    /// What.
+    pub what: EventKind,
+    /// The node's transport.
+    pub transport: String,
+    /// The address of the other end; of failed tries, `reason` names the addresses.
+    pub address: Option<String>,
+    /// Whether the node dialled.
+    pub dialled: Option<bool>,
+    /// Why.
+    pub reason: Option<String>,
+    /// How long ago it happened for the first time.
+    pub first_seconds: f64,
+    /// How long ago it happened for the last time.
+    pub last_seconds: f64,
+    /// How often it did.
+    pub times: u64,
+}
+
+/// What may happen with a peer's links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A link came up.
+    Up,
+    /// It ended in order.
+    Closed,
+    /// It ended by a fault.
+    Lost,
+    /// Both ends had proven who they are, and there was no link all the same.
+    Refused,
+    /// A try to dial failed.
+    DialFailed,
+}
+
+/// A role was restarted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RestartReport {
+    /// The role as it is now.
+    pub role: RoleReport,
+}

@@ -1,0 +1,87 @@
+//! The daemon's end of the control socket.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+
+use super::credentials::Owner;
+use super::protocol::{MAX_REQUEST, Outcome, Request};
+use super::socket::ControlSocket;
+
+/// How many clients are served at once; more are closed at once.
+pub const MAX_CLIENTS: usize = 16;
+
+/// How long a client may take to send its request, and to read the answer.
+pub const CLIENT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long to wait when the system gives no more descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Knows the answers.
+pub trait Answers: Send + Sync + 'static {
+    /// The answer to a request, or why there is none. It bounds its own time.
+    fn answer(&self, request: Request) -> impl Future<Output = Result<Value, String>> + Send;
+}
+
+/// Serves a socket's clients until the future is dropped. The socket's file goes with it.
+///
+/// # Errors
+/// The runtime cannot take the socket.
+pub async fn serve(socket: ControlSocket, answers: Arc<impl Answers>) -> io::Result<()> {
+    let listener = UnixListener::from_std(socket.listener()?)?;
+    let owner = Owner {
+        user: rustix::process::geteuid().as_raw(),
+        group: socket.group(),
+    };
+    let mut clients = JoinSet::new();
+    loop {
+        while clients.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((client, _)) if clients.len() < MAX_CLIENTS => {
+                let answers = Arc::clone(&answers);
+                clients.spawn(async move {
+                    // A client that is gone or too slow misses its answer; nobody else cares.
+                    let _ = attend(client, owner, answers.as_ref()).await;
+                });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(target: "control", "cannot accept a client: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn attend(mut client: UnixStream, owner: Owner, answers: &impl Answers) -> io::Result<()> {
+    let outcome = if owner.admits(&client.peer_cred()?) {
+        let request = tokio::time::timeout(CLIENT_LIMIT, read_request(&mut client)).await??;
+        match Request::parse(&request) {
+            Ok(request) => match answers.answer(request).await {
+                Ok(answer) => Outcome::Answer(answer),
+                Err(reason) => Outcome::Error(reason),
+            },
+            Err(error) => Outcome::Error(format!("the request: {error}")),
+        }
+    } else {
+        Outcome::Error("only root, the daemon's user and its group may ask".to_owned())
+    };
+    let line = outcome.line();
+    tokio::time::timeout(CLIENT_LIMIT, client.write_all(line.as_bytes())).await?
+}
+
+/// One line, or what of it came before the client stopped writing.
+async fn read_request(client: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut limited = BufReader::new(client).take(MAX_REQUEST as u64);
+    limited.read_until(b'\n', &mut line).await?;
+    if line.len() >= MAX_REQUEST && line.last() != Some(&b'\n') {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(line)
+}

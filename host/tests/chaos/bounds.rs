@@ -1,0 +1,103 @@
+use std::thread;
+use std::time::Duration;
+
+use super::daemon::{Daemon, wait_until};
+use super::faults::Faults;
+use super::network::{NAMES, Network};
+use super::record::{Entry, Verdict, entries, judge};
+
+/// More than any outage of these tests can fill.
+const AMPLE: usize = 1_000_000;
+
+/// What a node is sent in 50 ms or so.
+const SHORT: usize = 25;
+
+/// Starts both nodes and lets them send once there is a link.
+fn start(network: &Network) -> [Daemon; 2] {
+    let daemons = [network.start(0), network.start(1)];
+    daemons.iter().for_each(Daemon::wait_for_link);
+    network.go();
+    daemons
+}
+
+/// Waits until a node has the last one of so many events, and gives all it has.
+fn collect(network: &Network, end: usize, count: u64) -> Vec<Entry> {
+    let other = NAMES[1 - end];
+    wait_until(&format!("event {count} of {other} arrives"), || {
+        let entries = entries(&network.received(end), other);
+        let last = entries.last().map_or(0, |entry| entry.sequence);
+        (last >= count).then_some(entries)
+    })
+}
+
+#[test]
+fn within_the_bounds_no_fault_loses_repeats_or_reorders_anything() {
+    let Some(mut network) = Network::new(AMPLE) else {
+        return;
+    };
+    let daemons = start(&network);
+    let mut faults = Faults::new();
+    for _ in 0..faults.count {
+        faults.one(&network.namespaces).unwrap();
+    }
+    let sent = network.halt();
+    eprintln!(
+        "{} faults, {} links, {sent:?} events",
+        faults.count,
+        daemons[0].links()
+    );
+    for end in [0, 1] {
+        let count = sent[1 - end];
+        let verdict = judge(&collect(&network, end, count), count);
+        if verdict != Verdict::default() {
+            panic!(
+                "{}: {verdict:?} of {count}, see {}",
+                NAMES[end],
+                network.keep().display()
+            );
+        }
+        assert_eq!(daemons[end].missed(), 0);
+    }
+    assert!(daemons[0].links() > 1, "no fault hit the link");
+}
+
+#[test]
+fn beyond_the_bounds_the_receiver_knows_exactly_how_many_it_missed() {
+    let Some(mut network) = Network::new(SHORT) else {
+        return;
+    };
+    let daemons = start(&network);
+    for _ in 0..3 {
+        for end in [0, 1] {
+            wait_until("events arrive", || {
+                let before = entries(&network.received(end), NAMES[1 - end]).len();
+                thread::sleep(Duration::from_millis(100));
+                let after = entries(&network.received(end), NAMES[1 - end]).len();
+                (after > before).then_some(())
+            });
+        }
+        network.namespaces.set_cable(0, false).unwrap();
+        // Longer than a peer may be silent, so that the link is given up.
+        thread::sleep(Duration::from_secs(4));
+        network.namespaces.set_cable(0, true).unwrap();
+    }
+    for end in [0, 1] {
+        let before = daemons[end].missed();
+        wait_until("events arrive after the outage", || {
+            (daemons[end].missed() > before || before > 0).then_some(())
+        });
+    }
+    let sent = network.halt();
+    for end in [0, 1] {
+        let count = sent[1 - end];
+        let verdict = judge(&collect(&network, end, count), count);
+        let missed = daemons[end].missed();
+        if verdict.lost != missed || verdict.repeated_or_reordered > 0 || missed == 0 {
+            panic!(
+                "{}: {verdict:?} of {count}, and it knows of {missed}, see {}",
+                NAMES[end],
+                network.keep().display()
+            );
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A daemon in a namespace; its log is a file.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything that a test waits for may take. Generous: a busy machine is no failure.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+
+/// A running `kozo`, killed when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts a command that becomes the daemon.
+    pub(crate) fn start(mut command: Command, log: PathBuf) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// What it has said about links, so far.
+    pub(crate) fn said(&self) -> Vec<Value> {
+        let text = fs::read_to_string(&self.log).unwrap();
+        let lines = text
+            .lines()
+            .map_while(|line| serde_json::from_str(line).ok());
+        lines
+            .filter(|line: &Value| line["target"] == "link")
+            .collect()
+    }
+
+    /// Waits for a link.
+    pub(crate) fn wait_for_link(&self) {
+        wait_until(&format!("a link in {}", self.log.display()), || {
+            let said = self.said();
+            said.iter()
+                .any(|line| line["message"] == "up")
+                .then_some(())
+        });
+    }
+
+    /// How often a link came up.
+    pub(crate) fn links(&self) -> usize {
+        self.said()
+            .iter()
+            .filter(|line| line["message"] == "up")
+            .count()
+    }
+
+    /// How many messages it says it has missed.
+    pub(crate) fn missed(&self) -> u64 {
+        let said = self.said();
+        let missed = said.iter().filter(|line| {
+            let message = line["message"].as_str().unwrap_or_default();
+            message.starts_with("missed messages")
+        });
+        missed
+            .filter_map(|line| line["fields"]["count"].as_u64())
+            .sum()
+    }
+
+    /// Kills it with SIGKILL and waits for its end.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until `condition` gives something.
+pub(crate) fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "{what}: it did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,54 @@
+//! The option `address` of the transport `tcp`.
+
+use std::net::TcpListener;
+
+use super::scene::Scene;
+
+/// Two nodes, of which the one with these addresses does not dial.
+fn linked_under(addresses: &str, bind: &str) {
+    let mut scene = Scene::new(&["clock", "scribe"]);
+    let port = scene.port("scribe");
+    let addresses = addresses.replace("PORT", &port.to_string());
+    scene.tcp(
+        "scribe",
+        &format!("address: {addresses}, bindAddress: '{bind}'"),
+    );
+    scene.node_option("scribe", "selfToOthersConnectPolicy: never");
+    let mut scribe = scene.start("scribe");
+    scribe.wait_for_text("transport", "listening");
+    let mut clock = scene.start("clock");
+    let up = clock.wait_for_link("scribe");
+    let address = up["fields"]["address"].as_str().unwrap().to_owned();
+    assert!(
+        address.ends_with(&format!(":{port}")),
+        "{addresses}: {address}"
+    );
+    scribe.wait_for_link("clock");
+}
+
+#[test]
+fn one_address_several_in_a_text_and_a_list_all_lead_there() {
+    // A port that nobody listens on: an address that is dead.
+    let dead = kozo_abi::bench::reserve_port().unwrap();
+    for addresses in [
+        "127.0.0.1".to_owned(),
+        "localhost".to_owned(),
+        "'127.0.0.1:PORT'".to_owned(),
+        format!("'127.0.0.1:{dead}, 127.0.0.1'"),
+        format!("['127.0.0.1:{dead}', no-such-host.invalid, 127.0.0.1]"),
+    ] {
+        linked_under(&addresses, "127.0.0.1");
+    }
+}
+
+#[test]
+fn ipv6_works_as_well() {
+    if let Err(error) = TcpListener::bind("[::1]:0") {
+        eprintln!("skipped: this machine has no IPv6: {error}");
+        return;
+    }
+    linked_under("'::1'", "::1");
+    linked_under("'[::1]:PORT'", "::1");
+    // All interfaces, of both families.
+    linked_under("['::1', 127.0.0.1]", "");
+}
