@@ -62,10 +62,13 @@ macro_rules! __export {
         const _: () = {
             const METADATA: &str = <$module as $crate::export::Described>::METADATA;
 
+            // `used` alone keeps it from the compiler, but older ones let the linker drop what
+            // nothing refers to; a symbol that the shared object exports stays.
             #[used]
             #[allow(unsafe_code)]
             #[unsafe(link_section = ".kozo.meta")]
-            static SECTION: [u8; $crate::export::section_len(METADATA)] =
+            #[unsafe(no_mangle)]
+            pub static KOZO_MODULE_METADATA: [u8; $crate::export::section_len(METADATA)] =
                 $crate::export::build_section(METADATA);
 
             // The name under which the host's loader looks for the header.

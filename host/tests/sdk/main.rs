@@ -9,6 +9,7 @@ mod process;
 mod scene;
 mod toolchain;
 
+mod compiler;
 mod guide;
 mod hang;
 mod new;

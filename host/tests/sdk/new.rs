@@ -1,5 +1,7 @@
 //! `kozo new`: what it makes works as it is.
 
+use std::path::Path;
+
 use tempfile::TempDir;
 
 use super::process::{Process, wait_until};
@@ -14,7 +16,11 @@ fn a_new_role_builds_passes_its_tests_and_greets() {
     assert!(tested.contains("2 passed; 0 failed"), "{tested}");
     let modules = folder.path().join("modules");
     greeter.install(&modules);
+    assert_greets(&modules);
+}
 
+/// Runs a node with the role `greeter` of this folder.
+pub(crate) fn assert_greets(modules: &Path) {
     let mut scene = Scene::new(&["clock"]);
     let log = scene.folder().join("clock.log");
     let logger = format!("{{file: {}, flushEvery: 1}}", log.display());
@@ -23,7 +29,7 @@ fn a_new_role_builds_passes_its_tests_and_greets() {
     scene.role("clock", "greeter", "{greeting: Good day}");
     let file = scene.write();
     let arguments = ["run", file.to_str().unwrap(), "clock"];
-    let _clock = Process::start_with(&arguments, &[("KOZOROLEPATH", &modules)]);
+    let _clock = Process::start_with(&arguments, &[("KOZOROLEPATH", modules)]);
     wait_until("it greets", || {
         let text = std::fs::read_to_string(&log).ok()?;
         let greets = text.contains("<greeter@clock> Good day, timer1@clock!");

@@ -46,11 +46,16 @@ impl NewCrate {
     /// Runs cargo in it. All such crates share one folder for what is built, beside the one that
     /// this test was built in.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> String {
+        self.cargo_in(&target(), arguments, &[])
+    }
+
+    fn cargo_in(&self, target: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
         let output = Command::new(env!("CARGO"))
             .args(arguments)
             .arg("--offline")
             .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", target())
+            .env("CARGO_TARGET_DIR", target)
+            .envs(variables.iter().copied())
             .output()
             .unwrap();
         check(output)
@@ -58,9 +63,19 @@ impl NewCrate {
 
     /// Builds it, and puts the shared object alone into `folder`.
     pub(crate) fn install(&self, folder: &Path) {
-        self.cargo(&["build"]);
+        self.install_with(folder, &target(), &[]);
+    }
+
+    /// The same with another compiler, optimised, so that not even layouts need be alike.
+    pub(crate) fn install_from(&self, rustc: &str, folder: &Path) {
+        let variables = [("RUSTC", rustc), ("CARGO_PROFILE_DEV_OPT_LEVEL", "3")];
+        self.install_with(folder, &target().join("other-rustc"), &variables);
+    }
+
+    fn install_with(&self, folder: &Path, target: &Path, variables: &[(&str, &str)]) {
+        self.cargo_in(target, &["build"], variables);
         std::fs::create_dir_all(folder).unwrap();
-        let built = target().join("debug").join(&self.library);
+        let built = target.join("debug").join(&self.library);
         std::fs::copy(built, folder.join(&self.library)).unwrap();
     }
 }
