@@ -6,14 +6,18 @@
 //! lists the links that its sender holds for alive, so that a half-open link is found out as
 //! soon as the peer comes back).
 
+mod settings;
 mod status;
+mod terms;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_bytes::ByteBuf;
 
+pub use settings::PeerSettings;
 pub use status::{AttemptStatus, LinkStatus, PeerStatus, Standing};
+pub use terms::{Action, ByeReason, Delivery, Ending, LinkKey, Notice, Output, Path, Violation};
 
 use super::dialer::{AttemptId, Candidate, Dialer, Want};
 use super::history::{History, Occurrence};
@@ -22,10 +26,7 @@ use super::live::{Link, Stage};
 use super::outbox::Outbox;
 use crate::clock::Moment;
 use crate::config::ConnectPolicy;
-use crate::interest::Kind;
-use crate::names::NodeName;
-use crate::queue::QueueLimits;
-use crate::wire::{Frame, FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests, SessionId};
+use crate::wire::{Frame, FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests};
 
 /// How long a link has to stand before its loss is answered by dialling at once, and the back-off
 /// starts anew.
@@ -41,179 +42,6 @@ const OUTPUT_CHUNK: usize = 64 * 1024;
 /// How many links with one peer there may be at once: one that is used, one that replaces it, and
 /// a few half-open ones.
 const MAX_LINKS: usize = 4;
-
-/// What a peer's state is made with.
-#[derive(Debug, Clone)]
-pub struct PeerSettings {
-    /// This node.
-    pub own: NodeName,
-    /// The other node.
-    pub peer: NodeName,
-    /// This run of the daemon.
-    pub session: SessionId,
-    /// The policy for links from this node to the peer: the stricter of both nodes' wishes.
-    pub outgoing: ConnectPolicy,
-    /// The policy for links from the peer to this node.
-    pub incoming: ConnectPolicy,
-    /// How often this node sends heartbeats.
-    pub heartbeat: Duration,
-    /// How often the peer does, as far as the file says; its hello may say otherwise.
-    pub peer_heartbeat: Duration,
-    /// The ceiling of the back-off between tries.
-    pub connection_retry: Duration,
-    /// How long a link that is only wanted on demand may be idle.
-    pub idle_timeout: Duration,
-    /// The limits of what waits for the peer.
-    pub queue: QueueLimits,
-    /// How long events and logs have a meaning.
-    pub message_max_age: Duration,
-    /// How long orders have a meaning.
-    pub order_max_age: Duration,
-    /// The largest read from a link: long frames get time in proportion to it.
-    pub max_read: usize,
-    /// SHA-256 of the configuration file.
-    pub config_digest: Vec<u8>,
-    /// Where the jitter comes from.
-    pub seed: u64,
-}
-
-/// One link, as this node's parts speak of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkKey(pub u64);
-
-/// What a link goes over, for people to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
-    /// The name of this node's transport.
-    pub transport: String,
-    /// The address of the other end.
-    pub address: String,
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Dial the peer; report `linked` or `dial_failed`.
-    Dial(AttemptId, Candidate),
-    /// Give up an attempt; nothing more is said of it.
-    CancelDial(AttemptId),
-    /// Close the link at once; report nothing more of it.
-    Close(LinkKey),
-    /// The peer's hello said what its roles want to hear of.
-    Learn(Vec<RoleInterests>),
-    /// Something that the log or a user may want to know.
-    Notice(Notice),
-}
-
-/// Something that the log or a user may want to know.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Notice {
-    /// Messages flow.
-    Up {
-        /// Over this.
-        path: Path,
-        /// Whether this node dialled.
-        dialled: bool,
-    },
-    /// A link is gone.
-    Down {
-        /// What it went over.
-        path: Path,
-        /// Why.
-        reason: String,
-        /// Whether it ended in order, by a word of one side, and not by a fault.
-        orderly: bool,
-        /// Whether another link carries on.
-        replaced: bool,
-    },
-    /// A link did not come about.
-    Refused {
-        /// What it would have gone over.
-        path: Path,
-        /// Why.
-        reason: String,
-    },
-    /// The peer dropped messages that it had for this node.
-    Missed(u64),
-    /// The peer's configuration file is another one.
-    OtherConfig,
-}
-
-impl Notice {
-    fn occurrence(&self) -> Option<Occurrence> {
-        Some(match self.clone() {
-            Self::Up { path, dialled } => Occurrence::Up { path, dialled },
-            Self::Down {
-                path,
-                reason,
-                orderly,
-                ..
-            } => Occurrence::Down {
-                path,
-                reason,
-                orderly,
-            },
-            Self::Refused { path, reason } => Occurrence::Refused { path, reason },
-            Self::Missed(_) | Self::OtherConfig => return None,
-        })
-    }
-}
-
-/// A message for the roles of this node.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
-    /// The message.
-    pub message: Message,
-    /// How much longer it has a meaning.
-    pub remaining: Duration,
-}
-
-/// What the link's I/O writes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// What the writer holds now, if anything.
-    Continue,
-    /// What the writer holds now; then the link is to be closed.
-    Last,
-}
-
-/// How a link ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// One side said that it closes it.
-    Orderly,
-    /// The path failed, the other end died, or one side broke the protocol.
-    Fault,
-}
-
-/// Why this node closes a link, as the peer's log will show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByeReason {
-    /// The daemon stops.
-    Stopping,
-    /// Another link replaces it.
-    Superseded,
-    /// It was idle, and is wanted only on demand.
-    Idle,
-    /// The policies allow no link in this direction.
-    Policy,
-}
-
-impl ByeReason {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Stopping => "the node stops",
-            Self::Superseded => "another link replaces it",
-            Self::Idle => "it was idle",
-            Self::Policy => "the connect policies allow no link in this direction",
-        }
-    }
-}
-
-/// A peer broke the protocol; the link is to be closed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the peer broke the protocol: {0}")]
-pub struct Violation(String);
 
 /// All that this node knows of one other node.
 #[derive(Debug)]
@@ -847,27 +675,5 @@ impl Peer {
             self.history.note(what, now);
         }
         self.actions.push_back(Action::Notice(notice));
-    }
-}
-
-impl PeerSettings {
-    /// Whether this node closes superfluous links.
-    fn is_arbiter(&self) -> bool {
-        self.own < self.peer
-    }
-
-    /// Whether this node leaves the first dial to the peer.
-    fn defers(&self) -> bool {
-        !self.is_arbiter()
-            && self.outgoing == ConnectPolicy::Constant
-            && self.incoming == ConnectPolicy::Constant
-    }
-
-    /// How long a message of this kind has a meaning.
-    fn max_age(&self, kind: Kind) -> Duration {
-        match kind {
-            Kind::Order => self.order_max_age,
-            Kind::Event | Kind::Log => self.message_max_age,
-        }
     }
 }

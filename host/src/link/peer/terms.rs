@@ -1,0 +1,145 @@
+//! What a peer is told, and what it says: links, things to do, things that happened.
+
+use std::time::Duration;
+
+use crate::link::dialer::{AttemptId, Candidate};
+use crate::link::history::Occurrence;
+use crate::wire::{Message, RoleInterests};
+
+/// One link, as this node's parts speak of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkKey(pub u64);
+
+/// What a link goes over, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    /// The name of this node's transport.
+    pub transport: String,
+    /// The address of the other end.
+    pub address: String,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Dial the peer; report `linked` or `dial_failed`.
+    Dial(AttemptId, Candidate),
+    /// Give up an attempt; nothing more is said of it.
+    CancelDial(AttemptId),
+    /// Close the link at once; report nothing more of it.
+    Close(LinkKey),
+    /// The peer's hello said what its roles want to hear of.
+    Learn(Vec<RoleInterests>),
+    /// Something that the log or a user may want to know.
+    Notice(Notice),
+}
+
+/// Something that the log or a user may want to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// Messages flow.
+    Up {
+        /// Over this.
+        path: Path,
+        /// Whether this node dialled.
+        dialled: bool,
+    },
+    /// A link is gone.
+    Down {
+        /// What it went over.
+        path: Path,
+        /// Why.
+        reason: String,
+        /// Whether it ended in order, by a word of one side, and not by a fault.
+        orderly: bool,
+        /// Whether another link carries on.
+        replaced: bool,
+    },
+    /// A link did not come about.
+    Refused {
+        /// What it would have gone over.
+        path: Path,
+        /// Why.
+        reason: String,
+    },
+    /// The peer dropped messages that it had for this node.
+    Missed(u64),
+    /// The peer's configuration file is another one.
+    OtherConfig,
+}
+
+impl Notice {
+    pub(super) fn occurrence(&self) -> Option<Occurrence> {
+        Some(match self.clone() {
+            Self::Up { path, dialled } => Occurrence::Up { path, dialled },
+            Self::Down {
+                path,
+                reason,
+                orderly,
+                ..
+            } => Occurrence::Down {
+                path,
+                reason,
+                orderly,
+            },
+            Self::Refused { path, reason } => Occurrence::Refused { path, reason },
+            Self::Missed(_) | Self::OtherConfig => return None,
+        })
+    }
+}
+
+/// A message for the roles of this node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// The message.
+    pub message: Message,
+    /// How much longer it has a meaning.
+    pub remaining: Duration,
+}
+
+/// What the link's I/O writes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// What the writer holds now, if anything.
+    Continue,
+    /// What the writer holds now; then the link is to be closed.
+    Last,
+}
+
+/// How a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// One side said that it closes it.
+    Orderly,
+    /// The path failed, the other end died, or one side broke the protocol.
+    Fault,
+}
+
+/// Why this node closes a link, as the peer's log will show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByeReason {
+    /// The daemon stops.
+    Stopping,
+    /// Another link replaces it.
+    Superseded,
+    /// It was idle, and is wanted only on demand.
+    Idle,
+    /// The policies allow no link in this direction.
+    Policy,
+}
+
+impl ByeReason {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Stopping => "the node stops",
+            Self::Superseded => "another link replaces it",
+            Self::Idle => "it was idle",
+            Self::Policy => "the connect policies allow no link in this direction",
+        }
+    }
+}
+
+/// A peer broke the protocol; the link is to be closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the peer broke the protocol: {0}")]
+pub struct Violation(pub(super) String);
