@@ -44,7 +44,7 @@ fn one_address_several_in_a_text_and_a_list_all_lead_there() {
 #[test]
 fn ipv6_works_as_well() {
     if let Err(error) = TcpListener::bind("[::1]:0") {
-        eprintln!("skipped: this machine has no IPv6: {error}");
+        super::process::skipped(format_args!("this machine has no IPv6: {error}"));
         return;
     }
     linked_under("'::1'", "::1");

@@ -48,7 +48,7 @@ fn a_client_in_python_joins_sends_and_receives() {
     let python = match python() {
         Ok(python) => python,
         Err(reason) => {
-            eprintln!("skipped: there is no paramiko here: {reason}");
+            super::process::skipped(format_args!("there is no paramiko here: {reason}"));
             return;
         }
     };

@@ -94,7 +94,7 @@ fn what_is_wrong_with_a_private_key_is_said_with_what_to_do_about_it() {
 #[test]
 fn a_private_key_that_this_user_may_not_read_is_named() {
     if rustix::process::geteuid().is_root() {
-        eprintln!("skipped: root may read everything");
+        super::process::skipped("root may read everything");
         return;
     }
     key_refused(
@@ -228,7 +228,7 @@ fn a_storage_folder_on_a_full_disk_costs_the_role_its_memory_and_nothing_else() 
     let folder = scene.storage("clock");
     std::fs::create_dir(&folder).unwrap();
     let Some(_disk) = SmallDisk::mount(&folder) else {
-        eprintln!("skipped: this user may not mount a small disk");
+        super::process::skipped("this user may not mount a small disk");
         return;
     };
     // The one page that it has is taken.

@@ -71,7 +71,7 @@ impl Drop for Namespace {
 #[test]
 fn a_node_that_becomes_reachable_is_dialled_at_once_and_not_when_the_back_off_ends() {
     let Some(namespace) = Namespace::new() else {
-        eprintln!("skipped: a network namespace needs root, `unshare`, `nsenter` and `ip`");
+        super::process::skipped("a network namespace needs root, `unshare`, `nsenter` and `ip`");
         return;
     };
     let mut scene = Scene::new(&["clock", "scribe"]);

@@ -206,3 +206,13 @@ pub(crate) fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Says that a test cannot run here.
+#[allow(
+    clippy::explicit_write,
+    reason = "what a passing test prints with `eprintln!` is not shown"
+)]
+pub(crate) fn skipped(reason: impl std::fmt::Display) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
+}
