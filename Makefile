@@ -14,7 +14,7 @@ help: ## list these targets
 
 .PHONY: build
 build: ## build the program and all modules, optimised
-	cargo build --release --workspace
+	cargo build --release
 
 .PHONY: demo
 demo: build ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with a verdict)
