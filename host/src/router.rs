@@ -213,7 +213,7 @@ impl Arrivals for Router {
         }
     }
 
-    fn room(&self, _node: &NodeName) {
+    fn room(&self) {
         self.room.made();
     }
 }

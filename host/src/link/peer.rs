@@ -356,7 +356,7 @@ impl Peer {
             self.actions.push_back(Action::CancelDial(attempt));
         }
         self.notice(Notice::Up { path, dialled }, now);
-        if hello.config != ByteBuf::from(self.settings.config_digest.clone()) {
+        if hello.config.as_slice() != self.settings.config_digest {
             self.actions.push_back(Action::Notice(Notice::OtherConfig));
         }
         self.actions.push_back(Action::Learn(hello.interests));

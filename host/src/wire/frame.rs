@@ -22,6 +22,7 @@ use rmp::encode;
 
 use super::hello::Hello;
 use super::message::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError};
+use super::put;
 use crate::names::MAX_NAME_LEN;
 
 /// The longest frame, in bytes after the length: a message with everything at its limit.
@@ -252,11 +253,6 @@ fn array(bytes: &mut BytesMut, elements: u32, number: u8) {
 
 fn integer(bytes: &mut BytesMut, number: u64) {
     put(encode::write_uint(&mut Writer(bytes), number));
-}
-
-/// Writing to memory cannot fail.
-fn put<T, E>(written: Result<T, E>) {
-    debug_assert!(written.is_ok());
 }
 
 /// `BytesMut` as `rmp` wants to write to it.

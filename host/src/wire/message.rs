@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rmp::encode;
 
+use super::put;
 use super::value::{ValueError, value_len};
 use crate::interest::{Kind, Subject};
 use crate::names::{NameError, RoleName};
@@ -250,11 +251,6 @@ fn text(body: &[u8], span: Span) -> &str {
     std::str::from_utf8(&body[span.range()]).unwrap_or_default()
 }
 
-/// Writing to a `Vec` cannot fail.
-fn put<T, E>(written: Result<T, E>) {
-    debug_assert!(written.is_ok());
-}
-
 fn put_text(body: &mut Vec<u8>, text: &str) -> Span {
     put(encode::write_str(body, text));
     let end = position(body);
@@ -275,17 +271,11 @@ fn span_to(body: &[u8], rest: &[u8]) -> u32 {
 }
 
 fn take_text(body: &[u8], rest: &mut &[u8]) -> Option<Span> {
-    let (_, tail) = rmp::decode::read_str_from_slice(*rest).ok()?;
+    let (text, tail) = rmp::decode::read_str_from_slice(*rest).ok()?;
     let end = span_to(body, tail);
-    let length = {
-        let (text, _) = rmp::decode::read_str_from_slice(*rest).ok()?;
-        text.len() as u32
-    };
+    let start = end - text.len() as u32;
     *rest = tail;
-    Some(Span {
-        start: end - length,
-        end,
-    })
+    Some(Span { start, end })
 }
 
 #[cfg(test)]

@@ -17,3 +17,8 @@ pub use message::{
     MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MESSAGE_OVERHEAD, Message, MessageError,
 };
 pub use value::{MAX_DEPTH, ValueError, value_len};
+
+/// Takes the outcome of writing MessagePack to memory, which cannot fail.
+fn put<T, E>(written: Result<T, E>) {
+    debug_assert!(written.is_ok());
+}

@@ -19,7 +19,7 @@ struct Nobody;
 impl Arrivals for Nobody {
     fn deliver(&self, _: &NodeName, _: Delivery, _: Moment) {}
     fn learn(&self, _: &NodeName, _: Vec<RoleInterests>) {}
-    fn room(&self, _: &NodeName) {}
+    fn room(&self) {}
 }
 
 fn listener(limits: AcceptLimits) -> Listener {

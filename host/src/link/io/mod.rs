@@ -40,8 +40,8 @@ pub trait Arrivals: Send + Sync + 'static {
     /// What the roles of `node` want to hear of.
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>);
 
-    /// There may be room again for messages to `node`.
-    fn room(&self, node: &NodeName);
+    /// There may be room again in the queue of a peer.
+    fn room(&self);
 }
 
 /// One peer, shared between the role threads that send to it, the links that bring what it

@@ -21,7 +21,7 @@ pub(super) async fn serve(
         let output = link.output(key, &mut writer);
         let idle = writer.is_empty();
         if !idle {
-            arrivals.room(link.name());
+            arrivals.room();
             tokio::select! {
                 sent = secured.sender.send(writer.take()) => {
                     if sent.is_err() {
