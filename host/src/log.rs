@@ -66,6 +66,25 @@ pub fn start(filter: &Filter, format: Format) -> Result<(), StartError> {
     ::log::set_boxed_logger(Box::new(Libraries::new(filter.of_libraries(), style)))
         .map_err(|_| StartError)?;
     ::log::set_max_level(filter.most_verbose());
+    log_panics();
+    // A second start has failed above.
+    let _ = STARTED.set(style);
+    Ok(())
+}
+
+/// Starts the log of a process whose lines, up to [`tracing::Level::DEBUG`], somebody else takes.
+///
+/// # Errors
+/// [`StartError`] when there is a log already.
+pub(crate) fn start_with(write: impl Fn(&Line) + Send + Sync + 'static) -> Result<(), StartError> {
+    let most = tracing_subscriber::filter::LevelFilter::DEBUG;
+    let subscriber = Registry::default().with(most).with(Output::new(write));
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError)?;
+    log_panics();
+    Ok(())
+}
+
+fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let thread = std::thread::current();
@@ -77,9 +96,6 @@ pub fn start(filter: &Filter, format: Format) -> Result<(), StartError> {
             panic.payload_as_str().unwrap_or("no text was given"),
         );
     }));
-    // A second start has failed above.
-    let _ = STARTED.set(style);
-    Ok(())
 }
 
 /// Whether programs read the log rather than people: it has been started as JSON, or goes to the

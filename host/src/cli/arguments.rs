@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use super::failure::{EXIT_CODES, Failure};
 use crate::log::{Filter, Format};
 use crate::names::NodeName;
+use crate::roles::ISOLATED_ROLE;
 
 /// How much a word has to be like the name of a command to be taken for a slip of it, from 0 to 1
 /// as Jaro and Winkler measure it.
@@ -96,6 +97,12 @@ pub(super) enum Command {
     /// Run a network of three nodes on this machine and show what they do
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArguments),
+    /// What the host starts for a role with `isolate`; nothing for people
+    #[command(name = ISOLATED_ROLE, hide = true)]
+    IsolatedRole {
+        /// The role, for lists of processes
+        label: String,
+    },
 }
 
 #[derive(Debug, Args)]

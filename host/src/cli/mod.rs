@@ -45,8 +45,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn perform(arguments: Arguments) -> Result<(), Failure> {
     let log = arguments.log;
-    crate::log::start(&log.filter, log.format).map_err(Failure::other)?;
+    // The log of a role's process is that of the host which started it.
+    if !matches!(arguments.command, Command::IsolatedRole { .. }) {
+        crate::log::start(&log.filter, log.format).map_err(Failure::other)?;
+    }
     match arguments.command {
+        Command::IsolatedRole { .. } => crate::roles::run_isolated().map_err(Failure::other),
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Keygen(arguments) => keygen::keygen(&arguments),

@@ -45,6 +45,14 @@ pub(super) const MIB: i64 = 1 << 20;
 const QUEUE_LENGTH: (f64, f64) = (1.0, 1_000_000.0);
 const QUEUE_SIZE: (f64, f64) = (KIB as f64, 1024.0 * MIB as f64);
 
+/// The option that limits the memory of an isolated role.
+pub(super) const MEMORY_LIMIT: &str = "memoryLimit";
+
+/// What `memoryLimit` may be: at least what a process with a small role starts with and some room
+/// for its work.
+const LEAST_MEMORY: f64 = 8.0 * MIB as f64;
+const MOST_MEMORY: f64 = 1024.0 * 1024.0 * MIB as f64;
+
 /// The options at the root of the file.
 pub fn root() -> &'static [OptionSpec] {
     static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
@@ -149,6 +157,19 @@ pub fn role() -> &'static [OptionSpec] {
                 Nothing,
                 "Who may give orders to the role: nodes (`NODE`) or roles (`ROLE@NODE`), in which `*` stands for any run of characters. Everybody without it, nobody with an empty list.",
             ),
+            OptionSpec::new(
+                "isolate",
+                ValueKind::Boolean,
+                DefaultValue::Value(Value::Boolean(false)),
+                "Whether the role runs in a process of its own, so that a crash, a hang or a leak costs nothing but this role.",
+            ),
+            OptionSpec::new(
+                MEMORY_LIMIT,
+                ValueKind::Integer,
+                Nothing,
+                "How much memory of its own the process of an isolated role may have. Without it, as much as the system gives. Only with `isolate`.",
+            )
+            .measured(BYTES, LEAST_MEMORY, MOST_MEMORY),
         ]
     });
     &OPTIONS

@@ -6,12 +6,12 @@ use super::assemble::Assembly;
 use super::block::{Block, Unknown, Values};
 use super::builtin;
 use super::document::Lookup;
-use super::network::{InboxLimits, OrderSources, Role, SenderPattern, Transport};
+use super::network::{InboxLimits, Isolation, OrderSources, Role, SenderPattern, Transport};
 use super::problem::{Place, Problem};
 use super::schema::OptionSpec;
 use super::text::{enumerate, join_path, quoted};
 use super::tree::{Entry, Tree};
-use super::value::ModuleOptions;
+use super::value::{ModuleOptions, Value};
 use crate::interest::Interests;
 use crate::modules::metadata::{Metadata, ModuleKind};
 use crate::names::{ModuleName, NodeName, RoleName, TransportName};
@@ -62,6 +62,7 @@ impl<'a> Assembly<'a> {
             _ => Interests::Unknown,
         };
         let values = values.with_defaults(common.iter());
+        let isolation = self.isolation(&entry.value, &values, &path);
         Some(Role {
             name,
             module,
@@ -71,6 +72,7 @@ impl<'a> Assembly<'a> {
                 size: values.count("messageQueueSize"),
             },
             accept_orders_from,
+            isolation,
             options,
             interests,
             place: entry.key_place,
@@ -206,6 +208,25 @@ impl<'a> Assembly<'a> {
             Problem::warning(place, path, message)
                 .with_help(format!("its options are checked where it is installed{searched}"))
         });
+        None
+    }
+
+    fn isolation(&mut self, block: &Tree, values: &Values, path: &str) -> Option<Isolation> {
+        let memory_limit = values.value(builtin::MEMORY_LIMIT);
+        if values.value("isolate") == Some(&Value::Boolean(true)) {
+            let bytes = memory_limit.and_then(Value::as_integer);
+            return Some(Isolation {
+                memory_limit: bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+            });
+        }
+        if memory_limit.is_some() {
+            let place = block.child(builtin::MEMORY_LIMIT).map(|tree| tree.place);
+            let message = "only a role in a process of its own can have a limit to its memory";
+            self.problems.push(
+                Problem::error(place, join_path(path, builtin::MEMORY_LIMIT), message)
+                    .with_help("add `isolate: true`, or leave the limit out"),
+            );
+        }
         None
     }
 

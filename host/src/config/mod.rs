@@ -40,8 +40,8 @@ pub use check::MAX_LIST;
 pub use document::{Catalog, Document, Lookup, MAX_FILE_SIZE};
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use network::{
-    ConnectPolicy, InboxLimits, Network, Node, OrderSources, Role, SearchPaths, SenderPattern,
-    Settings, Transport,
+    ConnectPolicy, InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths,
+    SenderPattern, Settings, Transport,
 };
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
 pub use reference::options_reference;

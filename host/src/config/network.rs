@@ -186,12 +186,21 @@ pub struct Role {
     pub inbox: InboxLimits,
     /// Who may give it orders.
     pub accept_orders_from: OrderSources,
+    /// How it is kept from the rest of the host; none: it runs in the host's own process.
+    pub isolation: Option<Isolation>,
     /// The module's options; `None` when the module is not known on this machine.
     pub options: Option<ModuleOptions>,
     /// What it wants to hear of.
     pub interests: Interests,
     /// Where the file names it.
     pub place: Place,
+}
+
+/// A process for a single role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Isolation {
+    /// How much memory of its own it may have, in bytes; none: as much as the system gives.
+    pub memory_limit: Option<u64>,
 }
 
 /// How much may wait for a role before the oldest messages are pushed out.

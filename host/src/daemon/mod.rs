@@ -22,7 +22,7 @@ use crate::control::Overview;
 use crate::interest::Interests;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
-use crate::roles::{self, HostedRole, Inbox, RoleSetup};
+use crate::roles::{self, HostedRole, Inbox, IsolatedModule, RoleCode, RoleSetup};
 use crate::router::{LocalRole, MaxAges, Router};
 use crate::storage::{Storage, StorageError};
 use crate::transports::{Acceptor, Transports};
@@ -187,10 +187,15 @@ impl Daemon {
         for (role, inbox) in own.roles.iter().zip(inboxes) {
             let setup = RoleSetup::new(own, role, storage.as_ref())?;
             let (registry, module) = (Arc::clone(&registry), role.module.clone());
+            let isolation = role.isolation;
             let load = move || {
-                registry
-                    .load_role(&module)
-                    .map_err(|error| error.to_string())
+                let code = match isolation {
+                    None => registry.load_role(&module).map(RoleCode::from),
+                    Some(isolation) => registry
+                        .read_role(&module)
+                        .map(|file| IsolatedModule::new(&module, file, isolation).into()),
+                };
+                code.map_err(|error| error.to_string())
             };
             roles.push(HostedRole::start(
                 setup,

@@ -12,8 +12,9 @@
 //! good, in a private copy, so that whatever happens to its file disturbs nothing. Whatever is
 //! wrong with a file is an error that says so; it never harms the host.
 //!
-//! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), and `role` and
-//! `transport` (the host's functions that modules call); nothing outside this folder needs any.
+//! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), `inherited` (closes what
+//! a process got from another), and `role` and `transport` (the host's functions that modules call);
+//! nothing outside this folder needs any.
 
 pub mod architecture;
 pub mod elf;
@@ -32,15 +33,17 @@ pub mod transport;
 
 mod dynamic;
 mod host_call;
+mod inherited;
 mod layout;
 mod memory;
 
 pub use architecture::Architecture;
 pub use file::Trust;
+pub(crate) use inherited::close_inherited;
 pub use inspect::{InspectError, Inspected};
 pub use load::{LoadError, Loader};
 pub use metadata::{Metadata, ModuleKind};
-pub use registry::{Entry, Refusal, Registry, RegistryError, State};
+pub use registry::{Entry, Refusal, Registry, RegistryError, RoleFile, State};
 pub use role::{Outgoing, Received, RoleInstance, RoleModule, RoleServices};
 pub use search::{Environment, SearchPaths};
 pub use transport::{

@@ -130,6 +130,17 @@ fn because(reason: Option<&str>) -> String {
     reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
+/// A role module as its file holds it, for another process to load.
+#[derive(Debug, Clone)]
+pub struct RoleFile {
+    /// Where it was read from, for messages.
+    pub path: PathBuf,
+    /// The bytes of the file.
+    pub bytes: Vec<u8>,
+    /// The folders in which its own libraries may be, the first one first.
+    pub imports: Vec<PathBuf>,
+}
+
 /// The modules of this machine.
 #[derive(Debug)]
 pub struct Registry {
@@ -212,12 +223,45 @@ impl Registry {
         self.load(ModuleKind::Transport, name, Loader::transport)
     }
 
+    /// Reads a role module for another process to load, with the same checks as
+    /// [`load_role`](Self::load_role). Nothing of it is loaded here.
+    ///
+    /// # Errors
+    /// [`RegistryError`] says why it cannot be had.
+    pub fn read_role(&self, name: &ModuleName) -> Result<RoleFile, RegistryError> {
+        let (path, _, bytes) = self.read(ModuleKind::Role, name)?;
+        Ok(RoleFile {
+            path: path.to_owned(),
+            bytes,
+            imports: self.paths.imports.clone(),
+        })
+    }
+
     fn load<M>(
         &self,
         kind: ModuleKind,
         name: &ModuleName,
         load: impl FnOnce(&Loader, Source<'_>) -> Result<M, LoadError>,
     ) -> Result<M, RegistryError> {
+        let (path, now, bytes) = self.read(kind, name)?;
+        let source = Source {
+            name,
+            path,
+            bytes: &bytes,
+            image: &now.image,
+        };
+        load(&self.loader, source).map_err(|error| RegistryError::Load {
+            path: path.to_owned(),
+            error,
+        })
+    }
+
+    /// The present content of a module's file, if it still describes itself as it did.
+    fn read(
+        &self,
+        kind: ModuleKind,
+        name: &ModuleName,
+    ) -> Result<(&Path, Inspected, Vec<u8>), RegistryError> {
         let entry = self.entry(kind, name.as_str());
         let Some((entry, found)) = entry.and_then(|entry| Some((entry, entry.inspected.as_ref()?)))
         else {
@@ -237,16 +281,7 @@ impl Registry {
         if now.metadata != found.metadata {
             return Err(RegistryError::Changed { path: path() });
         }
-        let source = Source {
-            name,
-            path: &entry.path,
-            bytes: &bytes,
-            image: &now.image,
-        };
-        load(&self.loader, source).map_err(|error| RegistryError::Load {
-            path: path(),
-            error,
-        })
+        Ok((&entry.path, now, bytes))
     }
 
     /// Looks at every file of every folder, each folder once. The result maps a folder to its

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::code::RoleCode;
 use super::inbox::{Inbox, InboxStatus};
 use super::line::RoleLog;
 use super::restart::RestartPolicy;
@@ -12,7 +13,6 @@ use super::services::MessageSink;
 use super::thread::{Phase, Progress, RoleThread};
 use crate::clock::Moment;
 use crate::config::{self, InboxLimits};
-use crate::modules::RoleModule;
 use crate::names::{ModuleName, NodeName, RoleName};
 use crate::storage::{RoleStorage, Storage};
 
@@ -150,17 +150,17 @@ pub enum RoleState {
 
 impl HostedRole {
     /// Starts a role on a thread of its own and returns at once. `inbox` is where its messages
-    /// come in, from the moment that the router knows it. `module` is asked for the loaded
+    /// come in, from the moment that the router knows it. `module` is asked for the
     /// module at each life of the role anew, so that a replaced file is picked up; its error is a
     /// failure like any other, after which the role tries again.
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn start(
+    pub fn start<C: Into<RoleCode>>(
         setup: RoleSetup,
         inbox: Arc<Inbox>,
         sink: Arc<dyn MessageSink>,
-        module: impl FnMut() -> Result<Arc<RoleModule>, String> + Send + 'static,
+        mut module: impl FnMut() -> Result<C, String> + Send + 'static,
     ) -> Result<Self, StartError> {
         let hosted = Self {
             name: setup.name.clone(),
@@ -175,7 +175,7 @@ impl HostedRole {
             sink,
             log: Arc::clone(&hosted.log),
             progress: Arc::clone(&hosted.progress),
-            module: Box::new(module),
+            module: Box::new(move || module().map(Into::into)),
         };
         std::thread::Builder::new()
             .name(hosted.name.as_str().to_owned())

@@ -102,12 +102,14 @@ pub(super) struct Requests {
     pub(super) stop: bool,
     pub(super) restart: bool,
     pub(super) reopen: bool,
+    /// The process that this life is in has ended.
+    pub(super) lost: bool,
 }
 
 impl Requests {
     /// Whether anything is asked.
     pub(super) fn any(self) -> bool {
-        self.stop || self.restart || self.reopen
+        self.stop || self.restart || self.reopen || self.lost
     }
 }
 
@@ -195,6 +197,7 @@ impl Inbox {
         state.life += 1;
         state.request.restart = false;
         state.request.reopen = false;
+        state.request.lost = false;
         let life = state.life;
         drop(state);
         self.wake_all();
@@ -207,7 +210,10 @@ impl Inbox {
 
     /// Retires the reader of a life that is over: its waits end, and it takes nothing any more.
     pub(super) fn retire_readers(&self) {
-        self.lock().life += 1;
+        let mut state = self.lock();
+        state.life += 1;
+        state.request.lost = false;
+        drop(state);
         self.wake_all();
     }
 
@@ -251,7 +257,8 @@ impl Inbox {
             let reopen = request.reopen && until != PauseUntil::Time;
             let message = until == PauseUntil::TimeOrReopenOrMessage && !state.queue.is_empty();
             let left = deadline.since(clock::now());
-            if request.stop || request.restart || reopen || message || left.is_zero() {
+            let ends = request.stop || request.restart || request.lost;
+            if ends || reopen || message || left.is_zero() {
                 break;
             }
             state = if until == PauseUntil::TimeOrReopenOrMessage {
@@ -386,13 +393,33 @@ impl Reader {
 
     /// Whether this life of the role is being ended, or has ended.
     pub(super) fn stopping(&self) -> bool {
+        self.is_ending(&self.inbox.lock())
+    }
+
+    /// Waits until this life of the role is being ended, or has ended.
+    pub(super) fn wait_until_stopping(&self) {
         let state = self.inbox.lock();
-        state.life != self.life || state.request.stop || state.request.restart
+        let goes_on = |state: &mut State| !self.is_ending(state);
+        drop(self.inbox.interrupted.wait_while(state, goes_on));
+    }
+
+    /// The process that this life of the role is in has ended: all of its waits do, too.
+    pub(super) fn lose(&self) {
+        let mut state = self.inbox.lock();
+        // A later life is in a process of its own.
+        state.request.lost |= state.life == self.life;
+        drop(state);
+        self.inbox.wake_all();
+    }
+
+    fn is_ending(&self, state: &State) -> bool {
+        let request = state.request;
+        state.life != self.life || request.stop || request.restart || request.lost
     }
 
     fn is_interrupted(&self, state: &State, wait: Duration) -> bool {
         let request = state.request;
-        if state.life != self.life {
+        if state.life != self.life || request.lost {
             return true;
         }
         if request.stop {

@@ -2,12 +2,12 @@
 
 use kozo_abi::{InboxLimits as WantedLimits, Level, Pace};
 
+use super::code::Instance;
 use super::inbox::{Inbox, PauseUntil};
 use super::line::RoleLog;
 use super::pace::{SPIN_PAUSE, SPIN_RUNS, Schedule, Spin, SpinGuard};
 use crate::clock;
 use crate::config::InboxLimits;
-use crate::modules::RoleInstance;
 
 /// Why a life ended without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum End {
 
 /// A role that was made.
 pub(super) struct Life<'r> {
-    instance: RoleInstance,
+    instance: Box<dyn Instance>,
     inbox: &'r Inbox,
     log: &'r RoleLog,
     schedule: Schedule,
@@ -31,7 +31,7 @@ pub(super) struct Life<'r> {
 impl<'r> Life<'r> {
     /// Begins with a role that was made just now.
     pub(super) fn new(
-        instance: RoleInstance,
+        instance: Box<dyn Instance>,
         inbox: &'r Inbox,
         log: &'r RoleLog,
         random: &'r mut fastrand::Rng,
@@ -75,7 +75,8 @@ impl<'r> Life<'r> {
                 // Before the call: a request that comes during it is answered by another one.
                 self.inbox.reopened();
                 self.instance.reopen()?;
-            } else if self.wait_for_turn()? {
+            } else if requests.lost || self.wait_for_turn()? {
+                // Of a role whose process has ended, this call says how.
                 self.run()?;
             }
         }

@@ -8,6 +8,9 @@
 //!     (hosted)                        (thread)└──────────────┘  store
 //! ```
 //!
+//! Where a role's code runs is the matter of [`RoleCode`] alone: in this process, or in one of its
+//! own (`isolated`).
+//!
 //! Whatever a role does, it does on its own thread: an error or a panic ends one *life* of it,
 //! and after a while ([`restart`]) it gets another one. A role that is slow or hangs costs itself
 //! messages, which roll out of its own inbox, and nobody else anything.
@@ -16,6 +19,8 @@ pub mod hosted;
 pub mod inbox;
 pub mod restart;
 
+mod code;
+mod isolated;
 mod life;
 mod line;
 mod pace;
@@ -25,7 +30,9 @@ mod thread;
 #[cfg(test)]
 mod tests;
 
+pub use code::RoleCode;
 pub use hosted::{HostedRole, RoleSetup, RoleState, RoleStatus, StartError};
 pub use inbox::{Inbox, InboxStatus, Incoming};
+pub use isolated::{COMMAND as ISOLATED_ROLE, IsolatedModule, ProcessError, run_isolated};
 pub use restart::RestartPolicy;
 pub use services::MessageSink;

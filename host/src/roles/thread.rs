@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use kozo_abi::Level;
 
+use super::code::RoleCode;
 use super::hosted::RoleSetup;
 use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
@@ -24,10 +25,9 @@ use super::line::{RoleLog, harmless};
 use super::restart::Backoff;
 use super::services::{MessageSink, Services};
 use crate::clock::{self, Moment};
-use crate::modules::RoleModule;
 
 /// What is asked for a role's module, at each of its lives anew.
-pub(super) type ModuleSource = Box<dyn FnMut() -> Result<Arc<RoleModule>, String> + Send>;
+pub(super) type ModuleSource = Box<dyn FnMut() -> Result<RoleCode, String> + Send>;
 
 /// Where the thread is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +113,11 @@ impl RoleThread {
             match outcome {
                 Ok(End::Stop) => break,
                 Ok(End::Restart) => backoff.reset(),
+                Err(error) if self.inbox.requests().stop => {
+                    let text = format!("it failed while it was being stopped: {error}");
+                    self.log.host_line(Level::Error, &text);
+                    break;
+                }
                 Err(error) => {
                     let now = clock::now();
                     let wait = backoff.next(now.since(born), &mut random);
@@ -144,7 +149,7 @@ impl RoleThread {
 
     fn life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
         let reader = self.inbox.reader();
-        let module = (self.module)()?;
+        let code = (self.module)()?;
         let services = Arc::new(Services {
             node: self.setup.node.clone(),
             name: self.setup.name.clone(),
@@ -154,7 +159,7 @@ impl RoleThread {
             log: Arc::clone(&self.log),
             longest_wait: self.setup.longest_wait,
         });
-        let instance = module.create(services, &self.setup.options)?;
+        let instance = code.create(services, &self.setup.options)?;
         let mut life = Life::new(instance, &self.inbox, &self.log, random);
         life.agree_on_inbox(self.setup.inbox)?;
         self.progress.update(|report| report.phase = Phase::Running);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::config::{ConnectPolicy, InboxLimits, Node, SearchPaths, Value};
+use crate::config::{ConnectPolicy, InboxLimits, Isolation, Node, SearchPaths, Value};
 use crate::interest::{Interests, Kind, Subject};
 use crate::names::RoleName;
 
@@ -302,4 +302,27 @@ fn places_point_at_the_names_in_the_file() {
     assert_eq!(place(clock.place), (2, 3));
     assert_eq!(place(clock.roles[0].place), (6, 7));
     assert_eq!(place(clock.transports[0].place), (10, 7));
+}
+
+#[test]
+fn a_role_may_have_a_process_of_its_own_and_a_limit_to_its_memory() {
+    let isolation = |text: &str| {
+        let network = network(&with("tick: 60", text));
+        let node = network
+            .nodes
+            .values()
+            .find(|node| node.name.as_str() == "clock");
+        node.unwrap().roles[0].isolation
+    };
+    assert_eq!(isolation("tick: 60"), None);
+    assert_eq!(isolation("isolate: off"), None);
+    let unlimited = Isolation { memory_limit: None };
+    assert_eq!(isolation("isolate: yes"), Some(unlimited));
+    let limited = Isolation {
+        memory_limit: Some(64 << 20),
+    };
+    assert_eq!(
+        isolation("isolate: true\n        memoryLimit: 64 MiB"),
+        Some(limited)
+    );
 }

@@ -310,3 +310,18 @@ warning: net.yaml:6:7: system.clock.roles.timer1.acceptOrdersFrom: no node of th
     help: check the name: nobody there can give this role an order"#,
     );
 }
+
+#[test]
+fn a_memory_limit_needs_a_process_of_the_roles_own() {
+    for isolate in ["", "isolate: no\n        "] {
+        let line = if isolate.is_empty() { 8 } else { 9 };
+        assert_report(
+            &with("tick: 60", &format!("{isolate}memoryLimit: 64 MiB")),
+            &format!(
+                r#"
+error: net.yaml:{line}:22: system.clock.roles.timer1.memoryLimit: only a role in a process of its own can have a limit to its memory
+    help: add `isolate: true`, or leave the limit out"#
+            ),
+        );
+    }
+}

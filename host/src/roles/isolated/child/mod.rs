@@ -1,0 +1,178 @@
+//! The process of an isolated role, from its beginning to its end.
+
+mod calls;
+mod remote;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use kozo_abi::Level;
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::process::ProcessError;
+use super::protocol::{self, Call, FromRole, Start, ToRole};
+use super::role::spawn;
+use crate::modules::file::MAX_FILE_SIZE;
+use crate::modules::image::Image;
+use crate::modules::load::Source;
+use crate::modules::{Loader, RoleModule, Trust, close_inherited};
+use crate::names::ModuleName;
+use crate::roles::hosted::STACK_SIZE;
+
+use remote::Remote;
+
+/// Runs a role as the host says that it shall be run, over the socket that is the standard input.
+/// Does not return before the role has ended or the host is gone; then the program should end, with
+/// whatever threads the role may have left.
+///
+/// # Errors
+/// This was not started by a host, or the system refuses what every role needs.
+pub fn run_isolated() -> Result<(), ProcessError> {
+    // Before anything is opened.
+    close_inherited().map_err(ProcessError::system("descriptors cannot be closed"))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(ProcessError::system("the host's end cannot be noticed"))?;
+    outlive_signals().map_err(ProcessError::system("signals cannot be caught"))?;
+    let stream = take_stdin().map_err(ProcessError::system("there is no socket"))?;
+    let mut incoming = BufReader::new(
+        stream
+            .try_clone()
+            .map_err(ProcessError::system("no socket"))?,
+    );
+    let Some(ToRole::Start(start)) = protocol::read(&mut incoming)? else {
+        return Err(ProcessError::NoHost("it has said nothing".to_owned()));
+    };
+    let code = read_code(&mut incoming, start.code_len)
+        .map_err(ProcessError::system("the module was not handed over"))?;
+
+    let remote = Arc::new(Remote::new(stream, &start.node, &start.name));
+    remote.take_log();
+    let (calls, called) = channel();
+    let (ends, ended) = channel::<()>();
+    let role = {
+        let remote = Arc::clone(&remote);
+        move || {
+            remote.is_main_thread();
+            let created = make(start, code);
+            calls::serve(&remote, created, &called);
+            drop(ends);
+        }
+    };
+    spawn(&remote.thread_name(), STACK_SIZE, role)
+        .map_err(ProcessError::system("no thread for the role"))?;
+    let read = {
+        let remote = Arc::clone(&remote);
+        move || hand_out(&mut incoming, &remote, &calls)
+    };
+    let reading = spawn("reader", super::role::HELPER_STACK, read);
+    reading.map_err(ProcessError::system("no thread to read"))?;
+    let _ = ended.recv();
+    Ok(())
+}
+
+/// Signals that are meant for the host, which stops its roles in order. A handler that does nothing
+/// is not inherited by what the role starts, as ignoring them would be.
+fn outlive_signals() -> io::Result<()> {
+    // Handlers stay when the runtime is gone.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _context = runtime.enter();
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        drop(signal(kind)?);
+    }
+    Ok(())
+}
+
+/// The socket, in a place where neither the role nor what it starts comes upon it.
+fn take_stdin() -> io::Result<UnixStream> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(UnixStream::from(socket))
+}
+
+fn read_code(stream: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
+    let mut code = Vec::new();
+    stream
+        .take(length.min(MAX_FILE_SIZE))
+        .read_to_end(&mut code)?;
+    if (code.len() as u64) < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(code)
+}
+
+/// The role's module, and its options. From here on its memory is limited.
+fn make(start: Start, code: Vec<u8>) -> Result<(Arc<RoleModule>, Vec<u8>), String> {
+    let module = load(&start.module, start.path, start.imports, &code)?;
+    // Its copy is mapped; this one shall not count.
+    drop(code);
+    if let Some(bytes) = start.memory_limit {
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        setrlimit(Resource::Data, limit)
+            .map_err(|error| format!("the memory of its process cannot be limited: {error}"))?;
+    }
+    Ok((module, start.options.into_vec()))
+}
+
+fn load(
+    name: &str,
+    path: PathBuf,
+    imports: Vec<PathBuf>,
+    code: &[u8],
+) -> Result<Arc<RoleModule>, String> {
+    let error = |error: &dyn std::error::Error| {
+        format!("the module `{}` cannot be loaded: {error}", path.display())
+    };
+    let name = ModuleName::new(name).map_err(|reason| error(&reason))?;
+    let image = Image::read(code).map_err(|reason| error(&reason))?;
+    let loader = Loader::new(imports, Trust::of_this_process());
+    let source = Source {
+        name: &name,
+        path: &path,
+        bytes: code,
+        image: &image,
+    };
+    loader.role(source).map_err(|reason| error(&reason))
+}
+
+/// Reads what the host says, until it says no more: then there is nothing left to do here.
+fn hand_out(stream: &mut impl Read, remote: &Remote, calls: &Sender<Call>) {
+    loop {
+        match protocol::read(stream) {
+            // Both ends may be gone from the role's thread: it is about to end the process.
+            Ok(Some(ToRole::Call(call))) => drop(calls.send(call)),
+            Ok(Some(ToRole::Answer { id, answer })) => remote.answered(id, answer),
+            Ok(Some(ToRole::Stopping)) => remote.stop(),
+            Ok(Some(ToRole::Start(_)) | None) => break,
+            Err(error) => {
+                remote.log_line(
+                    Level::Error,
+                    &format!("the host cannot be understood: {error}"),
+                );
+                break;
+            }
+        }
+    }
+    std::process::exit(0);
+}
+
+impl Remote {
+    /// Says that a call has returned. That nobody hears it means that the process ends.
+    fn done(&self, outcome: Result<protocol::Outcome, String>) {
+        self.tell(&FromRole::Done(outcome));
+    }
+}

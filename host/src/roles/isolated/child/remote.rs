@@ -1,0 +1,236 @@
+//! The host, as a role sees it whose host is another process.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use abi_stable::std_types::{ROption, RSlice, RStr};
+use kozo_abi::Level;
+use kozo_abi::ffi::MessageView;
+use serde_bytes::ByteBuf;
+
+use crate::log::Line;
+use crate::modules::{Outgoing, Received, RoleServices};
+use crate::names::RoleName;
+use crate::roles::isolated::protocol::{
+    self, Answer, Delivered, FromRole, Request, Sent, bounded, level_number,
+};
+use crate::storage::MAX_STORED;
+use crate::wire::Message;
+
+/// The connection with the host, for all threads of the role.
+pub(super) struct Remote {
+    node: String,
+    name: String,
+    stream: Mutex<UnixStream>,
+    /// Who waits for the answer to which request.
+    waiting: Mutex<HashMap<u64, SyncSender<Answer>>>,
+    next_id: AtomicU64,
+    is_stopping: AtomicBool,
+    /// The thread that calls the role's functions.
+    main: OnceLock<ThreadId>,
+}
+
+impl Remote {
+    pub(super) fn new(stream: UnixStream, node: &str, name: &str) -> Self {
+        Self {
+            node: node.to_owned(),
+            name: name.to_owned(),
+            stream: Mutex::new(stream),
+            waiting: Mutex::default(),
+            next_id: AtomicU64::new(0),
+            is_stopping: AtomicBool::new(false),
+            main: OnceLock::new(),
+        }
+    }
+
+    /// Sends this process's own log, in which modules write what belongs to no role, to the host.
+    pub(super) fn take_log(self: &Arc<Self>) {
+        let remote = Arc::clone(self);
+        let started = crate::log::start_with(move |line: &Line| {
+            let level = match line.level.as_str() {
+                "ERROR" => Level::Error,
+                "WARN" => Level::Warn,
+                "INFO" => Level::Info,
+                _ => Level::Debug,
+            };
+            remote.log_line(level, &line.message);
+        });
+        // There is a log already: somebody else sees the lines.
+        drop(started);
+    }
+
+    /// The calling thread is the one that calls the role's functions.
+    pub(super) fn is_main_thread(&self) {
+        // Only called once.
+        let _ = self.main.set(std::thread::current().id());
+    }
+
+    /// What tools such as `top` show.
+    pub(super) fn thread_name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// Gives an answer to who waits for it.
+    pub(super) fn answered(&self, id: u64, answer: Answer) {
+        let waiting = lock(&self.waiting).remove(&id);
+        if let Some(waiting) = waiting {
+            // There is room for it.
+            let _ = waiting.try_send(answer);
+        }
+    }
+
+    /// The role is being stopped from now on.
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Says something that is not answered.
+    pub(super) fn tell(&self, frame: &FromRole) {
+        // When the host is gone, this process ends, too.
+        let _ = self.write(frame);
+    }
+
+    pub(super) fn log_line(&self, level: Level, text: &str) {
+        let (level, text) = (level_number(level), bounded(text));
+        self.tell(&FromRole::Log { level, text });
+    }
+
+    fn write(&self, frame: &FromRole) -> Result<(), protocol::FrameError> {
+        let bytes = protocol::encode(frame)?;
+        Ok(lock(&self.stream).write_all(&bytes)?)
+    }
+
+    /// Asks the host for something, and waits for the answer. None when the host is gone.
+    fn ask(&self, request: Request) -> Option<Answer> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let main = self.main.get() == Some(&std::thread::current().id());
+        let (sender, answer) = sync_channel(1);
+        lock(&self.waiting).insert(id, sender);
+        let frame = FromRole::Request { id, main, request };
+        if self.write(&frame).is_err() {
+            lock(&self.waiting).remove(&id);
+            return None;
+        }
+        answer.recv().ok()
+    }
+}
+
+impl RoleServices for Remote {
+    fn node(&self) -> &str {
+        &self.node
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn receive(&self, wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
+        match self.ask(Request::Receive {
+            wait: wait.map(nanos),
+        }) {
+            Some(Answer::Message(message)) => {
+                take(&view(&message));
+                Received::Message
+            }
+            Some(Answer::Timeout) => Received::Timeout,
+            _ => Received::Interrupted,
+        }
+    }
+
+    fn send(&self, message: Outgoing<'_>, wait: Duration) -> Result<bool, String> {
+        let Outgoing {
+            kind,
+            type_name,
+            channel,
+            data,
+        } = message;
+        // What is wrong with it is told at once, so that the host need not answer.
+        let role = RoleName::new(&self.name).map_err(|error| error.to_string())?;
+        Message::new(kind, &role, type_name, channel, 0.0, data)
+            .map_err(|error| error.to_string())?;
+        let message = Sent {
+            kind: kind as u8,
+            type_name: type_name.to_owned(),
+            channel: channel.map(str::to_owned),
+            data: ByteBuf::from(data),
+        };
+        if wait.is_zero() {
+            self.tell(&FromRole::Send(message));
+            return Ok(true);
+        }
+        let wait = nanos(wait);
+        match self.ask(Request::Send { message, wait }) {
+            Some(Answer::Sent(sent)) => sent,
+            _ => Err(gone()),
+        }
+    }
+
+    fn sleep(&self, time: Duration) -> bool {
+        let time = nanos(time);
+        matches!(self.ask(Request::Sleep { time }), Some(Answer::Slept(true)))
+    }
+
+    fn stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.log_line(level, text);
+    }
+
+    fn load(&self) -> Result<Option<Vec<u8>>, String> {
+        match self.ask(Request::Load) {
+            Some(Answer::Loaded(loaded)) => loaded.map(|value| value.map(ByteBuf::into_vec)),
+            _ => Err(gone()),
+        }
+    }
+
+    fn store(&self, value: &[u8]) -> Result<(), String> {
+        if value.len() > MAX_STORED {
+            let length = value.len();
+            return Err(format!(
+                "the value has {length} bytes, and {MAX_STORED} are the limit"
+            ));
+        }
+        let value = ByteBuf::from(value);
+        match self.ask(Request::Store { value }) {
+            Some(Answer::Stored(stored)) => stored,
+            _ => Err(gone()),
+        }
+    }
+}
+
+fn view(message: &Delivered) -> MessageView<'_> {
+    MessageView {
+        kind: message.kind,
+        sender_node: RStr::from_str(&message.sender_node),
+        sender_role: RStr::from_str(&message.sender_role),
+        type_name: RStr::from_str(&message.type_name),
+        channel: match &message.channel {
+            Some(channel) => ROption::RSome(RStr::from_str(channel)),
+            None => ROption::RNone,
+        },
+        timestamp: message.timestamp,
+        age_nanos: message.age_nanos,
+        data: RSlice::from_slice(&message.data),
+        extra: RSlice::EMPTY,
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn gone() -> String {
+    "the host is gone".to_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

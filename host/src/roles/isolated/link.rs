@@ -1,0 +1,56 @@
+//! The host's way to a role's process: frames from several threads, one after another.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+
+use super::protocol::{self, FrameError, ToRole};
+
+#[derive(Debug)]
+pub(super) struct Link(Mutex<UnixStream>);
+
+impl Link {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self(Mutex::new(stream))
+    }
+
+    /// Writes a frame; waits for as long as the process does not read.
+    pub(super) fn write(&self, frame: &ToRole) -> Result<(), FrameError> {
+        let bytes = protocol::encode(frame)?;
+        Ok(self.lock().write_all(&bytes)?)
+    }
+
+    /// Writes the first frame, and the module's file behind it.
+    pub(super) fn start(&self, frame: &ToRole, code: &[u8]) -> Result<(), FrameError> {
+        let bytes = protocol::encode(frame)?;
+        let mut stream = self.lock();
+        stream.write_all(&bytes)?;
+        Ok(stream.write_all(code)?)
+    }
+
+    /// Writes a small frame without ever waiting; false when that cannot be done now.
+    pub(super) fn try_write(&self, frame: &ToRole) -> Result<bool, FrameError> {
+        let bytes = protocol::encode(frame)?;
+        let mut stream = match self.0.try_lock() {
+            Ok(stream) => stream,
+            Err(TryLockError::Poisoned(stream)) => stream.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
+        match send(&*stream, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN) => Ok(false),
+            Err(error) => Err(std::io::Error::from(error).into()),
+            // Once it has begun it has to be ended. The rest of so few bytes finds room at once.
+            Ok(sent) => {
+                stream.write_all(&bytes[sent..])?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UnixStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,248 @@
+//! What the host and the process of an isolated role say to each other.
+//!
+//! Both ends are the same program, so nothing here has a version. A frame is its length in four
+//! bytes, the highest first, and so many bytes of MessagePack: a [`ToRole`] or a [`FromRole`].
+//! Behind the first frame, [`ToRole::Start`], come the bytes of the module's file.
+//!
+//! ```text
+//!   host                                     process
+//!    │ ── Start, the module's file ───────────▶ │  loads, makes the role
+//!    │ ◀── Request 7: load ──────────────────── │  (the role asks while it is made)
+//!    │ ── Answer 7: what it stored ───────────▶ │
+//!    │ ◀── Done ─────────────────────────────── │
+//!    │ ── Call: run ──────────────────────────▶ │
+//!    │ ◀── Send, Log ────────────────────────── │  (nothing to answer)
+//!    │ ◀── Done ─────────────────────────────── │
+//!    │ ── Call: drop ─────────────────────────▶ │
+//!    │ ◀── Done ─────────────────────────────── │  and ends
+//! ```
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use kozo_abi::Level;
+use kozo_abi::ffi::level;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::storage::MAX_STORED;
+use crate::wire::MAX_DATA_LEN;
+
+/// The longest text of a log line or an error, in bytes; what is over is cut off.
+pub(super) const MAX_TEXT: usize = 64 * 1024;
+
+/// The longest frame, in bytes: a message's data or a stored value, and ample room for the rest.
+pub(super) const MAX_FRAME: usize = {
+    let most = if MAX_DATA_LEN > MAX_STORED {
+        MAX_DATA_LEN
+    } else {
+        MAX_STORED
+    };
+    most + 2 * MAX_TEXT
+};
+
+/// From the host to the role's process.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum ToRole {
+    /// The first frame: the role to make. It is answered by [`FromRole::Done`].
+    Start(Start),
+    /// A function of the role is to be called; answered by [`FromRole::Done`]. One at a time.
+    Call(Call),
+    /// What came of a request.
+    Answer { id: u64, answer: Answer },
+    /// The role is being stopped from now on.
+    Stopping,
+}
+
+/// Everything that a role is made of.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) node: String,
+    pub(super) name: String,
+    pub(super) module: String,
+    /// Where the module's file is, for messages.
+    pub(super) path: PathBuf,
+    pub(super) imports: Vec<PathBuf>,
+    pub(super) options: ByteBuf,
+    /// In bytes.
+    pub(super) memory_limit: Option<u64>,
+    /// The length of the module's file, which follows, in bytes.
+    pub(super) code_len: u64,
+}
+
+/// A function of the role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Call {
+    Run,
+    Inbox { length: u64, size: u64 },
+    Reopen,
+    Stop,
+    Drop,
+}
+
+/// What came of a request.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Answer {
+    Message(Delivered),
+    Timeout,
+    Interrupted,
+    Sent(Result<bool, String>),
+    Slept(bool),
+    Loaded(Result<Option<ByteBuf>, String>),
+    Stored(Result<(), String>),
+}
+
+/// A message for the role.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Delivered {
+    pub(super) kind: u8,
+    pub(super) sender_node: String,
+    pub(super) sender_role: String,
+    pub(super) type_name: String,
+    pub(super) channel: Option<String>,
+    pub(super) timestamp: f64,
+    pub(super) age_nanos: u64,
+    pub(super) data: ByteBuf,
+}
+
+/// From the role's process to the host.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum FromRole {
+    /// A call has returned.
+    Done(Result<Outcome, String>),
+    /// Something that is answered under the same `id`. Those of the `main` thread, which calls the
+    /// role's functions, come one at a time and only during a call.
+    Request {
+        id: u64,
+        main: bool,
+        request: Request,
+    },
+    /// A message to send at once.
+    Send(Sent),
+    /// A line for the log.
+    Log { level: u8, text: String },
+}
+
+/// How the role is after a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// When to call `run` again: asked anew after each call.
+    pub(super) pace: Result<PaceOutcome, String>,
+    /// Length and size, as an answer to [`Call::Inbox`].
+    pub(super) inbox: Option<(u64, u64)>,
+}
+
+/// [`kozo_abi::Pace`], with the interval in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum PaceOutcome {
+    AtOnce,
+    Every(u64),
+    EveryOrMessage(u64),
+}
+
+/// Something that takes its time, or has a result. Times are in nanoseconds.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Request {
+    Receive { wait: Option<u64> },
+    Send { message: Sent, wait: u64 },
+    Sleep { time: u64 },
+    Load,
+    Store { value: ByteBuf },
+}
+
+/// A message of the role.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Sent {
+    pub(super) kind: u8,
+    pub(super) type_name: String,
+    pub(super) channel: Option<String>,
+    pub(super) data: ByteBuf,
+}
+
+/// Why no frame could be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(super) enum FrameError {
+    /// The connection.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A frame is too long.
+    #[error("a frame has {0} bytes, and {MAX_FRAME} are the limit")]
+    TooLong(usize),
+    /// A frame holds something else.
+    #[error("a frame cannot be read: {0}")]
+    Decode(#[from] rmp_serde::decode::Error),
+    /// A frame cannot be put into bytes.
+    #[error("a frame cannot be encoded: {0}")]
+    Encode(#[from] rmp_serde::encode::Error),
+}
+
+/// A frame's bytes.
+pub(super) fn encode(frame: &impl Serialize) -> Result<Vec<u8>, FrameError> {
+    let mut bytes = vec![0; 4];
+    rmp_serde::encode::write(&mut bytes, frame)?;
+    let length = bytes.len() - 4;
+    let prefix = u32::try_from(length)
+        .ok()
+        .filter(|_| length <= MAX_FRAME)
+        .ok_or(FrameError::TooLong(length))?;
+    bytes[..4].copy_from_slice(&prefix.to_be_bytes());
+    Ok(bytes)
+}
+
+/// Reads a frame; none when the other end has closed the connection between two of them.
+pub(super) fn read<T: DeserializeOwned>(stream: &mut impl Read) -> Result<Option<T>, FrameError> {
+    let mut prefix = Vec::with_capacity(4);
+    stream.by_ref().take(4).read_to_end(&mut prefix)?;
+    let Ok(prefix) = <[u8; 4]>::try_from(prefix.as_slice()) else {
+        return match prefix.len() {
+            0 => Ok(None),
+            _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        };
+    };
+    let length = u32::from_be_bytes(prefix) as usize;
+    if length > MAX_FRAME {
+        return Err(FrameError::TooLong(length));
+    }
+    // Grows with what really comes, whatever the length says.
+    let mut body = Vec::new();
+    stream.by_ref().take(length as u64).read_to_end(&mut body)?;
+    if body.len() < length {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    Ok(Some(rmp_serde::from_slice(&body)?))
+}
+
+/// The level of a number of [`kozo_abi::ffi::level`]; one that is not known counts as the least
+/// important.
+pub(super) fn level(number: u8) -> Level {
+    match number {
+        level::ERROR => Level::Error,
+        level::WARN => Level::Warn,
+        level::INFO => Level::Info,
+        _ => Level::Debug,
+    }
+}
+
+/// The number of a level.
+pub(super) fn level_number(level: Level) -> u8 {
+    match level {
+        Level::Error => level::ERROR,
+        Level::Warn => level::WARN,
+        Level::Info => level::INFO,
+        Level::Debug => level::DEBUG,
+    }
+}
+
+/// A text that fits into a frame: what is over [`MAX_TEXT`] is cut off.
+pub(super) fn bounded(text: &str) -> String {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The thread that reads what a role's process says.
+
+use std::io::BufReader;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::link::Link;
+use super::protocol::{self, FromRole, Outcome, Request, ToRole};
+use super::role::{HELPER_STACK, spawn};
+use super::service::{send, serve};
+use crate::modules::RoleServices;
+use crate::roles::services::Services;
+
+/// How many threads of a role, besides its main one, may wait for the host at once.
+const MAX_WAITING: usize = 64;
+
+/// For the role's thread.
+#[derive(Debug)]
+pub(super) enum ToMain {
+    /// A request of the process's main thread.
+    Request { id: u64, request: Request },
+    /// The call has returned.
+    Done(Result<Outcome, String>),
+}
+
+/// Why no more is read, if it is not that the process has ended.
+#[derive(Debug, Default)]
+pub(super) struct Fault(Mutex<Option<String>>);
+
+impl Fault {
+    pub(super) fn text(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads frames until the process ends or says something wrong.
+pub(super) struct Reader {
+    pub(super) stream: UnixStream,
+    pub(super) link: Arc<Link>,
+    pub(super) services: Arc<Services>,
+    pub(super) main: Sender<ToMain>,
+    pub(super) fault: Arc<Fault>,
+}
+
+impl Reader {
+    /// The thread's whole work. At its end all of the role's waits end.
+    pub(super) fn run(self) {
+        let fault = self.read_all().err();
+        *self.fault.lock() = fault;
+        drop(self.main);
+        self.services.reader.lose();
+    }
+
+    fn read_all(&self) -> Result<(), String> {
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut stream = BufReader::new(&self.stream);
+        loop {
+            let frame = match protocol::read(&mut stream) {
+                Ok(Some(frame)) => frame,
+                // A process that crashes may end within a frame.
+                Ok(None) | Err(protocol::FrameError::Io(_)) => return Ok(()),
+                Err(error) => return Err(error.to_string()),
+            };
+            match frame {
+                FromRole::Log { level, text } => self.services.log(protocol::level(level), &text),
+                FromRole::Send(message) => {
+                    // The process has checked it already.
+                    send(&*self.services, &message, Duration::ZERO)?;
+                }
+                // That nobody takes these any more means that the role is being dropped.
+                FromRole::Done(outcome) => drop(self.main.send(ToMain::Done(outcome))),
+                FromRole::Request {
+                    id,
+                    main: true,
+                    request,
+                } => drop(self.main.send(ToMain::Request { id, request })),
+                FromRole::Request { id, request, .. } => self.help(id, request, &waiting)?,
+            }
+        }
+    }
+
+    /// Serves a request on a thread of its own: it may take its time.
+    fn help(&self, id: u64, request: Request, waiting: &Arc<AtomicUsize>) -> Result<(), String> {
+        if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+            return Err(format!(
+                "more than {MAX_WAITING} of its threads wait for the host at once"
+            ));
+        }
+        let (link, services) = (Arc::clone(&self.link), Arc::clone(&self.services));
+        let waiting = Arc::clone(waiting);
+        let work = move || {
+            let answer = serve(&*services, request);
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            // An error is that the process has ended, which is noticed elsewhere.
+            let _ = link.write(&ToRole::Answer { id, answer });
+        };
+        spawn("helper", HELPER_STACK, work).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,230 @@
+//! The host's side of an isolated role.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use kozo_abi::{InboxLimits, Level, Pace};
+use serde_bytes::ByteBuf;
+
+use super::IsolatedModule;
+use super::link::Link;
+use super::output;
+use super::process::{Process, ProcessError};
+use super::protocol::{Call, Outcome, PaceOutcome, Start, ToRole};
+use super::reader::{Fault, Reader, ToMain};
+use super::service::serve;
+use super::watch::{STOP_LIMIT, Watch};
+use crate::modules::RoleServices;
+use crate::roles::code::Instance;
+use crate::roles::services::Services;
+
+/// The stack of the threads that serve a role's process, in bytes of address space.
+pub(super) const HELPER_STACK: usize = 256 * 1024;
+
+/// How long the last lines of a process that has ended are waited for: something that it has
+/// started may keep its error output open.
+const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
+
+/// A role in a process of its own. When this is dropped, the role is dropped there, and the process
+/// ends.
+pub(in crate::roles) struct IsolatedRole {
+    services: Arc<Services>,
+    link: Arc<Link>,
+    process: Process,
+    /// Closed when the process says no more.
+    said: Receiver<ToMain>,
+    /// Closed when its error output is read to its end.
+    written: Receiver<()>,
+    fault: Arc<Fault>,
+    was_killed: Arc<AtomicBool>,
+    pace: Result<PaceOutcome, String>,
+    /// How the process ended.
+    ended: Option<String>,
+}
+
+impl IsolatedRole {
+    /// Starts a process and makes the role there.
+    pub(in crate::roles) fn create(
+        module: &IsolatedModule,
+        services: Arc<Services>,
+        options: &[u8],
+    ) -> Result<Self, String> {
+        let mut role = Self::start(services).map_err(|error| error.to_string())?;
+        let IsolatedModule {
+            name,
+            file,
+            isolation,
+        } = module;
+        let start = ToRole::Start(Start {
+            node: role.services.node().to_owned(),
+            name: role.services.name().to_owned(),
+            module: name.to_string(),
+            path: file.path.clone(),
+            imports: file.imports.clone(),
+            options: ByteBuf::from(options),
+            memory_limit: isolation.memory_limit,
+            code_len: file.bytes.len() as u64,
+        });
+        if role.link.start(&start, &file.bytes).is_err() {
+            return Err(role.end());
+        }
+        if let Err(error) = role.outcome() {
+            // There is nothing in it to drop, so it ends of its own accord.
+            role.end();
+            return Err(error);
+        }
+        Ok(role)
+    }
+
+    /// A process, and the threads that serve it.
+    fn start(services: Arc<Services>) -> Result<Self, ProcessError> {
+        let label = format!("{}@{}", services.name(), services.node());
+        let (process, stream, stderr) = Process::start(&label)?;
+        let no_thread = || ProcessError::system("no thread to serve its process");
+        let receiving = stream
+            .try_clone()
+            .map_err(ProcessError::system("its socket cannot be shared"))?;
+        let link = Arc::new(Link::new(stream));
+        let (main, said) = channel();
+        let (writes, written) = channel::<()>();
+        let role = Self {
+            link,
+            process,
+            said,
+            written,
+            fault: Arc::default(),
+            was_killed: Arc::default(),
+            pace: Ok(PaceOutcome::AtOnce),
+            ended: None,
+            services,
+        };
+        let reader = Reader {
+            stream: receiving,
+            link: Arc::clone(&role.link),
+            services: Arc::clone(&role.services),
+            main,
+            fault: Arc::clone(&role.fault),
+        };
+        spawn("reader", HELPER_STACK, move || reader.run()).map_err(no_thread())?;
+        let watch = Watch {
+            services: Arc::clone(&role.services),
+            link: Arc::clone(&role.link),
+            process: Arc::clone(role.process.handle()),
+            was_killed: Arc::clone(&role.was_killed),
+        };
+        spawn("watch", HELPER_STACK, move || watch.run()).map_err(no_thread())?;
+        let services = Arc::clone(&role.services);
+        let follow = move || {
+            output::follow(stderr, &services);
+            drop(writes);
+        };
+        spawn("output", HELPER_STACK, follow).map_err(no_thread())?;
+        Ok(role)
+    }
+
+    fn call(&mut self, call: Call) -> Result<Outcome, String> {
+        if self.link.write(&ToRole::Call(call)).is_err() {
+            return Err(self.end());
+        }
+        self.outcome()
+    }
+
+    /// Serves the role until the call that it is in returns.
+    fn outcome(&mut self) -> Result<Outcome, String> {
+        while let Ok(said) = self.said.recv() {
+            match said {
+                ToMain::Done(outcome) => {
+                    let outcome = outcome?;
+                    self.pace.clone_from(&outcome.pace);
+                    return Ok(outcome);
+                }
+                ToMain::Request { id, request } => {
+                    let answer = serve(&*self.services, request);
+                    // An error is that the process has ended: nothing more comes from it then.
+                    let _ = self.link.write(&ToRole::Answer { id, answer });
+                }
+            }
+        }
+        Err(self.end())
+    }
+
+    /// The process says no more: waits for its end, and tells how that came.
+    fn end(&mut self) -> String {
+        if let Some(ended) = &self.ended {
+            return ended.clone();
+        }
+        let fault = self.fault.text();
+        if fault.is_some() {
+            self.process.handle().kill();
+        }
+        let how = self.process.end();
+        // Its last words come first.
+        let _ = self.written.recv_timeout(LAST_LINES_LIMIT);
+        let text = match fault {
+            Some(fault) => format!("its process was killed, for it kept to no rules: {fault}"),
+            None if self.was_killed.load(Ordering::Relaxed) => format!(
+                "it did not end within {STOP_LIMIT:.0?} of being asked to, so its process was killed"
+            ),
+            None => format!("its process {how}"),
+        };
+        self.ended = Some(text.clone());
+        text
+    }
+}
+
+impl Instance for IsolatedRole {
+    fn run(&mut self) -> Result<(), String> {
+        self.call(Call::Run).map(drop)
+    }
+
+    fn pace(&mut self) -> Result<Pace, String> {
+        Ok(match self.pace.clone()? {
+            PaceOutcome::AtOnce => Pace::AtOnce,
+            PaceOutcome::Every(nanos) => Pace::Every(Duration::from_nanos(nanos)),
+            PaceOutcome::EveryOrMessage(nanos) => Pace::EveryOrMessage(Duration::from_nanos(nanos)),
+        })
+    }
+
+    fn inbox(&mut self, configured: InboxLimits) -> Result<InboxLimits, String> {
+        let InboxLimits { length, size } = configured;
+        let wanted = self.call(Call::Inbox { length, size })?.inbox;
+        let (length, size) = wanted.unwrap_or((length, size));
+        Ok(InboxLimits { length, size })
+    }
+
+    fn reopen(&mut self) -> Result<(), String> {
+        self.call(Call::Reopen).map(drop)
+    }
+
+    fn stop(&mut self) -> Result<(), String> {
+        self.call(Call::Stop).map(drop)
+    }
+}
+
+impl Drop for IsolatedRole {
+    fn drop(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        match self.call(Call::Drop) {
+            Ok(_) => drop(self.end()),
+            Err(error) => {
+                let text = format!("while the role was dropped: {error}");
+                self.services.log(Level::Error, &text);
+            }
+        }
+    }
+}
+
+/// Starts a thread.
+pub(super) fn spawn(
+    name: &str,
+    stack: usize,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.stack_size(stack).spawn(work).map(drop)
+}

@@ -1,0 +1,71 @@
+//! What a role in another process asks for, done by the services of one in this process.
+
+use std::time::Duration;
+
+use kozo_abi::ffi::MessageView;
+use serde_bytes::ByteBuf;
+
+use super::protocol::{Answer, Delivered, Request, Sent, bounded};
+use crate::interest::Kind;
+use crate::modules::{Outgoing, Received, RoleServices};
+
+/// Does what was asked for; takes as long as that does.
+pub(super) fn serve(services: &impl RoleServices, request: Request) -> Answer {
+    match request {
+        Request::Receive { wait } => receive(services, wait.map(Duration::from_nanos)),
+        Request::Send { message, wait } => {
+            Answer::Sent(send(services, &message, Duration::from_nanos(wait)))
+        }
+        Request::Sleep { time } => Answer::Slept(services.sleep(Duration::from_nanos(time))),
+        Request::Load => {
+            let loaded = services.load().map_err(|error| bounded(&error));
+            Answer::Loaded(loaded.map(|value| value.map(ByteBuf::from)))
+        }
+        Request::Store { value } => {
+            Answer::Stored(services.store(&value).map_err(|error| bounded(&error)))
+        }
+    }
+}
+
+/// Sends a message of the role, as [`RoleServices::send`] does.
+pub(super) fn send(
+    services: &impl RoleServices,
+    message: &Sent,
+    wait: Duration,
+) -> Result<bool, String> {
+    let kind = Kind::from_number(message.kind)
+        .ok_or_else(|| format!("there are no messages of kind {}", message.kind))?;
+    let outgoing = Outgoing {
+        kind,
+        type_name: &message.type_name,
+        channel: message.channel.as_deref(),
+        data: &message.data,
+    };
+    services.send(outgoing, wait)
+}
+
+fn receive(services: &impl RoleServices, wait: Option<Duration>) -> Answer {
+    let mut taken = None;
+    let received = services.receive(wait, &mut |view| taken = Some(delivered(view)));
+    match (received, taken) {
+        (_, Some(message)) => Answer::Message(message),
+        (Received::Interrupted, None) => Answer::Interrupted,
+        (Received::Message | Received::Timeout, None) => Answer::Timeout,
+    }
+}
+
+fn delivered(view: &MessageView<'_>) -> Delivered {
+    Delivered {
+        kind: view.kind,
+        sender_node: view.sender_node.to_string(),
+        sender_role: view.sender_role.to_string(),
+        type_name: view.type_name.to_string(),
+        channel: view
+            .channel
+            .map(|channel| channel.to_string())
+            .into_option(),
+        timestamp: view.timestamp,
+        age_nanos: view.age_nanos,
+        data: ByteBuf::from(view.data.to_vec()),
+    }
+}

@@ -1,0 +1,143 @@
+use rustix::process::Signal;
+
+use crate::fixture::{add_crash, children, made_in, wait_for_end};
+use crate::process::{Process, wait_until};
+use crate::scene::Scene;
+
+/// A node with a crashing role beside a timer, linked with another one that logs.
+struct Beside {
+    scene: Scene,
+    clock: Process,
+    scribe: Process,
+}
+
+impl Beside {
+    fn new(block: &str) -> Self {
+        let mut scene = Scene::new(&["clock", "scribe"]);
+        add_crash(&mut scene, "clock");
+        scene.role("clock", "crash1", block);
+        scene.role("clock", "timer1", "{type: timer, tick: 0.1}");
+        let log = scene.folder().join("scribe.log");
+        scene.role(
+            "scribe",
+            "logger",
+            &format!("{{file: {}, flushEvery: 1}}", log.display()),
+        );
+        let [clock, scribe] = ["clock", "scribe"].map(|node| scene.start(node));
+        Self {
+            scene,
+            clock,
+            scribe,
+        }
+    }
+
+    fn ticks(&self) -> usize {
+        let log = self.scene.folder().join("scribe.log");
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        text.matches("<timer1@clock>").count()
+    }
+
+    /// Waits until ticks go on, and ends both in order.
+    fn is_unharmed(mut self) {
+        let before = self.ticks();
+        wait_until("ticks go on", || (self.ticks() > before + 3).then_some(()));
+        for daemon in [&mut self.clock, &mut self.scribe] {
+            assert!(!daemon.has_said("\"down\""));
+            daemon.signal(Signal::TERM);
+            assert_eq!(daemon.end().code(), Some(0));
+            daemon.wait_for_text("kozo", "stopped");
+        }
+    }
+}
+
+/// The role is made, ends like this, and is made anew, in another process each time.
+#[track_caller]
+fn ends_again_and_again(does: &str, more: &str, end: &str) -> Beside {
+    let mut beside = Beside::new(&format!(
+        "{{type: crash, does: {does}, isolate: true{more}}}"
+    ));
+    let first = made_in(&mut beside.clock, "crash1");
+    assert_ne!(first, beside.clock.id());
+    beside.clock.wait_for_text("role", end);
+    let second = made_in(&mut beside.clock, "crash1");
+    assert_ne!(first, second);
+    wait_for_end(first);
+    beside.clock.wait_for_text("role", end);
+    made_in(&mut beside.clock, "crash1");
+    beside
+}
+
+#[test]
+fn a_segmentation_fault_costs_only_the_role() {
+    let end = "its process ended by signal 11 (SIGSEGV)";
+    ends_again_and_again("segfault", "", end).is_unharmed();
+}
+
+#[test]
+fn a_crash_in_a_thread_of_the_roles_own_is_noticed_at_once() {
+    let end = "its process ended by signal 11 (SIGSEGV)";
+    ends_again_and_again("thread", "", end).is_unharmed();
+}
+
+#[test]
+fn an_abort_costs_only_the_role() {
+    let end = "its process ended by signal 6 (SIGABRT)";
+    ends_again_and_again("abort", "", end).is_unharmed();
+}
+
+#[test]
+fn a_stack_overflow_costs_only_the_role_and_its_last_words_are_logged() {
+    let beside = ends_again_and_again("overflow", "", "its process ended by signal 6 (SIGABRT)");
+    assert!(beside.clock.has_said("has overflowed its stack"));
+    beside.is_unharmed();
+}
+
+#[test]
+fn a_leak_ends_at_the_memory_limit() {
+    let end = "its process ended by signal 6 (SIGABRT)";
+    let beside = ends_again_and_again("leak", ", memoryLimit: 64 MiB", end);
+    assert!(beside.clock.has_said("memory allocation of"));
+    beside.is_unharmed();
+}
+
+#[test]
+fn a_panic_is_told_as_in_the_hosts_own_process() {
+    ends_again_and_again("panic", "", "no good run").is_unharmed();
+}
+
+#[test]
+fn a_role_that_never_returns_is_killed_when_the_daemon_stops() {
+    let mut beside = Beside::new("{type: crash, does: loop, isolate: true}");
+    let process = made_in(&mut beside.clock, "crash1");
+    let before = beside.ticks();
+    wait_until("ticks arrive", || {
+        (beside.ticks() > before + 3).then_some(())
+    });
+    beside.clock.signal(Signal::TERM);
+    assert_eq!(beside.clock.end().code(), Some(0));
+    beside
+        .clock
+        .wait_for_text("role", "it did not end within 4s of being asked to");
+    wait_for_end(process);
+    assert!(!beside.clock.has_said("is left behind"));
+}
+
+#[test]
+fn a_role_that_hangs_while_it_stops_is_killed() {
+    let mut beside = Beside::new("{type: crash, does: linger, isolate: true}");
+    let process = made_in(&mut beside.clock, "crash1");
+    beside.clock.signal(Signal::TERM);
+    beside.clock.wait_for_text("role", "asked to stop");
+    assert_eq!(beside.clock.end().code(), Some(0));
+    wait_for_end(process);
+    assert!(!beside.clock.has_said("is left behind"));
+}
+
+#[test]
+fn a_killed_daemon_leaves_no_process_behind() {
+    let mut beside = Beside::new("{type: crash, does: loop, isolate: true}");
+    let process = made_in(&mut beside.clock, "crash1");
+    assert_eq!(children(beside.clock.id()), [process]);
+    beside.clock.kill();
+    wait_for_end(process);
+}
