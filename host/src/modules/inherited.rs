@@ -3,6 +3,7 @@
 #![allow(unsafe_code)] // Closes descriptors by their numbers; the block has its reason.
 
 use std::io;
+use std::path::Path;
 
 use rustix::io::close;
 
@@ -20,10 +21,16 @@ pub(crate) fn close_inherited() -> io::Result<()> {
     let numbers: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
+    // The list was open itself, and is no more.
+    let is_open = |number: &i32| {
+        let path = format!("/proc/self/fd/{number}");
+        Path::new(&path).symlink_metadata().is_ok()
+    };
     for number in numbers.into_iter().filter(|number| *number >= FIRST) {
-        // SAFETY: nothing in this process owns any of them yet, as the caller has promised, but
-        // for the list itself, which is closed by now: its number is refused.
-        unsafe { close(number) };
+        if is_open(&number) {
+            // SAFETY: it is open, and nothing in this process owns it yet, as the caller promised.
+            unsafe { close(number) };
+        }
     }
     Ok(())
 }

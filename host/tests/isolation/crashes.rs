@@ -41,8 +41,9 @@ impl Beside {
     fn is_unharmed(mut self) {
         let before = self.ticks();
         wait_until("ticks go on", || (self.ticks() > before + 3).then_some(()));
-        for daemon in [&mut self.clock, &mut self.scribe] {
-            assert!(!daemon.has_said("\"down\""));
+        let daemons = [&mut self.clock, &mut self.scribe];
+        assert!(daemons.iter().all(|daemon| !daemon.has_said("\"down\"")));
+        for daemon in daemons {
             daemon.signal(Signal::TERM);
             assert_eq!(daemon.end().code(), Some(0));
             daemon.wait_for_text("kozo", "stopped");

@@ -1,114 +1,150 @@
-use rustix::process::Signal;
+use std::path::{Path, PathBuf};
 
-use crate::fixture::children;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::fixture::{add_crash, children, made_in};
 use crate::process::{Process, wait_until};
 use crate::scene::Scene;
 
-/// Makes all shipped roles of this scene isolated.
-fn scene() -> Scene {
-    let mut scene = Scene::new(&["clock", "cottage", "scribe"]);
-    let log = scene.folder().join("scribe.log");
-    scene.role(
-        "clock",
-        "timer1",
-        "{type: timer, tick: 0.1, message: cuckoo time, isolate: true}",
-    );
-    scene.role("cottage", "cuckoo", "{timer: timer1, isolate: true}");
-    scene.role(
-        "scribe",
-        "logger",
-        &format!(
-            "{{file: {}, flushEvery: 1000000, isolate: true}}",
-            log.display()
-        ),
-    );
-    scene
+/// A network whose roles all have processes of their own, but for `witness`, which logs the same
+/// as the logger does, and writes it down at once.
+struct Isolated {
+    scene: Scene,
+    log: PathBuf,
+    witness: PathBuf,
 }
 
-fn start(scene: &Scene) -> [Process; 3] {
-    ["clock", "cottage", "scribe"].map(|node| scene.start(node))
+impl Isolated {
+    fn new() -> Self {
+        let mut scene = Scene::new(&["clock", "cottage", "scribe"]);
+        let [log, witness] = ["scribe.log", "witness.log"].map(|name| scene.folder().join(name));
+        scene.role(
+            "clock",
+            "timer1",
+            "{type: timer, tick: 0.1, message: cuckoo time, isolate: true}",
+        );
+        scene.role("cottage", "cuckoo", "{timer: timer1, isolate: true}");
+        // So many lines make no flush.
+        let block = format!(
+            "{{file: {}, flushEvery: 1000000, isolate: true}}",
+            log.display()
+        );
+        scene.role("scribe", "logger", &block);
+        let block = format!(
+            "{{type: logger, file: {}, flushEvery: 1}}",
+            witness.display()
+        );
+        scene.role("scribe", "witness", &block);
+        Self {
+            scene,
+            log,
+            witness,
+        }
+    }
+
+    fn start(&self) -> [Process; 3] {
+        ["clock", "cottage", "scribe"].map(|node| self.scene.start(node))
+    }
+
+    /// Waits until a few more ticks and cuckoos were logged.
+    fn wait_for_lines(&self) {
+        let count = || {
+            let text = std::fs::read_to_string(&self.witness).unwrap_or_default();
+            let count = |sender| text.matches(sender).count();
+            count("<timer1@clock>").min(count("<cuckoo@cottage>"))
+        };
+        let before = count();
+        wait_until("lines are logged", || (count() > before + 3).then_some(()));
+    }
+
+    fn last_tick(&self) -> Option<Vec<u8>> {
+        let file = self.scene.storage("cottage").join("cottage.cuckoo.kozo");
+        kozo::storage::read(&file).unwrap()
+    }
+}
+
+fn end(daemon: &mut Process) {
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.end().code(), Some(0));
+    daemon.wait_for_text("kozo", "stopped");
+    assert!(!daemon.has_said("is left behind"));
+    assert!(!daemon.has_said("it failed"));
+}
+
+fn has_both(log: &Path) -> bool {
+    let text = std::fs::read_to_string(log).unwrap();
+    text.contains("<timer1@clock>") && text.contains("<cuckoo@cottage>")
 }
 
 #[test]
 fn the_shipped_roles_work_in_processes_of_their_own() {
-    let scene = scene();
-    let log = scene.folder().join("scribe.log");
-    let moved = scene.folder().join("moved.log");
-    let stored = scene.storage("cottage").join("cottage.cuckoo.kozo");
-    let mut daemons = start(&scene);
+    let isolated = Isolated::new();
+    let mut daemons = isolated.start();
     for daemon in &daemons {
         wait_until("its role has a process", || {
             (children(daemon.id()).len() == 1).then_some(())
         });
     }
-    wait_until("the cuckoo stores", || {
-        kozo::storage::read(&stored).unwrap()
-    });
-    wait_until("the logger has its file", || log.exists().then_some(()));
-    std::fs::rename(&log, &moved).unwrap();
+    isolated.wait_for_lines();
+    let tick = isolated.last_tick();
+    assert!(tick.is_some());
+    let moved = isolated.log.with_extension("moved");
+    std::fs::rename(&isolated.log, &moved).unwrap();
     daemons[2].signal(Signal::HUP);
     wait_until("the logger opens its file again", || {
-        log.exists().then_some(())
+        isolated.log.exists().then_some(())
     });
-    let written = || std::fs::read_to_string(&moved).unwrap();
-    wait_until("what waited was written", || {
-        written().contains("<timer1@clock>").then_some(())
+    isolated.wait_for_lines();
+    wait_until("the cuckoo stores another tick", || {
+        (isolated.last_tick() != tick).then_some(())
     });
-    wait_until("the cuckoo tells of another tick", || {
-        daemons[1].has_said("cuckoo time").then_some(())
-    });
-    for daemon in &mut daemons {
-        daemon.signal(Signal::TERM);
-        assert_eq!(daemon.end().code(), Some(0));
-        daemon.wait_for_text("kozo", "stopped");
-        assert!(!daemon.has_said("is left behind"));
-        assert!(!daemon.has_said("it failed"));
-    }
-    // So many lines make no flush: that happened when it stopped.
-    let text = std::fs::read_to_string(&log).unwrap();
-    assert!(text.contains("<cuckoo@cottage>"), "{text}");
+    daemons.iter_mut().for_each(end);
+    // What waited in memory was written when it stopped.
+    assert!(has_both(&isolated.log));
 }
 
 #[test]
 fn a_cuckoo_remembers_its_last_tick_in_another_process() {
-    let scene = scene();
-    let stored = scene.storage("cottage").join("cottage.cuckoo.kozo");
-    let mut daemons = start(&scene);
-    wait_until("the cuckoo stores", || {
-        kozo::storage::read(&stored).unwrap()
-    });
-    daemons[1].signal(Signal::TERM);
-    assert_eq!(daemons[1].end().code(), Some(0));
-    let mut cottage = scene.start("cottage");
-    cottage.wait_for("what the cuckoo remembers", |line| {
-        let text = line["message"].as_str().unwrap_or_default();
-        line["target"] == "role" && text.contains("timer1")
+    let isolated = Isolated::new();
+    let mut daemons = isolated.start();
+    isolated.wait_for_lines();
+    end(&mut daemons[1]);
+    let _cottage = isolated.scene.start("cottage");
+    let text = "last cuckoo: cuckoo time";
+    wait_until("the cuckoo tells of what it remembers", || {
+        let log = std::fs::read_to_string(&isolated.witness).unwrap();
+        log.contains(text).then_some(())
     });
 }
 
 #[test]
 fn signals_to_all_processes_of_a_service_leave_stopping_to_the_host() {
-    let mut scene = Scene::new(&["scribe"]);
-    let log = scene.folder().join("scribe.log");
-    scene.role("scribe", "timer1", "{type: timer, tick: 0.1}");
-    scene.role(
-        "scribe",
-        "logger",
-        &format!(
-            "{{file: {}, flushEvery: 1000000, isolate: true}}",
-            log.display()
-        ),
-    );
-    let mut scribe = scene.start("scribe");
-    let process = wait_until("the logger has a process", || {
-        children(scribe.id()).first().copied()
-    });
-    wait_until("the logger has its file", || log.exists().then_some(()));
-    let process = rustix::process::Pid::from_raw(process.cast_signed()).unwrap();
+    let isolated = Isolated::new();
+    let mut daemons = isolated.start();
+    isolated.wait_for_lines();
+    let process = children(daemons[2].id())[0];
+    let process = Pid::from_raw(process.cast_signed()).unwrap();
     for signal in [Signal::INT, Signal::HUP, Signal::TERM] {
-        rustix::process::kill_process(process, signal).unwrap();
+        kill_process(process, signal).unwrap();
     }
-    scribe.signal(Signal::TERM);
-    assert_eq!(scribe.end().code(), Some(0));
-    assert!(!scribe.has_said("it failed"));
+    isolated.wait_for_lines();
+    end(&mut daemons[2]);
+    assert!(has_both(&isolated.log));
+}
+
+#[test]
+fn a_waiting_role_is_interrupted_to_open_its_files_again_and_to_stop() {
+    let mut scene = Scene::new(&["clock"]);
+    add_crash(&mut scene, "clock");
+    scene.role("clock", "crash1", "{type: crash, isolate: true}");
+    let mut clock = scene.start("clock");
+    made_in(&mut clock, "crash1");
+    for _ in 0..2 {
+        clock.signal(Signal::HUP);
+        clock.wait_for_text("role", "asked to open files again");
+    }
+    clock.signal(Signal::TERM);
+    clock.wait_for_text("role", "asked to stop");
+    clock.wait_for_text("kozo", "stopped");
+    assert_eq!(clock.end().code(), Some(0));
 }

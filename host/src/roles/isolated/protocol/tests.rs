@@ -96,7 +96,7 @@ fn what_is_written_is_read_again() {
 #[test]
 fn a_frame_is_its_length_and_messagepack() {
     let bytes = encode(&FromRole::Send(sent())).unwrap();
-    let mut expected = vec![0, 0, 0, 24, 0x81, 0xa4];
+    let mut expected = vec![0, 0, 0, 23, 0x81, 0xa4];
     expected.extend(b"Send");
     expected.extend([0x94, 0x01, 0xa4]);
     expected.extend(b"open");
