@@ -38,7 +38,7 @@ impl Beside {
     }
 
     /// Waits until ticks go on, and ends both in order.
-    fn is_unharmed(mut self) {
+    fn ends_unharmed(mut self) {
         let before = self.ticks();
         wait_until("ticks go on", || (self.ticks() > before + 3).then_some(()));
         let daemons = [&mut self.clock, &mut self.scribe];
@@ -71,26 +71,26 @@ fn ends_again_and_again(does: &str, more: &str, end: &str) -> Beside {
 #[test]
 fn a_segmentation_fault_costs_only_the_role() {
     let end = "its process ended by signal 11 (SIGSEGV)";
-    ends_again_and_again("segfault", "", end).is_unharmed();
+    ends_again_and_again("segfault", "", end).ends_unharmed();
 }
 
 #[test]
 fn a_crash_in_a_thread_of_the_roles_own_is_noticed_at_once() {
     let end = "its process ended by signal 11 (SIGSEGV)";
-    ends_again_and_again("thread", "", end).is_unharmed();
+    ends_again_and_again("thread", "", end).ends_unharmed();
 }
 
 #[test]
 fn an_abort_costs_only_the_role() {
     let end = "its process ended by signal 6 (SIGABRT)";
-    ends_again_and_again("abort", "", end).is_unharmed();
+    ends_again_and_again("abort", "", end).ends_unharmed();
 }
 
 #[test]
 fn a_stack_overflow_costs_only_the_role_and_its_last_words_are_logged() {
     let beside = ends_again_and_again("overflow", "", "its process ended by signal 6 (SIGABRT)");
     assert!(beside.clock.has_said("has overflowed its stack"));
-    beside.is_unharmed();
+    beside.ends_unharmed();
 }
 
 #[test]
@@ -98,12 +98,12 @@ fn a_leak_ends_at_the_memory_limit() {
     let end = "its process ended by signal 6 (SIGABRT)";
     let beside = ends_again_and_again("leak", ", memoryLimit: 64 MiB", end);
     assert!(beside.clock.has_said("memory allocation of"));
-    beside.is_unharmed();
+    beside.ends_unharmed();
 }
 
 #[test]
 fn a_panic_is_told_as_in_the_hosts_own_process() {
-    ends_again_and_again("panic", "", "no good run").is_unharmed();
+    ends_again_and_again("panic", "", "no good run").ends_unharmed();
 }
 
 #[test]
