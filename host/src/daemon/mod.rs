@@ -35,6 +35,7 @@ use signals::Signals;
 
 /// How long roles may take to stop.
 const ROLE_STOP_LIMIT: Duration = Duration::from_secs(5);
+const _: () = assert!(roles::ISOLATED_STOP_LIMIT.as_millis() < ROLE_STOP_LIMIT.as_millis());
 
 /// How long messages that wait may take to leave when the daemon stops.
 const FLUSH_LIMIT: Duration = Duration::from_secs(3);

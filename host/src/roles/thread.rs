@@ -149,7 +149,6 @@ impl RoleThread {
 
     fn life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
         let reader = self.inbox.reader();
-        let code = (self.module)()?;
         let services = Arc::new(Services {
             node: self.setup.node.clone(),
             name: self.setup.name.clone(),
@@ -159,7 +158,8 @@ impl RoleThread {
             log: Arc::clone(&self.log),
             longest_wait: self.setup.longest_wait,
         });
-        let instance = code.create(services, &self.setup.options)?;
+        // What a role is made from may be large, and is kept no longer than that takes.
+        let instance = (self.module)()?.create(services, &self.setup.options)?;
         let mut life = Life::new(instance, &self.inbox, &self.log, random);
         life.agree_on_inbox(self.setup.inbox)?;
         self.progress.update(|report| report.phase = Phase::Running);

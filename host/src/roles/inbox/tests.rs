@@ -265,3 +265,44 @@ fn only_messages_and_real_waits_count_as_activity() {
     reader.sleep(SHORTEST_WAIT);
     assert!(inbox.activity() > 1);
 }
+
+#[test]
+fn all_waits_of_a_life_end_with_its_process_and_those_of_the_next_one_do_not() {
+    let inbox = Inbox::new(LIMITS);
+    let old = inbox.reader();
+    inbox.push(fresh(1));
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| old.wait_until_stopping());
+        let sleeping = scope.spawn(|| old.sleep(DEADLINE));
+        old.lose();
+        stopping.join().unwrap();
+        assert!(!sleeping.join().unwrap());
+    });
+    inbox.pause(clock::now() + DEADLINE, PauseUntil::TimeOrReopen);
+    assert!(inbox.requests().lost);
+    // What waits is for the next life, not for a process that is no more.
+    assert_eq!(old.receive(Duration::ZERO), Received::Interrupted);
+
+    inbox.retire_readers();
+    assert!(!inbox.requests().any());
+    let new = inbox.reader();
+    old.lose();
+    assert!(!new.stopping());
+    assert_eq!(take(&new), 1);
+}
+
+#[test]
+fn who_waits_for_a_stop_is_woken_by_it() {
+    let inbox = Inbox::new(LIMITS);
+    for restart in [true, false] {
+        let reader = inbox.reader();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| reader.wait_until_stopping());
+            inbox.request(|requests| {
+                requests.restart = restart;
+                requests.stop = !restart;
+            });
+            waiting.join().unwrap();
+        });
+    }
+}
