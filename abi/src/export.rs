@@ -258,6 +258,7 @@ impl<T: Transport> TransportTable<T> {
     const MODULE: &WithMetadata<TransportModule> = &WithMetadata::new(TransportModule {
         attach,
         create: Self::create,
+        own_address: Self::own_address,
         #[cfg(feature = "next-minor-fixture")]
         next_minor,
     });
@@ -311,6 +312,17 @@ impl<T: Transport> TransportTable<T> {
                 data: data.cast(),
                 vtable,
             })
+        })
+    }
+
+    extern "C" fn own_address(
+        handle: TransportHostHandle,
+        bytes: RSlice<'_, u8>,
+    ) -> RResult<ROption<RString>, RString> {
+        guarded(|| {
+            let host = TransportHost::new(handle);
+            let address = T::own_address(&options(bytes)?, &host)?;
+            Ok(address.map(RString::from).into())
         })
     }
 

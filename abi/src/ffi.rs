@@ -353,13 +353,19 @@ table! {
             data: RSlice<'_, u8>,
         ) -> RResult<RVec<u8>, RString>,
         /// Checks such a signature of another node; an error is why it proves nothing.
-        #[sabi(last_prefix_field)]
         pub verify: extern "C" fn(
             context: *const (),
             node: RStr<'_>,
             data: RSlice<'_, u8>,
             signature: RSlice<'_, u8>,
         ) -> RResult<(), RString>,
+        /// The folder that the transport keeps its own files in, as the bytes of its path; it is
+        /// there when this returns. An error is why there is none.
+        pub state_dir: extern "C" fn(context: *const ()) -> RResult<RVec<u8>, RString>,
+        /// What the transport is about at present, for people; empty: nothing that they need to
+        /// know.
+        #[sabi(last_prefix_field)]
+        pub set_status: extern "C" fn(context: *const (), text: RStr<'_>),
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
         #[sabi(missing_field(option))]
@@ -487,11 +493,17 @@ table! {
         pub attach: extern "C" fn(log: ModuleLog, name: RStr<'_>),
         /// Makes a transport from its options, a MessagePack map with all defaults filled in.
         /// Called for every node of the network: no networking happens here.
-        #[sabi(last_prefix_field)]
         pub create: extern "C" fn(
             host: TransportHostHandle,
             options: RSlice<'_, u8>,
         ) -> RResult<TransportParts, RString>,
+        /// The address that a transport with such options makes up by itself, if it does; asked
+        /// without making one, for the file of a node that has not run yet.
+        #[sabi(last_prefix_field)]
+        pub own_address: extern "C" fn(
+            host: TransportHostHandle,
+            options: RSlice<'_, u8>,
+        ) -> RResult<ROption<RString>, RString>,
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
         #[sabi(missing_field(option))]

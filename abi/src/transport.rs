@@ -1,8 +1,11 @@
 //! The transport contract.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr};
@@ -31,6 +34,18 @@ pub trait Transport: Send + Sync + Sized + 'static {
     /// # Errors
     /// Options that do not fit together; the daemon does not start then.
     fn init(options: Self::Options, host: &TransportHost) -> Result<Self, Error>;
+
+    /// The address at which other nodes will reach this one, for a transport that makes it up by
+    /// itself, from a key say. `kozo address` prints it, so that it can be written into the file
+    /// before the node runs for the first time: hence there is no transport yet, and the options
+    /// may lack what only it can tell. It has to work without a network, and while the node runs.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    fn own_address(options: &Self::Options, host: &TransportHost) -> Result<Option<String>, Error> {
+        let _ = (options, host);
+        Ok(None)
+    }
 
     /// Prepares the transport of the node that runs.
     ///
@@ -320,6 +335,26 @@ impl TransportHost {
         verify(self.handle.context, RStr::from_str(node), data, signature)
             .into_result()
             .map_err(|reason| String::from(reason).into())
+    }
+
+    /// The folder for the transport's own files: keys, caches. It belongs to this transport of this
+    /// node alone, for good, and to the daemon's user (mode 0700). It is there when this returns;
+    /// `transportStorage` of the node says where.
+    ///
+    /// # Errors
+    /// The transport is not on the node that runs, or the folder cannot be made or is not safe.
+    pub fn state_dir(&self) -> Result<PathBuf, Error> {
+        match self.handle.vtable.state_dir()(self.handle.context) {
+            RResult::ROk(path) => Ok(OsString::from_vec(path.into()).into()),
+            RResult::RErr(reason) => Err(String::from(reason).into()),
+        }
+    }
+
+    /// Says what the transport is about, in a few words, for `kozo status` and `kozo why`:
+    /// `bootstrapping: 45 %`. It stays until the next one; an empty text takes it back. The host
+    /// shows one line of at most 200 characters, and does not log it.
+    pub fn set_status(&self, text: &str) {
+        self.handle.vtable.set_status()(self.handle.context, RStr::from_str(text));
     }
 
     /// Stands for what a next minor version offers; none when the host is older than that.

@@ -1,5 +1,6 @@
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Incoming, RoleBench, StartedRole, TransportBench, reserve_port};
@@ -370,6 +371,15 @@ impl Transport for Secret {
         Ok(Self(host.clone()))
     }
 
+    fn own_address(_options: &NoOptions, host: &TransportHost) -> Result<Option<String>, Error> {
+        Ok(Some(host.state_dir()?.display().to_string()))
+    }
+
+    fn local_init(&self) -> Result<(), Error> {
+        self.0.set_status("keeping secrets");
+        Ok(())
+    }
+
     fn accept(&self) -> Result<Option<Connection>, Error> {
         let (stream, _other) = std::os::unix::net::UnixStream::pair()?;
         Ok(Some(Connection::authenticated(stream, "far", "bob")))
@@ -399,6 +409,30 @@ struct NoOptions {}
 impl Described for Secret {
     const METADATA: &'static str = "{format: '1.0', kind: transport, name: secret, version: '1',
         author: Somebody, description: Secures its streams by itself.}";
+}
+
+#[test]
+fn a_transport_has_a_state_folder_where_the_test_gives_it_one() -> Result<(), Error> {
+    let error = TransportBench::<Secret>::new().own_address().unwrap_err();
+    assert_eq!(error.to_string(), "the bench was given no state folder");
+    let folder = Path::new("/state/node.secret");
+    let bench = || TransportBench::<Secret>::new().state_dir(folder);
+    assert_eq!(bench().own_address()?.as_deref(), folder.to_str());
+    let error = bench().local(false).own_address().unwrap_err();
+    assert!(
+        error.to_string().contains("of the node that runs"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_a_transport_is_about_can_be_seen() -> Result<(), Error> {
+    let secret = TransportBench::<Secret>::new().start()?;
+    assert_eq!(secret.status(), "");
+    secret.local_init()?;
+    assert_eq!(secret.status(), "keeping secrets");
+    Ok(())
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ pub struct TransportBench<T> {
     node: Option<String>,
     name: Option<String>,
     local: bool,
+    state_dir: Option<PathBuf>,
     options: Result<Values, String>,
     transport: PhantomData<fn() -> T>,
 }
@@ -66,6 +68,7 @@ impl<T: Transport + Described> TransportBench<T> {
             node: None,
             name: None,
             local: true,
+            state_dir: None,
             options: Ok(Values::new()),
             transport: PhantomData,
         }
@@ -89,6 +92,13 @@ impl<T: Transport + Described> TransportBench<T> {
         self
     }
 
+    /// The folder that [`TransportHost::state_dir`](crate::TransportHost::state_dir) names. Without
+    /// it, that is an error.
+    pub fn state_dir(mut self, folder: &Path) -> Self {
+        self.state_dir = Some(folder.to_owned());
+        self
+    }
+
     /// Gives an option, as the configuration would.
     pub fn option(mut self, name: &str, value: impl Serialize) -> Self {
         if let Ok(options) = &mut self.options {
@@ -106,6 +116,28 @@ impl<T: Transport + Described> TransportBench<T> {
     /// A fault of `module.yaml`; an option that is missing, unknown or of the wrong type or range;
     /// whatever `init` says.
     pub fn start(self) -> Result<StartedTransport, Error> {
+        let (host, options) = self.prepare()?;
+        let create = export::transport_module::<T>().create();
+        let transport = outcome(create(host.handle(), RSlice::from_slice(&options)))?;
+        Ok(StartedTransport {
+            transport,
+            host,
+            options,
+        })
+    }
+
+    /// Checks the options and calls [`Transport::own_address`], as `kozo address` does.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), but that `init` is not called.
+    pub fn own_address(self) -> Result<Option<String>, Error> {
+        let (host, options) = self.prepare()?;
+        let own_address = export::transport_module::<T>().own_address();
+        let address = outcome(own_address(host.handle(), RSlice::from_slice(&options)))?;
+        Ok(address.map(String::from).into())
+    }
+
+    fn prepare(self) -> Result<(Arc<Host>, Vec<u8>), Error> {
         let metadata = Metadata::parse(T::METADATA, "transport")?;
         let node = self.node.unwrap_or_else(|| "node".to_owned());
         let name = self.name.unwrap_or_else(|| metadata.name.clone());
@@ -115,14 +147,8 @@ impl<T: Transport + Described> TransportBench<T> {
             name: &name,
         };
         let options = rmp_serde::to_vec_named(&metadata.fill(self.options?, &place)?)?;
-        let host = Arc::new(Host::new(node, name, metadata.name, self.local)?);
-        let create = export::transport_module::<T>().create();
-        let transport = outcome(create(host.handle(), RSlice::from_slice(&options)))?;
-        Ok(StartedTransport {
-            transport,
-            host,
-            options,
-        })
+        let host = Host::new(node, name, metadata.name, self.local, self.state_dir)?;
+        Ok((Arc::new(host), options))
     }
 }
 
@@ -229,6 +255,16 @@ impl StartedTransport {
             module: self.host.module.clone(),
             options: self.options.clone(),
         }
+    }
+
+    /// What it is about, as it has said last; empty when it has said nothing.
+    pub fn status(&self) -> String {
+        let status = self
+            .host
+            .status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        status.clone()
     }
 
     /// The lines that it has written to the host's log since the last call.

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)] // The bench's side of every `context` pointer; each block has its reason.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +23,10 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) module: String,
     pub(super) local: bool,
+    /// Where the transport keeps its files, if the test has given it a place.
+    pub(super) state_dir: Option<PathBuf>,
     pub(super) logged: Mutex<Vec<(Level, String)>>,
+    pub(super) status: Mutex<String>,
     stopping: AtomicBool,
     /// Readable once the transport is being stopped.
     stop_signal: OwnedFd,
@@ -33,13 +38,16 @@ impl Host {
         name: String,
         module: String,
         local: bool,
+        state_dir: Option<PathBuf>,
     ) -> Result<Self, Errno> {
         Ok(Self {
             node,
             name,
             module,
             local,
+            state_dir,
             logged: Mutex::new(Vec::new()),
+            status: Mutex::default(),
             stopping: AtomicBool::new(false),
             stop_signal: eventfd(0, EventfdFlags::CLOEXEC)?,
         })
@@ -90,6 +98,8 @@ const VTABLE: &WithMetadata<TransportHostVtable> = &WithMetadata::new(TransportH
     log,
     sign,
     verify,
+    state_dir,
+    set_status,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -182,6 +192,25 @@ extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     logged.push((Level::from_number(level), text.as_str().to_owned()));
+}
+
+extern "C" fn state_dir(context: *const ()) -> RResult<RVec<u8>, RString> {
+    let host = host(context);
+    match &host.state_dir {
+        _ if !host.local => {
+            RResult::RErr("only a transport of the node that runs has a state folder".into())
+        }
+        None => RResult::RErr("the bench was given no state folder".into()),
+        Some(folder) => RResult::ROk(folder.clone().into_os_string().into_vec().into()),
+    }
+}
+
+extern "C" fn set_status(context: *const (), text: RStr<'_>) {
+    let mut status = host(context)
+        .status
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    text.as_str().clone_into(&mut status);
 }
 
 #[cfg(feature = "next-minor-fixture")]

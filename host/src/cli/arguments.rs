@@ -79,6 +79,10 @@ pub(super) enum Command {
     /// Make the keys of a node, and print its line for the configuration file
     #[command(after_help = EXIT_CODES)]
     Keygen(KeygenArguments),
+    /// Print the addresses that a node's transports make up by themselves (onion), for the
+    /// configuration file; before the node runs for the first time, or while it does
+    #[command(after_help = EXIT_CODES)]
+    Address(AddressArguments),
     /// List the role and transport modules of this machine, or describe one
     #[command(after_help = EXIT_CODES)]
     Modules(ModulesArguments),
@@ -218,6 +222,15 @@ pub(super) enum KeyKind {
     Rsa,
     /// `ecdsa-sha2-nistp256`
     Ecdsa,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddressArguments {
+    /// The configuration file of the network
+    pub(super) config: PathBuf,
+    /// The node that this machine is
+    #[arg(value_parser = NodeName::new)]
+    pub(super) node: NodeName,
 }
 
 #[derive(Debug, Args)]

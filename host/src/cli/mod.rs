@@ -7,6 +7,7 @@
 //! Commands print what they were asked for to the standard output, through [`output`]. What keeps
 //! them from it is a [`failure::Failure`], which only [`main`] prints.
 
+mod address;
 mod arguments;
 mod check;
 mod demo;
@@ -54,6 +55,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Keygen(arguments) => keygen::keygen(&arguments),
+        Command::Address(arguments) => address::address(&arguments),
         Command::Modules(arguments) => modules::modules(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Why(arguments) => why::why(&arguments),

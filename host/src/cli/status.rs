@@ -60,7 +60,11 @@ fn render(report: &StatusReport, colour: bool) -> String {
         section(&mut text, &table, colour);
     }
     if !report.transports.is_empty() {
-        let mut table = Table::new(&["transport", "module", "state"]);
+        let mut heading = vec!["transport", "module", "state"];
+        if report.transports.iter().any(|each| each.status.is_some()) {
+            heading.push("it says");
+        }
+        let mut table = Table::new(&heading);
         for transport in &report.transports {
             transport_row(&mut table, transport);
         }
@@ -182,6 +186,10 @@ fn transport_row(table: &mut Table, transport: &TransportReport) {
         (transport.name.clone(), Tone::Plain),
         (transport.module.clone(), Tone::Plain),
         (state.to_owned(), tone),
+        (
+            transport.status.as_deref().map_or(String::new(), shortened),
+            Tone::Plain,
+        ),
     ]);
 }
 
@@ -309,6 +317,30 @@ clock: kozo 1.2.3, process 7, for 1 min 30 s
 scribe, 1 min 1 s ago: connection \\u{1b}refused
 "
         );
+    }
+
+    #[test]
+    fn what_transports_say_of_themselves_has_a_column_when_they_do() {
+        let transport = |name: &str, status: Option<&str>| TransportReport {
+            name: name.into(),
+            module: name.into(),
+            state: TransportStateReport::Listening,
+            error: None,
+            status: status.map(str::to_owned),
+            since_seconds: 1.0,
+        };
+        let mut report = report();
+        report.transports.push(transport("tcp", None));
+        assert!(!render(&report, false).contains("it says"));
+        let status = Some("getting up: 45 %");
+        report.transports.push(transport("onion", status));
+        let expected = "\
+  transport  module  state      it says
+  tcp        tcp     listening
+  onion      onion   listening  getting up: 45 %
+";
+        let text = render(&report, false);
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

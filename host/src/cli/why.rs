@@ -38,6 +38,7 @@ fn sentences(report: &WhyReport) -> String {
     lines.push(policy(node, peer, &report.outgoing));
     lines.push(policy(peer, node, &report.incoming));
     lines.push(ways(report));
+    lines.extend(what_transports_say(report));
     lines.push(String::new());
     if report.history.is_empty() {
         lines.push("Nothing has happened between the two since this daemon started.".to_owned());
@@ -195,6 +196,23 @@ fn ways(report: &WhyReport) -> String {
         ways.join(", "),
         span(report.connection_retry_seconds)
     )
+}
+
+/// What the transports of the ways are about: where there is no link yet, it may be the reason.
+fn what_transports_say(report: &WhyReport) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    if !report.peer.links.is_empty() {
+        return said;
+    }
+    for way in &report.ways {
+        if let Some(status) = &way.status {
+            let line = format!("`{}` says: {status}.", way.transport);
+            if !said.contains(&line) {
+                said.push(line);
+            }
+        }
+    }
+    said
 }
 
 fn happened(event: &EventReport) -> String {

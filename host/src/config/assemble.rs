@@ -143,6 +143,7 @@ impl<'a> Assembly<'a> {
             private_key: values.text("privateKey").map(PathBuf::from)?,
             public_keys,
             role_storage,
+            transport_storage: values.text("transportStorage").map(PathBuf::from),
             self_to_others: policy("selfToOthersConnectPolicy")?,
             others_to_self: policy("othersToSelfConnectPolicy")?,
             settings,

@@ -73,6 +73,8 @@ pub struct Node {
     pub public_keys: Vec<PublicKey>,
     /// The folder in which its roles store things; there if one of its roles needs it.
     pub role_storage: Option<PathBuf>,
+    /// The folder in which its transports keep their files; none: a usual place.
+    pub transport_storage: Option<PathBuf>,
     /// When it connects to others.
     pub self_to_others: ConnectPolicy,
     /// When others connect to it.

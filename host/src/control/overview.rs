@@ -113,7 +113,11 @@ impl Overview {
             peer: report,
             outgoing: convert::policy(own, other),
             incoming: convert::policy(other, own),
-            ways: peer.ways.iter().map(convert::way).collect(),
+            ways: peer
+                .ways
+                .iter()
+                .map(|way| convert::way(way, self.transports.own()))
+                .collect(),
             history: history
                 .iter()
                 .map(|event| convert::event(event, now))

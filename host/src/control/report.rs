@@ -218,7 +218,10 @@ pub struct TransportReport {
     pub state: TransportStateReport,
     /// What is wrong with it.
     pub error: Option<String>,
-    /// For how long it has been so.
+    /// What it says it is about.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// For how long its state has been so.
     pub since_seconds: f64,
 }
 
@@ -286,6 +289,9 @@ pub struct WayReport {
     pub transport: String,
     /// The peer's.
     pub peer_transport: String,
+    /// What the node's transport says it is about.
+    #[serde(default)]
+    pub status: Option<String>,
 }
 
 /// Something that happened with a peer's links.

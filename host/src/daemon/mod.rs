@@ -25,7 +25,7 @@ use crate::names::NodeName;
 use crate::roles::{self, HostedRole, Inbox, IsolatedModule, RoleCode, RoleSetup};
 use crate::router::{LocalRole, MaxAges, Router};
 use crate::storage::{Storage, StorageError};
-use crate::transports::{Acceptor, Transports};
+use crate::transports::{self, Acceptor, StateFolders, Transports};
 use crate::wire::{RoleInterests, SessionId};
 
 use tokio::task::JoinSet;
@@ -138,7 +138,11 @@ impl Daemon {
         } = setup;
         let own = network.node(&node)?;
         let endpoint = endpoint(&network, own)?;
-        let transports = Transports::new(&network, &node, &registry, &endpoint.attestor())?;
+        let state = StateFolders::new(
+            own.transport_storage.as_deref(),
+            &transports::Surroundings::read(),
+        );
+        let transports = Transports::new(&network, &node, &registry, &endpoint.attestor(), state)?;
         let transports = Arc::new(transports);
         let session = SessionId(random()?);
         let storage = own

@@ -4,6 +4,8 @@
 
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +63,15 @@ pub trait TransportServices: Send + Sync + 'static {
     /// Why it proves nothing.
     fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), String>;
 
+    /// The folder that the transport keeps its own files in; it is there when this returns.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn state_dir(&self) -> Result<PathBuf, String>;
+
+    /// What the transport is about at present, for people; any text of any length.
+    fn set_status(&self, text: &str);
+
     /// A line of the transport's for the host's own log.
     fn log(&self, level: Level, text: &str);
 }
@@ -106,6 +117,24 @@ impl TransportModule {
         let handle = Context::handle(Arc::clone(&services));
         let parts = plain(self.root.create()(handle, RSlice::from_slice(options)))?;
         Ok(TransportInstance { parts, services })
+    }
+
+    /// The address that a transport with such options makes up by itself, if it does. None is
+    /// made for that.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    pub fn own_address(
+        &self,
+        services: Arc<dyn TransportServices>,
+        options: &[u8],
+    ) -> Result<Option<String>, String> {
+        let own_address = self.root.own_address();
+        let address = plain(own_address(
+            Context::handle(services),
+            RSlice::from_slice(options),
+        ))?;
+        Ok(address.map(String::from).into())
     }
 }
 
@@ -321,6 +350,8 @@ const VTABLE: &WithMetadata<TransportHostVtable> = &WithMetadata::new(TransportH
     log: Context::log,
     sign: Context::sign,
     verify: Context::verify,
+    state_dir: Context::state_dir,
+    set_status: Context::set_status,
     #[cfg(feature = "next-minor-fixture")]
     next_minor: Context::next_minor,
 });
@@ -452,6 +483,27 @@ impl Context {
                 Err(reason) => RResult::RErr(reason.into()),
             }
         })
+    }
+
+    extern "C" fn state_dir(context: *const ()) -> RResult<RVec<u8>, RString> {
+        Self::call(
+            context,
+            "state_dir",
+            host_failed,
+            |services| match services.state_dir() {
+                Ok(folder) => RResult::ROk(folder.into_os_string().into_vec().into()),
+                Err(reason) => RResult::RErr(reason.into()),
+            },
+        )
+    }
+
+    extern "C" fn set_status(context: *const (), text: RStr<'_>) {
+        Self::call(
+            context,
+            "set_status",
+            || (),
+            |services| services.set_status(text.as_str()),
+        );
     }
 
     #[cfg(feature = "next-minor-fixture")]

@@ -2,13 +2,17 @@
 //! their options are checked; its own listen and dial.
 
 mod acceptor;
+mod own_address;
 mod services;
+mod state_folders;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use acceptor::Acceptor;
+pub use own_address::{AddressError, own_addresses};
 use services::Services;
+pub use state_folders::{StateError, StateFolders, Surroundings};
 
 use crate::auth::attest::Attestor;
 use crate::clock::Moment;
@@ -49,6 +53,11 @@ impl OwnTransport {
         self.services.state()
     }
 
+    /// What it is about, as it has said last.
+    pub fn status(&self) -> Option<String> {
+        self.services.status()
+    }
+
     /// The module that it is made by.
     pub fn module(&self) -> &ModuleName {
         self.services.module_name()
@@ -68,7 +77,7 @@ pub struct Transports {
 
 impl Transports {
     /// Makes the transports of every node. `attestor` signs and verifies for those that secure
-    /// their streams by themselves.
+    /// their streams by themselves; those of this node keep their files in `state`.
     ///
     /// # Errors
     /// What the transports say about their options, all of it; or a module that does not load.
@@ -77,7 +86,9 @@ impl Transports {
         own: &NodeName,
         registry: &Registry,
         attestor: &Arc<Attestor>,
+        state: StateFolders,
     ) -> Result<Self, Problems> {
+        let state = Arc::new(state);
         let mut transports = Self {
             own: Vec::new(),
             peers: HashMap::new(),
@@ -90,7 +101,17 @@ impl Transports {
                 let Some(options) = &transport.options else {
                     continue;
                 };
-                let made = make(node, transport, options, local, registry, attestor);
+                let services = Services::new(
+                    node,
+                    &transport.name,
+                    &transport.module,
+                    local,
+                    Arc::clone(attestor),
+                    Arc::clone(&state),
+                );
+                let made = services
+                    .map_err(|error| format!("no descriptor is left for its stop signal: {error}"))
+                    .and_then(|services| make(transport, options, services, registry));
                 match made.and_then(|made| transports.add(node, transport, options, made)) {
                     Ok(()) => {}
                     Err(reason) => {
@@ -193,24 +214,14 @@ impl Transports {
 }
 
 fn make(
-    node: &NodeName,
     transport: &config::Transport,
     options: &config::ModuleOptions,
-    local: bool,
+    services: Arc<Services>,
     registry: &Registry,
-    attestor: &Arc<Attestor>,
 ) -> Result<(TransportInstance, Arc<Services>), String> {
     let module = registry
         .load_transport(&transport.module)
         .map_err(|error| error.to_string())?;
-    let services = Services::new(
-        node,
-        &transport.name,
-        &transport.module,
-        local,
-        Arc::clone(attestor),
-    )
-    .map_err(|error| format!("no descriptor is left for its stop signal: {error}"))?;
     let instance = module.create(Arc::clone(&services) as _, &encode(options)?)?;
     Ok((instance, services))
 }

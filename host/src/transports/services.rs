@@ -1,6 +1,7 @@
 //! What the host does for one transport.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,12 +10,15 @@ use kozo_abi::{Level, Readiness};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
-use super::TransportState;
+use super::{StateFolders, TransportState};
 use crate::auth::attest::Attestor;
 use crate::clock::{self, Moment};
-use crate::log::error_text;
+use crate::log::{error_text, printable};
 use crate::modules::transport::TransportServices;
 use crate::names::{ModuleName, NodeName, TransportName};
+
+/// How much of what a transport says about itself is kept, in characters.
+const LONGEST_STATUS: usize = 200;
 
 pub(super) struct Services {
     node: NodeName,
@@ -22,11 +26,14 @@ pub(super) struct Services {
     module: ModuleName,
     local: bool,
     attestor: Arc<Attestor>,
+    state_folders: Arc<StateFolders>,
     stopping: AtomicBool,
     /// Readable once the transport is being stopped.
     stop_signal: OwnedFd,
     /// How the transport is, and since when.
     state: Mutex<(TransportState, Moment)>,
+    /// What the transport is about, as it has said last.
+    status: Mutex<Option<String>>,
 }
 
 impl Services {
@@ -36,6 +43,7 @@ impl Services {
         module: &ModuleName,
         local: bool,
         attestor: Arc<Attestor>,
+        state_folders: Arc<StateFolders>,
     ) -> Result<Arc<Self>, Errno> {
         Ok(Arc::new(Self {
             node: node.clone(),
@@ -43,9 +51,11 @@ impl Services {
             module: module.clone(),
             local,
             attestor,
+            state_folders,
             stopping: AtomicBool::new(false),
             stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             state: Mutex::new((TransportState::Starting, clock::now())),
+            status: Mutex::default(),
         }))
     }
 
@@ -73,6 +83,14 @@ impl Services {
         if present.0 != state {
             *present = (state, clock::now());
         }
+    }
+
+    /// What the transport is about, as it has said last.
+    pub(super) fn status(&self) -> Option<String> {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn module_name(&self) -> &ModuleName {
@@ -156,14 +174,66 @@ impl TransportServices for Services {
             .map_err(|error| error_text(&error))
     }
 
-    fn log(&self, level: Level, text: &str) {
-        let (transport, node) = (&self.name, &self.node);
-        let text = text.escape_debug();
-        match level {
-            Level::Error => tracing::error!(target: "transport", %transport, %node, "{text}"),
-            Level::Warn => tracing::warn!(target: "transport", %transport, %node, "{text}"),
-            Level::Info => tracing::info!(target: "transport", %transport, %node, "{text}"),
-            Level::Debug => tracing::debug!(target: "transport", %transport, %node, "{text}"),
+    fn state_dir(&self) -> Result<PathBuf, String> {
+        if !self.local {
+            return Err("only a transport of the node that runs has a state folder".to_owned());
         }
+        self.state_folders
+            .folder(&self.node, &self.name)
+            .map_err(|error| error_text(&error))
+    }
+
+    fn set_status(&self, text: &str) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        *status = status_line(text);
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        log(level, &self.name, &self.node, text);
+    }
+}
+
+/// Writes a line of a transport into the log.
+pub(super) fn log(level: Level, transport: &TransportName, node: &NodeName, text: &str) {
+    let text = text.escape_debug();
+    match level {
+        Level::Error => tracing::error!(target: "transport", %transport, %node, "{text}"),
+        Level::Warn => tracing::warn!(target: "transport", %transport, %node, "{text}"),
+        Level::Info => tracing::info!(target: "transport", %transport, %node, "{text}"),
+        Level::Debug => tracing::debug!(target: "transport", %transport, %node, "{text}"),
+    }
+}
+
+/// The first line of a text, cut to what is shown, and without what could move a cursor.
+fn status_line(text: &str) -> Option<String> {
+    let line = text.lines().next()?.trim();
+    let mut shown: String = line.chars().take(LONGEST_STATUS).collect();
+    if shown.len() < line.len() {
+        shown.pop();
+        shown.push('…');
+    }
+    (!shown.is_empty()).then(|| printable(&shown).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_transport_says_of_itself_is_one_bounded_line_that_moves_no_cursor() {
+        let line = |text: &str| status_line(text);
+        assert_eq!(
+            line("bootstrapping: 45 %\nand more").unwrap(),
+            "bootstrapping: 45 %"
+        );
+        assert_eq!(line("\x1b[2Jgone").unwrap(), "\\u{1b}[2Jgone");
+        let long = line(&"ä".repeat(1000)).unwrap();
+        assert_eq!(long.chars().count(), LONGEST_STATUS);
+        assert!(long.ends_with('…'));
+        assert_eq!(
+            line(&"ä".repeat(LONGEST_STATUS)).unwrap(),
+            "ä".repeat(LONGEST_STATUS)
+        );
+        assert_eq!((line(""), line("  \n text")), (None, None));
     }
 }

@@ -77,6 +77,32 @@ fn a_transport_is_driven_through_its_whole_life() {
 }
 
 #[test]
+fn what_a_transport_is_about_reaches_the_host() {
+    let bench = Arc::new(Bench::default());
+    let transport = make_transport(&module(), &bench, "").unwrap();
+    transport.local_init().unwrap();
+    let said = bench.notes().log.last().unwrap().clone();
+    assert_eq!(said, (Level::Debug, "status: getting up: 45 %".to_owned()));
+}
+
+#[test]
+fn an_address_is_asked_for_without_making_a_transport() {
+    let bench = Arc::new(Bench::default());
+    let ask = |address: &str, fault: &str| {
+        let services: Arc<dyn TransportServices> = bench.clone();
+        module().own_address(services, &transport_options(address, fault))
+    };
+    let address = ask("", "").unwrap();
+    assert_eq!(address.as_deref(), Some("/state/there.probe1/key"));
+    assert_eq!(ask("given", ""), Ok(None));
+    let error = ask("", "own_address").unwrap_err();
+    assert!(error.contains("no good own_address"), "{error}");
+    // It was not made, for then it would have said so.
+    assert_eq!(bench.notes().log, []);
+    assert_eq!(Arc::strong_count(&bench), 1);
+}
+
+#[test]
 fn a_transport_that_is_stopped_accepts_nothing() {
     let bench = Bench::stopping();
     let transport = make_transport(&module(), &bench, "").unwrap();

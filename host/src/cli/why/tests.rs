@@ -42,6 +42,7 @@ fn report(state: PeerStateReport) -> WhyReport {
         ways: vec![WayReport {
             transport: "tcp".into(),
             peer_transport: "lan".into(),
+            status: Some("getting up: 45 %".into()),
         }],
         history: Vec::new(),
         idle_timeout_seconds: 300.0,
@@ -67,6 +68,10 @@ fn a_link_is_told_of_with_what_it_goes_over_and_what_protects_it() {
         note: None,
     });
     let text = sentences(&up);
+    assert!(
+        !text.contains("says"),
+        "what a transport is about explains no link that there is: {text}"
+    );
     assert!(
         text.starts_with(
             "There is a link between clock and scribe: over `tcp` with 192.0.2.7:6020, dialled \
@@ -104,7 +109,8 @@ fn what_failed_what_waits_and_when_the_next_try_is_due_are_told() {
          queue's limits, 2 by age.",
         "scribe to clock: scribe never dials (`selfToOthersConnectPolicy` of scribe is `never`, \
          `othersToSelfConnectPolicy` of clock is `constant`).",
-        "best first: `tcp` to its `lan`. Tries that fail are at most 1 min apart.",
+        "best first: `tcp` to its `lan`. Tries that fail are at most 1 min apart.\n`tcp` says: \
+         getting up: 45 %.\n",
         "  3.0 s ago: dialling over `tcp` failed: 192.0.2.7:6020: connection refused (7 times \
          since 1 min 30 s ago)",
     ] {

@@ -62,6 +62,7 @@ pub(super) fn transport(transport: &OwnTransport, now: Moment) -> TransportRepor
         module: transport.module().to_string(),
         state,
         error,
+        status: transport.status(),
         since_seconds: age(since, now),
     }
 }
@@ -74,10 +75,12 @@ pub(super) fn connections(counts: AcceptCounts) -> ConnectionsReport {
     }
 }
 
-pub(super) fn way(way: &Way) -> WayReport {
+pub(super) fn way(way: &Way, own: &[OwnTransport]) -> WayReport {
+    let transport = own.iter().find(|own| own.name == way.transport);
     WayReport {
         transport: way.transport.clone(),
         peer_transport: way.peer_transport.clone(),
+        status: transport.and_then(OwnTransport::status),
     }
 }
 

@@ -203,6 +203,16 @@ impl TransportServices for Bench {
         }
     }
 
+    fn state_dir(&self) -> Result<std::path::PathBuf, String> {
+        self.may_panic("state_dir");
+        Ok("/state/there.probe1".into())
+    }
+
+    fn set_status(&self, text: &str) {
+        self.may_panic("set_status");
+        self.note(Level::Debug, &format!("status: {text}"));
+    }
+
     fn log(&self, level: Level, text: &str) {
         self.note(level, text);
     }
