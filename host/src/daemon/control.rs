@@ -1,6 +1,6 @@
 //! The daemon's control socket. A node does its work without one all the same.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::control::paths::{FolderError, Surroundings};
@@ -16,20 +16,30 @@ enum OpenError {
     Socket(#[from] SocketError),
 }
 
-/// Serves the control socket at `place`, or at the usual place, until the future is dropped.
-pub(super) async fn run(place: Option<PathBuf>, overview: Overview) {
-    match open(place.as_deref(), &overview.node) {
+/// Makes the control socket at `place`, or at the usual place. That there can be none is said.
+pub(super) fn open(place: Option<&Path>, node: &NodeName) -> Option<ControlSocket> {
+    match try_open(place, node) {
         Ok(socket) => {
             tracing::debug!(target: "control", path = %socket.path().display(), "listening");
-            if let Err(error) = server::serve(socket, Arc::new(overview)).await {
-                warn(&error);
-            }
+            Some(socket)
         }
-        Err(error) => warn(&error),
+        Err(error) => {
+            warn(&error);
+            None
+        }
     }
 }
 
-fn open(place: Option<&Path>, node: &NodeName) -> Result<ControlSocket, OpenError> {
+/// Answers on the socket until the future is dropped.
+pub(super) async fn serve(socket: Option<ControlSocket>, overview: Overview) {
+    if let Some(socket) = socket
+        && let Err(error) = server::serve(socket, Arc::new(overview)).await
+    {
+        warn(&error);
+    }
+}
+
+fn try_open(place: Option<&Path>, node: &NodeName) -> Result<ControlSocket, OpenError> {
     let path = match place {
         Some(place) => place.to_owned(),
         None => Surroundings::read().place_for(node)?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::observer::LinkLog;
+use super::observer::LinkWatch;
 use crate::auth::ssh::Endpoint;
 use crate::clock;
 use crate::config::{Network, Node};
@@ -106,13 +106,14 @@ impl Links {
         transports: &Transports,
         endpoint: Endpoint,
         router: Arc<Router>,
+        observer: LinkWatch,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let dialling = Dialling {
             endpoint,
             arrivals: router,
         };
-        let observer: Arc<dyn LinkObserver> = Arc::new(LinkLog::default());
+        let observer: Arc<dyn LinkObserver> = Arc::new(observer);
         let dials = Arc::new(Semaphore::new(MAX_DIALS));
         let mut drivers = JoinSet::new();
         let mut ways = Vec::with_capacity(peers.len());

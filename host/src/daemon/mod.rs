@@ -3,6 +3,7 @@
 mod control;
 mod links;
 mod observer;
+mod service;
 mod signals;
 mod watch;
 
@@ -28,9 +29,12 @@ use crate::storage::{Storage, StorageError};
 use crate::transports::{self, Acceptor, StateFolders, Transports};
 use crate::wire::{RoleInterests, SessionId};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use links::Links;
+use observer::LinkWatch;
+use service::Service;
 use signals::Signals;
 
 /// How long roles may take to stop.
@@ -125,6 +129,7 @@ struct Daemon {
     /// What people see of it, and what watches for changes around it; they end when it stops.
     _attendants: JoinSet<()>,
     stopping: tokio::sync::watch::Sender<bool>,
+    service: Arc<Service>,
 }
 
 impl Daemon {
@@ -178,7 +183,17 @@ impl Daemon {
         );
         let router = Arc::new(router);
         let (stopping, stop) = tokio::sync::watch::channel(false);
-        let links = Links::start(peers, &transports, endpoint, Arc::clone(&router), stop);
+        let changed = Arc::new(Notify::new());
+        let observer = LinkWatch::new(Arc::clone(&changed));
+        let router_of_links = Arc::clone(&router);
+        let links = Links::start(
+            peers,
+            &transports,
+            endpoint,
+            router_of_links,
+            observer,
+            stop,
+        );
         for transport in transports.own() {
             Acceptor::start(
                 transport,
@@ -230,7 +245,13 @@ impl Daemon {
             router,
             network,
         };
-        attendants.spawn(control::run(control, overview));
+        // Before the node is said to be there: who waits for that may ask at once.
+        let socket = control::open(control.as_deref(), &node);
+        attendants.spawn(control::serve(socket, overview));
+        let service = Service::of_this_process();
+        let (seen_roles, seen_peers) = (Arc::clone(&roles), links.peers().to_vec());
+        let look = move || service::count(&seen_roles, &seen_peers);
+        attendants.spawn(Arc::clone(&service).attend(changed, look));
         Ok(Self {
             node,
             roles,
@@ -238,6 +259,7 @@ impl Daemon {
             links,
             _attendants: attendants,
             stopping,
+            service,
         })
     }
 
@@ -264,6 +286,7 @@ impl Daemon {
 
     /// Roles first, so that their last words are sent; then the queues; then the links.
     async fn stop(&mut self) {
+        self.service.stopping();
         self.roles.iter().for_each(HostedRole::stop);
         let roles = Arc::clone(&self.roles);
         let joined = tokio::task::spawn_blocking(move || {

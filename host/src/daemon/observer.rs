@@ -1,16 +1,47 @@
-//! What links do, as the log tells it.
+//! Who is told what links do: the log, and whoever waits for links to come and go.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::link::Notice;
 use crate::link::io::LinkObserver;
 use crate::names::NodeName;
 
+/// Writes what links do to the log, and wakes whoever shows how many there are.
+pub(super) struct LinkWatch {
+    log: LinkLog,
+    changed: Arc<Notify>,
+}
+
+impl LinkWatch {
+    /// `changed` is told of every link that comes or goes.
+    pub(super) fn new(changed: Arc<Notify>) -> Self {
+        Self {
+            log: LinkLog::default(),
+            changed,
+        }
+    }
+}
+
+impl LinkObserver for LinkWatch {
+    fn notice(&self, peer: &NodeName, notice: &Notice) {
+        self.log.notice(peer, notice);
+        if matches!(notice, Notice::Up { .. } | Notice::Down { .. }) {
+            self.changed.notify_one();
+        }
+    }
+
+    fn dial_failed(&self, peer: &NodeName, transport: &str, reason: &str) {
+        self.log.dial_failed(peer, transport, reason);
+    }
+}
+
 /// Writes what links do to the log. What repeats itself is said once: the rest is for whoever
 /// looks for a fault.
 #[derive(Debug, Default)]
-pub(super) struct LinkLog {
+struct LinkLog {
     /// The last failure to dial each peer.
     failures: Mutex<HashMap<NodeName, String>>,
     /// Peers that were warned of.

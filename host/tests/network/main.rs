@@ -18,4 +18,5 @@ mod options;
 mod policies;
 mod refusals;
 mod returns;
+mod service;
 mod strangers;

@@ -1,0 +1,62 @@
+//! The line that `systemctl status` shows.
+
+use std::fmt;
+
+/// What the line is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::daemon) struct Counts {
+    /// All roles of the node.
+    pub(in crate::daemon) roles: usize,
+    /// Those of them that failed and wait to be made anew.
+    pub(in crate::daemon) failing: usize,
+    /// All other nodes of the network.
+    pub(in crate::daemon) nodes: usize,
+    /// Those of them that there is a link with.
+    pub(in crate::daemon) linked: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            roles,
+            failing,
+            nodes,
+            linked,
+        } = self;
+        let plural = if *roles == 1 { "" } else { "s" };
+        write!(f, "{roles} role{plural}")?;
+        if *failing > 0 {
+            write!(f, " ({failing} failing)")?;
+        }
+        match nodes {
+            0 => f.write_str(", no other node in the network"),
+            nodes => write!(f, ", {linked} of {nodes} nodes linked"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_runs_and_what_is_linked() {
+        let mut counts = Counts {
+            roles: 3,
+            failing: 0,
+            nodes: 4,
+            linked: 2,
+        };
+        assert_eq!(counts.to_string(), "3 roles, 2 of 4 nodes linked");
+        counts.failing = 1;
+        assert_eq!(
+            counts.to_string(),
+            "3 roles (1 failing), 2 of 4 nodes linked"
+        );
+        let alone = Counts {
+            roles: 1,
+            ..Counts::default()
+        };
+        assert_eq!(alone.to_string(), "1 role, no other node in the network");
+    }
+}
