@@ -7,6 +7,12 @@ use std::sync::OnceLock;
 use crate::process::{Process, wait_until};
 use crate::scene::Scene;
 
+/// As this test was built, so that figures are of one kind: the profile, and its folder.
+const PROFILE: (&str, &str) = match cfg!(debug_assertions) {
+    true => ("dev", "debug"),
+    false => ("release", "release"),
+};
+
 /// The module's file, built once, in the folder of the other fixtures.
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -15,6 +21,7 @@ fn built() -> &'static Path {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "-p", "fixture-role-crash"])
+            .args(["--profile", PROFILE.0])
             .arg("--manifest-path")
             .arg(sources)
             .arg("--target-dir")
@@ -22,7 +29,7 @@ fn built() -> &'static Path {
             .status()
             .unwrap();
         assert!(status.success(), "the fixture does not build");
-        target.join("debug/libfixture_role_crash.so")
+        target.join(PROFILE.1).join("libfixture_role_crash.so")
     })
 }
 

@@ -86,21 +86,42 @@ fn target() -> PathBuf {
 
 /// Builds a module of `fixtures/` and puts it alone into `folder`.
 pub(crate) fn install_fixture(name: &str, folder: &Path) {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
+    build_fixture(name, &fixtures().join("Cargo.toml"), &target, folder);
+}
+
+/// The same for one that is a workspace of its own.
+pub(crate) fn install_own_workspace(name: &str, folder: &Path) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("../fixtures")
+        .join(name);
+    build_fixture(
+        name,
+        &fixtures().join(name).join("Cargo.toml"),
+        &target,
+        folder,
+    );
+}
+
+fn build_fixture(name: &str, manifest: &Path, target: &Path, folder: &Path) {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--locked", "--package"])
         .arg(format!("fixture-{name}"))
         .arg("--manifest-path")
-        .arg(sources.join("Cargo.toml"))
+        .arg(manifest)
         .arg("--target-dir")
-        .arg(&target)
+        .arg(target)
         .output()
         .unwrap();
     check(output);
     let file = format!("libfixture_{}.so", name.replace('-', "_"));
     std::fs::create_dir_all(folder).unwrap();
     std::fs::copy(target.join("debug").join(&file), folder.join(&file)).unwrap();
+}
+
+/// The folder of the fixtures' sources.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
 /// Writes the network with another transport in place of tcp at these nodes: one whose option
