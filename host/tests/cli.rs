@@ -1,5 +1,6 @@
 //! The command line, as the real program.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -359,6 +360,43 @@ fn modules_are_listed_also_as_json() {
         "{done:?}"
     );
     assert!(done.stderr.contains("is refused: "), "{done:?}");
+}
+
+/// What a file holds is not even looked at.
+#[test]
+fn run_by_root_modules_that_everybody_may_write_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() {
+        let reason = "only root refuses modules that everybody may write";
+        return writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
+    }
+    let folder = Folder::new();
+    let file = folder.write("timer.so", "this is a text");
+    let list = || {
+        let output = command()
+            .arg("modules")
+            .env("KOZOROLEPATH", folder.0.path())
+            .output();
+        Done::new(output.unwrap()).succeeds().stdout
+    };
+    let everybody = |path: &str, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    everybody(&file, 0o666);
+    let refused = |path: &str| format!("refused: every user may write to `{path}`");
+    let remedy = "take that right away with `chmod o-w`";
+    let text = list();
+    assert!(
+        text.contains(&refused(&file)) && text.contains(remedy),
+        "{text}"
+    );
+    everybody(&file, 0o644);
+    everybody(&folder.path(""), 0o777);
+    let text = list();
+    assert!(
+        text.contains(&refused(folder.path("").trim_end_matches('/'))),
+        "{text}"
+    );
 }
 
 #[test]

@@ -104,8 +104,9 @@ pub(crate) fn install_own_workspace(name: &str, folder: &Path) {
 }
 
 fn build_fixture(name: &str, manifest: &Path, target: &Path, folder: &Path) {
+    let (profile, profile_folder) = PROFILE;
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--package"])
+        .args(["build", "--locked", "--profile", profile, "--package"])
         .arg(format!("fixture-{name}"))
         .arg("--manifest-path")
         .arg(manifest)
@@ -116,8 +117,16 @@ fn build_fixture(name: &str, manifest: &Path, target: &Path, folder: &Path) {
     check(output);
     let file = format!("libfixture_{}.so", name.replace('-', "_"));
     std::fs::create_dir_all(folder).unwrap();
-    std::fs::copy(target.join("debug").join(&file), folder.join(&file)).unwrap();
+    let built = target.join(profile_folder).join(&file);
+    std::fs::copy(built, folder.join(&file)).unwrap();
 }
+
+/// How fixtures are built, and the folder for that: as this test was, so that what is measured with
+/// them is of one kind.
+const PROFILE: (&str, &str) = match cfg!(debug_assertions) {
+    true => ("dev", "debug"),
+    false => ("release", "release"),
+};
 
 /// The folder of the fixtures' sources.
 pub(crate) fn fixtures() -> PathBuf {
