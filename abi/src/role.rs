@@ -60,7 +60,8 @@ pub trait Role: Send + Sized + 'static {
         Ok(())
     }
 
-    /// The last call, when the daemon stops: writes out what is still in memory.
+    /// The last call, when the daemon stops or the role is restarted: writes out what is still in
+    /// memory. A role that failed is dropped without it.
     ///
     /// # Errors
     /// They are logged.

@@ -29,6 +29,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub use error_text::error_text;
+pub(crate) use error_text::panic_text;
 pub use filter::{Filter, FilterError};
 pub use line::{Fields, Line, printable};
 use output::{Libraries, Output};

@@ -1,5 +1,6 @@
 //! The command line, as the real program.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -359,6 +360,168 @@ fn modules_are_listed_also_as_json() {
         "{done:?}"
     );
     assert!(done.stderr.contains("is refused: "), "{done:?}");
+}
+
+/// What a file holds is not even looked at.
+#[test]
+fn run_by_root_modules_that_everybody_may_write_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() {
+        let reason = "only root refuses modules that everybody may write";
+        return writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
+    }
+    let folder = Folder::new();
+    let file = folder.write("timer.so", "this is a text");
+    let list = || {
+        let output = command()
+            .arg("modules")
+            .env("KOZOROLEPATH", folder.0.path())
+            .output();
+        Done::new(output.unwrap()).succeeds().stdout
+    };
+    let everybody = |path: &str, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    everybody(&file, 0o666);
+    let refused = |path: &str| format!("refused: every user may write to `{path}`");
+    let remedy = "take that right away with `chmod o-w`";
+    let text = list();
+    assert!(
+        text.contains(&refused(&file)) && text.contains(remedy),
+        "{text}"
+    );
+    everybody(&file, 0o644);
+    everybody(&folder.path(""), 0o777);
+    let text = list();
+    assert!(
+        text.contains(&refused(folder.path("").trim_end_matches('/'))),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_module_is_described_as_json() {
+    let done = kozo(["modules", "timer", "--json"]).succeeds();
+    let modules: Value = serde_json::from_str(&done.stdout).unwrap();
+    let timer = &modules[0];
+    assert_eq!(
+        (&timer["kind"], &timer["name"]),
+        (&"role".into(), &"timer".into())
+    );
+    assert_eq!(timer["state"], "usable");
+    assert_eq!(timer["storage"], false);
+    let option = |name: &str| -> Value {
+        let options = timer["options"].as_array().unwrap();
+        options
+            .iter()
+            .find(|option| option["name"] == name)
+            .unwrap()
+            .clone()
+    };
+    let tick = option("tick");
+    assert_eq!(
+        (&tick["type"], &tick["unit"]),
+        (&"number".into(), &"seconds".into())
+    );
+    assert_eq!(tick["required"], false);
+    assert!(
+        tick["default"].is_number() && tick["minimum"].is_number(),
+        "{tick}"
+    );
+    assert!(!tick["description"].as_str().unwrap().is_empty());
+
+    let done = kozo(["modules", "cuckoo", "--json"]).succeeds();
+    let modules: Value = serde_json::from_str(&done.stdout).unwrap();
+    // As the author wrote it, with the name of the option.
+    let interest = &modules[0]["interests"][0];
+    assert_eq!(
+        (&interest["kind"], &interest["type"][0]),
+        (&"event".into(), &"tick".into())
+    );
+    assert_eq!(interest["role"][0], "{timer}");
+
+    let done = kozo(["modules", "tcp", "--json"]).succeeds();
+    let modules: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(modules[0]["interests"], Value::Null);
+}
+
+#[test]
+fn modules_of_the_folders_that_a_network_file_names_are_listed() {
+    let folder = Folder::new();
+    let file = folder.network();
+    for name in ["everywhere", "here"] {
+        std::fs::create_dir(folder.path(name)).unwrap();
+        folder.write(&format!("{name}/{name}.so"), "this is a text");
+    }
+    let over = "    overrideMainConfiguration:\n      rolePath: here\n";
+    // What else is wrong with the file plays no part.
+    let rest = "    colour: red\nrolePath: everywhere\n";
+    let text = std::fs::read_to_string(&file).unwrap() + over + rest;
+    std::fs::write(&file, text).unwrap();
+
+    let listed = |words: &[&str]| {
+        let done = kozo([&["modules"], words].concat()).succeeds();
+        ["everywhere.so", "here.so"].map(|name| done.stdout.contains(&format!("/{name}")))
+    };
+    assert_eq!(listed(&[]), [false, false]);
+    assert_eq!(listed(&["--config", &file]), [true, false]);
+    assert_eq!(
+        listed(&["--config", &file, "--node", "clock"]),
+        [true, false]
+    );
+    assert_eq!(
+        listed(&["--config", &file, "--node", "scribe"]),
+        [false, true]
+    );
+
+    kozo(["modules", "--node", "scribe"]).fails(USAGE);
+    kozo(["modules", "--config", &folder.path("gone")]).fails(UNREADABLE);
+    let done = kozo(["modules", "--config", &file, "--node", "scrib"]).fails(UNKNOWN_NODE);
+    assert!(done.stderr.contains("did you mean `scribe`?"), "{done:?}");
+}
+
+#[test]
+fn a_folder_of_modules_that_is_not_there_is_a_warning_with_its_place() {
+    let folder = Folder::new();
+    let file = folder.network();
+    std::fs::create_dir(folder.path("there")).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let over = "    overrideMainConfiguration: {rolePath: [there, gone]}\n";
+    folder.write(
+        "net.yaml",
+        &format!("{text}{over}transportPath: there:lost\n"),
+    );
+
+    let missing = |place: &str, option: &str, name: &str| {
+        format!(
+            "warning: {file}:{place}: {option}: no modules are looked for in `{}`: there is no such folder\n",
+            folder.path(name)
+        )
+    };
+    let lost = missing("9:16", "transportPath", "lost");
+    let gone = missing(
+        "8:51",
+        "system.scribe.overrideMainConfiguration.rolePath",
+        "gone",
+    );
+    let done = kozo(["check", &file]).succeeds();
+    assert!(done.stdout.starts_with(&lost), "{done:?}");
+    assert!(done.stdout.ends_with("0 errors, 1 warning\n"), "{done:?}");
+    let done = kozo(["check", &file, "scribe"]).fails(INVALID);
+    assert!(
+        done.stdout.contains(&gone) && done.stdout.contains(&lost),
+        "{done:?}"
+    );
+    // The key of that node is another one.
+    assert!(done.stdout.ends_with("1 error, 2 warnings\n"), "{done:?}");
+
+    // Beside other mistakes, too.
+    folder.write(
+        "net.yaml",
+        &format!("{text}{over}transportPath: there:lost\ncolour: red\n"),
+    );
+    let done = kozo(["check", &file]).fails(INVALID);
+    assert!(done.stdout.contains(&lost), "{done:?}");
 }
 
 #[test]

@@ -237,6 +237,12 @@ pub(super) struct AddressArguments {
 pub(super) struct ModulesArguments {
     /// The module to describe
     pub(super) name: Option<String>,
+    /// The configuration file of the network: its `rolePath` and `transportPath` are searched as well
+    #[arg(long, value_name = "CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// The node that this machine is, if its `overrideMainConfiguration` names other folders
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new, requires = "config")]
+    pub(super) node: Option<NodeName>,
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,

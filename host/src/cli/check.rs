@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::arguments::CheckArguments;
 use super::failure::Failure;
-use super::prepare::prepare;
+use super::prepare::Prepared;
 use super::{local, output};
 use crate::config::{Class, Problems, Severity};
 
@@ -28,20 +28,24 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
 /// All that was found, and what kind of failure it is.
 fn look(arguments: &CheckArguments) -> (Problems, Option<Class>) {
     let local = arguments.node.as_ref();
-    match prepare(&arguments.config, local, &arguments.modules) {
-        Ok(prepared) => {
-            let mut problems = prepared.warnings;
-            if let Some(node) = local.and_then(|name| prepared.network.nodes.get(name)) {
-                local::check(node, &prepared.registry, &mut problems);
-            }
-            let failed = problems.has_errors().then_some(Class::Invalid);
-            (problems, failed)
-        }
+    let prepared = match Prepared::read(&arguments.config, local, &arguments.modules) {
+        Ok(prepared) => prepared,
         Err(problems) => {
             let class = problems.class();
-            (problems, Some(class))
+            return (problems, Some(class));
         }
+    };
+    let (mut problems, network) = match prepared.network(local) {
+        Ok((network, warnings)) => (warnings, Some(network)),
+        Err(problems) => (problems, None),
+    };
+    prepared.report_folders(local, &mut problems);
+    let node = local.and_then(|name| network.as_ref()?.nodes.get(name));
+    if let Some(node) = node {
+        local::check(node, &prepared.registry, &mut problems);
     }
+    let failed = problems.has_errors().then_some(problems.class());
+    (problems, failed)
 }
 
 /// What `--json` prints.

@@ -3,8 +3,9 @@
 use super::arguments::ModulesArguments;
 use super::failure::Failure;
 use super::output;
-use super::prepare::installed_modules;
+use super::prepare::{Prepared, installed_modules};
 use crate::config::{Catalog, Lookup};
+use crate::modules::description::Description;
 use crate::modules::{ModuleKind, Registry, listing};
 
 /// Why a module cannot be described.
@@ -17,7 +18,7 @@ struct NoModule {
 }
 
 pub(super) fn modules(arguments: &ModulesArguments) -> Result<(), Failure> {
-    let registry = installed_modules();
+    let registry = registry(arguments)?;
     match &arguments.name {
         Some(name) => describe(&registry, name, arguments.json),
         None if arguments.json => output::print_json(&listing::rows(&registry)),
@@ -25,21 +26,34 @@ pub(super) fn modules(arguments: &ModulesArguments) -> Result<(), Failure> {
     }
 }
 
+/// The modules of this machine, and those in the folders that a configuration file names. Whether
+/// the rest of the file is valid plays no part.
+fn registry(arguments: &ModulesArguments) -> Result<Registry, Failure> {
+    let Some(config) = &arguments.config else {
+        return Ok(installed_modules());
+    };
+    let node = arguments.node.as_ref();
+    let prepared = Prepared::read(config, node, &[]).map_err(Failure::Report)?;
+    if let Some(node) = node {
+        prepared.require_node(node).map_err(Failure::Report)?;
+    }
+    Ok(prepared.registry)
+}
+
 fn describe(registry: &Registry, name: &str, json: bool) -> Result<(), Failure> {
     let kinds = [ModuleKind::Role, ModuleKind::Transport];
     let found: Vec<_> = kinds
         .iter()
-        .filter_map(|kind| registry.entry(*kind, name))
+        .filter_map(|kind| Description::new(registry.entry(*kind, name)?))
         .collect();
     if found.is_empty() {
         return Err(Failure::other(no_module(registry, name)));
     }
     if json {
-        let rows: Vec<_> = found.into_iter().map(listing::Row::from).collect();
-        return output::print_json(&rows);
+        return output::print_json(&found);
     }
-    let descriptions: Vec<_> = found.into_iter().map(listing::description).collect();
-    output::print(&descriptions.join("\n"))
+    let texts: Vec<_> = found.iter().map(ToString::to_string).collect();
+    output::print(&texts.join("\n"))
 }
 
 fn no_module(registry: &Registry, name: &str) -> NoModule {

@@ -2,42 +2,76 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Document, Network, Problems};
+use crate::config::{self, Document, Network, Problem, Problems};
 use crate::modules::{Environment, Registry, SearchPaths, Trust};
 use crate::names::NodeName;
 
-/// A network, and the modules of this machine.
+/// A configuration file, and the modules of this machine, also those in the folders that the file
+/// names.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) network: Network,
+    document: Document,
     pub(super) registry: Registry,
-    /// What is odd about the file.
-    pub(super) warnings: Problems,
 }
 
-/// Reads a configuration file for a node, or for nobody in particular. `modules` are folders that
-/// are searched for modules before all others.
-///
-/// # Errors
-/// Everything that is wrong with the file.
-pub(super) fn prepare(
-    config: &Path,
-    local: Option<&NodeName>,
-    modules: &[PathBuf],
-) -> Result<Prepared, Problems> {
-    let document = Document::read(config)?;
-    let mut environment = Environment::read();
-    for folders in [&mut environment.roles, &mut environment.transports] {
-        folders.splice(0..0, modules.iter().cloned());
+impl Prepared {
+    /// Reads a configuration file for a node, or for nobody in particular. `modules` are folders
+    /// that are searched for modules before all others.
+    ///
+    /// # Errors
+    /// Why the file is not one of YAML. What it says is not checked yet.
+    pub(super) fn read(
+        config: &Path,
+        local: Option<&NodeName>,
+        modules: &[PathBuf],
+    ) -> Result<Self, Problems> {
+        let document = Document::read(config)?;
+        let mut environment = Environment::read();
+        for folders in [&mut environment.roles, &mut environment.transports] {
+            folders.splice(0..0, modules.iter().cloned());
+        }
+        let paths = SearchPaths::new(&environment, &document.search_paths(local));
+        let registry = Registry::scan(paths, Trust::of_this_process());
+        Ok(Self { document, registry })
     }
-    let paths = SearchPaths::new(&environment, &document.search_paths(local));
-    let registry = Registry::scan(paths, Trust::of_this_process());
-    let (network, warnings) = document.network(&registry, local)?;
-    Ok(Prepared {
-        network,
-        registry,
-        warnings,
-    })
+
+    /// The network that the file describes, and what is odd about it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub(super) fn network(
+        &self,
+        local: Option<&NodeName>,
+    ) -> Result<(Network, Problems), Problems> {
+        self.document.network(&self.registry, local)
+    }
+
+    /// Checks that the file has this node.
+    ///
+    /// # Errors
+    /// A report that offers the names there are.
+    pub(super) fn require_node(&self, node: &NodeName) -> Result<(), Problems> {
+        self.document.require_node(node)
+    }
+
+    /// Adds a warning for each folder of modules that the file names and that cannot be searched. A
+    /// module that is missing for that is an error of its own.
+    pub(super) fn report_folders(&self, local: Option<&NodeName>, problems: &mut Problems) {
+        for named in self.document.module_folders(local) {
+            let errors = self.registry.folder_errors();
+            let Some((_, error)) = errors.iter().find(|(folder, _)| *folder == named.folder) else {
+                continue;
+            };
+            let message = format!(
+                "no modules are looked for in `{}`: {error}",
+                named.folder.display()
+            );
+            problems.push(
+                Problem::warning(named.place, named.path, message)
+                    .with_help("make the folder, or correct or remove the line"),
+            );
+        }
+    }
 }
 
 /// The modules of this machine, as far as they are found without a configuration file.

@@ -4,7 +4,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::arguments::RunArguments;
 use super::failure::{Failure, log_problems};
-use super::prepare::{Prepared, prepare};
+use super::prepare::Prepared;
 use crate::daemon::{self, StartError};
 use crate::modules::{Registry, listing};
 
@@ -12,14 +12,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     if let Some(parent) = arguments.end_with_parent {
         end_with(parent)?;
     }
-    let prepared =
-        prepare(&arguments.config, Some(&arguments.node), &[]).map_err(Failure::Report)?;
-    log_problems(&prepared.warnings);
-    let Prepared {
-        network, registry, ..
-    } = prepared;
-    log_modules(&registry);
     let node = arguments.node.clone();
+    let prepared = Prepared::read(&arguments.config, Some(&node), &[]).map_err(Failure::Report)?;
+    let (network, warnings) = prepared.network(Some(&node)).map_err(Failure::Report)?;
+    log_problems(&warnings);
+    let registry = prepared.registry;
+    log_modules(&registry);
     daemon::run(daemon::Setup {
         network,
         node,

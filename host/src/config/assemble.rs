@@ -9,36 +9,15 @@ use super::block::{Block, Unknown, Values};
 use super::builtin;
 use super::document::Catalog;
 use super::keys;
-use super::network::{ConnectPolicy, Node, OrderSources, SearchPaths, SenderPattern, Settings};
+use super::network::{ConnectPolicy, Node, OrderSources, SenderPattern, Settings};
 use super::problem::{Place, Problem, Problems};
 use super::schema::OptionSpec;
 use super::text::{join_path, quoted};
 use super::tree::{Entry, Node as TreeNode, Tree};
 use crate::names::{NameError, NodeName};
 
-const OVERRIDE: &str = "overrideMainConfiguration";
-
-/// Where the file says that modules are; mistakes are left out.
-pub(super) fn search_paths(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> SearchPaths {
-    let mut ignored = Problems::new("");
-    let mut check = |tree: &Tree| {
-        let block = Block {
-            tree,
-            place: tree.place,
-            path: "",
-            what: "",
-            noun: "option",
-        };
-        let options = builtin::settings().iter();
-        block.check(options, Unknown::Ignored, Some(folder), &mut ignored)
-    };
-    let mut values = check(tree);
-    let node = local.and_then(|local| tree.child("system")?.child(local.as_str()));
-    if let Some(over) = node.and_then(|node| node.child(OVERRIDE)) {
-        values = values.overridden_by(&check(over));
-    }
-    Settings::new(&values).search_paths
-}
+/// The block of a node with root options for this node alone.
+pub(super) const OVERRIDE: &str = "overrideMainConfiguration";
 
 /// The network under construction.
 pub(super) struct Assembly<'a> {
@@ -286,7 +265,7 @@ impl<'a> Assembly<'a> {
     }
 }
 
-fn node_path(name: &str) -> String {
+pub(super) fn node_path(name: &str) -> String {
     join_path("system", name)
 }
 

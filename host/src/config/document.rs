@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::assemble::{self, Assembly};
-use super::network::{Network, SearchPaths};
+use super::assemble::Assembly;
+use super::folders::{self, NamedFolder};
+use super::network::{Network, SearchPaths, unknown_node};
 use super::problem::{Class, Problem, Problems};
 use super::tree::Tree;
 use super::yaml;
@@ -133,7 +134,29 @@ impl Document {
     /// Where the file says that modules are, for this node or, without one, at its root. What is
     /// wrong there is left out; [`Document::network`] reports it.
     pub fn search_paths(&self, local: Option<&NodeName>) -> SearchPaths {
-        assemble::search_paths(&self.tree, &self.folder, local)
+        folders::search_paths(&self.tree, &self.folder, local)
+    }
+
+    /// The folders that [`search_paths`](Self::search_paths) has for modules, with where the file
+    /// names each of them.
+    pub fn module_folders(&self, local: Option<&NodeName>) -> Vec<NamedFolder> {
+        folders::named(&self.tree, &self.folder, local)
+    }
+
+    /// Checks that the file has a node of this name; whether all of it is valid plays no part.
+    ///
+    /// # Errors
+    /// A report of class [`Class::UnknownNode`] that offers the names there are.
+    pub fn require_node(&self, name: &NodeName) -> Result<(), Problems> {
+        let system = self.tree.child("system");
+        let keys = system.into_iter().flat_map(Tree::keys);
+        let nodes: Vec<NodeName> = keys.filter_map(|key| NodeName::new(key).ok()).collect();
+        if nodes.contains(name) {
+            return Ok(());
+        }
+        let mut problems = Problems::of_class(self.problems.file(), Class::UnknownNode);
+        problems.push(unknown_node(name, nodes.iter()));
+        Err(problems)
     }
 
     /// Checks everything and builds the network, for the local node or, without one, for nobody

@@ -19,6 +19,7 @@ mod block;
 mod builtin;
 mod check;
 mod document;
+mod folders;
 mod instance;
 mod keys;
 mod network;
@@ -38,6 +39,7 @@ mod tests;
 pub use builtin::{CIPHERS, MACS};
 pub use check::MAX_LIST;
 pub use document::{Catalog, Document, Lookup, MAX_FILE_SIZE};
+pub use folders::NamedFolder;
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use network::{
     ConnectPolicy, InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths,

@@ -74,6 +74,15 @@ impl Tree {
         self.entry(key).map(|entry| &entry.value)
     }
 
+    /// The keys of a mapping, in the order of the file; none of anything else.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let entries = match &self.node {
+            Node::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|entry| entry.key.as_str())
+    }
+
     /// A key with its value, if this is a mapping that has it.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.node {

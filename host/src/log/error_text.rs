@@ -1,5 +1,6 @@
-//! Errors as one text.
+//! Errors and panics as one text.
 
+use std::any::Any;
 use std::error::Error;
 
 /// The error and what caused it, with a colon between each. A cause that the text before it quotes
@@ -16,6 +17,15 @@ pub fn error_text(error: &dyn Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// What a panic said, by its payload.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no reason given")
 }
 
 #[cfg(test)]

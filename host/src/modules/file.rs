@@ -39,13 +39,15 @@ impl Trust {
 #[non_exhaustive]
 pub enum FileError {
     /// It is a link to nothing.
-    #[error("it is a link to `{}`, which does not exist", .0.display())]
+    #[error("it is a link to `{}`, which does not exist: make the link anew, or remove it", .0.display())]
     Dangling(PathBuf),
     /// It is no regular file.
-    #[error("it is {0}, not a regular file")]
+    #[error("it is {0}, not a regular file: put the `.so` file itself there, or a link to it")]
     NotRegular(&'static str),
     /// It is larger than [`MAX_FILE_SIZE`].
-    #[error("it has {0} bytes, more than the {MAX_FILE_SIZE} that are allowed")]
+    #[error(
+        "it has {0} bytes, more than the {MAX_FILE_SIZE} that are allowed: build it with `strip = true`"
+    )]
     TooLarge(u64),
     /// Everybody may change what the program would run as root.
     #[error(
@@ -53,14 +55,22 @@ pub enum FileError {
         .0.display()
     )]
     WorldWritable(PathBuf),
+    /// The user that the program runs as has no right to read it.
+    #[error(
+        "this user may not read it: allow that with `chmod a+r`, and with `chmod a+x` for the folders on the way to it"
+    )]
+    Forbidden,
     /// The system does not let it be read.
-    #[error("it cannot be read")]
-    Read(#[source] Arc<io::Error>),
+    #[error("it cannot be read: {0}")]
+    Read(Arc<io::Error>),
 }
 
 impl From<io::Error> for FileError {
     fn from(error: io::Error) -> Self {
-        Self::Read(Arc::new(error))
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Forbidden,
+            _ => Self::Read(Arc::new(error)),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! No panic of the host reaches a module: what modules call runs inside [`guarded`].
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RStr};
 use kozo_abi::Level;
 use kozo_abi::ffi::{ModuleLog, level};
+
+use crate::log::panic_text;
 
 /// The target of log lines that come from modules.
 const TARGET: &str = "kozo::module";
@@ -19,7 +20,7 @@ pub(super) fn guarded<T>(what: &str, fallback: impl FnOnce() -> T, call: impl Fn
         Ok(value) => value,
         Err(payload) => {
             let report = || {
-                let text = payload_text(payload.as_ref());
+                let text = panic_text(payload.as_ref());
                 tracing::error!("a fault of the host: `{what}` panicked: {text}");
             };
             // The log may be what panics, and so may dropping what was panicked with.
@@ -28,14 +29,6 @@ pub(super) fn guarded<T>(what: &str, fallback: impl FnOnce() -> T, call: impl Fn
             fallback()
         }
     }
-}
-
-fn payload_text(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no reason given")
 }
 
 /// Where lines go that belong to no role or transport: those of a module's own threads. The

@@ -1,14 +1,10 @@
-//! Modules for people to read, and for programs.
+//! All modules, for people to read and for programs.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::metadata::{Metadata, ModuleKind};
 use super::registry::{Entry, Registry, State};
-use crate::config::{DefaultValue, OptionSpec, Value};
-use crate::interest::Kind;
-use crate::names::{NodeName, RoleName};
 
 /// What is shown in place of something that is not known.
 const UNKNOWN: &str = "-";
@@ -150,111 +146,6 @@ fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
         }
         text.push_str(last);
         text.push('\n');
-    }
-    text
-}
-
-/// Everything that a module says about itself. Ends with a line break; empty when the file is no
-/// module.
-pub fn description(entry: &Entry) -> String {
-    let Some(inspected) = &entry.inspected else {
-        return String::new();
-    };
-    let (metadata, image) = (&inspected.metadata, &inspected.image);
-    let row = Row::from(entry);
-    let mut text = format!(
-        "{} `{}` {}, by {}\n{}\n\n",
-        metadata.kind,
-        metadata.name,
-        metadata.version,
-        metadata.author,
-        metadata.description.trim_end(),
-    );
-    let _ = writeln!(text, "file:      {}", row.path);
-    let reason = row
-        .reason
-        .map_or_else(String::new, |reason| format!(": {reason}"));
-    let _ = writeln!(text, "state:     {}{reason}", row.state);
-    let _ = writeln!(
-        text,
-        "built for: {}, interface {}",
-        image.architecture, image.abi
-    );
-    if metadata.storage {
-        text.push_str("storage:   needs `roleStorage` on its node\n");
-    }
-    if metadata.options.is_empty() {
-        text.push_str("\nIt has no options.\n");
-    } else {
-        text.push_str("\nOptions:\n");
-    }
-    for option in &metadata.options {
-        let _ = writeln!(text, "  {}: {}", option.name, about(option).join(", "));
-        let _ = writeln!(text, "      {}", option.description.trim_end());
-    }
-    text.push_str(&interests(metadata));
-    text
-}
-
-/// The facts about an option, in the order in which people ask for them.
-fn about(option: &OptionSpec) -> Vec<String> {
-    let mut facts = vec![option.kind.name().to_owned()];
-    match option.range() {
-        range if !range.is_empty() => facts.push(range),
-        _ => facts.extend(option.unit.as_ref().map(|unit| format!("in {unit}"))),
-    }
-    if !option.choices.is_empty() {
-        facts.push(format!("one of {}", option.choices.join(", ")));
-    }
-    facts.push(match &option.default {
-        DefaultValue::Required => "required".to_owned(),
-        DefaultValue::None => "optional".to_owned(),
-        DefaultValue::Value(value) => format!("default {value}"),
-    });
-    facts
-}
-
-/// What a role asks for, with its options by their names in braces.
-fn interests(metadata: &Metadata) -> String {
-    if metadata.kind != ModuleKind::Role {
-        return String::new();
-    }
-    let options = metadata.options.iter().map(|option| {
-        let reference = format!("{{{}}}", option.name);
-        (option.name.clone(), Value::Text(reference))
-    });
-    let (Ok(node), Ok(role)) = (NodeName::new("NODE"), RoleName::new("ROLE")) else {
-        return String::new();
-    };
-    let wanted = metadata.interests(&options.collect(), &node, &role);
-    if wanted.is_empty() {
-        return "\nIt asks for no messages.\n".to_owned();
-    }
-    let mut text =
-        "\nIt asks for messages that fit any of these (`NODE` and `ROLE` are its own):\n"
-            .to_owned();
-    for interest in &wanted {
-        let mut parts = vec![match interest.kind {
-            Some(Kind::Event) => "events".to_owned(),
-            Some(Kind::Order) => "orders".to_owned(),
-            Some(Kind::Log) => "logs".to_owned(),
-            None => "messages of any kind".to_owned(),
-        }];
-        let fields = [
-            ("type", &interest.type_name),
-            ("channel", &interest.channel),
-            ("of role", &interest.role),
-            ("of node", &interest.node),
-        ];
-        for (field, patterns) in fields {
-            let Some(patterns) = patterns else { continue };
-            let patterns: Vec<String> = patterns
-                .iter()
-                .map(|pattern| format!("`{}`", pattern.as_str()))
-                .collect();
-            parts.push(format!("{field} {}", patterns.join(" or ")));
-        }
-        let _ = writeln!(text, "  {}", parts.join(", "));
     }
     text
 }

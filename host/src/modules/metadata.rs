@@ -109,9 +109,19 @@ impl Metadata {
                 single => Some(vec![single.to_text()]),
             },
         };
+        let fill = |template: &Template| template.fill(&values);
         self.interests
             .iter()
-            .map(|interest| interest.filled(&values))
+            .map(|interest| interest.map(&fill))
+            .collect()
+    }
+
+    /// The same as it is written in the metadata, with the names of options in braces.
+    pub fn declared_interests(&self) -> Vec<Interest> {
+        let as_written = |template: &Template| Some(vec![template.to_string()]);
+        self.interests
+            .iter()
+            .map(|interest| interest.map(&as_written))
             .collect()
     }
 }
@@ -127,12 +137,13 @@ struct InterestTemplate {
 }
 
 impl InterestTemplate {
-    fn filled(&self, values: &impl Fn(&str) -> Option<Vec<String>>) -> Interest {
+    /// An interest of what `texts` makes of each template. A field with a template of which it
+    /// makes nothing, for an option without a value, fits everything.
+    fn map(&self, texts: &impl Fn(&Template) -> Option<Vec<String>>) -> Interest {
         let field = |templates: &Option<Vec<Template>>| {
             let mut patterns = Vec::new();
             for template in templates.as_ref()? {
-                // An option without a value makes the field fit everything.
-                patterns.extend(template.fill(values)?.into_iter().map(Pattern::new));
+                patterns.extend(texts(template)?.into_iter().map(Pattern::new));
             }
             Some(patterns)
         };

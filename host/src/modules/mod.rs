@@ -17,6 +17,7 @@
 //! nothing outside this folder needs any.
 
 pub mod architecture;
+pub mod description;
 pub mod elf;
 pub mod file;
 pub mod image;

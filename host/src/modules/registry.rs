@@ -7,12 +7,14 @@
 //! A module built for another architecture never counts for loading, but its metadata does while
 //! there is no better: so the file of a whole network can be checked on any of its machines.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::Trust;
-use super::inspect::{InspectError, Inspected};
+use super::inspect::Inspected;
 use super::load::{LoadError, Loader, Source};
 use super::metadata::{Metadata, ModuleKind};
 use super::role::RoleModule;
@@ -22,6 +24,8 @@ use super::search::{
 use super::transport::TransportModule;
 use crate::config::{Catalog, Lookup};
 use crate::names::ModuleName;
+
+pub use error::{Refusal, RegistryError};
 
 /// A file that is called like a module.
 #[derive(Debug, Clone)]
@@ -45,89 +49,6 @@ pub enum State {
     ShadowedBy(PathBuf),
     /// It cannot be used.
     Refused(Refusal),
-}
-
-/// Why a file cannot be used as a module.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It is no module.
-    #[error(transparent)]
-    Inspect(#[from] InspectError),
-    /// It is a role in a folder for transports, or the other way round.
-    #[error(
-        "it is a {kind}, but this folder is not searched for {kind}s: move it, or add the folder to `{kind}Path`"
-    )]
-    Kind {
-        /// What it is.
-        kind: ModuleKind,
-    },
-    /// Another file in the same folder holds a module of the same name.
-    #[error("it holds the {kind} `{name}`, as `{}` does: remove one of them", .other.display())]
-    Duplicate {
-        /// What both are.
-        kind: ModuleKind,
-        /// What both are called.
-        name: ModuleName,
-        /// The other file.
-        other: PathBuf,
-    },
-}
-
-/// Why a module cannot be had.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// There is none of that name that could be used.
-    #[error("there is no {kind} module `{name}` in {}{}", listed(.looked_in), because(.reason.as_deref()))]
-    Missing {
-        /// What it should be.
-        kind: ModuleKind,
-        /// What it should be called.
-        name: String,
-        /// The folders that were searched.
-        looked_in: Vec<PathBuf>,
-        /// What is known about that.
-        reason: Option<String>,
-    },
-    /// Its file is no module any more.
-    #[error("the module `{}` has changed since it was found: {error}", .path.display())]
-    Inspect {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: InspectError,
-    },
-    /// Its file holds a module that describes itself in another way than the one that was found,
-    /// so what was checked against that may not hold any more.
-    #[error(
-        "the module `{}` has other metadata now than when it was found: start Kōzō again to use it",
-        .path.display()
-    )]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It cannot be loaded.
-    #[error("the module `{}` cannot be loaded: {error}", .path.display())]
-    Load {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: LoadError,
-    },
-}
-
-fn listed(folders: &[PathBuf]) -> String {
-    let folders: Vec<String> = folders
-        .iter()
-        .map(|folder| format!("`{}`", folder.display()))
-        .collect();
-    folders.join(", ")
-}
-
-fn because(reason: Option<&str>) -> String {
-    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 /// A role module as its file holds it, for another process to load.

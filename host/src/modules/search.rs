@@ -130,9 +130,12 @@ pub enum FolderError {
         "it holds more than {MAX_CANDIDATES} `.{MODULE_EXTENSION}` files: give the modules a folder of their own"
     )]
     TooMany,
+    /// The user that the program runs as has no right to read it.
+    #[error("this user may not read it: allow that with `chmod a+rx`")]
+    Forbidden,
     /// The system does not let it be read.
-    #[error("it cannot be read")]
-    Read(#[source] Arc<io::Error>),
+    #[error("it cannot be read: {0}")]
+    Read(Arc<io::Error>),
 }
 
 impl From<io::Error> for FolderError {
@@ -140,6 +143,7 @@ impl From<io::Error> for FolderError {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
             io::ErrorKind::NotADirectory => Self::NotFolder,
+            io::ErrorKind::PermissionDenied => Self::Forbidden,
             _ => Self::Read(Arc::new(error)),
         }
     }

@@ -10,7 +10,6 @@
 //!          └──────── time is up, restart ── Waiting ─────stop─────┘
 //! ```
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use super::line::{RoleLog, harmless};
 use super::restart::Backoff;
 use super::services::{MessageSink, Services};
 use crate::clock::{self, Moment};
+use crate::log::panic_text;
 
 /// What is asked for a role's module, at each of its lives anew.
 pub(super) type ModuleSource = Box<dyn FnMut() -> Result<RoleCode, String> + Send>;
@@ -136,7 +136,7 @@ impl RoleThread {
     fn guarded_life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
         let life = AssertUnwindSafe(|| self.life(random));
         let outcome = catch_unwind(life).unwrap_or_else(|payload| {
-            let text = format!("the host panicked: {}", payload_text(payload.as_ref()));
+            let text = format!("the host panicked: {}", panic_text(payload.as_ref()));
             // Its own drop might panic.
             std::mem::forget(payload);
             Err(text)
@@ -185,12 +185,4 @@ impl Drop for RoleThread {
         self.inbox.clear();
         self.progress.update(|report| report.phase = Phase::Stopped);
     }
-}
-
-fn payload_text(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no reason given")
 }

@@ -1,36 +1,15 @@
 //! The module that crashes, and what is known of processes.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 
 use crate::process::{Process, wait_until};
 use crate::scene::Scene;
-
-/// The module's file, built once, in the folder of the other fixtures.
-fn built() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/Cargo.toml");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "-p", "fixture-role-crash"])
-            .arg("--manifest-path")
-            .arg(sources)
-            .arg("--target-dir")
-            .arg(&target)
-            .status()
-            .unwrap();
-        assert!(status.success(), "the fixture does not build");
-        target.join("debug/libfixture_role_crash.so")
-    })
-}
+use crate::toolchain::install_fixture;
 
 /// Lets a node find the module `crash`.
 pub(crate) fn add_crash(scene: &mut Scene, node: &str) {
     let folder = scene.folder().join("roles");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::copy(built(), folder.join("libcrash.so")).unwrap();
+    install_fixture("role-crash", &folder);
     let option = format!(
         "overrideMainConfiguration: {{rolePath: {}}}",
         folder.display()

@@ -6,6 +6,9 @@ mod process;
 #[path = "../network/scene.rs"]
 #[allow(dead_code)] // As above.
 mod scene;
+#[path = "../sdk/toolchain.rs"]
+#[allow(dead_code)] // As above.
+mod toolchain;
 
 mod crashes;
 mod fixture;

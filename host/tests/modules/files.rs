@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use kozo::modules::image::Image;
-use kozo::modules::{Architecture, Inspected, Trust};
+use kozo::modules::{Architecture, Inspected, Registry, SearchPaths, State, Trust};
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, elf};
 
@@ -197,17 +197,81 @@ fn what_is_no_regular_file_is_not_opened() {
     for (name, expected) in [
         (
             "dangling.so",
-            "it is a link to `nowhere`, which does not exist",
+            "it is a link to `nowhere`, which does not exist: make the link anew, or remove it",
         ),
-        ("folder.so", "it is a folder, not a regular file"),
-        ("fifo.so", "it is a FIFO, not a regular file"),
-        ("gone.so", "it cannot be read"),
+        (
+            "folder.so",
+            "it is a folder, not a regular file: put the `.so` file itself there, or a link to it",
+        ),
+        (
+            "fifo.so",
+            "it is a FIFO, not a regular file: put the `.so` file itself there, or a link to it",
+        ),
+        (
+            "gone.so",
+            "it cannot be read: No such file or directory (os error 2)",
+        ),
     ] {
         assert_eq!(read_error(&path(name), Trust::Any).to_string(), expected);
     }
+    let text = read_error(Path::new("/dev/null"), Trust::Any).to_string();
+    assert!(
+        text.starts_with("it is a device, not a regular file"),
+        "{text}"
+    );
+}
+
+/// Anybody but root; the rights of root would hide what this test is about.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn what_this_user_may_not_read_is_told_with_the_remedy() {
+    let folder = folder(&[("libx.so", &probe())]);
+    let path = folder.path().join("libx.so");
+    let allow = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let file_error = "this user may not read it: allow that with `chmod a+r`, and with `chmod a+x` for the folders \
+                      on the way to it";
+    let scan = || {
+        let paths = SearchPaths {
+            roles: vec![folder.path().to_owned()],
+            ..SearchPaths::default()
+        };
+        Registry::scan(paths, Trust::Any)
+    };
+    // The user of a thread is its own.
+    let as_nobody = || {
+        if rustix::process::geteuid().is_root() {
+            let nobody = Some(rustix::process::Uid::from_raw(NOBODY));
+            rustix::thread::set_thread_res_uid(None, nobody, None).unwrap();
+        }
+        let error = read_error(&path, Trust::Any).to_string();
+        let registry = scan();
+        assert_eq!(registry.entries().len(), 1);
+        assert!(matches!(registry.entries()[0].state, State::Refused(_)));
+        error
+    };
+    allow(folder.path(), 0o755);
+    allow(&path, 0o200);
+    let error = std::thread::scope(|scope| scope.spawn(as_nobody).join().unwrap());
+    assert_eq!(error, file_error);
+
+    allow(folder.path(), 0o700);
+    let in_folder = || {
+        let nobody = Some(rustix::process::Uid::from_raw(NOBODY));
+        if rustix::thread::set_thread_res_uid(None, nobody, None).is_err() {
+            allow(folder.path(), 0o000);
+        }
+        let registry = scan();
+        let (_, error) = registry.folder_errors().first().unwrap().clone();
+        error.to_string()
+    };
+    let error = std::thread::scope(|scope| scope.spawn(in_folder).join().unwrap());
+    allow(folder.path(), 0o700);
     assert_eq!(
-        read_error(Path::new("/dev/null"), Trust::Any).to_string(),
-        "it is a device, not a regular file"
+        error,
+        "this user may not read it: allow that with `chmod a+rx`"
     );
 }
 

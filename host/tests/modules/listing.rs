@@ -1,6 +1,7 @@
 //! What `kozo modules` shows.
 
-use kozo::modules::listing::{description, rows, table};
+use kozo::modules::description::Description;
+use kozo::modules::listing::{rows, table};
 use kozo::modules::{Architecture, ModuleKind, Registry, SearchPaths, Trust};
 
 use crate::support::{folder, for_aarch64, patched, probe};
@@ -79,11 +80,12 @@ Options:
   panics: boolean, default true
       Whether it fails by a panic, not by an error.
 
-It asks for messages that fit any of these (`NODE` and `ROLE` are its own):
+It asks for messages that fit any of these (`{{…}}` stands for an option, and `{{node}}` and `{{role}}` for its own \
+names):
   messages of any kind
 ",
         roles.path().display(),
         Architecture::native().unwrap()
     );
-    assert_eq!(description(entry), expected);
+    assert_eq!(Description::new(entry).unwrap().to_string(), expected);
 }

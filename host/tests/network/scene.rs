@@ -16,8 +16,13 @@ fn build_modules() {
     BUILT.get_or_init(|| {
         let program = Path::new(env!("CARGO_BIN_EXE_kozo"));
         let target = program.parent().and_then(Path::parent).unwrap();
+        let profile = match cfg!(debug_assertions) {
+            true => "dev",
+            false => "release",
+        };
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .args(["build", "--quiet", "--locked", "--profile", profile])
+            .arg("--manifest-path")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
             .args([
                 "-p",

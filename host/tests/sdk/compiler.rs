@@ -1,11 +1,11 @@
 //! A module needs neither the compiler nor the optimisation of its host.
 
-use std::io::Write as _;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::new::assert_greets;
+use super::process::skipped;
 use super::toolchain::NewCrate;
 
 /// Names a `rustc` to build a module with; without it, that of the system is taken.
@@ -36,8 +36,7 @@ fn other_compiler() -> Result<(String, String), String> {
 fn a_module_of_another_compiler_works() {
     let (rustc, version) = match other_compiler() {
         Ok(found) => found,
-        // Past the capture of what passing tests print.
-        Err(reason) => return writeln!(std::io::stderr(), "skipped: {reason}").unwrap(),
+        Err(reason) => return skipped(reason),
     };
     println!("built by {version}");
     let folder = TempDir::new().unwrap();

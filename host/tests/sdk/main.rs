@@ -13,4 +13,6 @@ mod compiler;
 mod guide;
 mod hang;
 mod new;
+mod own_runtime;
 mod own_security;
+mod replacing;

@@ -86,21 +86,51 @@ fn target() -> PathBuf {
 
 /// Builds a module of `fixtures/` and puts it alone into `folder`.
 pub(crate) fn install_fixture(name: &str, folder: &Path) {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
+    build_fixture(name, &fixtures().join("Cargo.toml"), &target, folder);
+}
+
+/// The same for one that is a workspace of its own.
+pub(crate) fn install_own_workspace(name: &str, folder: &Path) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("../fixtures")
+        .join(name);
+    build_fixture(
+        name,
+        &fixtures().join(name).join("Cargo.toml"),
+        &target,
+        folder,
+    );
+}
+
+fn build_fixture(name: &str, manifest: &Path, target: &Path, folder: &Path) {
+    let (profile, profile_folder) = PROFILE;
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--package"])
+        .args(["build", "--locked", "--profile", profile, "--package"])
         .arg(format!("fixture-{name}"))
         .arg("--manifest-path")
-        .arg(sources.join("Cargo.toml"))
+        .arg(manifest)
         .arg("--target-dir")
-        .arg(&target)
+        .arg(target)
         .output()
         .unwrap();
     check(output);
     let file = format!("libfixture_{}.so", name.replace('-', "_"));
     std::fs::create_dir_all(folder).unwrap();
-    std::fs::copy(target.join("debug").join(&file), folder.join(&file)).unwrap();
+    let built = target.join(profile_folder).join(&file);
+    std::fs::copy(built, folder.join(&file)).unwrap();
+}
+
+/// How fixtures are built, and the folder for that: as this test was, so that what is measured with
+/// them is of one kind.
+const PROFILE: (&str, &str) = match cfg!(debug_assertions) {
+    true => ("dev", "debug"),
+    false => ("release", "release"),
+};
+
+/// The folder of the fixtures' sources.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
 /// Writes the network with another transport in place of tcp at these nodes: one whose option

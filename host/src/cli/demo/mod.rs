@@ -26,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::arguments::DemoArguments;
 use super::failure::Failure;
 use super::output::print_or_broken;
-use super::prepare::{installed_modules, prepare};
+use super::prepare::{Prepared, installed_modules};
 use crate::config::Problems;
 use crate::log::Filter;
 use crate::modules::{ModuleKind, State};
@@ -104,7 +104,8 @@ fn remove(folder: TempDir) {
 
 fn run_in(folder: &Path, arguments: &DemoArguments, filter: &Filter) -> Result<(), DemoError> {
     let config = network::make(folder)?;
-    prepare(&config, None, &[]).map_err(DemoError::Config)?;
+    let prepared = Prepared::read(&config, None, &[]).map_err(DemoError::Config)?;
+    prepared.network(None).map_err(DemoError::Config)?;
     // All of it is on this thread: the nodes end when the thread that started them does.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

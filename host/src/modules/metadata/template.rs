@@ -1,7 +1,9 @@
 //! Texts with names in braces that stand for something: `{timer}`, `{role}@{node}`. A brace that
 //! is meant as such is written twice.
 
-/// A text with names to fill in.
+use std::fmt;
+
+/// A text with names to fill in. It displays as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template(Vec<Part>);
 
@@ -18,6 +20,15 @@ pub(super) enum TemplateError {
     Unclosed,
     #[error("a `}}` closes nothing: write `}}}}` for a brace")]
     Unopened,
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Literal(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
+            Part::Reference(name) => write!(f, "{{{name}}}"),
+        })
+    }
 }
 
 impl Template {

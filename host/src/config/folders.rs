@@ -1,0 +1,100 @@
+//! Where the file says that modules are. This is asked before anything else of the file is checked,
+//! so mistakes are left out here; they are reported when the network is built.
+
+use std::path::{Path, PathBuf};
+
+use super::assemble::{OVERRIDE, node_path};
+use super::block::{Block, Unknown, Values};
+use super::builtin;
+use super::network::{SearchPaths, Settings};
+use super::problem::{Place, Problems};
+use super::text::join_path;
+use super::tree::{Node, Tree};
+use crate::names::NodeName;
+
+/// The options that name folders of modules.
+const OF_MODULES: [&str; 2] = ["rolePath", "transportPath"];
+
+/// A folder of modules, as the file names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFolder {
+    /// The folder; absolute.
+    pub folder: PathBuf,
+    /// The way through the blocks to the option that names it.
+    pub path: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What the file says for this node or, without one, at its root.
+pub(super) fn search_paths(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> SearchPaths {
+    let values = values(tree, folder);
+    let values = match override_of(tree, local) {
+        Some((over, _)) => values.overridden_by(&self::values(over, folder)),
+        None => values,
+    };
+    Settings::new(&values).search_paths
+}
+
+/// The same folders one by one.
+pub(super) fn named(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> Vec<NamedFolder> {
+    let over = override_of(tree, local);
+    let mut found = Vec::new();
+    for option in OF_MODULES {
+        let overridden = over
+            .as_ref()
+            .filter(|(over, _)| over.child(option).is_some());
+        let (block, path) = match overridden {
+            Some((over, path)) => (*over, join_path(path, option)),
+            None => (tree, option.to_owned()),
+        };
+        let Some(value) = block.child(option) else {
+            continue;
+        };
+        let folders = values(block, folder).paths(option);
+        let places = folders
+            .iter()
+            .enumerate()
+            .map(|(index, _)| match &value.node {
+                // Checked: each item is one folder.
+                Node::List(items) => items.get(index).map_or(value.place, |item| item.place),
+                _ => value.place,
+            });
+        found.extend(
+            folders
+                .iter()
+                .zip(places)
+                .map(|(folder, place)| NamedFolder {
+                    folder: folder.clone(),
+                    path: path.clone(),
+                    place,
+                }),
+        );
+    }
+    found
+}
+
+/// The root options that a node has for itself, and the way to them.
+fn override_of<'t>(tree: &'t Tree, local: Option<&NodeName>) -> Option<(&'t Tree, String)> {
+    let local = local?.as_str();
+    let over = tree.child("system")?.child(local)?.child(OVERRIDE)?;
+    Some((over, join_path(&node_path(local), OVERRIDE)))
+}
+
+/// The valid root options in a block.
+fn values(tree: &Tree, folder: &Path) -> Values {
+    let block = Block {
+        tree,
+        place: tree.place,
+        path: "",
+        what: "",
+        noun: "option",
+    };
+    let options = builtin::settings().iter();
+    block.check(
+        options,
+        Unknown::Ignored,
+        Some(folder),
+        &mut Problems::new(""),
+    )
+}

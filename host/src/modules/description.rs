@@ -1,0 +1,176 @@
+//! One module, as it describes itself, for people to read and for programs.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use super::listing::Row;
+use super::metadata::ModuleKind;
+use super::registry::Entry;
+use crate::config::{DefaultValue, OptionSpec, Value};
+use crate::interest::{Interest, Kind, Pattern};
+
+/// Everything that is known of a module without running it. It displays as some paragraphs that end
+/// with a line break.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Description {
+    /// Its file, and what becomes of it.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Who wrote it.
+    pub author: String,
+    /// What it does.
+    pub description: String,
+    /// Whether it needs `roleStorage` on its node.
+    pub storage: bool,
+    /// Its options, in its own order.
+    pub options: Vec<OptionRow>,
+    /// What a role wants to hear of: messages that fit any of these, with the names of its options in
+    /// braces. None for a transport.
+    pub interests: Option<Vec<Interest>>,
+}
+
+/// An option of a module.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OptionRow {
+    /// Its key in the network's file.
+    pub name: String,
+    /// `boolean`, `integer`, `number`, `text`, `path`, `list` or `any`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What its number counts, in the plural.
+    pub unit: Option<String>,
+    /// Whether no node starts without it.
+    pub required: bool,
+    /// What holds when it is not given; null where it is required or has no value then.
+    pub default: Value,
+    /// The smallest number allowed.
+    pub minimum: Option<f64>,
+    /// The largest number allowed.
+    pub maximum: Option<f64>,
+    /// The only texts allowed; any when empty.
+    pub choices: Vec<String>,
+    /// What it is for.
+    pub description: String,
+    /// The same facts in words.
+    #[serde(skip)]
+    about: String,
+}
+
+impl Description {
+    /// What is known of this file; none when it is no module.
+    pub fn new(entry: &Entry) -> Option<Self> {
+        let metadata = &entry.inspected.as_ref()?.metadata;
+        let is_role = metadata.kind == ModuleKind::Role;
+        Some(Self {
+            row: Row::from(entry),
+            author: metadata.author.clone(),
+            description: metadata.description.trim_end().to_owned(),
+            storage: metadata.storage,
+            options: metadata.options.iter().map(OptionRow::from).collect(),
+            interests: is_role.then(|| metadata.declared_interests()),
+        })
+    }
+}
+
+impl From<&OptionSpec> for OptionRow {
+    fn from(option: &OptionSpec) -> Self {
+        Self {
+            name: option.name.clone(),
+            kind: option.kind.name(),
+            unit: option.unit.clone(),
+            required: option.default == DefaultValue::Required,
+            default: match &option.default {
+                DefaultValue::Value(value) => value.clone(),
+                DefaultValue::Required | DefaultValue::None => Value::Null,
+            },
+            minimum: option.minimum,
+            maximum: option.maximum,
+            choices: option.choices.clone(),
+            description: option.description.trim_end().to_owned(),
+            about: about(option).join(", "),
+        }
+    }
+}
+
+/// The facts about an option, in the order in which people ask for them.
+fn about(option: &OptionSpec) -> Vec<String> {
+    let mut facts = vec![option.kind.name().to_owned()];
+    match option.range() {
+        range if !range.is_empty() => facts.push(range),
+        _ => facts.extend(option.unit.as_ref().map(|unit| format!("in {unit}"))),
+    }
+    if !option.choices.is_empty() {
+        facts.push(format!("one of {}", option.choices.join(", ")));
+    }
+    facts.push(match &option.default {
+        DefaultValue::Required => "required".to_owned(),
+        DefaultValue::None => "optional".to_owned(),
+        DefaultValue::Value(value) => format!("default {value}"),
+    });
+    facts
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = &self.row;
+        let known = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (kind, name, version) = (known(&row.kind), known(&row.name), known(&row.version));
+        writeln!(f, "{kind} `{name}` {version}, by {}", self.author)?;
+        writeln!(f, "{}\n", self.description)?;
+        writeln!(f, "file:      {}", row.path)?;
+        match &row.reason {
+            Some(reason) => writeln!(f, "state:     {}: {reason}", row.state)?,
+            None => writeln!(f, "state:     {}", row.state)?,
+        }
+        let (architecture, abi) = (known(&row.architecture), known(&row.abi));
+        writeln!(f, "built for: {architecture}, interface {abi}")?;
+        if self.storage {
+            f.write_str("storage:   needs `roleStorage` on its node\n")?;
+        }
+        f.write_str(match self.options.as_slice() {
+            [] => "\nIt has no options.\n",
+            _ => "\nOptions:\n",
+        })?;
+        for option in &self.options {
+            writeln!(f, "  {}: {}", option.name, option.about)?;
+            writeln!(f, "      {}", option.description)?;
+        }
+        match self.interests.as_deref() {
+            None => Ok(()),
+            Some([]) => f.write_str("\nIt asks for no messages.\n"),
+            Some(interests) => {
+                f.write_str(
+                    "\nIt asks for messages that fit any of these (`{…}` stands for an option, and `{node}` and \
+                     `{role}` for its own names):\n",
+                )?;
+                interests
+                    .iter()
+                    .try_for_each(|interest| writeln!(f, "  {}", in_words(interest)))
+            }
+        }
+    }
+}
+
+fn in_words(interest: &Interest) -> String {
+    let mut text = match interest.kind {
+        Some(Kind::Event) => "events",
+        Some(Kind::Order) => "orders",
+        Some(Kind::Log) => "logs",
+        None => "messages of any kind",
+    }
+    .to_owned();
+    for (field, patterns) in [
+        ("type", &interest.type_name),
+        ("channel", &interest.channel),
+        ("of role", &interest.role),
+        ("of node", &interest.node),
+    ] {
+        let quoted = |pattern: &Pattern| format!("`{}`", pattern.as_str());
+        if let Some(patterns) = patterns {
+            let patterns: Vec<String> = patterns.iter().map(quoted).collect();
+            let _ = write!(text, ", {field} {}", patterns.join(" or "));
+        }
+    }
+    text
+}
