@@ -3,7 +3,7 @@
 use super::arguments::AddressArguments;
 use super::failure::Failure;
 use super::output;
-use super::prepare::prepare;
+use super::prepare::Prepared;
 use crate::log::printable;
 use crate::names::NodeName;
 use crate::transports::{StateFolders, Surroundings, own_addresses};
@@ -17,8 +17,9 @@ struct NoAddress(NodeName);
 
 pub(super) fn address(arguments: &AddressArguments) -> Result<(), Failure> {
     let node = &arguments.node;
-    let prepared = prepare(&arguments.config, Some(node), &[]).map_err(Failure::Report)?;
-    let own = prepared.network.node(node).map_err(Failure::Report)?;
+    let prepared = Prepared::read(&arguments.config, Some(node), &[]).map_err(Failure::Report)?;
+    let (network, _) = prepared.network(Some(node)).map_err(Failure::Report)?;
+    let own = network.node(node).map_err(Failure::Report)?;
     let state = StateFolders::new(own.transport_storage.as_deref(), &Surroundings::read());
     let addresses = own_addresses(own, &prepared.registry, state).map_err(Failure::other)?;
     if addresses.is_empty() {
