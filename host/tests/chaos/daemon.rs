@@ -39,7 +39,21 @@ impl Daemon {
             .collect()
     }
 
-    /// Waits for a link.
+    /// Whether it has a link, as far as it says.
+    pub(crate) fn is_linked(&self) -> bool {
+        let said = self.said();
+        let mut messages = said.iter().filter_map(|line| line["message"].as_str());
+        messages.rfind(|message| ["up", "down"].contains(message)) == Some("up")
+    }
+
+    /// Waits until it has a link.
+    pub(crate) fn wait_until_linked(&self) {
+        wait_until(&format!("a link in {}", self.log.display()), || {
+            self.is_linked().then_some(())
+        });
+    }
+
+    /// Waits for its first link.
     pub(crate) fn wait_for_link(&self) {
         wait_until(&format!("a link in {}", self.log.display()), || {
             let said = self.said();
