@@ -197,14 +197,17 @@ impl Arrivals for Router {
             let wanted = deliveries
                 .iter()
                 .filter(|delivery| self.is_for(role, node, &delivery.message));
-            let incoming = wanted.map(|Delivery { message, remaining }| Incoming {
+            let mut incoming = Vec::with_capacity(deliveries.len());
+            incoming.extend(wanted.map(|Delivery { message, remaining }| Incoming {
                 sender: node.clone(),
                 message: message.clone(),
                 arrived: now,
                 age: self.ages.of(message.kind()).saturating_sub(*remaining),
                 expires: now + *remaining,
-            });
-            role.inbox.push_all(incoming);
+            }));
+            if !incoming.is_empty() {
+                role.inbox.push_all(incoming);
+            }
         }
     }
 

@@ -433,6 +433,7 @@ impl Peer {
                 writer.acknowledgement(sequence);
             }
             let full = writer.len() + OUTPUT_CHUNK;
+            writer.reserve(self.outbox.queued().1.min(OUTPUT_CHUNK));
             while writer.len() < full {
                 let Some(due) = self.outbox.next(now) else {
                     break;

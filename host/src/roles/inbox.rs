@@ -9,8 +9,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use crate::clock::{self, Moment};
 use crate::config::InboxLimits;
 use crate::names::NodeName;
@@ -155,10 +153,12 @@ impl Inbox {
     }
 
     /// Adds messages in order, as [`push`](Self::push) does, but all at once: the role sees none
-    /// of them or all.
-    pub fn push_all(&self, incoming: impl IntoIterator<Item = Incoming>) {
-        // Whatever it takes to make them is done before the lock is taken.
-        let incoming: SmallVec<[Incoming; 1]> = incoming.into_iter().collect();
+    /// of them or all. They should be made already, for the role waits meanwhile.
+    pub fn push_all<I>(&self, incoming: I)
+    where
+        I: IntoIterator<Item = Incoming, IntoIter: ExactSizeIterator>,
+    {
+        let incoming = incoming.into_iter();
         let mut dropped = Vec::new();
         let mut state = self.lock();
         state.received += incoming.len() as u64;

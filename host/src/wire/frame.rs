@@ -180,6 +180,11 @@ impl FrameWriter {
         self.bytes.is_empty()
     }
 
+    /// Makes room for so many bytes more, at once instead of little by little.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// Takes the bytes.
     pub fn take(&mut self) -> bytes::Bytes {
         self.bytes.split().freeze()
