@@ -41,9 +41,14 @@ impl Daemon {
 
     /// Whether it has a link, as far as it says.
     pub(crate) fn is_linked(&self) -> bool {
-        let said = self.said();
-        let mut messages = said.iter().filter_map(|line| line["message"].as_str());
-        messages.rfind(|message| ["up", "down"].contains(message)) == Some("up")
+        let text = fs::read_to_string(&self.log).unwrap();
+        // From the end, for this is asked often and the log grows.
+        let lines = text.lines().rev();
+        let mut said = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let last = said.find(|line| {
+            line["target"] == "link" && (line["message"] == "up" || line["message"] == "down")
+        });
+        last.is_some_and(|line| line["message"] == "up")
     }
 
     /// Waits until it has a link.
