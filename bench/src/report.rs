@@ -102,7 +102,7 @@ impl Report {
         };
         self.figures.push(Figure {
             name: name.into(),
-            value: values[values.len() / 2],
+            value: median(&values),
             unit,
             range: (*first, *last),
             limits: limits.into(),
@@ -196,6 +196,13 @@ impl fmt::Display for Report {
     }
 }
 
+/// The middle of sorted values; of an even number, the mean of the two in the middle.
+fn median(values: &[f64]) -> f64 {
+    let upper = values[values.len() / 2];
+    let lower = values[(values.len() - 1) / 2];
+    (lower + upper) / 2.0
+}
+
 /// A number with as many digits as mean something.
 fn number(value: f64) -> String {
     match value.abs() {
@@ -215,6 +222,8 @@ mod tests {
         report.add("delay", vec![300.0, 1.25, 20.0], "µs", "limits");
         report.add("nothing", Vec::new(), "µs", "");
         assert_eq!(report.value("delay"), Some(20.0));
+        report.add("two runs", vec![2.0, 1.0], "µs", "limits");
+        assert_eq!(report.value("two runs"), Some(1.5));
         assert_eq!(report.value("nothing"), None);
         let text = report.to_string();
         assert!(text.contains("20.0 µs   (1.2 – 300)"), "{text}");
