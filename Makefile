@@ -31,6 +31,11 @@ test: ## build everything for tests, and run them
 	cargo build $(WORKSPACE)
 	cargo test $(WORKSPACE)
 
+# Clients of other messaging systems, in a workspace of their own: hundreds of crates.
+.PHONY: bench-peers
+bench-peers: ## build what `make bench` compares with (Mosquitto and NATS: if installed)
+	cargo build --release --locked --manifest-path bench/peers/Cargo.toml --target-dir $(TARGET)/peers
+
 # Which measurements (`BENCH="latency connect"`; empty: all), and with which options (`--quick`).
 BENCH ?=
 

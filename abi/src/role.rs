@@ -208,7 +208,10 @@ impl RoleHost {
     }
 
     fn receive_within(&self, timeout: Option<Duration>) -> Option<Message> {
-        let start = Instant::now();
+        // Nothing is read from the clock where there is no time to measure.
+        let deadline = timeout
+            .filter(|timeout| !timeout.is_zero())
+            .and_then(|timeout| Instant::now().checked_add(timeout));
         let mut left = timeout;
         loop {
             let wait = left.map_or(ROption::RNone, |left| ROption::RSome(nanos(left)));
@@ -225,7 +228,9 @@ impl RoleHost {
             if let Some(message) = slot.filter(wanted) {
                 return Some(message);
             }
-            left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            left = deadline
+                .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+                .or(left);
         }
     }
 

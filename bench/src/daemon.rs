@@ -1,5 +1,6 @@
 //! A daemon as a child process: what it says, and what it costs.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -47,23 +48,41 @@ impl Daemon {
 
     /// Waits until the next link stands, with whomever, and says when that was.
     pub(crate) fn wait_for_link(&self) -> Result<Instant, Failure> {
-        self.wait_for("up")
+        self.wait_for("a link", |line| line["message"] == "up")
     }
 
-    /// Waits for the next line about links with this message, and says when it was said.
-    pub(crate) fn wait_for(&self, message: &str) -> Result<Instant, Failure> {
+    /// Waits until there are links with so many peers, and says since when.
+    pub(crate) fn wait_for_peers(&self, count: usize) -> Result<Instant, Failure> {
+        let mut linked = HashSet::new();
+        self.wait_for(&format!("links with {count} peers"), |line| {
+            let peer = line["fields"]["peer"].as_str().unwrap_or_default();
+            match line["message"].as_str() {
+                Some("up") => linked.insert(peer.to_owned()),
+                Some("down") => linked.remove(peer),
+                _ => false,
+            };
+            linked.len() == count
+        })
+    }
+
+    /// Waits for a line about links that is `wanted`, and says when it was said.
+    fn wait_for(
+        &self,
+        what: &str,
+        mut wanted: impl FnMut(&Value) -> bool,
+    ) -> Result<Instant, Failure> {
         let deadline = Instant::now() + DEADLINE;
         let mut said = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.said.recv_timeout(left) {
-                Ok((when, line)) if line["target"] == "link" && line["message"] == message => {
+                Ok((when, line)) if line["target"] == "link" && wanted(&line) => {
                     return Ok(when);
                 }
                 Ok((_, line)) => said.push(line.to_string()),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     let (name, said) = (&self.name, said.join("\n"));
-                    return Err(format!("{name} did not say `{message}`, but:\n{said}").into());
+                    return Err(format!("{name} did not say of {what}, but:\n{said}").into());
                 }
             }
         }

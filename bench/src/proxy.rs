@@ -1,4 +1,4 @@
-//! A TCP proxy on the loopback interface whose connections can be cut, on purpose.
+//! A TCP proxy on the loopback interface whose connections can be reset, on purpose.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,12 +36,15 @@ impl Proxy {
         self.address
     }
 
-    /// Cuts all its connections: both ends see them end at once.
-    pub(crate) fn cut(&self) {
+    /// Resets all its connections: both ends get a TCP reset at once.
+    pub(crate) fn reset(&self) -> std::io::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for end in open.drain(..).flatten() {
-            let _ = end.shutdown(Shutdown::Both);
+            // Taking a connected socket's peer away is what makes the system send a reset, also
+            // while threads still read it.
+            rustix::net::connect_unspec(&end)?;
         }
+        Ok(())
     }
 }
 

@@ -12,6 +12,8 @@ use crate::Failure;
 pub(crate) struct Report {
     machine: Machine,
     figures: Vec<Figure>,
+    /// What could not be measured here, and why.
+    skipped: Vec<(String, String)>,
 }
 
 /// What it was measured on.
@@ -36,6 +38,38 @@ pub(crate) struct Figure {
     pub(crate) range: (f64, f64),
     /// What it was measured with.
     pub(crate) limits: String,
+    /// What it ought to be.
+    aim: Option<Aim>,
+    /// Whether it is that.
+    met: Option<bool>,
+}
+
+/// What a figure ought to be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Aim {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+}
+
+impl Aim {
+    fn is_met_by(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "at most {}", number(*most)),
+            Self::AtLeast(least) => write!(f, "at least {}", number(*least)),
+        }
+    }
 }
 
 impl Report {
@@ -50,6 +84,7 @@ impl Report {
                 version: env!("CARGO_PKG_VERSION"),
             },
             figures: Vec::new(),
+            skipped: Vec::new(),
         }
     }
 
@@ -67,11 +102,45 @@ impl Report {
         };
         self.figures.push(Figure {
             name: name.into(),
-            value: values[values.len() / 2],
+            value: median(&values),
             unit,
             range: (*first, *last),
             limits: limits.into(),
+            aim: None,
+            met: None,
         });
+    }
+
+    /// Says what a figure that is there ought to be, and whether it is that.
+    pub(crate) fn aim(&mut self, name: &str, aim: Aim) -> bool {
+        let mut figures = self.figures.iter_mut();
+        let Some(figure) = figures.find(|figure| figure.name == name) else {
+            return false;
+        };
+        let met = aim.is_met_by(figure.value);
+        (figure.aim, figure.met) = (Some(aim), Some(met));
+        met
+    }
+
+    /// As [`aim`](Self::aim), but a figure that is something else is a failure.
+    pub(crate) fn bound(&mut self, name: &str, aim: Aim) -> Result<(), Failure> {
+        if self.aim(name, aim) {
+            return Ok(());
+        }
+        let value = self.value(name).map_or("nothing".to_owned(), number);
+        Err(format!("{name}: {value}, and it has to be {aim}").into())
+    }
+
+    /// Adds one figure divided by another one, if both are there.
+    pub(crate) fn ratio(&mut self, name: impl Into<String>, figure: &str, by: &str) {
+        if let (Some(figure), Some(by)) = (self.value(figure), self.value(by)) {
+            self.add(name, vec![figure / by], "×", "medians of this run");
+        }
+    }
+
+    /// Says why something was not measured.
+    pub(crate) fn skip(&mut self, name: &str, reason: impl fmt::Display) {
+        self.skipped.push((name.to_owned(), reason.to_string()));
     }
 
     /// The median of a figure that is there already.
@@ -110,13 +179,28 @@ impl fmt::Display for Report {
             let range = format!("({} – {})", number(low), number(high));
             let value = number(figure.value);
             let (name, unit, limits) = (&figure.name, figure.unit, &figure.limits);
-            writeln!(
+            write!(
                 f,
                 "{name:<width$} {value:>12} {unit:<4} {range:<26} {limits}"
             )?;
+            match (figure.aim, figure.met) {
+                (Some(aim), Some(true)) => writeln!(f, "; {aim}: met")?,
+                (Some(aim), _) => writeln!(f, "; {aim}: MISSED")?,
+                (None, _) => writeln!(f)?,
+            }
+        }
+        for (name, reason) in &self.skipped {
+            writeln!(f, "{name:<width$} {:>12}      {reason}", "skipped")?;
         }
         Ok(())
     }
+}
+
+/// The middle of sorted values; of an even number, the mean of the two in the middle.
+fn median(values: &[f64]) -> f64 {
+    let upper = values[values.len() / 2];
+    let lower = values[(values.len() - 1) / 2];
+    (lower + upper) / 2.0
 }
 
 /// A number with as many digits as mean something.
@@ -138,8 +222,25 @@ mod tests {
         report.add("delay", vec![300.0, 1.25, 20.0], "µs", "limits");
         report.add("nothing", Vec::new(), "µs", "");
         assert_eq!(report.value("delay"), Some(20.0));
+        report.add("two runs", vec![2.0, 1.0], "µs", "limits");
+        assert_eq!(report.value("two runs"), Some(1.5));
         assert_eq!(report.value("nothing"), None);
         let text = report.to_string();
         assert!(text.contains("20.0 µs   (1.2 – 300)"), "{text}");
+    }
+
+    #[test]
+    fn a_missed_aim_is_shown_and_a_missed_bound_is_a_failure() {
+        let mut report = Report::new();
+        report.add("delay", vec![20.0], "ms", "limits");
+        assert!(report.aim("delay", Aim::AtMost(20.0)));
+        assert!(report.bound("delay", Aim::AtLeast(20.0)).is_ok());
+        let failure = report.bound("delay", Aim::AtMost(19.5)).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "delay: 20.0, and it has to be at most 19.5"
+        );
+        assert!(report.to_string().contains("limits; at most 19.5: MISSED"));
+        assert!(report.bound("nothing", Aim::AtMost(1.0)).is_err());
     }
 }

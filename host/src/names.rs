@@ -66,8 +66,16 @@ macro_rules! name {
             /// # Errors
             /// [`NameError`] says which rule `text` breaks.
             pub fn new(text: &str) -> Result<Self, NameError> {
-                check(text, $dots)?;
+                Self::check(text)?;
                 Ok(Self(Arc::from(text)))
+            }
+
+            /// Checks `text` without making it a name.
+            ///
+            /// # Errors
+            /// As [`new`](Self::new).
+            pub fn check(text: &str) -> Result<(), NameError> {
+                check(text, $dots)
             }
 
             /// The name as text.

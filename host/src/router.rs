@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use crate::clock::{self, Moment};
 use crate::config::{ConnectPolicy, OrderSources};
 use crate::interest::{Interests, Kind, Subject};
 use crate::link::Delivery;
-use crate::link::io::{Arrivals, PeerLink};
+use crate::link::io::{Arrivals, FEW_PEERS, PeerLink};
 use crate::names::{NodeName, RoleName};
 use crate::roles::{Inbox, Incoming, MessageSink};
 use crate::wire::{Message, RoleInterests};
@@ -114,48 +116,30 @@ impl Router {
         self.orders_refused.load(Ordering::Relaxed)
     }
 
-    /// Hands a message to the roles here that want it.
-    fn deliver_here(
-        &self,
-        sender: &NodeName,
-        message: &Message,
-        age: Duration,
-        remaining: Duration,
-        now: Moment,
-    ) {
-        let subject = message.subject(sender.as_str());
-        for role in self
-            .roles
-            .iter()
-            .filter(|role| role.interests.matches(&subject))
-        {
-            if message.kind() == Kind::Order
-                && !role
-                    .accept_orders_from
-                    .accept(message.role(), sender.as_str())
-            {
-                self.orders_refused.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(
-                    target: "role",
-                    role = %role.name,
-                    "refused the order `{}` of {}@{sender}: `acceptOrdersFrom` does not name it",
-                    message.type_name(),
-                    message.role(),
-                );
-                continue;
-            }
-            role.inbox.push(Incoming {
-                sender: sender.clone(),
-                message: message.clone(),
-                arrived: now,
-                age,
-                expires: now + remaining,
-            });
+    /// Whether the role wants the message, and may get it.
+    fn is_for(&self, role: &LocalRole, sender: &NodeName, message: &Message) -> bool {
+        if !role.interests.matches(&message.subject(sender.as_str())) {
+            return false;
         }
+        let accepted = message.kind() != Kind::Order
+            || role
+                .accept_orders_from
+                .accept(message.role(), sender.as_str());
+        if !accepted {
+            self.orders_refused.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(
+                target: "role",
+                role = %role.name,
+                "refused the order `{}` of {}@{sender}: `acceptOrdersFrom` does not name it",
+                message.type_name(),
+                message.role(),
+            );
+        }
+        accepted
     }
 
     /// Sends to all of `peers` as soon as all of them have room.
-    fn send_paced(&self, peers: &[&Arc<PeerLink>], message: &Message, wait: Duration) -> bool {
+    fn send_paced(&self, peers: &[&PeerLink], message: &Message, wait: Duration) -> bool {
         let deadline = Instant::now() + wait;
         loop {
             let seen = self.room.generation();
@@ -170,35 +154,61 @@ impl Router {
 }
 
 impl MessageSink for Router {
-    fn send(&self, _from: &RoleName, message: Message, wait: Duration) -> bool {
+    fn send(&self, _from: &RoleName, message: &Message, wait: Duration) -> bool {
         let now = clock::now();
         let subject = message.subject(self.node.as_str());
         let wanting = self
             .peers
             .iter()
             .filter(|peer| peer.wants(&subject))
-            .map(|peer| &peer.link);
+            .map(|peer| &*peer.link);
         if wait.is_zero() {
             for link in wanting {
                 link.send(message.clone(), now);
             }
         } else {
-            let wanting: Vec<_> = wanting.collect();
-            if !self.send_paced(&wanting, &message, wait) {
+            let wanting: SmallVec<[_; FEW_PEERS]> = wanting.collect();
+            // Nearly always there is room at once.
+            if !PeerLink::send_if_room(&wanting, message, now)
+                && !self.send_paced(&wanting, message, wait)
+            {
                 return false;
             }
         }
-        let remaining = self.ages.of(message.kind());
-        self.deliver_here(&self.node, &message, Duration::ZERO, remaining, now);
+        let expires = now + self.ages.of(message.kind());
+        for role in &self.roles {
+            if self.is_for(role, &self.node, message) {
+                role.inbox.push(Incoming {
+                    sender: self.node.clone(),
+                    message: message.clone(),
+                    arrived: now,
+                    age: Duration::ZERO,
+                    expires,
+                });
+            }
+        }
         true
     }
 }
 
 impl Arrivals for Router {
-    fn deliver(&self, node: &NodeName, delivery: Delivery, now: Moment) {
-        let Delivery { message, remaining } = delivery;
-        let age = self.ages.of(message.kind()).saturating_sub(remaining);
-        self.deliver_here(node, &message, age, remaining, now);
+    fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
+        for role in &self.roles {
+            let wanted = deliveries
+                .iter()
+                .filter(|delivery| self.is_for(role, node, &delivery.message));
+            let mut incoming = Vec::with_capacity(deliveries.len());
+            incoming.extend(wanted.map(|Delivery { message, remaining }| Incoming {
+                sender: node.clone(),
+                message: message.clone(),
+                arrived: now,
+                age: self.ages.of(message.kind()).saturating_sub(*remaining),
+                expires: now + *remaining,
+            }));
+            if !incoming.is_empty() {
+                role.inbox.push_all(incoming);
+            }
+        }
     }
 
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {

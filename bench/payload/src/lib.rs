@@ -1,7 +1,12 @@
-//! What a numbered message carries: who numbered it, its number, and when it was sent.
+//! What a numbered message carries: who numbered it, its number, and when it was sent; and what
+//! became of many of them.
 //!
 //! The data is one MessagePack binary, written and read here by hand, so that the cost of an
 //! encoder is not part of what is measured.
+
+mod tally;
+
+pub use tally::{Figures, Tally};
 
 /// The shortest data, in bytes: the three numbers.
 pub const MIN_SIZE: usize = 24;

@@ -1,4 +1,4 @@
-//! How long a link takes to come about: when both daemons are there, and after a cut.
+//! How long a link takes to come about: when both daemons are there, and after a reset.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,17 +7,21 @@ use super::Settings;
 use crate::Failure;
 use crate::network::Network;
 use crate::proxy::Proxy;
-use crate::report::Report;
+use crate::report::{Aim, Report};
 
-/// How many pairs of nodes there are: their links are cut in turns.
+/// How many pairs of nodes there are: their links are reset in turns.
 const PAIRS: usize = 10;
 
-/// How long a link stands before it is cut. One that stood for less than ten seconds is not
+/// The figure that has an aim, in milliseconds.
+const SLOW: &str = "reconnect, 99 %";
+const SLOW_AIM: f64 = 250.0;
+
+/// How long a link stands before it is reset. One that stood for less than ten seconds is not
 /// dialled again at once more than once: that is the back-off's business, not measured here.
 const STANDS: Duration = Duration::from_secs(11);
 
 pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
-    let rounds = settings.choose(5, 1);
+    let rounds = settings.choose(10, 1);
     let dialler = (0..PAIRS).map(|pair| format!("a{pair}"));
     let names: Vec<_> = dialler.chain([("hub").to_owned()]).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -66,22 +70,23 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         for (other, proxy) in others.iter().zip(&proxies) {
             other.forget();
             hub.forget();
-            let cut = Instant::now();
-            proxy.cut();
+            let reset = Instant::now();
+            proxy.reset()?;
             // Messages flow when both have the other's hello.
             let up = hub.wait_for_link()?.max(other.wait_for_link()?);
-            delays.push(millis(up - cut));
+            delays.push(millis(up - reset));
         }
     }
     delays.sort_by(f64::total_cmp);
     let limits = format!(
-        "{} cuts of links that stood for {} s",
+        "{} TCP resets of links that stood for {} s",
         delays.len(),
         STANDS.as_secs()
     );
     let share = |percent: usize| vec![delays[(delays.len() - 1) * percent / 100]];
     report.add("reconnect, median", share(50), "ms", &limits);
-    report.add("reconnect, 99 %", share(99), "ms", &limits);
+    report.add(SLOW, share(99), "ms", &limits);
+    report.aim(SLOW, Aim::AtMost(SLOW_AIM));
     Ok(())
 }
 

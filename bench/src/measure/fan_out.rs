@@ -1,7 +1,9 @@
 //! One role's events to many nodes at once.
 
+use kozo_bench_payload::Figures;
+
 use super::Settings;
-use super::stream::{Figures, Stream};
+use super::stream::{QUEUE_LENGTH, Stream};
 use crate::Failure;
 use crate::report::Report;
 
@@ -14,6 +16,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         count: settings.choose(1000, 100),
         size: 64,
         interval: Some(0.005),
+        queue: QUEUE_LENGTH,
     };
     let outcomes = settings.repeat(|| seldom.run_whole())?;
     let slowest = |of: fn(&Figures) -> u64| {

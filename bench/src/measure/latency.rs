@@ -1,8 +1,10 @@
 //! How long one event takes, from the source's `send` to the sink's `receive`, when there is
 //! nothing else to do.
 
+use kozo_bench_payload::Figures;
+
 use super::Settings;
-use super::stream::Stream;
+use super::stream::{QUEUE_LENGTH, Stream};
 use crate::Failure;
 use crate::report::Report;
 
@@ -12,24 +14,19 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         count: settings.choose(5000, 500),
         size: 64,
         interval: Some(0.001),
+        queue: QUEUE_LENGTH,
     };
     let outcomes = settings.repeat(|| stream.run_whole())?;
-    let micros = |of: fn(&super::stream::Figures) -> u64| {
+    let micros = |of: fn(&Figures) -> u64| {
         let values = outcomes.iter().map(|outcome| of(&outcome.figures[0]));
         values.map(|nanos| nanos as f64 / 1000.0).collect()
     };
     report.add("latency, median", micros(|f| f.p50), "µs", stream.limits());
     report.add("latency, 99 %", micros(|f| f.p99), "µs", stream.limits());
-    if let (Some(whole), Some(floor)) = (
-        report.value("latency, median"),
-        report.value("floor, median"),
-    ) {
-        report.add(
-            "latency, times the floor",
-            vec![whole / floor],
-            "×",
-            "medians of this run",
-        );
-    }
+    report.ratio(
+        "latency, times the floor",
+        "latency, median",
+        "floor, median",
+    );
     Ok(())
 }

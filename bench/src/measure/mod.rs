@@ -5,7 +5,9 @@ mod cost;
 mod fan_out;
 mod floor;
 mod latency;
+mod mesh;
 mod outage;
+mod peers;
 mod stream;
 mod throughput;
 
@@ -64,14 +66,24 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         run: throughput::run,
     },
     Measurement {
+        name: "peers",
+        about: "other messaging systems, as far as they are here: latency and throughput",
+        run: peers::run,
+    },
+    Measurement {
         name: "fan-out",
         about: "one role's events to ten other nodes",
         run: fan_out::run,
     },
     Measurement {
         name: "connect",
-        about: "the time to a link, at start and after a cut",
+        about: "the time to a link, at start and after a reset",
         run: connect::run,
+    },
+    Measurement {
+        name: "mesh",
+        about: "twenty nodes, all linked with all, from cold",
+        run: mesh::run,
     },
     Measurement {
         name: "cost",

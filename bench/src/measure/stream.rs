@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use kozo_bench_payload::Figures;
 
 use crate::Failure;
 use crate::daemon::{Daemon, wait_for_file};
 use crate::network::Network;
 
-/// The queue between two nodes, in messages: room for what a paced source sends while the link's
-/// thread is elsewhere.
+/// The queue between two nodes, in messages, if nothing else is said: room for what a paced source
+/// sends while the link's thread is elsewhere.
 pub(super) const QUEUE_LENGTH: usize = 4096;
 
 /// The longest that one stream of events may take.
@@ -26,18 +26,8 @@ pub(super) struct Stream {
     pub(super) size: usize,
     /// The pause after each, in seconds; none: as fast as it goes, waiting for room.
     pub(super) interval: Option<f64>,
-}
-
-/// What one receiver reports.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Figures {
-    pub(super) received: u64,
-    pub(super) missing: u64,
-    pub(super) late: u64,
-    /// All of these in nanoseconds.
-    pub(super) duration: u64,
-    pub(super) p50: u64,
-    pub(super) p99: u64,
+    /// How many messages wait for a node.
+    pub(super) queue: usize,
 }
 
 /// What a stream came to.
@@ -52,12 +42,14 @@ pub(super) struct Outcome {
 impl Stream {
     /// What it ran with, for the report.
     pub(super) fn limits(&self) -> String {
-        let Self { count, size, .. } = self;
+        let Self {
+            count, size, queue, ..
+        } = self;
         let pace = match self.interval {
             Some(interval) => format!("one every {} ms", interval * 1000.0),
             None => "paced by room".to_owned(),
         };
-        format!("{count} events of {size} B, {pace}, queue {QUEUE_LENGTH}")
+        format!("{count} events of {size} B, {pace}, queue {queue}")
     }
 
     /// Sends it through fresh daemons.
@@ -66,7 +58,7 @@ impl Stream {
         names.extend((0..self.receivers).map(|place| format!("sink{place}")));
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let mut network = Network::new(&names)?;
-        network.option(&format!("outgoingQueueLength: {QUEUE_LENGTH}"));
+        network.option(&format!("outgoingQueueLength: {}", self.queue));
         network.option("outgoingQueueSize: 64 MiB");
         let go = network.path("go");
         let (count, size) = (self.count, self.size);

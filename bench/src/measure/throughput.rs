@@ -1,52 +1,73 @@
 //! How many events a second cross one link when the source waits for room: none is lost.
 
 use super::Settings;
-use super::stream::Stream;
+use super::stream::{Outcome, QUEUE_LENGTH, Stream};
 use crate::Failure;
-use crate::report::Report;
+use crate::report::{Aim, Report};
 
-/// The sizes of events' data, and how many of each are sent.
-const LOADS: &[(usize, u64)] = &[(64, 1_000_000), (1024, 300_000), (65_536, 10_000)];
+/// The length of a queue if nobody says otherwise: the option's default.
+const DEFAULT_QUEUE_LENGTH: usize = 128;
+
+/// How many of the smallest events there ought to be a second.
+const SMALL_AIM: f64 = 1_000_000.0;
+
+/// What is sent, under which name.
+const LOADS: &[(&str, Load)] = &[
+    ("64 B", Load::new(64, 2_000_000, QUEUE_LENGTH)),
+    (
+        "64 B, default queue",
+        Load::new(64, 2_000_000, DEFAULT_QUEUE_LENGTH),
+    ),
+    ("1024 B", Load::new(1024, 300_000, QUEUE_LENGTH)),
+    ("65536 B", Load::new(65_536, 10_000, QUEUE_LENGTH)),
+];
+
+/// Many events of one size.
+struct Load {
+    size: usize,
+    count: u64,
+    queue: usize,
+}
+
+impl Load {
+    const fn new(size: usize, count: u64, queue: usize) -> Self {
+        Self { size, count, queue }
+    }
+}
 
 pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
-    for &(size, count) in LOADS {
+    for (name, load) in LOADS {
         let stream = Stream {
             receivers: 1,
-            count: settings.choose(count, count / 20),
-            size,
+            count: settings.choose(load.count, load.count / 20),
+            size: load.size,
             interval: None,
+            queue: load.queue,
         };
         let outcomes = settings.repeat(|| stream.run_whole())?;
-        let (mut rates, mut bytes, mut sending, mut receiving) = (vec![], vec![], vec![], vec![]);
-        for outcome in &outcomes {
-            let seconds = outcome.figures[0].duration as f64 / 1e9;
-            let count = stream.count as f64;
-            rates.push(count / seconds);
-            bytes.push(count * size as f64 / seconds / 1e6);
-            let (sender, receiver) = outcome.processor_time;
-            sending.push(sender.as_secs_f64() * 1e6 / count);
-            receiving.push(receiver.as_secs_f64() * 1e6 / count);
-        }
-        let limits = stream.limits();
-        report.add(format!("throughput, {size} B"), rates, "/s", &limits);
-        report.add(
-            format!("throughput, {size} B, data"),
-            bytes,
+        let count = stream.count as f64;
+        let rate = |outcome: &Outcome| count / (outcome.figures[0].duration as f64 / 1e9);
+        let each = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).collect();
+        let mut add = |what: &str, unit, values| {
+            report.add(format!("{what}, {name}"), values, unit, stream.limits());
+        };
+        add("throughput", "/s", each(&rate));
+        add(
+            "throughput of data",
             "MB/s",
-            &limits,
+            each(&|outcome| rate(outcome) * load.size as f64 / 1e6),
         );
-        report.add(
-            format!("processor, {size} B, sender"),
-            sending,
+        add(
+            "processor at the sender",
             "µs",
-            &limits,
+            each(&|outcome| outcome.processor_time.0.as_secs_f64() * 1e6 / count),
         );
-        report.add(
-            format!("processor, {size} B, receiver"),
-            receiving,
+        add(
+            "processor at the receiver",
             "µs",
-            &limits,
+            each(&|outcome| outcome.processor_time.1.as_secs_f64() * 1e6 / count),
         );
     }
+    report.aim("throughput, 64 B", Aim::AtLeast(SMALL_AIM));
     Ok(())
 }

@@ -10,8 +10,8 @@ use super::reach::reach;
 use super::text::{Table, Tone, bytes, count, span, toned};
 use crate::control::protocol::Request;
 use crate::control::report::{
-    PeerReport, PeerStateReport, RoleReport, RoleStateReport, StatusReport, TransportReport,
-    TransportStateReport,
+    LinkReport, PeerReport, PeerStateReport, RoleReport, RoleStateReport, StatusReport,
+    TransportReport, TransportStateReport,
 };
 use crate::log::printable;
 
@@ -52,7 +52,18 @@ fn render(report: &StatusReport, colour: bool) -> String {
     }
     if !report.peers.is_empty() {
         let mut table = Table::new(&[
-            "node", "link", "over", "for", "trip", "waiting", "sent", "received", "lost",
+            "node",
+            "link",
+            "over",
+            "for",
+            "trip",
+            "queued",
+            "in flight",
+            "sent",
+            "received",
+            "dropped",
+            "missed",
+            "cipher",
         ]);
         for peer in &report.peers {
             peer_rows(&mut table, peer);
@@ -110,8 +121,7 @@ fn role_row(table: &mut Table, role: &RoleReport) {
 fn peer_rows(table: &mut Table, peer: &PeerReport) {
     let link = peer.links.first();
     let (state, tone) = peer_state(peer);
-    let lost = peer.missed + peer.dropped_by_limit + peer.dropped_by_age;
-    let waiting = peer.queued.messages + peer.in_flight.messages;
+    let dropped = peer.dropped_by_limit + peer.dropped_by_age;
     let way = link.map_or(String::new(), |link| {
         over(&link.transport, &link.address, link.dialled)
     });
@@ -128,7 +138,8 @@ fn peer_rows(table: &mut Table, peer: &PeerReport) {
                 .map_or(String::new(), span),
             Tone::Plain,
         ),
-        (waiting.to_string(), Tone::Plain),
+        (peer.queued.messages.to_string(), Tone::Plain),
+        (peer.in_flight.messages.to_string(), Tone::Plain),
         (
             format!("{} ({})", peer.sent, bytes(peer.bytes_sent)),
             Tone::Plain,
@@ -137,7 +148,9 @@ fn peer_rows(table: &mut Table, peer: &PeerReport) {
             format!("{} ({})", peer.received, bytes(peer.bytes_received)),
             Tone::Plain,
         ),
-        (lost.to_string(), doubtful_if(lost > 0)),
+        (dropped.to_string(), doubtful_if(dropped > 0)),
+        (peer.missed.to_string(), doubtful_if(peer.missed > 0)),
+        (link.map_or(String::new(), cipher), Tone::Plain),
     ]);
     for further in peer.links.iter().skip(1) {
         table.row([
@@ -156,6 +169,13 @@ fn over(transport: &str, address: &str, dialled: bool) -> String {
     // The arrow shows who dialled.
     let arrow = if dialled { "→" } else { "←" };
     format!("{transport} {arrow} {address}")
+}
+
+/// The cipher's name without its vendor; empty where this end does not know it.
+fn cipher(link: &LinkReport) -> String {
+    let name = link.cipher.as_deref().unwrap_or_default();
+    let short = name.split_once('@').map_or(name, |(short, _)| short);
+    short.to_owned()
 }
 
 fn peer_state(peer: &PeerReport) -> (String, Tone) {
@@ -284,13 +304,26 @@ mod tests {
             "repeated": 0, "missed": 4, "bytes_sent": 2048, "bytes_received": 10,
             "last_error": "connection \u{1b}refused", "last_error_seconds": 61.0,
         });
+        let linked = serde_json::json!({
+            "peer": "lamp", "state": "up", "next_dial_seconds": null, "links": [{
+                "transport": "tcp", "address": "lamp:22", "dialled": true, "up_seconds": 2.0,
+                "round_trip_seconds": null, "sent": 1, "received": 0, "bytes_sent": 5,
+                "bytes_received": 0, "cipher": "aes256-gcm@openssh.com", "mac": null, "note": null,
+            }],
+            "dialling": [], "queued": {"messages": 0, "bytes": 0},
+            "in_flight": {"messages": 0, "bytes": 0}, "sent": 1, "sent_again": 0,
+            "acknowledged": 1, "dropped_by_limit": 0, "dropped_by_age": 0, "received": 0,
+            "repeated": 0, "missed": 0, "bytes_sent": 5, "bytes_received": 0,
+            "last_error": null, "last_error_seconds": null,
+        });
+        let peers = [peer, linked].map(|peer| serde_json::from_value(peer).unwrap());
         StatusReport {
             node: "clock".into(),
             version: "1.2.3".into(),
             pid: 7,
             running_seconds: 90.0,
             roles: Vec::new(),
-            peers: vec![serde_json::from_value(peer).unwrap()],
+            peers: peers.into(),
             transports: Vec::new(),
             orders_refused: 2,
             connections: ConnectionsReport {
@@ -309,8 +342,9 @@ mod tests {
             "\
 clock: kozo 1.2.3, process 7, for 1 min 30 s
 
-  node    link                  over  for  trip  waiting  sent         received  lost
-  scribe  down, again in 5.0 s                   4        7 (2.0 KiB)  0 (10 B)  7
+  node    link                  over           for    trip  queued  in flight  sent         received  dropped  missed  cipher
+  scribe  down, again in 5.0 s                              3       1          7 (2.0 KiB)  0 (10 B)  3        4
+  lamp    up                    tcp → lamp:22  2.0 s        0       0          1 (5 B)      0 (0 B)   0        0       aes256-gcm
 
 2 orders refused: `acceptOrdersFrom` does not name the sender
 1 connection refused: the other end did not prove that it is a node of the network

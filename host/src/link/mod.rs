@@ -19,6 +19,7 @@ pub use dialer::{AttemptId, Candidate};
 pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON, Occurrence};
 pub use inbound::InboundCounts;
 pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
+use peer::OUTPUT_CHUNK;
 pub use peer::{
     Action, AttemptStatus, ByeReason, Delivery, Ending, LinkKey, LinkStatus, Notice, Output, Path,
     Peer, PeerSettings, PeerStatus, Standing, Violation,

@@ -36,8 +36,9 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// want a link at all times: saves most double links.
 const DEFERENCE: Duration = Duration::from_millis(100);
 
-/// How much is put into one write, in bytes.
-const OUTPUT_CHUNK: usize = 64 * 1024;
+/// How much [`Peer::output`] adds at a time, in bytes; the last message may exceed it. Roles that
+/// send wait for whoever shares the peer meanwhile, so it is not more.
+pub(super) const OUTPUT_CHUNK: usize = 16 * 1024;
 
 /// How many links with one peer there may be at once: one that is used, one that replaces it, and
 /// a few half-open ones.
@@ -390,7 +391,8 @@ impl Peer {
         }
     }
 
-    /// Puts what is to be written now over a link into `writer`.
+    /// Adds what is to be written now over a link to `writer`: about [`OUTPUT_CHUNK`] of messages at
+    /// most, so that there may be more.
     pub fn output(&mut self, key: LinkKey, writer: &mut FrameWriter, now: Moment) -> Output {
         let carries = self.carrier() == Some(key);
         let Some(index) = self.links.iter().position(|link| link.key == key) else {
@@ -430,7 +432,9 @@ impl Peer {
             if let Some(sequence) = self.inbound.take_acknowledgement(now) {
                 writer.acknowledgement(sequence);
             }
-            while writer.len() < OUTPUT_CHUNK {
+            let full = writer.len() + OUTPUT_CHUNK;
+            writer.reserve(self.outbox.queued().1.min(OUTPUT_CHUNK));
+            while writer.len() < full {
                 let Some(due) = self.outbox.next(now) else {
                     break;
                 };

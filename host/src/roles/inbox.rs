@@ -28,7 +28,7 @@ pub struct Incoming {
     pub message: Message,
     /// When it arrived at this node.
     pub arrived: Moment,
-    /// How long it had been under way then.
+    /// How long it had been under way then; once it is taken, how long in all.
     pub age: Duration,
     /// From when on it has no meaning any more.
     pub expires: Moment,
@@ -37,7 +37,7 @@ pub struct Incoming {
 /// A message that was taken, or why none was.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Received {
-    /// The oldest message that still has a meaning.
+    /// The oldest message that still has a meaning, with its age as it was taken.
     Message(Incoming),
     /// None came in time.
     Timeout,
@@ -149,17 +149,31 @@ impl Inbox {
     /// Adds a message; what does not fit pushes out the oldest. Once the role was told to stop,
     /// nothing is added any more.
     pub fn push(&self, incoming: Incoming) {
-        let cost = incoming.message.cost();
+        self.push_all([incoming]);
+    }
+
+    /// Adds messages in order, as [`push`](Self::push) does, but all at once: the role sees none
+    /// of them or all. They should be made already, for the role waits meanwhile.
+    pub fn push_all<I>(&self, incoming: I)
+    where
+        I: IntoIterator<Item = Incoming, IntoIter: ExactSizeIterator>,
+    {
+        let incoming = incoming.into_iter();
+        let mut dropped = Vec::new();
         let mut state = self.lock();
-        state.received += 1;
+        state.received += incoming.len() as u64;
         if state.request.stop {
-            state.dropped_by_stop += 1;
+            state.dropped_by_stop += incoming.len() as u64;
             return;
         }
         // Who is woken for the first of many wakes the next one: see `hand_on`.
         let wake = state.queue.is_empty() && state.receivers > 0;
-        let dropped = state.queue.push(incoming, cost);
+        for incoming in incoming {
+            let cost = incoming.message.cost();
+            dropped.extend(state.queue.push(incoming, cost));
+        }
         state.dropped_by_limit += dropped.len() as u64;
+        let wake = wake && !state.queue.is_empty();
         drop(state);
         if wake {
             self.arrived.notify_one();
@@ -315,9 +329,11 @@ impl Inbox {
 impl State {
     /// The oldest message that has a meaning at `now`; older ones are dropped.
     fn take(&mut self, now: Moment) -> Option<Incoming> {
-        while let Some(incoming) = self.queue.pop() {
+        while let Some(mut incoming) = self.queue.pop() {
             if incoming.expires > now {
                 self.taken += 1;
+                let waited = now.since(incoming.arrived);
+                incoming.age = incoming.age.saturating_add(waited);
                 return Some(incoming);
             }
             self.dropped_by_age += 1;

@@ -9,7 +9,7 @@ use kozo_abi::ffi::MessageView;
 
 use super::inbox::{self, Incoming, Reader};
 use super::line::RoleLog;
-use crate::clock::{self, Moment};
+use crate::clock;
 use crate::modules::{Outgoing, Received, RoleServices};
 use crate::names::{NodeName, RoleName};
 use crate::storage::{RoleStorage, StorageError};
@@ -24,7 +24,7 @@ pub trait MessageSink: Send + Sync + 'static {
     /// long at most, until every node that wants the message has room; false: there was none in
     /// time, and nothing was sent, to nobody. With no wait the oldest messages make room, and the
     /// result is true.
-    fn send(&self, from: &RoleName, message: Message, wait: Duration) -> bool;
+    fn send(&self, from: &RoleName, message: &Message, wait: Duration) -> bool;
 }
 
 /// The host as one life of a role sees it.
@@ -52,7 +52,7 @@ impl RoleServices for Services {
         let wait = wait.unwrap_or(self.longest_wait).min(self.longest_wait);
         match self.reader.receive(wait) {
             inbox::Received::Message(incoming) => {
-                take(&view(&incoming, clock::now()));
+                take(&view(&incoming));
                 Received::Message
             }
             inbox::Received::Timeout => Received::Timeout,
@@ -69,15 +69,17 @@ impl RoleServices for Services {
         } = message;
         let message = Message::new(kind, &self.name, type_name, channel, wall_clock(), data)
             .map_err(|error| error.to_string())?;
-        let deadline = clock::now() + wait;
-        let mut left = wait;
+        let mut step = wait.min(PACED_STEP);
+        let mut deadline = None;
         loop {
-            let step = left.min(PACED_STEP);
-            if self.sink.send(&self.name, message.clone(), step) {
+            if self.sink.send(&self.name, &message, step) {
                 return Ok(true);
             }
-            left = deadline.since(clock::now());
-            if left.is_zero() || self.stopping() {
+            // Only now, for most sends succeed at once; the first one has waited already.
+            let now = clock::now();
+            let deadline = *deadline.get_or_insert(now + (wait - step));
+            step = deadline.since(now).min(PACED_STEP);
+            if step.is_zero() || self.stopping() {
                 return Ok(false);
             }
         }
@@ -112,10 +114,9 @@ impl RoleServices for Services {
     }
 }
 
-/// A message as the role gets it at `now`.
-fn view(incoming: &Incoming, now: Moment) -> MessageView<'_> {
-    let message = &incoming.message;
-    let age = incoming.age.saturating_add(now.since(incoming.arrived));
+/// A message that was taken just now, as the role gets it.
+fn view(incoming: &Incoming) -> MessageView<'_> {
+    let Incoming { message, age, .. } = incoming;
     MessageView {
         kind: message.kind() as u8,
         sender_node: RStr::from_str(incoming.sender.as_str()),

@@ -34,6 +34,10 @@ pub const MAX_HELLO_LEN: usize = 256 * 1024;
 /// How much of a bye's text is kept, in bytes.
 pub const MAX_BYE_LEN: usize = 512;
 
+/// The most that stands before a message's body: the array, its number and two integers, each with
+/// its marker.
+const MESSAGE_HEAD_LEN: usize = 1 + 1 + 9 + 9;
+
 /// The width of a frame's length.
 const LENGTH_LEN: usize = 4;
 
@@ -176,6 +180,11 @@ impl FrameWriter {
         self.bytes.is_empty()
     }
 
+    /// Makes room for so many bytes more, at once instead of little by little.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// Takes the bytes.
     pub fn take(&mut self) -> bytes::Bytes {
         self.bytes.split().freeze()
@@ -208,14 +217,20 @@ impl FrameWriter {
 
     /// Adds a message.
     pub fn message(&mut self, sequence: u64, remaining: Duration, message: &Message) {
+        let remaining = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+        let body = message.body();
+        // Put together here, since adding to `bytes` costs more than writing a few bytes.
+        let mut head = [0; MESSAGE_HEAD_LEN];
+        let mut rest = &mut head[..];
+        put(encode::write_array_len(&mut rest, 9));
+        put(encode::write_uint(&mut rest, u64::from(number::MESSAGE)));
+        put(encode::write_uint(&mut rest, sequence));
+        put(encode::write_uint(&mut rest, remaining));
+        let used = MESSAGE_HEAD_LEN - rest.len();
         self.frame(|bytes| {
-            array(bytes, 9, number::MESSAGE);
-            integer(bytes, sequence);
-            integer(
-                bytes,
-                u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
-            );
-            bytes.extend_from_slice(message.body());
+            bytes.reserve(used + body.len());
+            bytes.extend_from_slice(&head[..used]);
+            bytes.extend_from_slice(body);
         });
     }
 

@@ -1,5 +1,6 @@
 //! A message, encoded once and shared by all who hold it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -104,29 +105,31 @@ impl Message {
         check_data(data)?;
         let texts = role.as_str().len() + type_name.len() + channel.map_or(0, str::len);
         // Markers and the fixed fields take less than 32 bytes.
-        let mut body = Vec::with_capacity(32 + texts + data.len());
-        put(encode::write_uint(&mut body, kind as u64));
-        let role = put_text(&mut body, role.as_str());
-        let type_name = put_text(&mut body, type_name);
-        let channel = match channel {
-            Some(channel) => Some(put_text(&mut body, channel)),
-            None => {
-                put(encode::write_nil(&mut body));
-                None
+        let length = 32 + texts + data.len();
+        Ok(with_scratch(length, |body| {
+            put(encode::write_uint(body, kind as u64));
+            let role = put_text(body, role.as_str());
+            let type_name = put_text(body, type_name);
+            let channel = match channel {
+                Some(channel) => Some(put_text(body, channel)),
+                None => {
+                    put(encode::write_nil(body));
+                    None
+                }
+            };
+            put(encode::write_f64(body, timestamp));
+            let data_start = position(body);
+            body.extend_from_slice(data);
+            Self {
+                body: body.as_slice().into(),
+                kind,
+                role,
+                type_name,
+                channel,
+                timestamp,
+                data_start,
             }
-        };
-        put(encode::write_f64(&mut body, timestamp));
-        let data_start = position(&body);
-        body.extend_from_slice(data);
-        Ok(Self {
-            body: body.into(),
-            kind,
-            role,
-            type_name,
-            channel,
-            timestamp,
-            data_start,
-        })
+        }))
     }
 
     /// Reads a message's body, as it stands in a message frame.
@@ -138,7 +141,7 @@ impl Message {
         let number: u8 = rmp::decode::read_int(&mut rest).map_err(|_| field("kind"))?;
         let kind = Kind::from_number(number).ok_or(MessageError::Kind(number))?;
         let role = take_text(body, &mut rest).ok_or(field("role"))?;
-        RoleName::new(text(body, role))?;
+        RoleName::check(text(body, role))?;
         let type_name = take_text(body, &mut rest).ok_or(field("type"))?;
         if type_name.range().len() > MAX_TYPE_LEN {
             return Err(MessageError::TypeTooLong(type_name.range().len()));
@@ -231,6 +234,24 @@ impl fmt::Debug for Message {
             .finish()
     }
 }
+
+/// Lends `write` an empty buffer with room for `length` bytes. A short message is put together in
+/// one that its thread keeps, so that the only allocation is the message's own.
+fn with_scratch<T>(length: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    thread_local! {
+        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    if length > MAX_SCRATCH_LEN {
+        return write(&mut Vec::with_capacity(length));
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        write(scratch)
+    })
+}
+
+/// The largest buffer that a thread keeps to put messages together in, in bytes.
+const MAX_SCRATCH_LEN: usize = 4096;
 
 fn check_data(data: &[u8]) -> Result<(), MessageError> {
     if data.len() > MAX_DATA_LEN {

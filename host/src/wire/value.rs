@@ -29,71 +29,76 @@ pub enum ValueError {
 /// # Errors
 /// The value is cut off, nests too deep, or is not MessagePack.
 pub fn value_len(bytes: &[u8]) -> Result<usize, ValueError> {
-    let mut at = 0;
+    match head(bytes, 0)? {
+        (end, 0) => Ok(end),
+        (end, children) => container_len(bytes, end, children),
+    }
+}
+
+/// The length of the array or map that `bytes` starts with: `children` values from `at` on.
+fn container_len(bytes: &[u8], mut at: usize, children: u64) -> Result<usize, ValueError> {
     // How many values are still to come on each level.
     let mut open: [u64; MAX_DEPTH] = [0; MAX_DEPTH];
-    let mut depth = 0;
-    loop {
-        let marker = Marker::from_u8(*bytes.get(at).ok_or(ValueError::Truncated)?);
-        at += 1;
-        let (fixed, children, is_text) = match marker {
-            Marker::FixPos(_) | Marker::FixNeg(_) => (0, 0, false),
-            Marker::Null | Marker::True | Marker::False => (0, 0, false),
-            Marker::U8 | Marker::I8 => (1, 0, false),
-            Marker::U16 | Marker::I16 => (2, 0, false),
-            Marker::U32 | Marker::I32 | Marker::F32 => (4, 0, false),
-            Marker::U64 | Marker::I64 | Marker::F64 => (8, 0, false),
-            Marker::FixStr(length) => (u64::from(length), 0, true),
-            Marker::Str8 => (number(bytes, &mut at, 1)?, 0, true),
-            Marker::Str16 => (number(bytes, &mut at, 2)?, 0, true),
-            Marker::Str32 => (number(bytes, &mut at, 4)?, 0, true),
-            Marker::Bin8 => (number(bytes, &mut at, 1)?, 0, false),
-            Marker::Bin16 => (number(bytes, &mut at, 2)?, 0, false),
-            Marker::Bin32 => (number(bytes, &mut at, 4)?, 0, false),
-            // The type byte of an extension comes before its data.
-            Marker::FixExt1 => (2, 0, false),
-            Marker::FixExt2 => (3, 0, false),
-            Marker::FixExt4 => (5, 0, false),
-            Marker::FixExt8 => (9, 0, false),
-            Marker::FixExt16 => (17, 0, false),
-            Marker::Ext8 => (number(bytes, &mut at, 1)? + 1, 0, false),
-            Marker::Ext16 => (number(bytes, &mut at, 2)? + 1, 0, false),
-            Marker::Ext32 => (number(bytes, &mut at, 4)? + 1, 0, false),
-            Marker::FixArray(length) => (0, u64::from(length), false),
-            Marker::Array16 => (0, number(bytes, &mut at, 2)?, false),
-            Marker::Array32 => (0, number(bytes, &mut at, 4)?, false),
-            Marker::FixMap(length) => (0, 2 * u64::from(length), false),
-            Marker::Map16 => (0, 2 * number(bytes, &mut at, 2)?, false),
-            Marker::Map32 => (0, 2 * number(bytes, &mut at, 4)?, false),
-            Marker::Reserved => return Err(ValueError::Reserved),
-        };
-        let fixed = usize::try_from(fixed).map_err(|_| ValueError::Truncated)?;
-        let end = at.checked_add(fixed).ok_or(ValueError::Truncated)?;
-        let content = bytes.get(at..end).ok_or(ValueError::Truncated)?;
-        if is_text && std::str::from_utf8(content).is_err() {
-            return Err(ValueError::Encoding);
-        }
-        at = end;
-        if children > 0 {
-            if depth == MAX_DEPTH {
-                return Err(ValueError::Depth);
-            }
-            open[depth] = children;
-            depth += 1;
+    open[0] = children;
+    let mut depth = 1;
+    while depth > 0 {
+        if open[depth - 1] == 0 {
+            depth -= 1;
             continue;
         }
-        // The value is complete, and with it perhaps those around it.
-        loop {
-            if depth == 0 {
-                return Ok(at);
-            }
-            open[depth - 1] -= 1;
-            if open[depth - 1] > 0 {
-                break;
-            }
-            depth -= 1;
+        open[depth - 1] -= 1;
+        let (end, children) = head(bytes, at)?;
+        at = end;
+        if children > 0 {
+            *open.get_mut(depth).ok_or(ValueError::Depth)? = children;
+            depth += 1;
         }
     }
+    Ok(at)
+}
+
+/// Where the value that starts at `at` ends, but for the values in it, and how many those are.
+fn head(bytes: &[u8], mut at: usize) -> Result<(usize, u64), ValueError> {
+    let marker = Marker::from_u8(*bytes.get(at).ok_or(ValueError::Truncated)?);
+    at += 1;
+    let (fixed, children, is_text) = match marker {
+        Marker::FixPos(_) | Marker::FixNeg(_) => (0, 0, false),
+        Marker::Null | Marker::True | Marker::False => (0, 0, false),
+        Marker::U8 | Marker::I8 => (1, 0, false),
+        Marker::U16 | Marker::I16 => (2, 0, false),
+        Marker::U32 | Marker::I32 | Marker::F32 => (4, 0, false),
+        Marker::U64 | Marker::I64 | Marker::F64 => (8, 0, false),
+        Marker::FixStr(length) => (u64::from(length), 0, true),
+        Marker::Str8 => (number(bytes, &mut at, 1)?, 0, true),
+        Marker::Str16 => (number(bytes, &mut at, 2)?, 0, true),
+        Marker::Str32 => (number(bytes, &mut at, 4)?, 0, true),
+        Marker::Bin8 => (number(bytes, &mut at, 1)?, 0, false),
+        Marker::Bin16 => (number(bytes, &mut at, 2)?, 0, false),
+        Marker::Bin32 => (number(bytes, &mut at, 4)?, 0, false),
+        // The type byte of an extension comes before its data.
+        Marker::FixExt1 => (2, 0, false),
+        Marker::FixExt2 => (3, 0, false),
+        Marker::FixExt4 => (5, 0, false),
+        Marker::FixExt8 => (9, 0, false),
+        Marker::FixExt16 => (17, 0, false),
+        Marker::Ext8 => (number(bytes, &mut at, 1)? + 1, 0, false),
+        Marker::Ext16 => (number(bytes, &mut at, 2)? + 1, 0, false),
+        Marker::Ext32 => (number(bytes, &mut at, 4)? + 1, 0, false),
+        Marker::FixArray(length) => (0, u64::from(length), false),
+        Marker::Array16 => (0, number(bytes, &mut at, 2)?, false),
+        Marker::Array32 => (0, number(bytes, &mut at, 4)?, false),
+        Marker::FixMap(length) => (0, 2 * u64::from(length), false),
+        Marker::Map16 => (0, 2 * number(bytes, &mut at, 2)?, false),
+        Marker::Map32 => (0, 2 * number(bytes, &mut at, 4)?, false),
+        Marker::Reserved => return Err(ValueError::Reserved),
+    };
+    let fixed = usize::try_from(fixed).map_err(|_| ValueError::Truncated)?;
+    let end = at.checked_add(fixed).ok_or(ValueError::Truncated)?;
+    let content = bytes.get(at..end).ok_or(ValueError::Truncated)?;
+    if is_text && std::str::from_utf8(content).is_err() {
+        return Err(ValueError::Encoding);
+    }
+    Ok((end, children))
 }
 
 fn number(bytes: &[u8], at: &mut usize, width: usize) -> Result<u64, ValueError> {

@@ -39,7 +39,26 @@ impl Daemon {
             .collect()
     }
 
-    /// Waits for a link.
+    /// Whether it has a link, as far as it says.
+    pub(crate) fn is_linked(&self) -> bool {
+        let text = fs::read_to_string(&self.log).unwrap();
+        // From the end, for this is asked often and the log grows.
+        let lines = text.lines().rev();
+        let mut said = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let last = said.find(|line| {
+            line["target"] == "link" && (line["message"] == "up" || line["message"] == "down")
+        });
+        last.is_some_and(|line| line["message"] == "up")
+    }
+
+    /// Waits until it has a link.
+    pub(crate) fn wait_until_linked(&self) {
+        wait_until(&format!("a link in {}", self.log.display()), || {
+            self.is_linked().then_some(())
+        });
+    }
+
+    /// Waits for its first link.
     pub(crate) fn wait_for_link(&self) {
         wait_until(&format!("a link in {}", self.log.display()), || {
             let said = self.said();

@@ -3,16 +3,23 @@
 use std::thread;
 use std::time::Duration;
 
+use super::daemon::Daemon;
 use super::namespaces::Namespaces;
 
 /// How many faults there are if `KOZO_CHAOS_FAULTS` does not say otherwise.
 const DEFAULT_FAULTS: usize = 200;
+
+/// One fault of so many does not wait for a link: it may hit dialling, or a link that has just
+/// begun.
+const BLIND: u8 = 8;
 
 /// Makes faults, the same ones for the same seed.
 pub(crate) struct Faults {
     random: fastrand::Rng,
     /// How many are made.
     pub(crate) count: usize,
+    /// How many have begun while there was a link.
+    pub(crate) hits: usize,
 }
 
 impl Faults {
@@ -25,11 +32,20 @@ impl Faults {
         Self {
             random: fastrand::Rng::with_seed(seed),
             count: count.unwrap_or(DEFAULT_FAULTS),
+            hits: 0,
         }
     }
 
-    /// One fault, then a while without.
-    pub(crate) fn one(&mut self, namespaces: &Namespaces) -> Result<(), String> {
+    /// One fault, most often to a link that stands, then a while without.
+    pub(crate) fn one(
+        &mut self,
+        namespaces: &Namespaces,
+        daemons: &[Daemon; 2],
+    ) -> Result<(), String> {
+        if self.random.u8(..BLIND) > 0 {
+            daemons.iter().for_each(Daemon::wait_until_linked);
+        }
+        self.hits += usize::from(daemons.iter().all(Daemon::is_linked));
         let end = self.random.usize(..2);
         match self.random.u8(..20) {
             0..10 => namespaces.reset(end)?,
@@ -61,7 +77,7 @@ impl Faults {
                 namespaces.set_slow(end, false)?;
             }
         }
-        self.pause(0..900);
+        self.pause(0..300);
         Ok(())
     }
 

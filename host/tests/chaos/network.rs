@@ -18,6 +18,9 @@ pub(crate) const NAMES: [&str; 2] = ["a", "b"];
 /// The pause between two events, in seconds.
 const INTERVAL: f64 = 0.002;
 
+/// The longest wait between two tries to dial, in seconds. Short, so that faults find a link to hit.
+const RETRY: f64 = 0.5;
+
 /// The network, its namespaces and its folder.
 pub(crate) struct Network {
     pub(crate) namespaces: Namespaces,
@@ -56,8 +59,9 @@ impl Network {
     }
 
     fn text(&self, queue: usize) -> String {
-        let mut text =
-            format!("heartbeat: 1\nconnectionRetry: 2\noutgoingQueueLength: {queue}\nsystem:\n");
+        let mut text = format!(
+            "heartbeat: 1\nconnectionRetry: {RETRY}\noutgoingQueueLength: {queue}\nsystem:\n"
+        );
         for (end, name) in NAMES.iter().enumerate() {
             let key = keys::generate(NewKey::Ed25519, name).unwrap();
             let path = self.path(&format!("{name}.key"));

@@ -1,17 +1,13 @@
 //! Counts numbered events, says how late they came, and writes down which ones did.
 
-mod tally;
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kozo_abi::{Error, InboxLimits, Message, Role, RoleHost, export_role};
-use kozo_bench_payload::clock;
+use kozo_bench_payload::{Tally, clock};
 use serde::Deserialize;
-
-use self::tally::Tally;
 
 /// How many messages are taken in one call of `run`.
 const BATCH: usize = 1024;

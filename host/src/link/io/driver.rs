@@ -107,7 +107,7 @@ impl Driver {
                 actions.push(action);
             }
             state.armed = state.peer.timeout(now);
-            self.link.wake(&state, now);
+            self.link.wake(&mut state, now);
             state.armed
         };
         for action in actions {

@@ -8,6 +8,9 @@ use crate::clock;
 use crate::link::LinkKey;
 use crate::wire::{FrameDecoder, FrameError};
 
+/// A frame with a short message has about so many bytes: tells how many a packet may hold.
+const SHORT_FRAME: usize = 128;
+
 /// Takes the bytes of one link. It exists from the moment that the peer is authenticated.
 pub(super) struct Feed {
     /// None when the core did not want the link.
@@ -33,7 +36,7 @@ impl Receiver for Feed {
         };
         let key = *key;
         let now = clock::now();
-        let mut deliveries = Vec::new();
+        let mut deliveries = Vec::with_capacity(bytes.len() / SHORT_FRAME);
         let decoder = &mut self.decoder;
         let result = link.change(now, |peer| {
             let result = decoder.decode(bytes, |frame| {
@@ -47,8 +50,8 @@ impl Receiver for Feed {
             peer.heard(key, incomplete, now);
             result
         });
-        for delivery in deliveries {
-            self.arrivals.deliver(link.name(), delivery, now);
+        if !deliveries.is_empty() {
+            self.arrivals.deliver(link.name(), &deliveries, now);
         }
         result.map_err(|Broken(reason)| Refused::new(reason))
     }

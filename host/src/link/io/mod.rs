@@ -20,6 +20,7 @@ mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 pub use accept::{AcceptCounts, AcceptLimits, Listener, Peers};
@@ -32,10 +33,13 @@ use crate::clock::{self, Moment};
 use crate::names::NodeName;
 use crate::wire::{FrameWriter, Message, RoleInterests};
 
+/// To how many peers one message can go without an allocation for that alone.
+pub(crate) const FEW_PEERS: usize = 8;
+
 /// Where links hand over what came: the router.
 pub trait Arrivals: Send + Sync + 'static {
-    /// A message of a role of `node`, for the roles of this node. Must not block.
-    fn deliver(&self, node: &NodeName, delivery: Delivery, now: Moment);
+    /// Messages of roles of `node`, in order, for the roles of this node. Must not block.
+    fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment);
 
     /// What the roles of `node` want to hear of.
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>);
@@ -66,6 +70,8 @@ struct State {
 struct Writer {
     key: LinkKey,
     wake: Arc<Notify>,
+    /// It found nothing to write, and was not woken since: so a burst of messages wakes it once.
+    idle: bool,
     traffic: Traffic,
     negotiated: Option<Negotiated>,
 }
@@ -120,23 +126,32 @@ impl PeerLink {
 
     /// Queues a message of this node's roles.
     pub fn send(&self, message: Message, now: Moment) {
-        self.change(now, |peer| peer.send(message, now));
+        self.queue(&mut self.lock(), message, now);
     }
 
     /// Queues a message for all of `peers`, if all of them have room for it.
-    pub fn send_if_room(peers: &[&Arc<Self>], message: &Message, now: Moment) -> bool {
+    pub fn send_if_room(peers: &[&Self], message: &Message, now: Moment) -> bool {
         let cost = message.cost();
         // Always locked in the order of the router's list, so that two senders never wait for
         // each other.
-        let mut states: Vec<_> = peers.iter().map(|link| link.lock()).collect();
+        let mut states: SmallVec<[_; FEW_PEERS]> = peers.iter().map(|link| link.lock()).collect();
         if !states.iter().all(|state| state.peer.has_room(cost)) {
             return false;
         }
         for (link, state) in peers.iter().zip(&mut states) {
-            state.peer.send(message.clone(), now);
-            link.wake(state, now);
+            link.queue(state, message.clone(), now);
         }
         true
+    }
+
+    fn queue(&self, state: &mut State, message: Message, now: Moment) {
+        state.peer.send(message, now);
+        if state.peer.is_linked() {
+            // The driver has no part in it then.
+            state.wake_writers(now);
+        } else {
+            self.wake(state, now);
+        }
     }
 
     /// Looks at the peer.
@@ -164,16 +179,12 @@ impl PeerLink {
     pub fn change<T>(&self, now: Moment, change: impl FnOnce(&mut Peer) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state.peer);
-        self.wake(&state, now);
+        self.wake(&mut state, now);
         result
     }
 
-    fn wake(&self, state: &State, now: Moment) {
-        for writer in &state.writers {
-            if state.peer.wants_output(writer.key, now) {
-                writer.wake.notify_one();
-            }
-        }
+    fn wake(&self, state: &mut State, now: Moment) {
+        state.wake_writers(now);
         let sooner = match (state.peer.timeout(now), state.armed) {
             (Some(timeout), Some(armed)) => timeout < armed,
             (timeout, None) => timeout.is_some(),
@@ -186,7 +197,13 @@ impl PeerLink {
 
     fn output(&self, key: LinkKey, writer: &mut FrameWriter) -> Output {
         let now = clock::now();
-        self.change(now, |peer| peer.output(key, writer, now))
+        let mut state = self.lock();
+        let output = state.peer.output(key, writer, now);
+        if writer.is_empty() {
+            state.set_idle(key);
+        }
+        self.wake(&mut state, now);
+        output
     }
 
     fn add_writer(
@@ -199,6 +216,7 @@ impl PeerLink {
         self.lock().writers.push(Writer {
             key,
             wake: Arc::clone(&wake),
+            idle: false,
             traffic,
             negotiated,
         });
@@ -221,6 +239,25 @@ impl PeerLink {
     }
 }
 
+impl State {
+    /// Wakes the writers that wait and have something to write now.
+    fn wake_writers(&mut self, now: Moment) {
+        for writer in self.writers.iter_mut().filter(|writer| writer.idle) {
+            if self.peer.wants_output(writer.key, now) {
+                writer.idle = false;
+                writer.wake.notify_one();
+            }
+        }
+    }
+
+    fn set_idle(&mut self, key: LinkKey) {
+        let mut writers = self.writers.iter_mut();
+        if let Some(writer) = writers.find(|writer| writer.key == key) {
+            writer.idle = true;
+        }
+    }
+}
+
 impl Writer {
     fn status(&self) -> StreamStatus {
         StreamStatus {
@@ -231,3 +268,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

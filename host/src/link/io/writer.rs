@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Arrivals, PeerLink};
 use crate::auth::secured::{Ended, Secured};
 use crate::clock;
-use crate::link::{Ending, LinkKey, Output};
+use crate::link::{Ending, LinkKey, OUTPUT_CHUNK, Output};
 use crate::wire::FrameWriter;
 
 /// Serves a link until it ends. Dropping the future closes the link at once.
@@ -18,7 +18,7 @@ pub(super) async fn serve(
     let registration = Registration::new(&link, key, &secured);
     let mut writer = FrameWriter::default();
     loop {
-        let output = link.output(key, &mut writer);
+        let output = gather(&link, key, &mut writer);
         let idle = writer.is_empty();
         if !idle {
             arrivals.room();
@@ -50,6 +50,22 @@ pub(super) async fn serve(
     let (reason, now) = (ended.to_string(), clock::now());
     link.change(now, |peer| peer.closed(key, ending, &reason, now));
 }
+
+/// Puts what waits into `writer`, as much as makes one write.
+fn gather(link: &PeerLink, key: LinkKey, writer: &mut FrameWriter) -> Output {
+    loop {
+        let before = writer.len();
+        let output = link.output(key, writer);
+        let is_all = writer.len() - before < OUTPUT_CHUNK;
+        if is_all || output == Output::Last || writer.len() > WRITE_LEN - OUTPUT_CHUNK {
+            return output;
+        }
+    }
+}
+
+/// The largest write, in bytes, but for a message that is larger. With its frame around it, it
+/// still fits into one packet of SSH, of 64 KiB: what is more would be a packet of its own.
+const WRITE_LEN: usize = 60 * 1024;
 
 /// The link's place among those that the peer wakes.
 struct Registration<'a> {

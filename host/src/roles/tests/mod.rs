@@ -316,12 +316,12 @@ struct Router {
 }
 
 impl MessageSink for Router {
-    fn send(&self, from: &RoleName, message: Message, wait: Duration) -> bool {
+    fn send(&self, from: &RoleName, message: &Message, wait: Duration) -> bool {
         assert_eq!(from.as_str(), message.role());
         if !wait.is_zero() && self.is_full.load(Ordering::Relaxed) {
             return false;
         }
-        self.sent.lock().unwrap().push(message);
+        self.sent.lock().unwrap().push(message.clone());
         true
     }
 }

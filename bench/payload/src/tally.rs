@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use kozo_bench_payload::Stamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::Stamp;
 
 /// Of how many events the delay is kept, in a run of many the first ones.
 const KEPT_DELAYS: usize = 200_000;
 
 /// Counts events.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// The highest number of each run.
     runs: HashMap<u64, u64>,
     received: u64,
@@ -22,30 +23,32 @@ pub(crate) struct Tally {
 }
 
 /// What a report says.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Figures {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
     /// Events that came.
-    received: u64,
+    pub received: u64,
     /// Numbers that were left out.
-    missing: u64,
+    pub missing: u64,
     /// Events whose number was not higher than all before: repeated, or out of order.
-    late: u64,
+    pub late: u64,
     /// Nanoseconds from the first sending to the last arrival.
-    duration: u64,
-    /// The delays in nanoseconds: of all that were kept, the median, the 99th percentile and the
-    /// longest.
-    p50: u64,
-    p99: u64,
-    max: u64,
+    pub duration: u64,
+    /// The median of the delays that were kept, in nanoseconds.
+    pub p50: u64,
+    /// Their 99th percentile.
+    pub p99: u64,
+    /// The longest of them.
+    pub max: u64,
 }
 
 impl Tally {
-    pub(crate) fn received(&self) -> u64 {
+    /// How many events came.
+    pub fn received(&self) -> u64 {
         self.received
     }
 
     /// An event came.
-    pub(crate) fn count(&mut self, stamp: Stamp, now: u64) {
+    pub fn count(&mut self, stamp: Stamp, now: u64) {
         self.received += 1;
         let highest = self.runs.entry(stamp.run).or_insert(0);
         if stamp.sequence <= *highest {
@@ -61,7 +64,8 @@ impl Tally {
         }
     }
 
-    pub(crate) fn figures(&self) -> Figures {
+    /// What all that came makes together.
+    pub fn figures(&self) -> Figures {
         let mut delays = self.delays.clone();
         delays.sort_unstable();
         let share = |percent: usize| {

@@ -1,0 +1,42 @@
+//! Many nodes on one machine that all link with each other, all started at once.
+
+use std::time::{Duration, Instant};
+
+use super::Settings;
+use crate::Failure;
+use crate::daemon::Daemon;
+use crate::network::Network;
+use crate::report::Report;
+
+/// How many nodes there are.
+const NODES: usize = 20;
+
+pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    let nodes = settings.choose(NODES, 5);
+    let links = nodes * (nodes - 1) / 2;
+    let (mut times, mut costs, mut memory) = (vec![], vec![], vec![]);
+    for _ in 0..settings.repeat {
+        let names: Vec<_> = (0..nodes).map(|node| format!("n{node}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let network = Network::new(&names)?;
+        let start = Instant::now();
+        let daemons = (0..nodes).map(|node| network.start(node));
+        let daemons: Vec<Daemon> = daemons.collect::<Result<_, _>>()?;
+        let mut all = start;
+        for daemon in &daemons {
+            all = all.max(daemon.wait_for_peers(nodes - 1)?);
+        }
+        times.push((all - start).as_secs_f64() * 1000.0);
+        let cost = daemons.iter().map(Daemon::processor_time);
+        let cost: Duration = cost.sum::<Result<_, _>>()?;
+        costs.push(cost.as_secs_f64() * 1000.0);
+        let used = daemons.iter().map(Daemon::memory);
+        memory.push(used.sum::<Result<f64, _>>()? / 1024.0);
+    }
+    let limits = format!("{nodes} nodes, {links} links, from the start of the first process");
+    report.add("mesh, all links", times, "ms", &limits);
+    report.add("mesh, processor, all nodes", costs, "ms", &limits);
+    let limits = format!("{nodes} nodes, {links} links, PSS");
+    report.add("mesh, memory, all nodes", memory, "MiB", limits);
+    Ok(())
+}

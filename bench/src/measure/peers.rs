@@ -1,0 +1,120 @@
+//! Other messaging systems, measured in the same run by a program of its own (`bench/peers`),
+//! which `make bench-peers` builds.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use kozo_bench_payload::Figures;
+use serde::Deserialize;
+
+use super::Settings;
+use crate::Failure;
+use crate::report::Report;
+
+/// What they are called, by that program and by people.
+const PEERS: &[(&str, &str)] = &[
+    ("mosquitto", "Mosquitto, TLS, QoS 0"),
+    ("nats", "NATS, TLS"),
+    ("zenoh", "zenoh, peer to peer, TLS"),
+];
+
+/// What the program prints.
+#[derive(Deserialize)]
+struct Outcome {
+    latency: Figures,
+    throughput: Figures,
+}
+
+pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    let program = program()?;
+    for (name, about) in PEERS {
+        if !program.exists() {
+            report.skip(
+                name,
+                "its client is not built: `make bench-peers` does that",
+            );
+            continue;
+        }
+        let counts = [
+            settings.choose(5000, 500),
+            settings.choose(1_000_000, 50_000),
+        ];
+        match settings.repeat(|| measure(&program, name, counts)) {
+            Ok(outcomes) => add(report, name, about, counts, &outcomes),
+            Err(failure) => report.skip(name, failure),
+        }
+    }
+    Ok(())
+}
+
+/// Where `make bench-peers` puts the program: in a target folder of its own inside this one's.
+fn program() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe()?;
+    let target = own.ancestors().nth(2).ok_or("this program is nowhere")?;
+    Ok(target.join("peers/release/kozo-bench-peers"))
+}
+
+fn measure(program: &PathBuf, name: &str, counts: [u64; 2]) -> Result<Outcome, Failure> {
+    let output = Command::new(program)
+        .arg(name)
+        .args(counts.map(|count| count.to_string()))
+        .output()?;
+    if output.status.success() {
+        Ok(serde_json::from_slice(&output.stdout)?)
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().into())
+    }
+}
+
+fn add(report: &mut Report, name: &str, about: &str, counts: [u64; 2], outcomes: &[Outcome]) {
+    let each = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).collect();
+    let [seldom, many] = counts;
+    let limits = format!("{about}, {seldom} events of 64 B, one every ms");
+    let micros = |nanos: u64| nanos as f64 / 1000.0;
+    let (median, slow) = (
+        format!("{name}, latency, median"),
+        format!("{name}, latency, 99 %"),
+    );
+    report.add(
+        &median,
+        each(&|outcome| micros(outcome.latency.p50)),
+        "µs",
+        &limits,
+    );
+    report.add(
+        &slow,
+        each(&|outcome| micros(outcome.latency.p99)),
+        "µs",
+        &limits,
+    );
+    let lost = outcomes
+        .iter()
+        .map(|outcome| many - outcome.throughput.received.min(many));
+    let limits = format!(
+        "{about}, {many} events of 64 B, {} lost at most",
+        lost.max().unwrap_or(0)
+    );
+    let throughput = format!("{name}, throughput");
+    let rate = |figures: &Figures| figures.received as f64 / (figures.duration as f64 / 1e9);
+    report.add(
+        &throughput,
+        each(&|outcome| rate(&outcome.throughput)),
+        "/s",
+        limits,
+    );
+    report.ratio(
+        format!("latency, times {name}'s"),
+        "latency, median",
+        &median,
+    );
+    report.ratio(
+        format!("latency, 99 %, times {name}'s"),
+        "latency, 99 %",
+        &slow,
+    );
+    report.ratio(
+        format!("throughput, times {name}'s"),
+        "throughput, 64 B",
+        &throughput,
+    );
+}
