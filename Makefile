@@ -44,6 +44,19 @@ bench: ## measure latency, throughput, reconnecting, memory (BENCH="latency": on
 	cargo build --release $(WORKSPACE)
 	$(TARGET)/release/kozo-bench --json $(TARGET)/bench.json $(BENCH)
 
+# For which architecture, as Debian calls it (empty: this one), and which packages (empty: all but
+# those with modules in HEAVY).
+ARCH ?=
+PACKAGES ?=
+
+.PHONY: deb
+deb: ## build Debian packages into the target folder's `deb` (ARCH=arm64: for other machines)
+	ARCH="$(ARCH)" PACKAGES="$(PACKAGES)" HEAVY="$(HEAVY)" packaging/build-deb
+
+.PHONY: test-deb
+test-deb: deb ## install, run, upgrade and remove the packages in a Debian of their own (as root)
+	packaging/test-deb "$(TARGET)/deb"
+
 .PHONY: check
 check: check-format check-lints check-dependencies ## check format, lints and dependencies
 

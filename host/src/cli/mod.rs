@@ -44,6 +44,11 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The words that the command line understands, for manual pages and completions.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 fn perform(arguments: Arguments) -> Result<(), Failure> {
     let log = arguments.log;
     // The log of a role's process is that of the host which started it.

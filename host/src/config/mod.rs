@@ -24,7 +24,7 @@ mod instance;
 mod keys;
 mod network;
 mod problem;
-mod reference;
+pub mod reference;
 mod scalar;
 mod schema;
 mod syntax;

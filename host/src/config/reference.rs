@@ -1,4 +1,4 @@
-//! The page of all options, printed from their tables.
+//! All options in an order for people, and the page that is printed from it.
 
 use std::fmt::Write;
 
@@ -7,12 +7,13 @@ use super::schema::{DefaultValue, OptionSpec, ValueKind};
 use super::value::Value;
 use crate::modules::metadata::{Metadata, ModuleKind};
 
-const INTRODUCTION: &str = "\
-# Options
-
+const SOURCE: &str = "\
 This page is printed from the tables that the configuration file is checked with, and from what the
 shipped modules say about themselves.
+";
 
+/// What holds for all options.
+pub const INTRODUCTION: &str = "\
 A relative path in the file starts at the folder that the file is in. Lists of folders have colons
 between them, other lists commas, or they are YAML lists. A size is a number of bytes, or has a
 unit: `64 KiB`, `4 MiB`. Where a boolean is expected, `yes`, `no`, `on` and `off` are understood as
@@ -20,41 +21,70 @@ well. Names of nodes are made of letters, digits, `.`, `_` and `-`, do not begin
 have 64 characters at most; those of roles and transports have no dots.
 ";
 
+/// The options of one kind of block.
+#[derive(Debug)]
+pub struct Section<'a> {
+    /// What they are the options of; names stand in backticks.
+    pub title: String,
+    /// Where they may stand.
+    pub introduction: String,
+    /// The options, in the order in which they are described.
+    pub options: &'a [OptionSpec],
+}
+
+impl<'a> Section<'a> {
+    fn new(title: &str, introduction: &str, options: &'a [OptionSpec]) -> Self {
+        Self {
+            title: title.to_owned(),
+            introduction: introduction.to_owned(),
+            options,
+        }
+    }
+
+    /// All of them, those of these modules at the end, roles first.
+    pub fn all(modules: &'a [Metadata]) -> Vec<Self> {
+        let mut sections = vec![
+            Self::new(
+                "Root",
+                "At the root of the file. All but `system` may also stand in the `overrideMainConfiguration` of a node.",
+                builtin::root(),
+            ),
+            Self::new("Nodes", "In each block below `system`.", builtin::node()),
+            Self::new(
+                "Roles",
+                "In each block below the `roles` of a node, besides the options of its module.",
+                builtin::role(),
+            ),
+            Self::new(
+                "Transports",
+                "In each block below the `transports` of a node, besides the options of its module.",
+                builtin::transport(),
+            ),
+        ];
+        for kind in [ModuleKind::Role, ModuleKind::Transport] {
+            let of_kind = modules.iter().filter(|module| module.kind == kind);
+            sections.extend(of_kind.map(Self::of_module));
+        }
+        sections
+    }
+
+    fn of_module(module: &'a Metadata) -> Self {
+        let mut introduction = one_line(&module.description);
+        if module.storage {
+            introduction.push_str(" Needs the `roleStorage` of its node.");
+        }
+        let title = format!("The {} `{}`", module.kind, module.name);
+        Self::new(&title, &introduction, &module.options)
+    }
+}
+
 /// The Markdown text of `docs/options.md`, with the options of these modules at its end.
 pub fn options_reference(modules: &[Metadata]) -> String {
-    let mut page = INTRODUCTION.to_owned();
-    let mut section = |title: &str, introduction: &str, options: &[OptionSpec]| {
-        let _ = write!(page, "\n## {title}\n\n{introduction}\n");
-        table(&mut page, options);
-    };
-    section(
-        "Root",
-        "At the root of the file. All but `system` may also stand in the `overrideMainConfiguration` of a node.",
-        builtin::root(),
-    );
-    section("Nodes", "In each block below `system`.", builtin::node());
-    section(
-        "Roles",
-        "In each block below the `roles` of a node, besides the options of its module.",
-        builtin::role(),
-    );
-    section(
-        "Transports",
-        "In each block below the `transports` of a node, besides the options of its module.",
-        builtin::transport(),
-    );
-    for kind in [ModuleKind::Role, ModuleKind::Transport] {
-        for module in modules.iter().filter(|module| module.kind == kind) {
-            let mut introduction = cell(&module.description);
-            if module.storage {
-                introduction.push_str(" Needs the `roleStorage` of its node.");
-            }
-            section(
-                &format!("The {kind} `{}`", module.name),
-                &introduction,
-                &module.options,
-            );
-        }
+    let mut page = format!("# Options\n\n{SOURCE}\n{INTRODUCTION}");
+    for section in Section::all(modules) {
+        let introduction = cell(&section.introduction);
+        let _ = write!(page, "\n## {}\n\n{introduction}\n", section.title);
+        table(&mut page, section.options);
     }
     page
 }
@@ -71,14 +101,15 @@ fn table(page: &mut String, options: &[OptionSpec]) {
             "| `{}` | {} | {} | {} | {} |",
             option.name,
             option.kind.name(),
-            default(option),
+            cell(&default(option)),
             cell(&allowed(option)),
             cell(&option.description)
         );
     }
 }
 
-fn default(option: &OptionSpec) -> String {
+/// What holds when the option is not given, with values in backticks.
+pub fn default(option: &OptionSpec) -> String {
     match &option.default {
         DefaultValue::Required => "required".to_owned(),
         DefaultValue::None if option.kind == ValueKind::Block => "empty".to_owned(),
@@ -91,12 +122,13 @@ fn default(option: &OptionSpec) -> String {
         }
         DefaultValue::Value(value) => match value.to_string().as_str() {
             "[]" | "\"\"" => "empty".to_owned(),
-            text => cell(&format!("`{text}`")),
+            text => format!("`{text}`"),
         },
     }
 }
 
-fn allowed(option: &OptionSpec) -> String {
+/// Which values the option may have, with the values in backticks; empty when any.
+pub fn allowed(option: &OptionSpec) -> String {
     if option.choices.is_empty() {
         return match (option.range(), &option.unit) {
             (range, Some(unit)) if range.is_empty() => unit.clone(),
@@ -113,6 +145,9 @@ fn allowed(option: &OptionSpec) -> String {
 
 /// A text on one line, with the character that separates cells escaped.
 fn cell(text: &str) -> String {
-    let words: Vec<_> = text.split_whitespace().collect();
-    words.join(" ").replace('|', "\\|")
+    one_line(text).replace('|', "\\|")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -57,10 +57,20 @@ impl Environment {
             // The build puts program and modules into one folder; an installed program has no
             // libraries beside it.
             build_tree: program_folder
-                .filter(|folder| candidates(folder).is_ok_and(|files| !files.is_empty()))
+                .filter(|folder| holds_built_modules(folder))
                 .map(Path::to_owned),
         }
     }
+}
+
+/// Whether a build may have put modules there: cargo calls them `libNAME.so`. Debian has the linker
+/// in `/usr/bin`, as `ld.so`.
+fn holds_built_modules(folder: &Path) -> bool {
+    let is_built = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("lib"))
+    };
+    candidates(folder).is_ok_and(|files| files.iter().any(is_built))
 }
 
 /// Folders in the order in which they are searched.
@@ -205,6 +215,8 @@ mod tests {
     fn a_build_tree_stands_in_for_the_folders_of_the_system() {
         let folder = tempfile::tempdir().unwrap();
         let surroundings = || Environment::new(|_| None, Some(folder.path()));
+        assert_eq!(surroundings().build_tree, None);
+        std::fs::write(folder.path().join("ld.so"), "").unwrap();
         assert_eq!(surroundings().build_tree, None);
         std::fs::write(folder.path().join("libtimer.so"), "").unwrap();
         let found = SearchPaths::new(&surroundings(), &config::SearchPaths::default());

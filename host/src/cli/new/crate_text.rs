@@ -32,6 +32,9 @@ const TAKEN: [&str; 22] = [
 /// Ends of names that the templates use themselves: `RoleHost`, `TcpStream`.
 const TAKEN_ENDS: [&str; 5] = ["Host", "Bench", "Stream", "Listener", "Addr"];
 
+/// What tells cargo where the sources of all crates are.
+const VENDORED: &str = include_str!("vendored.toml.in");
+
 /// What a new crate consists of.
 pub(super) struct CrateText {
     /// The name of its library, as rustc derives it from the package's.
@@ -41,8 +44,9 @@ pub(super) struct CrateText {
 }
 
 impl CrateText {
-    /// A crate for a module of this name; `abi` is the path of `kozo-abi`.
-    pub(super) fn new(kind: NewKind, name: &ModuleName, abi: &str) -> Self {
+    /// A crate for a module of this name; `abi` is the path of `kozo-abi`, `vendor` that of the
+    /// sources of all crates that are needed, where they are on this machine.
+    pub(super) fn new(kind: NewKind, name: &ModuleName, abi: &str, vendor: Option<&str>) -> Self {
         let library = format!("kozo_{}_{}", kind.word(), name.as_str().replace('-', "_"));
         let version = kozo_abi::VERSION;
         let places = [
@@ -55,9 +59,14 @@ impl CrateText {
             ),
             ("@ABI_PATH@", toml_text(abi)),
         ];
+        let vendored = vendor.map(|vendor| {
+            let text = fill(VENDORED, &[("@VENDOR_PATH@", toml_text(vendor))]);
+            (".cargo/config.toml", text)
+        });
         let files = templates(kind)
             .into_iter()
             .map(|(file, template)| (file, fill(template, &places)))
+            .chain(vendored)
             .collect();
         Self { library, files }
     }
@@ -150,7 +159,8 @@ mod tests {
     fn no_place_is_left_open() {
         for kind in [NewKind::Role, NewKind::Transport] {
             let name = ModuleName::new("a-b").unwrap();
-            for (file, text) in CrateText::new(kind, &name, "/abi").files {
+            for (file, text) in CrateText::new(kind, &name, "/abi", Some("/vendor")).files {
+                assert!(!text.contains("@V"), "{file}");
                 assert!(!text.contains("@NAME@") && !text.contains("@T"), "{file}");
                 assert!(!text.contains("@A") && !text.contains("@L"), "{file}");
             }

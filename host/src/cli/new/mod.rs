@@ -64,7 +64,8 @@ pub(super) fn new(arguments: &NewArguments) -> Result<(), Failure> {
         // Not `-x`, which commands would take for an option.
         None => Path::new(".").join(name.as_str()),
     };
-    let text = CrateText::new(kind, &name, &abi);
+    let vendor = vendor(Path::new(&abi));
+    let text = CrateText::new(kind, &name, &abi, vendor.as_deref());
     write(&folder, &text).map_err(Failure::other)?;
     output::print(&next_steps(kind, &name, &folder, &text.library))
 }
@@ -99,6 +100,17 @@ fn abi(given: Option<&Path>) -> Result<String, NewError> {
         Ok(text) => Ok(text),
         Err(path) => Err(NewError::Encoding(path.into())),
     }
+}
+
+/// The folder with the sources of all crates that modules need: packages put it beside `kozo-abi`.
+fn vendor(abi: &Path) -> Option<String> {
+    let folder = abi.with_file_name("vendor");
+    folder
+        .is_dir()
+        .then_some(folder)?
+        .into_os_string()
+        .into_string()
+        .ok()
 }
 
 fn holds_abi(folder: &Path) -> bool {

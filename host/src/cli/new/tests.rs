@@ -63,3 +63,28 @@ fn a_folder_in_a_place_that_is_none_is_an_error() {
     let text = error(&arguments(NewKind::Role, "greeter", &path));
     assert!(text.contains("cannot be made: No such file"), "{text}");
 }
+
+#[test]
+fn sources_beside_the_interface_are_used_instead_of_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let abi = folder.path().join("abi");
+    fs::create_dir(&abi).unwrap();
+    fs::write(abi.join("Cargo.toml"), "[package]\nname = \"kozo-abi\"\n").unwrap();
+    let make = |name: &str| {
+        let path = folder.path().join(name);
+        let arguments = NewArguments {
+            abi_path: Some(abi.clone()),
+            ..arguments(NewKind::Role, name, &path)
+        };
+        new(&arguments).unwrap();
+        fs::read_to_string(path.join(".cargo/config.toml")).ok()
+    };
+    assert_eq!(make("without"), None);
+    let vendor = fs::canonicalize(folder.path()).unwrap().join("vendor");
+    fs::create_dir(&vendor).unwrap();
+    let text = make("with").unwrap();
+    assert!(
+        text.contains(&format!("directory = \"{}\"", vendor.display())),
+        "{text}"
+    );
+}

@@ -1,0 +1,299 @@
+//! `copyright`, in the format of DEP 5: whose the crates are that a package holds, and under which
+//! terms.
+//!
+//! Where a crate may be had under the Expat licence (which crates call MIT) or the Apache licence,
+//! that is what is chosen. Whatever else holds for a crate is quoted as it stands in its files.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+const HEAD: &str = "\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: Kozo
+Comment: Besides Kōzō's own files, this names the crates that are linked into
+ the program and its modules, or come along as sources.
+
+Files: *
+Copyright: The Kōzō developers
+License: Expat or Apache-2.0
+";
+
+const EXPAT: &str = include_str!("../../../LICENSE-MIT");
+
+const APACHE: &str = "\
+License: Apache-2.0
+ On Debian systems the text of the Apache License, version 2.0, is in
+ /usr/share/common-licenses/Apache-2.0.
+";
+
+/// Licences whose text names nobody, for crates that leave it out.
+const COMMON: [(&str, &str); 1] = [("Zlib", include_str!("zlib.txt"))];
+
+/// What is quoted in its place.
+const APACHE_PLACE: &str = "\
+The text of the Apache License, version 2.0, is in
+/usr/share/common-licenses/Apache-2.0.
+";
+
+/// How the names of files begin that hold terms or say whose the work is.
+const LICENCE_FILES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"];
+
+/// What `cargo metadata` says, as far as it matters here.
+#[derive(Deserialize)]
+pub(crate) struct Metadata {
+    packages: Vec<Package>,
+}
+
+/// A crate.
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    /// Empty for those of this project.
+    source: Option<String>,
+    license: Option<String>,
+    authors: Vec<String>,
+    manifest_path: PathBuf,
+}
+
+/// The terms that are made use of.
+#[derive(Debug, PartialEq, Eq)]
+enum Terms {
+    Expat,
+    Apache,
+    /// Others, or several that hold together.
+    Own,
+}
+
+/// The text of the file, for the crates that `wanted` lists, one `name-version` a line.
+pub(crate) fn copyright(metadata: Metadata, wanted: &str) -> Result<String, Box<dyn Error>> {
+    let wanted: BTreeSet<_> = wanted.lines().map(str::trim).collect();
+    let mut packages = metadata.packages;
+    packages.retain(|package| package.source.is_some() && wanted.contains(&*package.id()));
+    packages.sort_by_key(Package::id);
+    let mut page = HEAD.to_owned();
+    let mut own_terms = String::new();
+    for package in &packages {
+        let expression = package.license.as_deref().unwrap_or_default();
+        let short = match terms(expression) {
+            Terms::Expat => "Expat".to_owned(),
+            Terms::Apache => "Apache-2.0".to_owned(),
+            Terms::Own => {
+                let short = format!("{}-terms", package.id());
+                let text = quoted(&package.texts()?);
+                let _ = write!(own_terms, "\nLicense: {short}\n{text}");
+                short
+            }
+        };
+        let (id, holders) = (package.id(), package.holders()?.join("\n "));
+        let _ = write!(
+            page,
+            "\nFiles: vendor/{id}/*\nCopyright: {holders}\nLicense: {short}\n"
+        );
+    }
+    let _ = write!(page, "\nLicense: Expat\n{}", quoted(terms_alone(EXPAT)));
+    Ok(format!("{page}\n{APACHE}{own_terms}"))
+}
+
+/// What to make use of, where there is a choice.
+fn terms(expression: &str) -> Terms {
+    if expression.contains(" AND ") {
+        return Terms::Own;
+    }
+    let choices: Vec<_> = expression
+        .split(" OR ")
+        .flat_map(|part| part.split('/'))
+        .map(str::trim)
+        .collect();
+    match () {
+        () if choices.contains(&"MIT") => Terms::Expat,
+        () if choices.contains(&"Apache-2.0") => Terms::Apache,
+        () => Terms::Own,
+    }
+}
+
+/// The licence without the lines that say whose the work is.
+fn terms_alone(text: &str) -> &str {
+    text.find("Permission is")
+        .map_or(text, |start| &text[start..])
+}
+
+impl Package {
+    fn id(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+
+    /// The files that hold its terms, by name.
+    fn licence_files(&self) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+        let folder = self.manifest_path.parent().unwrap_or(Path::new("."));
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = name.to_uppercase();
+            if path.is_file() && LICENCE_FILES.iter().any(|start| name.starts_with(start)) {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn texts(&self) -> Result<String, Box<dyn Error>> {
+        let mut texts = String::new();
+        for file in self.licence_files()? {
+            texts.push_str(&without_apache(&read(&file)?));
+            texts.push('\n');
+        }
+        let common = COMMON
+            .iter()
+            .find(|(name, _)| self.license.as_deref() == Some(*name));
+        if let Some((_, text)) = common.filter(|_| texts.is_empty()) {
+            return Ok((*text).to_owned());
+        }
+        if texts.is_empty() {
+            let (id, licence) = (self.id(), self.license.as_deref().unwrap_or("unknown"));
+            return Err(format!("`{id}` ({licence}) comes without the text of its licence").into());
+        }
+        Ok(texts)
+    }
+
+    /// Whose it is: what its files say, or else its manifest.
+    fn holders(&self) -> Result<Vec<String>, Box<dyn Error>> {
+        let mut holders = Vec::new();
+        for file in self.licence_files()? {
+            for line in read(&file)?.lines().map(str::trim) {
+                if is_notice(line) && !holders.iter().any(|known| known == line) {
+                    holders.push(line.to_owned());
+                }
+            }
+        }
+        if holders.is_empty() {
+            holders.extend(self.authors.iter().cloned());
+        }
+        if holders.is_empty() {
+            holders.push(format!("the authors of the crate {}", self.name));
+        }
+        Ok(holders)
+    }
+}
+
+fn read(file: &Path) -> std::io::Result<String> {
+    let bytes = std::fs::read(file)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The text without the long licence that every Debian system has.
+fn without_apache(text: &str) -> String {
+    let mut kept = String::new();
+    let mut is_inside = false;
+    for line in text.lines() {
+        match line.trim() {
+            "Apache License" => {
+                is_inside = true;
+                kept.push_str(APACHE_PLACE);
+            }
+            "END OF TERMS AND CONDITIONS" => is_inside = false,
+            _ if is_inside => {}
+            _ => {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+    }
+    kept
+}
+
+/// Whether a line names somebody, and is no sentence about copyright.
+fn is_notice(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix("Copyright") else {
+        return false;
+    };
+    rest.trim_start()
+        .starts_with(|first: char| first.is_ascii_digit() || "(©".contains(first))
+}
+
+/// A text in the way that the format wants it.
+fn quoted(text: &str) -> String {
+    let lines = text.trim().lines().map(str::trim_end);
+    lines
+        .map(|line| match line {
+            "" => " .\n".to_owned(),
+            line => format!(" {line}\n"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_a_choice_the_plainest_terms_are_taken() {
+        assert_eq!(terms("MIT OR Apache-2.0"), Terms::Expat);
+        assert_eq!(
+            terms("Apache-2.0 WITH LLVM-exception OR Apache-2.0"),
+            Terms::Apache
+        );
+        assert_eq!(terms("Unlicense/MIT"), Terms::Expat);
+        assert_eq!(terms("(MIT OR Apache-2.0) AND Unicode-3.0"), Terms::Own);
+        assert_eq!(terms("MPL-2.0"), Terms::Own);
+    }
+
+    #[test]
+    fn the_licence_that_every_system_has_is_not_quoted() {
+        let text = "One\n  Apache License\n Version 2.0\n END OF TERMS AND CONDITIONS\nTwo\n";
+        assert_eq!(without_apache(text), format!("One\n{APACHE_PLACE}Two\n"));
+    }
+
+    #[test]
+    fn a_notice_names_somebody() {
+        assert!(is_notice("Copyright (c) 2015 Some Body"));
+        assert!(is_notice("Copyright 2020 Some Body"));
+        assert!(!is_notice("Copyright [yyyy] [name of copyright owner]"));
+        assert!(!is_notice("Copyright License. Subject to the terms"));
+    }
+
+    #[test]
+    fn terms_of_its_own_are_quoted_and_may_not_be_missing() {
+        let folder = std::env::temp_dir().join(format!("kozo-licences-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let metadata = |licence: &str| Metadata {
+            packages: vec![Package {
+                name: "knot".to_owned(),
+                version: "1.0.0".to_owned(),
+                source: Some("a registry".to_owned()),
+                license: Some(licence.to_owned()),
+                authors: vec!["Some Body".to_owned()],
+                manifest_path: folder.join("Cargo.toml"),
+            }],
+        };
+        let error = copyright(metadata("ISC"), "knot-1.0.0").unwrap_err();
+        assert!(error.to_string().contains("`knot-1.0.0` (ISC)"), "{error}");
+        assert!(!copyright(metadata("ISC"), "").unwrap().contains("knot"));
+        let text = copyright(metadata("Zlib"), "knot-1.0.0").unwrap();
+        assert!(text.contains("\nLicense: knot-1.0.0-terms\n This software is provided 'as-is'"));
+        let text = copyright(metadata("MIT"), "knot-1.0.0").unwrap();
+        assert!(
+            text.contains("knot-1.0.0/*\nCopyright: Some Body\nLicense: Expat\n"),
+            "{text}"
+        );
+        std::fs::write(
+            folder.join("LICENSE"),
+            "Copyright 2020 Knot\n\nDo as you like.\n",
+        )
+        .unwrap();
+        let text = copyright(metadata("ISC"), "knot-1.0.0").unwrap();
+        assert!(text.contains("\nCopyright: Copyright 2020 Knot\nLicense: knot-1.0.0-terms\n"));
+        assert!(
+            text.contains(
+                "\nLicense: knot-1.0.0-terms\n Copyright 2020 Knot\n .\n Do as you like.\n"
+            )
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
