@@ -4,7 +4,7 @@
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # Packages of modules that bring hundreds of crates: each is built and tested by a target of its own.
-HEAVY :=
+HEAVY := kozo-transport-onion
 WORKSPACE := --workspace $(HEAVY:%=--exclude %)
 
 # Seconds after which the demo ends and says whether all went well; empty: when you press Ctrl-C.
@@ -30,6 +30,16 @@ demo: build ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with
 test: ## build everything for tests, and run them
 	cargo build $(WORKSPACE)
 	cargo test $(WORKSPACE)
+
+.PHONY: onion
+onion: ## build the onion transport, optimised, beside the program
+	cargo build --profile small -p kozo-transport-onion
+	install -D -m 644 $(TARGET)/small/libonion.so $(TARGET)/release/libonion.so
+
+# Exit code 77: it cannot be done here.
+.PHONY: test-onion
+test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)
+	transports/onion/tests/run
 
 # Which measurements (`BENCH="latency connect"`; empty: all), and with which options (`--quick`).
 BENCH ?=

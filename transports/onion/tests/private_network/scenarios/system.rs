@@ -1,0 +1,42 @@
+//! `service: system`, which is also the proof that this Tor and the original one understand each
+//! other.
+
+use kozo_abi::bench::reserve_port;
+
+use crate::Stage;
+use crate::c_tor::CTor;
+use crate::scene::Scene;
+
+pub(super) fn the_machines_tor_serves_and_connects(stage: &Stage) {
+    let mut scene = Scene::new(stage.folder("system"), &["own", "served", "dials"]);
+    let network = stage.network.description();
+    let port = reserve_port().unwrap();
+    let tor = CTor::start(&stage.network, &stage.folder("system-tor"), 6027, port);
+    scene.onion("own", &network, "");
+    // Reached through the service of the machine's Tor, and only so.
+    scene.transport(
+        "served",
+        "onion",
+        &format!(
+            "service: system, address: {}, port: {port}, onionPort: 6027, incomingOnly: true",
+            tor.address
+        ),
+    );
+    // Connects through its proxy, and only so.
+    scene.transport(
+        "dials",
+        "onion",
+        &format!(
+            "service: system, socksProxy: '127.0.0.1:{}', outgoingOnly: true",
+            tor.socks_port
+        ),
+    );
+    let [own, served, dials] = ["own", "served", "dials"].map(|node| scene.start(node));
+    own.wait_for_link_over("served", "onion");
+    dials.wait_for_link_over("own", "onion");
+    dials.wait_for_link_over("served", "onion");
+    for (one, other) in [(&own, &served), (&dials, &own), (&served, &dials)] {
+        one.send("hello");
+        other.wait_for_lines(one, &["hello".to_owned()]);
+    }
+}
