@@ -21,8 +21,8 @@ pub(crate) struct Options {
     service: Service,
     socks_proxy: String,
     network: Option<PathBuf>,
-    bridges: Vec<String>,
-    bridge_programs: Vec<String>,
+    bridges: Option<Vec<String>>,
+    bridge_programs: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -127,18 +127,19 @@ impl Options {
     fn way(&self) -> Result<Way, Error> {
         match self.service {
             Service::Host => {
-                let programs = self.bridge_programs.iter().map(|text| program(text));
+                let programs = self.bridge_programs.iter().flatten();
+                let programs = programs.map(|text| program(text));
                 Ok(Way::Own(OwnSettings {
                     network: self.network.clone(),
-                    bridges: self.bridges.clone(),
+                    bridges: self.bridges.clone().unwrap_or_default(),
                     programs: programs.collect::<Result<_, _>>()?,
                 }))
             }
             Service::System => {
                 let own = [
                     ("network", self.network.is_some()),
-                    ("bridges", !self.bridges.is_empty()),
-                    ("bridgePrograms", !self.bridge_programs.is_empty()),
+                    ("bridges", self.bridges.is_some()),
+                    ("bridgePrograms", self.bridge_programs.is_some()),
                 ];
                 if let Some((option, _)) = own.iter().find(|(_, given)| *given) {
                     return Err(format!(

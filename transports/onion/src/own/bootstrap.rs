@@ -16,8 +16,8 @@ use tokio_stream::{Stream, StreamExt};
 use tor_hsservice::status::OnionServiceStatus;
 
 use super::report::{Reporter, Stage};
-use super::{Client, failure};
-use crate::options::Settings;
+use super::{Client, failure, probe};
+use crate::options::{Settings, Target};
 
 /// How long to wait after a failure before it is tried again: at first,
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -78,6 +78,13 @@ impl Progress {
                 reporter.say(Stage::of_service(&status));
             }
         });
+    }
+
+    /// Finds out when others can connect, and says so.
+    pub(super) fn probe(&self, client: Arc<Client>, own: Target) {
+        let reporter = Arc::clone(&self.reporter);
+        self.runtime
+            .spawn(probe::until_reachable(client, own, reporter));
     }
 }
 

@@ -96,7 +96,8 @@ fn renew(groups: &Groups, target: &Target, bad: IsolationToken) {
     }
 }
 
-async fn attempt(
+/// One try to open a stream, in an isolation group.
+pub(super) async fn attempt(
     client: Arc<Client>,
     target: Target,
     group: IsolationToken,

@@ -14,6 +14,7 @@ mod config;
 mod dialer;
 mod failure;
 mod pipe;
+mod probe;
 mod report;
 mod service;
 
@@ -167,6 +168,13 @@ impl Tor for OwnTor {
         }
         let service = service::launch(running.runtime(), &running.client, &self.settings)?;
         running.progress.watch_service(service.events());
+        if let Some(address) = self.settings.address {
+            let own = Target {
+                address,
+                port: self.settings.onion_port,
+            };
+            running.progress.probe(Arc::clone(&running.client), own);
+        }
         *lock(&running.service) = Some(Arc::new(service));
         Ok(())
     }

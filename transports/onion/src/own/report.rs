@@ -57,6 +57,7 @@ impl Stage {
     pub(super) fn of_service(status: &OnionServiceStatus) -> Self {
         match status.state() {
             State::Running | State::DegradedReachable => Self::Reachable,
+            // It may be reachable all the same: see `probe`.
             State::Bootstrapping | State::DegradedUnreachable | State::Recovering => {
                 Self::Publishing
             }
@@ -142,6 +143,10 @@ impl Reporter {
         if stage.rank() < said.stage.rank() {
             return false;
         }
+        // What is published anew is reachable meanwhile.
+        if (&said.stage, &stage) == (&Stage::Reachable, &Stage::Publishing) {
+            return true;
+        }
         if stage.rank() > 0 {
             said.failure = None;
         }
@@ -211,8 +216,6 @@ fn is_worth_a_line(logged: Option<&Stage>, stage: &Stage) -> bool {
             let further = percent.saturating_sub(*before) >= LOGGED_STEP;
             further || (other.is_some() && one != other)
         }
-        // It alternates with `Reachable` whenever descriptors are renewed.
-        (Stage::Reachable, Stage::Publishing) => false,
         (logged, stage) => logged != stage,
     }
 }
@@ -259,7 +262,6 @@ mod tests {
         ));
         assert!(line(&Stage::Connected, &Stage::Publishing));
         assert!(line(&Stage::Publishing, &Stage::Reachable));
-        assert!(!line(&Stage::Reachable, &Stage::Publishing));
         assert!(!line(&Stage::Reachable, &Stage::Reachable));
     }
 }

@@ -54,8 +54,9 @@ fn main() -> ExitCode {
     }
     for program in ["tor", "tor-gencert"] {
         let version = Command::new(program)
-            .arg("--version")
+            .arg("--help")
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status();
         if version.is_err() {
             println!("skipped: there is no `{program}`: install Debian's package `tor`");

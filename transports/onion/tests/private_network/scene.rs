@@ -20,7 +20,6 @@ struct Node {
     injector: u16,
     /// Its transports, each with its options in YAML's flow style.
     transports: Vec<(String, String)>,
-    more: String,
 }
 
 impl Scene {
@@ -40,7 +39,6 @@ impl Scene {
                 public_key: public_key.to_owned(),
                 injector: reserve_port().unwrap(),
                 transports: Vec::new(),
-                more: String::new(),
             });
         }
         scene
@@ -69,17 +67,6 @@ impl Scene {
         let transports = &mut self.node_mut(node).transports;
         transports.retain(|(other, _)| other != name);
         transports.push((name.to_owned(), options.to_owned()));
-    }
-
-    /// Adds a line to a node's block.
-    pub(crate) fn option(&mut self, node: &str, line: &str) {
-        writeln!(self.node_mut(node).more, "    {line}").unwrap();
-    }
-
-    /// Gives a node another node's public key in the file.
-    pub(crate) fn forge_key(&mut self, node: &str, of: &str) {
-        let key = self.node(of).public_key.clone();
-        self.node_mut(node).public_key = key;
     }
 
     /// Where a node's keys and caches of Tor are.
@@ -120,7 +107,7 @@ impl Scene {
     privateKey: {}
     publicKey: {}
     transportStorage: {}
-{}    roles:
+    roles:
       message_injector: {{bindAddress: 127.0.0.1, bindPort: {}, log: false}}
       logger: {{file: {folder}/{name}.messages, flushEvery: 1, timePrefix: ''}}
     transports:
@@ -128,7 +115,6 @@ impl Scene {
                 self.key_file(name).display(),
                 node.public_key,
                 self.state(name).display(),
-                node.more,
                 node.injector,
             )
             .unwrap();
