@@ -82,7 +82,10 @@ impl Scene {
     /// Writes the file as it is now under a name of its own.
     pub(crate) fn write_as(&self, name: &str) -> PathBuf {
         let file = self.folder.join(name);
-        fs::write(&file, self.text()).unwrap();
+        // In one step: a daemon that was started before may be reading it.
+        let new = file.with_extension("new");
+        fs::write(&new, self.text()).unwrap();
+        fs::rename(&new, &file).unwrap();
         file
     }
 
