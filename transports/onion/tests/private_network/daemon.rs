@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::wait::{DEADLINE, wait_until};
 
+/// The variable that names a folder with other modules than those that are built beside this test.
+pub(crate) const MODULES: &str = "KOZO_TEST_MODULES";
+
 /// The program, which is built beside this test; so are its modules.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -49,12 +52,17 @@ impl Daemon {
     pub(crate) fn start(folder: &Path, file: &Path, node: &str, injector: u16) -> Self {
         let control = folder.join(format!("{node}.sock"));
         let log = folder.join(format!("{node}.log"));
-        let child = Command::new(program())
+        let mut command = Command::new(program());
+        command.env_remove("KOZOTRANSPORTPATH");
+        // Measuring takes an optimised module.
+        if let Some(folder) = std::env::var_os(MODULES) {
+            command.env("KOZOTRANSPORTPATH", folder);
+        }
+        let child = command
             .args(["--log", "debug", "run", "--control"])
             .arg(&control)
             .args(["--end-with-parent", &std::process::id().to_string()])
             .args([file.as_os_str(), node.as_ref()])
-            .env_remove("KOZOTRANSPORTPATH")
             .env_remove("KOZOROLEPATH")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -148,14 +156,22 @@ impl Daemon {
     /// Sends a line into the network, to the loggers of all nodes.
     #[track_caller]
     pub(crate) fn send(&self, text: &str) {
+        self.send_all(&[text.to_owned()]);
+    }
+
+    /// Sends lines, one after the other.
+    #[track_caller]
+    pub(crate) fn send_all(&self, lines: &[String]) {
         let stream = wait_until("the injector listens", DEADLINE, || {
             TcpStream::connect(("127.0.0.1", self.injector)).ok()
         });
         let mut stream = BufReader::new(stream);
-        writeln!(stream.get_mut(), "('log', '{text}')").unwrap();
-        let mut answer = String::new();
-        stream.read_line(&mut answer).unwrap();
-        assert_eq!(answer.trim(), "ok");
+        for text in lines {
+            writeln!(stream.get_mut(), "('log', '{text}')").unwrap();
+            let mut answer = String::new();
+            stream.read_line(&mut answer).unwrap();
+            assert_eq!(answer.trim(), "ok");
+        }
     }
 
     /// Waits until exactly these lines have come from `sender`, in this order and once.
@@ -178,6 +194,14 @@ impl Daemon {
         let text = fs::read_to_string(&self.messages).unwrap_or_default();
         let lines = text.lines().filter_map(|line| line.strip_prefix(&start));
         lines.map(str::to_owned).collect()
+    }
+
+    /// The memory that it has in use, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kibibytes.unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Whether its log has this text.

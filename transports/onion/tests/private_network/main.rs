@@ -2,7 +2,7 @@
 //!
 //! Needs the `tor` program. The networks are shared by all scenarios that can, since one takes half
 //! a minute to start. `cargo test -p kozo-transport-onion --test private_network -- NAME` runs the
-//! scenarios whose names hold `NAME`.
+//! scenarios whose names hold `NAME`, and `-- figures` measures.
 
 #![allow(missing_docs)] // A test.
 
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use scenarios::{OF_DAYS, OF_TESTING, Scenario};
+use scenarios::{OF_DAYS, OF_TESTING, ON_REQUEST, Scenario};
 use tor_network::{Periods, TorNetwork};
 
 /// What says that the tests could not run, rather than that they failed.
@@ -39,13 +39,9 @@ impl Stage {
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let wanted = |scenario: &&Scenario| {
-        let mut names = words
-            .iter()
-            .filter(|word| !word.starts_with('-'))
-            .peekable();
-        names.peek().is_none() || names.any(|name| scenario.name.contains(name.as_str()))
-    };
+    let names: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let named = |scenario: &&Scenario| names.iter().any(|name| scenario.name.contains(*name));
+    let wanted = |scenario: &&Scenario| names.is_empty() || named(scenario);
     if words.iter().any(|word| word == "--list") {
         for scenario in OF_DAYS.iter().chain(OF_TESTING) {
             println!("{}: test", scenario.name);
@@ -68,8 +64,10 @@ fn main() -> ExitCode {
         .tempdir()
         .unwrap();
     let mut failed = Vec::new();
-    for (periods, scenarios) in [(Periods::Days, OF_DAYS), (Periods::OfTesting, OF_TESTING)] {
-        let scenarios: Vec<_> = scenarios.iter().filter(wanted).collect();
+    let asked: Vec<_> = ON_REQUEST.iter().filter(named).collect();
+    let of_days: Vec<_> = OF_DAYS.iter().filter(wanted).chain(asked).collect();
+    let of_testing: Vec<_> = OF_TESTING.iter().filter(wanted).collect();
+    for (periods, scenarios) in [(Periods::Days, of_days), (Periods::OfTesting, of_testing)] {
         if !scenarios.is_empty() {
             failed.extend(run(folder.path(), periods, &scenarios));
         }

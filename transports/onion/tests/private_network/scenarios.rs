@@ -1,6 +1,7 @@
 //! What is tried.
 
 mod faults;
+mod figures;
 mod links;
 mod strangers;
 mod system;
@@ -36,3 +37,6 @@ pub(crate) const OF_TESTING: &[Scenario] = scenarios![
     system::the_machines_tor_serves_and_connects,
     strangers::strangers_are_ended_and_keep_nobody_out,
 ];
+
+/// What is measured, when it is asked for by its name.
+pub(crate) const ON_REQUEST: &[Scenario] = scenarios![figures::figures,];

@@ -64,10 +64,8 @@ pub(super) fn damaged_and_shared_state_folders_are_told_of(stage: &Stage) {
     );
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
 
-    let keys = folder.join("state/keystore/hss/kozo");
-    for entry in fs::read_dir(&keys).unwrap() {
-        fs::write(entry.unwrap().path(), "damage").unwrap();
-    }
+    let key = "state/keystore/hss/kozo/ks_hs_id.ed25519_expanded_private";
+    fs::write(folder.join(key), "damage").unwrap();
     assert!(ask().contains("is damaged"), "{}", ask());
 
     // An address that is another node's.
