@@ -40,6 +40,13 @@ pub(crate) enum AddressError {
     Misspelt(String),
 }
 
+impl OnionAddress {
+    /// The key that it stands for.
+    pub(crate) fn id(self) -> HsId {
+        self.0
+    }
+}
+
 impl From<HsId> for OnionAddress {
     fn from(id: HsId) -> Self {
         Self(id)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use arti_client::HsClientDescEncKey;
 use kozo_abi::{Error, Peer};
 use serde::Deserialize;
 
@@ -23,6 +24,7 @@ pub(crate) struct Options {
     network: Option<PathBuf>,
     bridges: Option<Vec<String>>,
     bridge_programs: Option<Vec<String>>,
+    only_for: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -47,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) accepts: bool,
     /// Whether the node connects to others.
     pub(crate) connects: bool,
+    /// Who finds the node at all; everybody when there is none.
+    pub(crate) only_for: Vec<HsClientDescEncKey>,
     /// Who speaks with the Tor network.
     pub(crate) way: Way,
 }
@@ -120,6 +124,12 @@ impl Options {
             backlog: self.socket_connection_backlog,
             accepts: !self.outgoing_only,
             connects: !self.incoming_only,
+            only_for: self
+                .only_for
+                .iter()
+                .flatten()
+                .map(|key| client_key(key))
+                .collect::<Result<_, _>>()?,
             way: self.way()?,
         })
     }
@@ -140,6 +150,7 @@ impl Options {
                     ("network", self.network.is_some()),
                     ("bridges", self.bridges.is_some()),
                     ("bridgePrograms", self.bridge_programs.is_some()),
+                    ("onlyFor", self.only_for.is_some()),
                 ];
                 if let Some((option, _)) = own.iter().find(|(_, given)| *given) {
                     return Err(format!(
@@ -161,6 +172,12 @@ impl Options {
             }
         }
     }
+}
+
+fn client_key(text: &str) -> Result<HsClientDescEncKey, Error> {
+    text.parse().map_err(|_| {
+        format!("`onlyFor`: `{text}` is no key: it has the form `descriptor:x25519:…`, and the node that is to connect says what it is").into()
+    })
 }
 
 fn program(text: &str) -> Result<BridgeProgram, Error> {

@@ -50,6 +50,8 @@ fn options_that_do_not_fit_together_are_refused() {
     );
     let error = refused(good().option("bridgePrograms", ["obfs4proxy"]));
     assert!(error.contains("of the form `NAME=PATH`"), "{error}");
+    let error = refused(good().option("onlyFor", ["bob"]));
+    assert!(error.starts_with("`onlyFor`: `bob` is no key"), "{error}");
     let system = || good().option("service", "system");
     let error = refused(system().option("bridges", ["192.0.2.1:1"]));
     assert!(

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use arti_client::TorClientConfig;
 use arti_client::config::onion_service::OnionServiceConfigBuilder;
 use arti_client::config::pt::TransportConfigBuilder;
 use arti_client::config::{BoolOrAuto, BridgeConfigBuilder, CfgPath, TorClientConfigBuilder};
+use arti_client::{HsClientDescEncKey, TorClientConfig};
 use kozo_abi::Error;
 use tor_hsservice::OnionServiceConfig;
 
@@ -106,15 +106,25 @@ fn network(file: &Path) -> Result<TorClientConfigBuilder, Error> {
     read.map_err(|error: toml::de::Error| error.to_string().trim().replace('\n', " ").into())
 }
 
-/// The configuration of the node's onion service.
+/// The configuration of the node's onion service; with keys, only those who have one of them find
+/// it.
 ///
 /// # Errors
 /// None, unless arti changes its mind about what is valid.
-pub(super) fn service() -> Result<OnionServiceConfig, Error> {
-    let built = OnionServiceConfigBuilder::default()
+pub(super) fn service(only_for: &[HsClientDescEncKey]) -> Result<OnionServiceConfig, Error> {
+    let mut builder = OnionServiceConfigBuilder::default();
+    builder
         .nickname(NICKNAME.parse()?)
-        .max_concurrent_streams_per_circuit(MAX_STREAMS_PER_CIRCUIT)
-        .build();
+        .max_concurrent_streams_per_circuit(MAX_STREAMS_PER_CIRCUIT);
+    if !only_for.is_empty() {
+        builder.restricted_discovery().enabled(true);
+    }
+    for (number, key) in only_for.iter().enumerate() {
+        let name = format!("client{number}").parse()?;
+        let keys = builder.restricted_discovery().static_keys().access();
+        keys.push((name, key.clone()));
+    }
+    let built = builder.build();
     built.map_err(|error| chain(&error).into())
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use arti_client::config::BoolOrAuto;
-use arti_client::{DataStream, IsolationToken, StreamPrefs};
+use arti_client::{DataStream, ErrorKind, HasKind, IsolationToken, KeystoreSelector, StreamPrefs};
 use kozo_abi::{Connection, Error};
 use tokio::time::{Instant, timeout_at};
 
@@ -50,7 +50,11 @@ impl Dialer {
                 Ok(Ok(Ok(stream))) => return self.connected(stream, target, group),
                 Ok(Ok(Err(error))) => {
                     renew(&self.groups, target, group);
-                    return Err(failure::of_connection(&error, target));
+                    return Err(match error.kind() {
+                        ErrorKind::OnionServiceMissingClientAuth
+                        | ErrorKind::OnionServiceWrongClientAuth => not_admitted(client, target),
+                        _ => failure::of_connection(&error, target),
+                    });
                 }
                 // It panicked, which the log has.
                 Ok(Err(error)) => return Err(error.into()),
@@ -84,6 +88,25 @@ impl Dialer {
         *lock(&self.groups)
             .entry(target.to_string())
             .or_insert_with(IsolationToken::new)
+    }
+}
+
+/// The node there has `onlyFor`, and this one is not in it. Its key for that node is made now, if it
+/// was not before, and is used from the next try on.
+fn not_admitted(client: &Client, target: &Target) -> Error {
+    let service = target.address.id();
+    let key = client
+        .get_service_discovery_key(service)
+        .and_then(|key| match key {
+            Some(key) => Ok(key),
+            None => client.generate_service_discovery_key(KeystoreSelector::Primary, service),
+        });
+    match key {
+        Ok(key) => format!(
+            "the node there shows itself only to those whose key is in its `onlyFor`: this node's is `{key}`"
+        )
+        .into(),
+        Err(error) => failure::chain(&error).into(),
     }
 }
 

@@ -24,11 +24,10 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arti_client::{TorClient, TorClientConfig};
+use arti_client::{KeystoreSelector, TorClient, TorClientConfig};
 use kozo_abi::{Connection, Error, TransportHost};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tor_keymgr::KeystoreSelector;
 use tor_rtcompat::tokio::TokioRustlsRuntime;
 
 use crate::Tor;
@@ -168,7 +167,10 @@ impl Tor for OwnTor {
         }
         let service = service::launch(running.runtime(), &running.client, &self.settings)?;
         running.progress.watch_service(service.events());
-        if let Some(address) = self.settings.address {
+        // With `onlyFor`, the node's own client does not find it either.
+        if let Some(address) = self.settings.address
+            && self.settings.only_for.is_empty()
+        {
             let own = Target {
                 address,
                 port: self.settings.onion_port,
@@ -237,8 +239,9 @@ pub(crate) fn address(folder: &Path) -> Result<String, Error> {
 }
 
 fn identity(config: &TorClientConfig, folder: &Path) -> Result<OnionAddress, Error> {
-    let service = TorClient::<TokioRustlsRuntime>::create_onion_service(config, config::service()?)
-        .map_err(|error| failure::of_folder(&error, folder))?;
+    let service =
+        TorClient::<TokioRustlsRuntime>::create_onion_service(config, config::service(&[])?)
+            .map_err(|error| failure::of_folder(&error, folder))?;
     let id = service
         .generate_identity_key(KeystoreSelector::Primary)
         .map_err(|error| failure::of_keys(&error, folder))?;

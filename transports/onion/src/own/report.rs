@@ -57,10 +57,11 @@ impl Stage {
     pub(super) fn of_service(status: &OnionServiceStatus) -> Self {
         match status.state() {
             State::Running | State::DegradedReachable => Self::Reachable,
-            // It may be reachable all the same: see `probe`.
-            State::Bootstrapping | State::DegradedUnreachable | State::Recovering => {
-                Self::Publishing
-            }
+            // It has not begun, or may be reachable all the same: see `probe`.
+            State::Shutdown
+            | State::Bootstrapping
+            | State::DegradedUnreachable
+            | State::Recovering => Self::Publishing,
             state => Self::Unreachable {
                 problem: match status.current_problem() {
                     Some(problem) => format!("{problem:?}"),

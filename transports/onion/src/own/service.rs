@@ -50,7 +50,7 @@ pub(super) fn launch(
     client: &Client,
     settings: &Settings,
 ) -> Result<Service, Error> {
-    let config: OnionServiceConfig = config::service()?;
+    let config: OnionServiceConfig = config::service(&settings.only_for)?;
     let (running, requests) = client
         .launch_onion_service(config)
         .map_err(|error| failure::chain(&error))?

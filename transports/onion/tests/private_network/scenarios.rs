@@ -27,6 +27,7 @@ pub(crate) const OF_DAYS: &[Scenario] = scenarios![
     links::three_nodes_link_and_one_of_them_has_no_address,
     links::a_killed_node_comes_back_with_its_address_and_gets_what_the_other_one_held,
     links::a_frozen_node_loses_nothing,
+    links::a_node_can_show_itself_to_chosen_ones_only,
     faults::a_wrong_port_an_unknown_address_and_a_wrong_key_make_no_link,
     faults::damaged_and_shared_state_folders_are_told_of,
     takeover::tcp_takes_over_when_it_appears_and_tor_when_it_goes,

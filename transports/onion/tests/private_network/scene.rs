@@ -101,7 +101,7 @@ impl Scene {
     }
 
     fn text(&self) -> String {
-        let mut text = "heartbeat: 1\nconnectionRetry: 3\nsystem:\n".to_owned();
+        let mut text = "heartbeat: 2\nconnectionRetry: 3\nsystem:\n".to_owned();
         for node in &self.nodes {
             let (name, folder) = (&node.name, self.folder.display());
             write!(

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long anything that is waited for may take. Generous: a busy machine is no failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(50);

@@ -101,3 +101,28 @@ pub(super) fn a_frozen_node_loses_nothing(stage: &Stage) {
     alice.send("after");
     bob.wait_for_lines(&alice, &["before".to_owned(), "after".to_owned()]);
 }
+
+pub(super) fn a_node_can_show_itself_to_chosen_ones_only(stage: &Stage) {
+    /// A key that nobody has.
+    const OTHER: &str = "descriptor:x25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let mut scene = Scene::new(stage.folder("chosen"), &["alice", "bob"]);
+    let network = stage.network.description();
+    let only_for = |key: &str| format!(", incomingOnly: true, onlyFor: ['{key}']");
+    scene.onion("alice", &network, &only_for(OTHER));
+    let options = format!("outgoingOnly: true, network: {}", network.display());
+    scene.transport("bob", "onion", &options);
+    let alice = scene.start("alice");
+    let bob = scene.start("bob");
+    bob.wait_for_failure("alice", "`onlyFor`");
+    let status = bob.status().unwrap();
+    let reason = status["peers"][0]["last_error"].as_str().unwrap();
+    let key = reason
+        .split('`')
+        .find(|part| part.starts_with("descriptor:"))
+        .unwrap();
+    alice.end();
+    scene.onion("alice", &network, &only_for(key));
+    let alice = scene.start("alice");
+    bob.wait_for_link_over("alice", "onion");
+    drop(alice);
+}

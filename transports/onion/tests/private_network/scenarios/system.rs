@@ -31,7 +31,10 @@ pub(super) fn the_machines_tor_serves_and_connects(stage: &Stage) {
             tor.socks_port
         ),
     );
-    let [own, served, dials] = ["own", "served", "dials"].map(|node| scene.start(node));
+    let [own, served] = ["own", "served"].map(|node| scene.start(node));
+    // The machine's Tor remembers for minutes where it has found nothing.
+    own.wait_for_status("reachable at ");
+    let dials = scene.start("dials");
     own.wait_for_link_over("served", "onion");
     dials.wait_for_link_over("own", "onion");
     dials.wait_for_link_over("served", "onion");
