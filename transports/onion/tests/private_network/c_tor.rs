@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::wait::{DEADLINE, wait_until};
 
 pub(crate) struct CTor {
     process: Child,
+    configuration: PathBuf,
     /// The port of its SOCKS proxy.
     pub(crate) socks_port: u16,
     /// The onion address that it hosts.
@@ -42,9 +43,21 @@ impl CTor {
         });
         Self {
             process,
+            configuration: file,
             socks_port,
             address: address.trim().to_owned(),
         }
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it anew, with the same address.
+    pub(crate) fn start_again(&mut self) {
+        self.process = start_tor(&self.configuration);
     }
 
     /// Connects to an onion address as anybody may; none when it cannot be reached.

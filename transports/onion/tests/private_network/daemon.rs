@@ -178,8 +178,10 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn wait_for_lines(&self, sender: &Self, expected: &[String]) {
         let what = format!(
-            "{} has the lines of {}: {expected:?}",
-            self.node, sender.node
+            "{} has the {} lines of {}",
+            self.node,
+            expected.len(),
+            sender.node
         );
         let last = expected.last().unwrap();
         wait_until(&what, DEADLINE, || {

@@ -36,6 +36,7 @@ pub(crate) const OF_DAYS: &[Scenario] = scenarios![
 /// Those with a `tor` that is no part of the network itself.
 pub(crate) const OF_TESTING: &[Scenario] = scenarios![
     system::the_machines_tor_serves_and_connects,
+    system::what_is_on_its_way_when_tor_dies_arrives_when_it_is_back,
     strangers::strangers_are_ended_and_keep_nobody_out,
 ];
 
