@@ -4,7 +4,7 @@
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # Packages of modules that bring hundreds of crates: each is built and tested by a target of its own.
-HEAVY :=
+HEAVY := kozo-transport-onion
 WORKSPACE := --workspace $(HEAVY:%=--exclude %)
 
 # Seconds after which the demo ends and says whether all went well; empty: when you press Ctrl-C.
@@ -35,6 +35,16 @@ test: ## build everything for tests, and run them
 .PHONY: bench-peers
 bench-peers: ## build what `make bench` compares with (Mosquitto and NATS: if installed)
 	cargo build --release --locked --manifest-path bench/peers/Cargo.toml --target-dir $(TARGET)/peers
+
+.PHONY: onion
+onion: ## build the onion transport, optimised, beside the program
+	cargo build --profile small -p kozo-transport-onion
+	install -D -m 644 $(TARGET)/small/libonion.so $(TARGET)/release/libonion.so
+
+# Exit code 77: it cannot be done here.
+.PHONY: test-onion
+test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)
+	transports/onion/tests/run
 
 # Which measurements (`BENCH="latency connect"`; empty: all), and with which options (`--quick`).
 BENCH ?=

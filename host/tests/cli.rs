@@ -272,6 +272,19 @@ fn the_storage_of_the_local_node_is_checked() {
 }
 
 #[test]
+fn addresses_are_told_where_a_transport_makes_them_up() {
+    let folder = Folder::new();
+    let file = folder.network();
+    let done = kozo(["address", &file, "clock"]).fails(OTHER);
+    assert!(
+        done.stderr
+            .contains("no transport of `clock` makes its address up"),
+        "{done:?}"
+    );
+    kozo(["address", &file, "nobody"]).fails(UNKNOWN_NODE);
+}
+
+#[test]
 fn findings_are_a_document_of_json_on_request() {
     let folder = Folder::new();
     let file = folder.write("net.yaml", "system:\n  clock:\n    colour: red\n");

@@ -108,7 +108,9 @@ async fn authenticate(
     }
 }
 
-/// Opens the one channel and its subsystem.
+/// Opens the one channel and asks for its subsystem. The answer is not waited for: what this end
+/// says goes out with the request, which saves a round trip, and whoever answered for the peer's key
+/// and then refuses the subsystem is no node, but not a stranger either.
 async fn open(
     handle: Handle<ClientHandler>,
     peer: &NodeName,
@@ -124,9 +126,7 @@ async fn open(
     // The handler takes what arrives. A read half that nobody reads would fill up, and stop the
     // session.
     let (_, channel) = channel.split();
-    if channel.request_subsystem(true, SUBSYSTEM).await.is_err() {
-        return Err(cause(opened, Step::Opening).await);
-    }
+    // The handler has asked for the subsystem.
     match opened.await {
         Ok(Ok(negotiated)) => {
             let outlet = Outlet::Client(Arc::new(Dialled { handle, channel }));
@@ -178,6 +178,12 @@ enum State {
         make_receiver: MakeReceiver,
         opened: oneshot::Sender<Result<Option<Negotiated>, SessionError>>,
     },
+    /// The subsystem is asked for.
+    Asked {
+        channel: ChannelId,
+        receiver: BoxedReceiver,
+    },
+    /// The other end has agreed to it.
     Open {
         channel: ChannelId,
         receiver: BoxedReceiver,
@@ -237,20 +243,36 @@ impl client::Handler for ClientHandler {
         Ok(())
     }
 
-    async fn channel_success(
+    async fn channel_open_confirmation(
         &mut self,
         channel: ChannelId,
+        _max_packet: u32,
+        _window: u32,
+        session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        if let State::Opening {
+            make_receiver,
+            opened,
+        } = std::mem::replace(&mut self.state, State::Over)
+        {
+            session.request_subsystem(true, channel, SUBSYSTEM)?;
+            let receiver = make_receiver(&self.peer);
+            self.state = State::Asked { channel, receiver };
+            // Nobody listens any more when the caller has given up; the stream is closed then.
+            let _ = opened.send(Ok(self.negotiated.clone()));
+        }
+        Ok(())
+    }
+
+    async fn channel_success(
+        &mut self,
+        _channel: ChannelId,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
         // The subsystem is the one request that asks for an answer.
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Opening {
-                make_receiver,
-                opened,
-            } => {
-                let receiver = make_receiver(&self.peer);
+            State::Asked { channel, receiver } => {
                 self.state = State::Open { channel, receiver };
-                let _ = opened.send(Ok(self.negotiated.clone()));
                 Ok(())
             }
             _ => Err(Refused::new("an answer to no request").into()),
@@ -262,8 +284,7 @@ impl client::Handler for ClientHandler {
         _channel: ChannelId,
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        self.give_up(AuthError::SubsystemRefused(self.peer.clone()).into());
-        Ok(())
+        Err(AuthError::SubsystemRefused(self.peer.clone()).into())
     }
 
     async fn data(
@@ -274,7 +295,9 @@ impl client::Handler for ClientHandler {
     ) -> Result<(), Self::Error> {
         match &mut self.state {
             State::Open { receiver, .. } => Ok(receiver.data(bytes)?),
-            State::Opening { .. } => Err(Refused::new("data before the subsystem").into()),
+            State::Opening { .. } | State::Asked { .. } => {
+                Err(Refused::new("data before the subsystem").into())
+            }
             State::Over => Ok(()),
         }
     }
@@ -294,7 +317,7 @@ impl client::Handler for ClientHandler {
         channel: ChannelId,
         session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        if let State::Open { channel: ours, .. } = &self.state
+        if let State::Asked { channel: ours, .. } | State::Open { channel: ours, .. } = &self.state
             && *ours == channel
         {
             self.ending.0.note(Ended::ByPeer);
@@ -394,7 +417,7 @@ impl client::Handler for ClientHandler {
                 SessionError::Told(quote(&info.message))
             }
         };
-        if let State::Open { .. } = self.state {
+        if let State::Asked { .. } | State::Open { .. } = self.state {
             self.ending.0.note(error.ended());
         } else {
             self.give_up(error);

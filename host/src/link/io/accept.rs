@@ -33,6 +33,9 @@ const TURNED_AWAY_LOG: Duration = Duration::from_secs(10);
 pub struct AcceptLimits {
     /// In all. Default: 64.
     pub total: usize,
+    /// Over one transport: those who come through Tor are without number, and shall not take all
+    /// places from those who come by TCP. Default: 48.
+    pub per_transport: usize,
     /// From one IPv4 address, or from one IPv6 network of 64 bits. Default: 8.
     pub per_address: usize,
     /// Until they have proven who they are. Default: 30 seconds.
@@ -43,6 +46,7 @@ impl Default for AcceptLimits {
     fn default() -> Self {
         Self {
             total: 64,
+            per_transport: 48,
             per_address: 8,
             time: HANDSHAKE_LIMIT,
         }
@@ -62,7 +66,8 @@ struct Shared {
     peers: Peers,
     dialling: Dialling,
     limits: AcceptLimits,
-    unproven: Mutex<HashMap<String, usize>>,
+    /// By the transport and the machine.
+    unproven: Mutex<HashMap<(String, String), usize>>,
     turned_away: Mutex<TurnedAway>,
     refused: AtomicU64,
 }
@@ -149,8 +154,8 @@ impl Listener {
     /// Takes a connection that came over the transport of this name. Must be called on the
     /// runtime.
     pub fn accept(&self, transport: &str, connection: Connection) {
-        let host = host_of(&connection.address);
-        let Some(place) = Place::take(&self.shared, host) else {
+        let caller = (transport.to_owned(), host_of(&connection.address));
+        let Some(place) = Place::take(&self.shared, caller) else {
             self.shared.turn_away(transport, &connection.address);
             return;
         };
@@ -284,25 +289,35 @@ fn host_of(address: &str) -> String {
 /// A place among the connections that have not proven who they are.
 struct Place {
     shared: Arc<Shared>,
-    host: String,
+    /// The transport and the machine.
+    caller: (String, String),
 }
 
 impl Place {
-    fn take(shared: &Arc<Shared>, host: String) -> Option<Self> {
+    fn take(shared: &Arc<Shared>, caller: (String, String)) -> Option<Self> {
         let mut unproven = shared
             .unproven
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let limits = &shared.limits;
         let total: usize = unproven.values().sum();
-        let here = unproven.get(&host).copied().unwrap_or(0);
-        if total >= shared.limits.total || here >= shared.limits.per_address {
+        let same_transport = unproven
+            .iter()
+            .filter(|((transport, _), _)| *transport == caller.0)
+            .map(|(_, count)| count)
+            .sum::<usize>();
+        let here = unproven.get(&caller).copied().unwrap_or(0);
+        if total >= limits.total
+            || same_transport >= limits.per_transport
+            || here >= limits.per_address
+        {
             return None;
         }
-        unproven.insert(host.clone(), here + 1);
+        unproven.insert(caller.clone(), here + 1);
         drop(unproven);
         Some(Self {
             shared: Arc::clone(shared),
-            host,
+            caller,
         })
     }
 }
@@ -314,10 +329,10 @@ impl Drop for Place {
             .unproven
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = unproven.get_mut(&self.host) {
+        if let Some(count) = unproven.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {
-                unproven.remove(&self.host);
+                unproven.remove(&self.caller);
             }
         }
     }

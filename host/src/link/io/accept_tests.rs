@@ -37,13 +37,17 @@ fn listener(limits: AcceptLimits) -> Listener {
 
 /// A connection from an address; returns the caller's end.
 fn call(listener: &Listener, address: &str) -> UnixStream {
+    call_over(listener, "tcp", address)
+}
+
+fn call_over(listener: &Listener, transport: &str, address: &str) -> UnixStream {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_read_timeout(Some(DEADLINE)).unwrap();
     let address = address.to_owned();
     let stream = theirs.into();
     let authenticated = None;
     listener.accept(
-        "tcp",
+        transport,
         Connection {
             stream,
             address,
@@ -87,6 +91,22 @@ async fn strangers_have_few_places_in_all_and_fewer_for_each_address() {
     callers.push(call(&listener, "01:23:45:67:89:AB"));
     assert_eq!(taken(&listener), 5);
     assert!(is_refused(call(&listener, "198.51.100.1:1")));
+}
+
+#[tokio::test]
+async fn the_strangers_of_one_transport_leave_places_for_those_of_others() {
+    let listener = listener(AcceptLimits {
+        per_transport: 3,
+        ..AcceptLimits::default()
+    });
+    let callers = [1, 2, 3].map(|circuit| {
+        let address = format!("circuit {circuit}");
+        call_over(&listener, "onion", &address)
+    });
+    assert!(is_refused(call_over(&listener, "onion", "circuit 4")));
+    let tcp = call_over(&listener, "tcp", "192.0.2.1:1");
+    assert_eq!(taken(&listener), 4);
+    drop((callers, tcp));
 }
 
 #[tokio::test]

@@ -349,27 +349,28 @@ async fn dial_raw_server(
 
 #[tokio::test]
 async fn another_ssh_server_with_the_right_key_is_told_from_a_node() {
-    for behaviour in [Misbehaviour::NoChannel, Misbehaviour::NoSubsystem] {
-        let (dialled, _) = dial_raw_server(behaviour).await;
-        let error = dialled.err().unwrap();
-        assert!(matches!(error, AuthError::SubsystemRefused(_)), "{error:?}");
-    }
+    let (dialled, _) = dial_raw_server(Misbehaviour::NoChannel).await;
+    let error = dialled.err().unwrap();
+    assert!(matches!(error, AuthError::SubsystemRefused(_)), "{error:?}");
+    // That the subsystem is refused is found out on the link.
+    let (dialled, _) = dial_raw_server(Misbehaviour::NoSubsystem).await;
+    let ended = dialled.unwrap().ended().await;
+    assert!(
+        matches!(&ended, Ended::Lost(why) if why.contains("subsystem")),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_sends_before_the_subsystem_is_refused() {
     let (dialled, _) = dial_raw_server(Misbehaviour::DataFirst).await;
-    let error = dialled.err().unwrap();
+    let mut dialled = dialled.unwrap();
+    let ended = dialled.ended().await;
     assert!(
-        matches!(
-            error,
-            AuthError::Protocol {
-                step: Step::Opening,
-                ..
-            }
-        ),
-        "{error:?}"
+        matches!(&ended, Ended::Refused(why) if why.contains("before")),
+        "{ended:?}"
     );
+    assert_eq!(soon(dialled.arrived.recv()).await, None);
 }
 
 #[tokio::test]

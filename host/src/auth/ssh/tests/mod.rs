@@ -3,6 +3,7 @@
 mod foreign;
 mod handshake;
 mod load;
+mod rounds;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};

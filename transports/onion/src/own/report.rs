@@ -1,0 +1,268 @@
+//! What the transport says about itself: in the node's status all of it, in the log what matters.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use arti_client::status::{BlockageKind, BootstrapStatus};
+use kozo_abi::TransportHost;
+use tor_hsservice::status::{OnionServiceStatus, State};
+
+use super::lock;
+
+/// How much further it has to be until the log is told again, in per cent.
+const LOGGED_STEP: u8 = 25;
+
+/// Where the transport is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// On its way onto the Tor network.
+    Connecting {
+        /// How far, in per cent.
+        percent: u8,
+        /// What seems to keep it.
+        stuck: Option<String>,
+    },
+    /// On the network.
+    Connected,
+    /// The service tells the network where it can be met.
+    Publishing,
+    /// Others can connect.
+    Reachable,
+    /// Others cannot connect, though they could.
+    Unreachable {
+        /// What arti says.
+        problem: String,
+    },
+}
+
+impl Stage {
+    /// As arti sees the client.
+    pub(super) fn of_bootstrap(status: &BootstrapStatus) -> Self {
+        let stuck = status.blocked().and_then(|blockage| {
+            let message = blockage.message().to_string();
+            match blockage.kind() {
+                // It has not begun.
+                BlockageKind::Disabled => None,
+                BlockageKind::ClockSkewed => Some(wrong_clock(&message)),
+                _ => Some(message),
+            }
+        });
+        Self::Connecting {
+            percent: (status.as_frac().clamp(0.0, 1.0) * 100.0) as u8,
+            stuck,
+        }
+    }
+
+    /// As arti sees the service.
+    pub(super) fn of_service(status: &OnionServiceStatus) -> Self {
+        match status.state() {
+            State::Running | State::DegradedReachable => Self::Reachable,
+            // It has not begun, or may be reachable all the same: see `probe`.
+            State::Shutdown
+            | State::Bootstrapping
+            | State::DegradedUnreachable
+            | State::Recovering => Self::Publishing,
+            state => Self::Unreachable {
+                problem: match status.current_problem() {
+                    Some(problem) => format!("{problem:?}"),
+                    None => format!("{state:?}").to_lowercase(),
+                },
+            },
+        }
+    }
+
+    /// What comes later is not taken back by news of what came before.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Connecting { .. } => 0,
+            Self::Connected => 1,
+            Self::Publishing | Self::Reachable | Self::Unreachable { .. } => 2,
+        }
+    }
+
+    fn text(&self, address: Option<&str>) -> String {
+        let address = address.unwrap_or("its address");
+        match self {
+            Self::Connecting {
+                percent,
+                stuck: None,
+            } => format!("connecting to the Tor network: {percent} %"),
+            Self::Connecting {
+                percent,
+                stuck: Some(stuck),
+            } => format!("connecting to the Tor network: {percent} %, stuck: {stuck}"),
+            Self::Connected => "connected to the Tor network".to_owned(),
+            Self::Publishing => format!("publishing {address}"),
+            Self::Reachable => format!("reachable at {address}"),
+            Self::Unreachable { problem } => format!("not reachable at {address}: {problem}"),
+        }
+    }
+}
+
+/// What to do about a clock that Tor does not agree with.
+pub(super) fn wrong_clock(reason: &str) -> String {
+    format!(
+        "this machine's clock seems to be wrong; Tor needs one that is right to the hour ({reason})"
+    )
+}
+
+/// Tells the host where the transport is.
+pub(super) struct Reporter {
+    host: TransportHost,
+    address: Option<String>,
+    said: Mutex<Said>,
+}
+
+struct Said {
+    stage: Stage,
+    /// The last stage that the log has.
+    logged: Option<Stage>,
+    /// Why the last try to connect failed; it stays until it is connected.
+    failure: Option<String>,
+}
+
+impl Reporter {
+    pub(super) fn new(host: TransportHost, address: Option<String>) -> Self {
+        let stage = Stage::Connecting {
+            percent: 0,
+            stuck: None,
+        };
+        Self {
+            host,
+            address,
+            said: Mutex::new(Said {
+                stage,
+                logged: None,
+                failure: None,
+            }),
+        }
+    }
+
+    /// Takes over a stage; false when the transport is past it.
+    pub(super) fn say(&self, stage: Stage) -> bool {
+        let mut said = lock(&self.said);
+        if stage.rank() < said.stage.rank() {
+            return false;
+        }
+        // What is published anew is reachable meanwhile.
+        if (&said.stage, &stage) == (&Stage::Reachable, &Stage::Publishing) {
+            return true;
+        }
+        if stage.rank() > 0 {
+            said.failure = None;
+        }
+        said.stage = stage;
+        let text = self.shown(&said);
+        self.host.set_status(&text);
+        if is_worth_a_line(said.logged.as_ref(), &said.stage) {
+            match said.stage {
+                Stage::Unreachable { .. } | Stage::Connecting { stuck: Some(_), .. } => {
+                    self.host.warn(&text);
+                }
+                _ => self.host.info(&text),
+            }
+            said.logged = Some(said.stage.clone());
+        }
+        true
+    }
+
+    /// A try to connect has failed; there will be another one.
+    pub(super) fn failed(&self, reason: &str) {
+        let mut said = lock(&self.said);
+        let reason = Some(reason.to_owned());
+        if said.failure != reason {
+            said.failure = reason;
+            let text = self.shown(&said);
+            self.host.set_status(&text);
+            self.host.warn(&text);
+        }
+    }
+
+    /// What is said at present.
+    pub(super) fn text(&self) -> String {
+        self.shown(&lock(&self.said))
+    }
+
+    fn shown(&self, said: &Said) -> String {
+        let text = said.stage.text(self.address.as_deref());
+        match (&said.stage, &said.failure) {
+            (Stage::Connecting { stuck: None, .. }, Some(failure)) => {
+                format!("{text}, failed, tried again: {failure}")
+            }
+            _ => text,
+        }
+    }
+}
+
+impl fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reporter({})", self.text())
+    }
+}
+
+/// Whether a stage says something that the last line of the log does not.
+fn is_worth_a_line(logged: Option<&Stage>, stage: &Stage) -> bool {
+    let Some(logged) = logged else { return true };
+    match (logged, stage) {
+        (
+            Stage::Connecting {
+                percent: before,
+                stuck: one,
+            },
+            Stage::Connecting {
+                percent,
+                stuck: other,
+            },
+        ) => {
+            let further = percent.saturating_sub(*before) >= LOGGED_STEP;
+            further || (other.is_some() && one != other)
+        }
+        (logged, stage) => logged != stage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connecting(percent: u8, stuck: Option<&str>) -> Stage {
+        let stuck = stuck.map(str::to_owned);
+        Stage::Connecting { percent, stuck }
+    }
+
+    #[test]
+    fn every_stage_has_words() {
+        let text = |stage: Stage| stage.text(Some("x.onion"));
+        assert_eq!(
+            text(connecting(45, None)),
+            "connecting to the Tor network: 45 %"
+        );
+        assert_eq!(
+            text(connecting(5, Some("no way out"))),
+            "connecting to the Tor network: 5 %, stuck: no way out"
+        );
+        assert_eq!(text(Stage::Reachable), "reachable at x.onion");
+        assert_eq!(Stage::Publishing.text(None), "publishing its address");
+        let problem = "broken".to_owned();
+        assert_eq!(
+            text(Stage::Unreachable { problem }),
+            "not reachable at x.onion: broken"
+        );
+    }
+
+    #[test]
+    fn the_log_has_what_matters_and_not_every_step() {
+        let line = |before: &Stage, after: &Stage| is_worth_a_line(Some(before), after);
+        assert!(is_worth_a_line(None, &connecting(0, None)));
+        assert!(!line(&connecting(0, None), &connecting(24, None)));
+        assert!(line(&connecting(0, None), &connecting(25, None)));
+        assert!(line(&connecting(5, None), &connecting(5, Some("filtered"))));
+        assert!(!line(
+            &connecting(5, Some("filtered")),
+            &connecting(6, Some("filtered"))
+        ));
+        assert!(line(&Stage::Connected, &Stage::Publishing));
+        assert!(line(&Stage::Publishing, &Stage::Reachable));
+        assert!(!line(&Stage::Reachable, &Stage::Reachable));
+    }
+}

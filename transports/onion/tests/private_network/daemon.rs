@@ -1,0 +1,257 @@
+//! The program under test, and its daemons as child processes.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::wait::{DEADLINE, wait_until};
+
+/// The variable that names a folder with other modules than those that are built beside this test.
+pub(crate) const MODULES: &str = "KOZO_TEST_MODULES";
+
+/// The program, which is built beside this test; so are its modules.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().join("kozo")
+}
+
+/// Runs a command of the program; what it prints, or its error.
+pub(crate) fn kozo(words: &[&str]) -> Result<String, String> {
+    let output = Command::new(program())
+        .args(words)
+        .env_remove("KOZOTRANSPORTPATH")
+        .env_remove("KOZOROLEPATH")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    match output.status.success() {
+        true => Ok(text(output.stdout)),
+        false => Err(text(output.stderr)),
+    }
+}
+
+/// A node's daemon. It is killed when this is dropped, and ends with this process at the latest.
+pub(crate) struct Daemon {
+    node: String,
+    child: Child,
+    control: PathBuf,
+    messages: PathBuf,
+    log: PathBuf,
+    injector: u16,
+}
+
+impl Daemon {
+    /// Starts a daemon; its log and its messages are in `folder`.
+    pub(crate) fn start(folder: &Path, file: &Path, node: &str, injector: u16) -> Self {
+        let control = folder.join(format!("{node}.sock"));
+        let log = folder.join(format!("{node}.log"));
+        let mut command = Command::new(program());
+        command.env_remove("KOZOTRANSPORTPATH");
+        // Measuring takes an optimised module.
+        if let Some(folder) = std::env::var_os(MODULES) {
+            command.env("KOZOTRANSPORTPATH", folder);
+        }
+        let child = command
+            .args(["--log", "debug", "run", "--control"])
+            .arg(&control)
+            .args(["--end-with-parent", &std::process::id().to_string()])
+            .args([file.as_os_str(), node.as_ref()])
+            .env_remove("KOZOROLEPATH")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(
+                File::options()
+                    .create(true)
+                    .append(true)
+                    .open(&log)
+                    .unwrap(),
+            )
+            .spawn()
+            .unwrap();
+        Self {
+            node: node.to_owned(),
+            child,
+            control,
+            messages: folder.join(format!("{node}.messages")),
+            log,
+            injector,
+        }
+    }
+
+    /// Waits for a link with `peer`; the transport that carries it.
+    #[track_caller]
+    pub(crate) fn wait_for_link(&self, peer: &str) -> String {
+        let what = format!("a link between {} and {peer}", self.node);
+        self.wait(&what, |status| {
+            let link = peer_of(status, peer)["links"].get(0)?;
+            Some(link["transport"].as_str()?.to_owned())
+        })
+    }
+
+    /// Waits for a link with `peer` over this transport.
+    #[track_caller]
+    pub(crate) fn wait_for_link_over(&self, peer: &str, transport: &str) {
+        let what = format!("a link between {} and {peer} over {transport}", self.node);
+        self.wait(&what, |status| {
+            let link = peer_of(status, peer)["links"].get(0)?;
+            (link["transport"] == transport).then_some(())
+        });
+    }
+
+    /// Waits until there is no link with `peer`.
+    #[track_caller]
+    pub(crate) fn wait_for_no_link(&self, peer: &str) {
+        let what = format!("no link between {} and {peer}", self.node);
+        self.wait(&what, |status| {
+            let links = peer_of(status, peer)["links"].as_array()?.len();
+            (links == 0).then_some(())
+        });
+    }
+
+    /// Waits until the failure that is known of the link with `peer` holds this text.
+    #[track_caller]
+    pub(crate) fn wait_for_failure(&self, peer: &str, text: &str) {
+        let what = format!("{} says `{text}` of {peer}", self.node);
+        self.wait(&what, |status| {
+            let error = peer_of(status, peer)["last_error"].as_str()?.to_owned();
+            error.contains(text).then_some(())
+        });
+    }
+
+    /// Waits until what the onion transport says of itself holds this text.
+    #[track_caller]
+    pub(crate) fn wait_for_status(&self, text: &str) {
+        let what = format!("the onion transport of {} says `{text}`", self.node);
+        self.wait(&what, |status| {
+            let transports = status["transports"].as_array()?;
+            let onion = transports.iter().find(|one| one["module"] == "onion")?;
+            onion["status"].as_str()?.contains(text).then_some(())
+        });
+    }
+
+    /// Waits until the node's status is as wanted.
+    #[track_caller]
+    pub(crate) fn wait<T>(&self, what: &str, condition: impl Fn(&Value) -> Option<T>) -> T {
+        wait_until(what, DEADLINE, || condition(&self.status()?))
+    }
+
+    /// What `kozo status --json` shows; none while the daemon does not answer.
+    pub(crate) fn status(&self) -> Option<Value> {
+        let mut stream = UnixStream::connect(&self.control).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        writeln!(stream, r#"{{"version":1,"request":"status"}}"#).ok()?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        let mut answer: Value = serde_json::from_str(&line).ok()?;
+        Some(answer["answer"].take())
+    }
+
+    /// Sends a line into the network, to the loggers of all nodes.
+    #[track_caller]
+    pub(crate) fn send(&self, text: &str) {
+        self.send_all(&[text.to_owned()]);
+    }
+
+    /// Sends lines, one after the other.
+    #[track_caller]
+    pub(crate) fn send_all(&self, lines: &[String]) {
+        let stream = wait_until("the injector listens", DEADLINE, || {
+            TcpStream::connect(("127.0.0.1", self.injector)).ok()
+        });
+        let mut stream = BufReader::new(stream);
+        for text in lines {
+            writeln!(stream.get_mut(), "('log', '{text}')").unwrap();
+            let mut answer = String::new();
+            stream.read_line(&mut answer).unwrap();
+            assert_eq!(answer.trim(), "ok");
+        }
+    }
+
+    /// Waits until exactly these lines have come from `sender`, in this order and once.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&self, sender: &Self, expected: &[String]) {
+        let what = format!(
+            "{} has the {} lines of {}",
+            self.node,
+            expected.len(),
+            sender.node
+        );
+        let last = expected.last().unwrap();
+        wait_until(&what, DEADLINE, || {
+            self.lines(sender).contains(last).then_some(())
+        });
+        assert_eq!(self.lines(sender), expected, "{what}");
+    }
+
+    /// The lines that have come from `sender`.
+    pub(crate) fn lines(&self, sender: &Self) -> Vec<String> {
+        let start = format!("<message_injector@{}> ", sender.node);
+        let text = fs::read_to_string(&self.messages).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.strip_prefix(&start));
+        lines.map(str::to_owned).collect()
+    }
+
+    /// The memory that it has in use, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kibibytes.unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Whether its log has this text.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|log| log.contains(text))
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Stops its process where it is.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Asks it to end, and waits until it has.
+    #[track_caller]
+    pub(crate) fn end(mut self) {
+        self.signal(Signal::TERM);
+        let status = wait_until("the daemon ends", DEADLINE, || {
+            self.child.try_wait().unwrap()
+        });
+        assert!(status.success(), "{status}");
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn peer_of<'v>(status: &'v Value, peer: &str) -> &'v Value {
+    let mut peers = status["peers"].as_array().into_iter().flatten();
+    peers
+        .find(|one| one["peer"] == peer)
+        .unwrap_or(&Value::Null)
+}
