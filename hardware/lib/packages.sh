@@ -2,12 +2,10 @@
 # proxies, but beside what is installed here. Nothing is installed, and no root is needed.
 # shellcheck shell=bash
 
-# The folder of apt's lists and options for this.
-APT=$CACHE/apt
-
-# packages_open ARCHITECTURE… makes `apt` and the functions below work for them. The lists are fetched
-# again when they are older than a day.
+# packages_open ARCHITECTURE… makes `apt` and the functions below work for them, and sets APT to the folder
+# of apt's lists and options. The lists are fetched again when they are older than a day.
 packages_open() {
+    APT=$CACHE/apt-$(IFS=-; echo "$*")
     mkdir -p "$APT/lists/partial" "$APT/archives/partial"
     {
         printf 'Dir::State::Lists "%s/lists";\n' "$APT"
