@@ -22,7 +22,6 @@ END
 start_node network.yml hall
 # Its first event reaches hall as soon as there is a link.
 start_node network.yml porch
-PATIENCE=180
 wait_until "the figures" test -s figures
 echo "edge to event, on another node, on an emulated machine: $(cat figures)"
 stop_node porch

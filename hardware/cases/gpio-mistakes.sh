@@ -1,6 +1,5 @@
 # What cannot work says what is wrong, and the rest of the node runs: pins that do not exist or are taken, no chips,
 # no permission, no Raspberry Pi. A chip that comes is used.
-# seconds: 300
 . /kozo/guest/kozo.sh
 . /kozo/guest/gpio.sh
 

@@ -1,12 +1,10 @@
 # The roles on a Raspberry Pi, with the program and the modules built for it: movement is seen by polling and
 # by interrupt, orders set a pin, and a killed daemon leaves it as it is.
 # machine: pi
-# seconds: 400
 . /kozo/guest/kozo.sh
 . /kozo/guest/gpio.sh
 . /kozo/guest/pi.sh
 
-PATIENCE=120
 pi_start
 cat >network.yml <<END
 system:

@@ -1,6 +1,5 @@
 # Two nodes, the roles and simulated chips: movement is seen by polling and by interrupt, and orders set
 # pins, also those that end by themselves. An order that is too old and one of a stranger are not carried out.
-# seconds: 300
 . /kozo/guest/kozo.sh
 . /kozo/guest/gpio.sh
 

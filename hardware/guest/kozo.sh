@@ -5,8 +5,10 @@ set -uo pipefail -o errtrace
 # A command that fails where nobody asks whether it does ends the case.
 trap 'fail "line $LINENO of ${BASH_SOURCE[0]}: \`$BASH_COMMAND\`"' ERR
 
-# Emulated machines are slow: seconds that anything waited for may take.
-PATIENCE=${PATIENCE:-60}
+# Seconds that anything waited for may take. Emulated machines are slow, and that which emulates them may be busy.
+PATIENCE=180
+
+grep -qs localhost /etc/hosts || echo '127.0.0.1 localhost' >/etc/hosts
 
 # step TEXT says what comes now.
 step() {
@@ -91,7 +93,8 @@ wait_for_link() {
 # inject PORT LINE sends a message through the `message_injector` that listens on the port.
 inject() {
     local answer
-    exec 9<>"/dev/tcp/127.0.0.1/$1" || fail "no message_injector on port $1"
+    wait_until "a message_injector on port $1" bash -c "exec 9<>/dev/tcp/127.0.0.1/$1"
+    exec 9<>"/dev/tcp/127.0.0.1/$1"
     printf '%s\n' "$2" >&9
     IFS= read -r -t "$PATIENCE" answer <&9
     exec 9>&-

@@ -106,8 +106,8 @@ struct Line {
 
 impl Line {
     fn find(options: &PinOptions) -> Result<Self, PinError> {
-        let chip = OpenChip::find(options.chip.as_deref())?;
         let line = options.line()?;
+        let chip = OpenChip::find(options.chip.as_deref())?;
         let offset = match line.parse::<Offset>() {
             Ok(offset) if offset < chip.lines => offset,
             Ok(offset) => {
