@@ -31,11 +31,11 @@ test: ## build everything for tests, and run them
 	cargo build $(WORKSPACE)
 	cargo test $(WORKSPACE)
 
-# Which cases (`CASES="gpio-edges"`; empty: all).
+# Which cases (`CASES="gpio-roles"`; empty: all).
 CASES ?=
 
 .PHONY: test-hardware
-test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-edges": only that)
+test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
 	cargo build $(WORKSPACE)
 	hardware/test $(TARGET)/debug $(CASES)
 

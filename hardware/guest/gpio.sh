@@ -23,7 +23,7 @@ gpio_chip() {
 # gpio_start loads the simulator.
 gpio_start() {
     modprobe configfs
-    mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+    grep -q ' /sys/kernel/config ' /proc/mounts || mount -t configfs configfs /sys/kernel/config
     modprobe gpio-sim || skip "this kernel has no gpio-sim"
 }
 

@@ -69,9 +69,9 @@ machine_once() {
 # verdict CONSOLE SECONDS ends the script with what a machine's console says of the case that it ran.
 verdict() {
     local status
-    status=$(sed -n 's/^ENDED with exit code \([0-9]*\).*/\1/p' "$1" | tail -n 1)
+    status=$(sed -n 's/.*ENDED with exit code \([0-9]*\).*/\1/p' "$1" | tail -n 1)
     [ -z "$status" ] || exit "$status"
-    grep -q '^BOOTED' "$1" || skip "the machine did not boot within $2 s"
+    grep -aq 'BOOTED' "$1" || skip "the machine did not boot within $2 s"
     say "the case did not end within $2 s"
     exit 1
 }
