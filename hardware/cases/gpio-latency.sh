@@ -15,7 +15,7 @@ system:
   hall:
     $(node_keys hall)
     roles:
-      edge: {type: bench-edge, file: $SIM/sim_gpio3/pull, report: $PWD/figures}
+      edge: {type: bench-edge, file: $SIM/sim_gpio3/pull, report: $PWD/figures, count: 200}
     transports:
       tcp: {address: 127.0.0.1, bindAddress: 127.0.0.1, port: 6021}
 END

@@ -9,7 +9,7 @@ system:
     $(node_keys porch)
     roles:
       timer: {log: false}
-      witness: {type: bench-witness, file: $PWD/heard}
+      witness: {type: bench-witness, file: $PWD/heard, messageQueueLength: 10000}
       anywhere: {type: motion-detect}
       raspberry: {type: motion-detect, driver: rppal}
       sensor: {type: motion-detect, chip: porch, line: bell, log: false}

@@ -16,7 +16,7 @@ system:
       chip: {type: motion-detect, driver: gpiochip, pin: 5, onChange: true}
       beyond: {type: motion-detect, pin: 54}
       lamp: {type: gpio-output, pin: 22}
-      witness: {type: bench-witness, file: $PWD/heard}
+      witness: {type: bench-witness, file: $PWD/heard, messageQueueLength: 10000}
       button: {type: message_injector, bindPort: 7050, log: false}
     transports:
       tcp: {address: 127.0.0.1, bindAddress: 127.0.0.1, port: 6020}

@@ -18,7 +18,7 @@ system:
   hall:
     $(node_keys hall)
     roles:
-      witness: {type: bench-witness, file: $PWD/heard}
+      witness: {type: bench-witness, file: $PWD/heard, messageQueueLength: 10000}
       button: {type: message_injector, bindPort: 7050, log: false}
     transports:
       tcp: {address: 127.0.0.1, bindAddress: 127.0.0.1, port: 6021}
