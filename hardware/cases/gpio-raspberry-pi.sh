@@ -72,9 +72,11 @@ inject 7050 "('order', 'gpio set', 'lamp', True)"
 wait_until "the lamp is on" eval '[ "$(level 22)" = 1 ]'
 kill_node pi
 expect "nobody sets the registers" [ "$(level 22)" = 1 ]
+step "it comes back"
 start_node network.yml pi
 wait_until "it is off from the start" eval '[ "$(level 22)" = 0 ]'
 inject 7050 "('order', 'gpio set', 'lamp', True)"
 wait_until "the lamp is on" eval '[ "$(level 22)" = 1 ]'
+step "it ends in order"
 stop_node pi
 expect "it is in its safe state" [ "$(level 22)" = 0 ]
