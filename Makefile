@@ -46,6 +46,14 @@ onion: ## build the onion transport, optimised, beside the program
 test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)
 	transports/onion/tests/run
 
+# Which cases (`CASES="gpio-roles"`; empty: all).
+CASES ?=
+
+.PHONY: test-hardware
+test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
+	cargo build $(WORKSPACE)
+	hardware/test $(TARGET)/debug $(CASES)
+
 # Which measurements (`BENCH="latency connect"`; empty: all), and with which options (`--quick`).
 BENCH ?=
 
