@@ -31,6 +31,14 @@ test: ## build everything for tests, and run them
 	cargo build $(WORKSPACE)
 	cargo test $(WORKSPACE)
 
+# Which cases (`CASES="gpio-edges"`; empty: all).
+CASES ?=
+
+.PHONY: test-hardware
+test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-edges": only that)
+	cargo build $(WORKSPACE)
+	hardware/test $(TARGET)/debug $(CASES)
+
 # Which measurements (`BENCH="latency connect"`; empty: all), and with which options (`--quick`).
 BENCH ?=
 

@@ -1,0 +1,10 @@
+# The two virtual controllers work as BlueZ sees them: what the other cases build on.
+. /kozo/guest/kozo.sh
+. /kozo/guest/bluetooth.sh
+
+bluetooth_start
+expect "the addresses differ" [ "$FIRST" != "$SECOND" ]
+hciconfig hci1 piscan
+wait_until "hci1 in range of hci0" eval 'hcitool -i hci0 scan --flush | grep -q "$SECOND"'
+bluetoothd_stop
+bluetoothd_start

@@ -1,0 +1,55 @@
+# Sourced by cases that need Bluetooth: two controllers that exist in the kernel alone, in range of each
+# other, and a bluetoothd.
+# shellcheck shell=bash
+
+# bluetooth_start sets FIRST and SECOND to the addresses of hci0 and hci1, and BLUETOOTHD to the process
+# of the daemon, whose log is bluetoothd.log. Words are further arguments of bluetoothd.
+bluetooth_start() {
+    # Those that bluetoothd would ask for by and by are loaded now: the first start is then reliable.
+    modprobe -a bluetooth rfcomm bnep hci_vhci ecdh_generic cmac ecb algif_hash algif_skcipher || skip "this kernel has no virtual Bluetooth controllers"
+    dbus_start
+    controllers_start
+    bluetoothd_start "$@"
+    FIRST=$(address_of hci0)
+    SECOND=$(address_of hci1)
+    step "Bluetooth is ready: hci0 is $FIRST, hci1 is $SECOND"
+}
+
+dbus_start() {
+    mkdir -p /run/dbus
+    [ -S /run/dbus/system_bus_socket ] || dbus-daemon --system --fork
+}
+
+# Two controllers for classic and low energy. Now and then one misses its reset, and never recovers.
+controllers_start() {
+    local try
+    for try in 1 2 3 4 5; do
+        btvirt -l2 >btvirt.log 2>&1 &
+        CONTROLLERS=$!
+        for _ in $(seq 20); do
+            [ "$(hciconfig | grep 'BD Address' | grep -vc '00:00:00:00:00:00')" != 2 ] || return 0
+            sleep 0.1
+        done
+        step "try $try: a controller did not start"
+        kill "$CONTROLLERS"
+        wait "$CONTROLLERS" 2>/dev/null || true
+    done
+    fail "the virtual controllers do not start"
+}
+
+# bluetoothd_start [ARGUMENT…] returns when both controllers are up.
+bluetoothd_start() {
+    /usr/libexec/bluetooth/bluetoothd -n -d "$@" >>bluetoothd.log 2>&1 &
+    BLUETOOTHD=$!
+    wait_until "two adapters that are up" eval '[ "$(hciconfig | grep -c "UP RUNNING")" = 2 ]'
+}
+
+# bluetoothd_stop ends the daemon, as a crash would.
+bluetoothd_stop() {
+    kill -KILL "$BLUETOOTHD"
+    wait "$BLUETOOTHD" || true
+}
+
+address_of() {
+    hciconfig "$1" | sed -n 's/.*BD Address: \([0-9A-F:]*\).*/\1/p'
+}
