@@ -136,6 +136,22 @@ impl Connection {
         }
     }
 
+    /// A connection over a socket of a library that lends its descriptor as a number only: over a
+    /// duplicate of it, so that `socket` is to be dropped afterwards.
+    ///
+    /// # Errors
+    /// The system has no descriptor left, or `socket` has none.
+    pub fn duplicate_of(socket: &impl AsRawFd, address: impl Into<String>) -> io::Result<Self> {
+        let descriptor = socket.as_raw_fd();
+        if descriptor < 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: it is no -1, and whoever lends out a descriptor keeps it open while borrowed.
+        #[allow(unsafe_code)]
+        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        Ok(Self::new(descriptor.try_clone_to_owned()?, address))
+    }
+
     /// A connection over any blocking stream, for transports without a socket of the system's:
     /// the two halves are connected with a socket pair by two threads. The halves block each in a
     /// thread of its own, so reading must not keep writing waiting. `close` has to make a `read`
