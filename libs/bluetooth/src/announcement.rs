@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bluer::rfcomm::{Profile, ProfileHandle, Role};
-use bluer::{Adapter, Uuid};
+use bluer::{Adapter, AdapterEvent, AdapterProperty, Uuid};
 
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -14,18 +14,43 @@ use crate::{Bluetooth, Error, Result, sdp};
 /// How often the daemon is asked whether all is as it was.
 const CHECK: Duration = Duration::from_secs(5);
 
+/// For how long, in seconds, an adapter is made discoverable that shall only be connectable.
+const MOMENT: u32 = 1;
+
+/// How long the end of that moment may take to come.
+const MOMENT_LIMIT: Duration = Duration::from_secs(8);
+
+/// How often is seen to whether it has come.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Whom the adapter answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Those who know its address.
+    Connectable,
+    /// Those who look for devices, too.
+    Discoverable,
+}
+
 /// A service in this machine's list of services, for as long as this lives and the daemon does.
 #[derive(Debug)]
 pub struct Announcement {
     adapter: Adapter,
-    discoverable: bool,
+    reach: Reach,
     made_discoverable: bool,
     _record: ProfileHandle,
 }
 
+/// Something that happened while a service is announced.
+enum News {
+    Adapters,
+    Adapter(Option<AdapterEvent>),
+    Time,
+}
+
 impl Announcement {
-    /// Announces the service `uuid`, called `name`, on this channel of RFCOMM. `discoverable`: the
-    /// adapter also answers those who look for devices.
+    /// Announces the service `uuid`, called `name`, on this channel of RFCOMM, and lets the adapter
+    /// answer.
     ///
     /// # Errors
     /// What is missing, or why the daemon does not do it.
@@ -34,7 +59,7 @@ impl Announcement {
         uuid: Uuid,
         name: &str,
         channel: u8,
-        discoverable: bool,
+        reach: Reach,
     ) -> Result<Self> {
         let adapter = bluetooth.adapter().await?;
         let session = bluetooth.session().await?;
@@ -54,11 +79,11 @@ impl Announcement {
         let record = bluetooth.ask("announcing the service", registering).await?;
         let mut announcement = Self {
             adapter,
-            discoverable,
+            reach,
             made_discoverable: false,
             _record: record,
         };
-        announcement.be_discoverable(bluetooth).await?;
+        announcement.answer(bluetooth).await?;
         Ok(announcement)
     }
 
@@ -75,40 +100,53 @@ impl Announcement {
     /// What is missing now.
     pub async fn watch(&mut self, bluetooth: &Bluetooth) -> Result<()> {
         let session = bluetooth.session().await?;
-        let watching = bluetooth.ask("watching the adapters", session.events());
-        let mut adapters = pin!(watching.await?);
-        while timeout(CHECK, adapters.next()).await.is_err() {
-            let adapter = bluetooth.adapter().await?;
-            if adapter.name() != self.adapter.name() {
+        let doing = "watching the adapters";
+        let mut adapters = pin!(bluetooth.ask(doing, session.events()).await?);
+        loop {
+            let mut adapter = pin!(bluetooth.ask(doing, self.adapter.events()).await?);
+            let news = loop {
+                let news = tokio::select! {
+                    _ = adapters.next() => News::Adapters,
+                    event = adapter.next() => News::Adapter(event),
+                    () = tokio::time::sleep(CHECK) => News::Time,
+                };
+                // Devices come and go, and so on.
+                if !matches!(news, News::Adapter(Some(ref event)) if !matters(event)) {
+                    break news;
+                }
+            };
+            if matches!(news, News::Adapters | News::Adapter(None)) {
                 return Ok(());
             }
-            // Somebody may have ended it; an adapter that was off for a moment has forgotten it.
-            self.be_discoverable(bluetooth).await?;
+            if bluetooth.adapter().await?.name() != self.adapter.name() {
+                return Ok(());
+            }
+            // An adapter that is not discoverable may well be connectable: so only news count.
+            if self.reach == Reach::Discoverable || matches!(news, News::Adapter(_)) {
+                self.answer(bluetooth).await?;
+            }
         }
-        Ok(())
     }
 
-    /// Makes the adapter discoverable until further notice, if it shall be and is not.
-    async fn be_discoverable(&mut self, bluetooth: &Bluetooth) -> Result<()> {
-        if !self.discoverable {
-            return Ok(());
-        }
-        let doing = "making the adapter discoverable";
-        let is_discoverable = self.adapter.is_discoverable();
-        let timeout = self.adapter.discoverable_timeout();
-        let already = bluetooth.ask(doing, async {
-            Ok(is_discoverable.await? && timeout.await? == 0)
-        });
-        if already.await? {
-            return Ok(());
-        }
+    /// Lets the adapter answer those that it shall.
+    async fn answer(&mut self, bluetooth: &Bluetooth) -> Result<()> {
         let adapter = &self.adapter;
-        let switching = async {
-            adapter.set_discoverable_timeout(0).await?;
-            adapter.set_discoverable(true).await
-        };
-        bluetooth.ask(doing, switching).await?;
-        self.made_discoverable = true;
+        let doing = "letting others reach the adapter";
+        let is_discoverable = bluetooth.ask(doing, adapter.is_discoverable()).await?;
+        let until_further_notice = bluetooth.ask(doing, adapter.discoverable_timeout()).await? == 0;
+        match self.reach {
+            Reach::Discoverable if is_discoverable && until_further_notice => {}
+            Reach::Discoverable => {
+                let switching = async {
+                    adapter.set_discoverable_timeout(0).await?;
+                    adapter.set_discoverable(true).await
+                };
+                bluetooth.ask(doing, switching).await?;
+                self.made_discoverable = true;
+            }
+            Reach::Connectable if is_discoverable => {}
+            Reach::Connectable => bluetooth.ask(doing, be_connectable(adapter)).await?,
+        }
         Ok(())
     }
 
@@ -121,13 +159,42 @@ impl Announcement {
             return Ok(());
         }
         let doing = "ending the adapter's discoverability";
-        match bluetooth
-            .ask(doing, self.adapter.set_discoverable(false))
-            .await
-        {
+        let ending = bluetooth.ask(doing, self.adapter.set_discoverable(false));
+        match ending.await {
             // Together with the adapter it is gone as well.
             Ok(()) | Err(Error::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether the adapter may answer fewer others than before: who ends discoverability ends
+/// connectability, too.
+fn matters(event: &AdapterEvent) -> bool {
+    use AdapterProperty::{Discoverable, DiscoverableTimeout, Powered};
+    let AdapterEvent::PropertyChanged(property) = event else {
+        return false;
+    };
+    matches!(
+        property,
+        Discoverable(false) | DiscoverableTimeout(_) | Powered(_)
+    )
+}
+
+/// Lets the adapter answer those who know its address. Until version 5.79 `bluetoothd` has no other way
+/// to that than discoverability; but when its time is over, that ends alone.
+async fn be_connectable(adapter: &Adapter) -> bluer::Result<()> {
+    let before = adapter.discoverable_timeout().await?;
+    adapter.set_discoverable_timeout(MOMENT).await?;
+    adapter.set_discoverable(true).await?;
+    let waiting = async {
+        while adapter.is_discoverable().await? {
+            tokio::time::sleep(LOOK).await;
+        }
+        bluer::Result::Ok(())
+    };
+    // If it does not come, somebody else has made the adapter discoverable: that is as good.
+    let waited = timeout(MOMENT_LIMIT, waiting).await;
+    adapter.set_discoverable_timeout(before).await?;
+    waited.unwrap_or(Ok(()))
 }

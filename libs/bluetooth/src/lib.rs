@@ -21,7 +21,7 @@ pub mod sdp;
 mod stack;
 mod text;
 
-pub use announcement::Announcement;
+pub use announcement::{Announcement, Reach};
 pub use bluer::{Address, Uuid};
 pub use discovery::{Device, Discovery, MAX_DEVICES, Mode};
 pub use error::Error;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kozo_abi::{Error, TransportHost};
 use kozo_bluetooth::rfcomm::{self, Listener, Stream};
-use kozo_bluetooth::{Address, Announcement, Bluetooth, Runtime, Task};
+use kozo_bluetooth::{Address, Announcement, Bluetooth, Reach, Runtime, Task};
 use tokio::sync::watch;
 
 use crate::Place;
@@ -124,15 +124,11 @@ impl Keeper {
     }
 
     async fn announce(&self, channel: u8) -> kozo_bluetooth::Result<Announcement> {
-        let discoverable = self.place.address.is_none();
-        Announcement::publish(
-            &self.bluetooth,
-            self.place.uuid,
-            NAME,
-            channel,
-            discoverable,
-        )
-        .await
+        let reach = match self.place.address {
+            Some(_) => Reach::Connectable,
+            None => Reach::Discoverable,
+        };
+        Announcement::publish(&self.bluetooth, self.place.uuid, NAME, channel, reach).await
     }
 
     async fn report(&self, announcement: &Announcement, channel: u8) {
