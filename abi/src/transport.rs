@@ -353,3 +353,36 @@ impl fmt::Debug for TransportHost {
         write!(f, "TransportHost({}@{})", self.name(), self.node())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::RawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_duplicate_outlives_the_socket_that_it_is_of() -> io::Result<()> {
+        let (near, mut far) = UnixStream::pair()?;
+        let connection = Connection::duplicate_of(&near, "far")?;
+        drop(near);
+        UnixStream::from(connection.stream).write_all(b"ping")?;
+        let mut got = [0; 4];
+        far.read_exact(&mut got)?;
+        assert_eq!(&got, b"ping");
+        // With the duplicate, the last descriptor has gone.
+        assert_eq!(far.read(&mut got)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_socket_without_a_descriptor_has_no_duplicate() {
+        struct Closed;
+        impl AsRawFd for Closed {
+            fn as_raw_fd(&self) -> RawFd {
+                -1
+            }
+        }
+        assert!(Connection::duplicate_of(&Closed, "nowhere").is_err());
+    }
+}

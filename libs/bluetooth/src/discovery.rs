@@ -156,9 +156,9 @@ impl<'a> Discovery<'a> {
 async fn device(adapter: &Adapter, address: Address, mode: Mode) -> Option<Device> {
     let device = adapter.device(address).ok()?;
     let rssi = device.rssi().await.ok()??;
-    let class = device.class().await.ok()?;
+    let random_address = device.address_type().await.ok()? == AddressType::LeRandom;
     // Another program may look for low energy devices at the same time.
-    if mode == Mode::Classic && class.is_none() {
+    if mode == Mode::Classic && random_address {
         return None;
     }
     let name = device.name().await.ok()?.map(|name| printable(&name));
@@ -167,10 +167,10 @@ async fn device(adapter: &Adapter, address: Address, mode: Mode) -> Option<Devic
         address,
         name: name.filter(|name| !name.is_empty()),
         rssi,
-        class,
+        class: device.class().await.ok()?,
         services: services.into_iter().take(MAX_SERVICES).collect(),
         paired: device.is_paired().await.ok()?,
         trusted: device.is_trusted().await.ok()?,
-        random_address: device.address_type().await.ok()? == AddressType::LeRandom,
+        random_address,
     })
 }

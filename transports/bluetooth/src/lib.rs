@@ -83,14 +83,14 @@ impl Transport for BluetoothTransport {
 
     fn bind(&self) -> Result<(), Error> {
         let radio = self.radio()?;
-        let service = Service::open(
-            &radio.runtime,
+        let opening = Service::open(
             Arc::clone(&radio.bluetooth),
             self.place,
             self.options.socket_connection_backlog,
             self.host.clone(),
-            self.stopping.subscribe(),
-        )?;
+        );
+        let opened = self.run(opening)?.ok_or("it is being stopped")?;
+        let service = opened?.keep(&radio.runtime, self.stopping.subscribe());
         // `bind` is not called again after it has worked.
         let _ = self.service.set(service);
         Ok(())
@@ -98,17 +98,10 @@ impl Transport for BluetoothTransport {
 
     fn accept(&self) -> Result<Option<Connection>, Error> {
         let service = self.service.get().ok_or("it does not listen yet")?;
-        let (accepting, mut stopping) = (service.accept(), self.stopping.subscribe());
-        let accepted = self.radio()?.runtime.run(async move {
-            tokio::select! {
-                // An error: the transport is dropped.
-                _ = stopping.wait_for(|stopping| *stopping) => Ok(None),
-                accepted = accepting => accepted.map(Some),
-            }
-        })?;
-        let Some((stream, address)) = accepted? else {
+        let Some(accepted) = self.run(service.accept())? else {
             return Ok(None);
         };
+        let (stream, address) = accepted?;
         // Without the channel: all connections from one device count as from one machine.
         Ok(Some(Connection::duplicate_of(
             &stream,
@@ -132,8 +125,7 @@ impl Transport for BluetoothTransport {
         timeout: Duration,
     ) -> Result<Connection, Error> {
         let place = peer.options::<Options>()?.place()?;
-        let radio = self.radio()?;
-        let search = Arc::clone(&radio.search);
+        let search = Arc::clone(&self.radio()?.search);
         let connecting = async move {
             let deadline = Instant::now() + timeout;
             match place.address {
@@ -141,7 +133,8 @@ impl Transport for BluetoothTransport {
                 None => search.connect(place.uuid, deadline).await,
             }
         };
-        let (stream, address) = radio.runtime.run(connecting)??;
+        let connected = self.run(connecting)?.ok_or("it is being stopped")?;
+        let (stream, address) = connected?;
         Ok(Connection::duplicate_of(&stream, address.to_string())?)
     }
 
@@ -158,6 +151,22 @@ impl Transport for BluetoothTransport {
 }
 
 impl BluetoothTransport {
+    /// Runs a task to its end and waits for it. None when the transport is being stopped.
+    fn run<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let mut stopping = self.stopping.subscribe();
+        let task = async move {
+            tokio::select! {
+                // An error: the transport is dropped.
+                _ = stopping.wait_for(|stopping| *stopping) => None,
+                result = task => Some(result),
+            }
+        };
+        Ok(self.radio()?.runtime.run(task)?)
+    }
+
     /// The radio, which is started by whoever needs it first.
     fn radio(&self) -> Result<&Radio, Error> {
         let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);

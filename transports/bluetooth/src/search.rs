@@ -17,8 +17,8 @@ const INQUIRY: Duration = Duration::from_secs(11);
 /// How often it is seen to whether one of those found so far says that it has the service.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long what was found is good for others that search.
-const FRESH: Duration = Duration::from_secs(20);
+/// How long what was found is good for others, who waited for this search to end.
+const FRESH: Duration = Duration::from_secs(3);
 
 /// How long one device may take to say whether it has the service, and to connect. One that is gone
 /// is given up by the controller after about five seconds.

@@ -31,38 +31,49 @@ struct Socket {
     listener: Listener,
 }
 
+/// A service that listens, but that nobody looks after yet.
+pub(crate) struct Opened {
+    keeper: Keeper,
+    socket: Arc<Socket>,
+    announcement: Announcement,
+}
+
+impl Opened {
+    /// Keeps the service up from now on, until `stopping` is set.
+    pub(crate) fn keep(self, runtime: &Runtime, stopping: watch::Receiver<bool>) -> Service {
+        let (sender, sockets) = watch::channel(self.socket);
+        let keeping = self.keeper.keep(sender, self.announcement, stopping);
+        Service {
+            sockets,
+            keeping: Mutex::new(Some(runtime.spawn(keeping))),
+        }
+    }
+}
+
 impl Service {
-    /// Listens and announces the service, and keeps both up from then on. To be called from a thread
-    /// that may block.
+    /// Listens and announces the service.
     ///
     /// # Errors
     /// What is missing.
-    pub(crate) fn open(
-        runtime: &Runtime,
+    pub(crate) async fn open(
         bluetooth: Arc<Bluetooth>,
         place: Place,
         backlog: u16,
         host: TransportHost,
-        stopping: watch::Receiver<bool>,
-    ) -> Result<Self, Error> {
+    ) -> kozo_bluetooth::Result<Opened> {
         let keeper = Keeper {
             bluetooth,
             place,
             backlog,
             host,
         };
-        let opening = async move {
-            let socket = Arc::new(keeper.listen().await?);
-            let announcement = keeper.announce(socket.channel).await?;
-            keeper.report(&announcement, socket.channel).await;
-            Ok::<_, Error>((keeper, socket, announcement))
-        };
-        let (keeper, socket, announcement) = runtime.run(opening)??;
-        let (sender, sockets) = watch::channel(socket);
-        let keeping = runtime.spawn(keeper.keep(sender, announcement, stopping));
-        Ok(Self {
-            sockets,
-            keeping: Mutex::new(Some(keeping)),
+        let socket = Arc::new(keeper.listen().await?);
+        let announcement = keeper.announce(socket.channel).await?;
+        keeper.report(&announcement, socket.channel).await;
+        Ok(Opened {
+            keeper,
+            socket,
+            announcement,
         })
     }
 
