@@ -1,0 +1,37 @@
+# A node without `address` is found by its UUID among the devices in range, and linked with; meanwhile
+# a role finds its device, hears of its new name, even a hostile one, and loses it.
+# seconds: 600
+. /kozo/guest/kozo.sh
+. /kozo/guest/bluetooth.sh
+
+PATIENCE=120
+bluetooth_start
+bluetooth_network alice bob
+sed -i '/^        address: /d' network.yml
+sed -i '0,/roles:/s//roles:\n      bluetooth-discover: {adapter: hci0, searchDuration: 3, cooldown: 1}/' network.yml
+kozo check network.yml
+
+start_node network.yml bob
+wait_for_line bob.log 'listening on channel .* of `hci1` (.*, discoverable)'
+start_node network.yml alice
+wait_for_link alice bob
+step "bob was found"
+inject 7051 "('log', 'found you')"
+wait_for_line bob.messages 'found you'
+wait_for_line alice.messages "Bluetooth devices in range: .*($SECOND)"
+
+adapter_set hci1 Alias string:Parrot
+wait_for_line alice.messages "renamed: .* is now Parrot ($SECOND)"
+# An escape sequence, an override of the direction, and as long as a name may be.
+adapter_set hci1 Alias "string:$(printf 'x\033[2J\342\200\256%0240d' 7)"
+wait_for_line alice.messages "is now x.*0000"
+expect "no control characters get through" eval '! grep -q "$(printf "\033")" alice.messages'
+inject 7051 "('log', 'still linked')"
+wait_for_line bob.messages 'still linked'
+expect "searching has not cut the link" [ "$(grep -c 'link: up' alice.log)" = 1 ]
+
+stop_node bob
+expect "who made the adapter discoverable ends it" eval '! hciconfig hci1 | grep -q ISCAN'
+wait_for_line alice.messages "gone: .*($SECOND)"
+stop_node alice
+grep -v 'link: cannot be reached' alice.log bob.log
