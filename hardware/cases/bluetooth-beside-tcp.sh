@@ -4,7 +4,7 @@
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
 
-PATIENCE=120
+PATIENCE=240
 
 # The wire: an address of each node, that this machine has or not.
 wire_up() {

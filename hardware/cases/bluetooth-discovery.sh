@@ -1,14 +1,17 @@
 # A node without `address` is found by its UUID among the devices in range, and linked with; meanwhile
-# a role finds its device, hears of its new name, even a hostile one, and loses it.
+# a role finds its device, hears of its new name, even a hostile one, and loses it. When the radio is
+# blocked, the role says so, and goes on when it no longer is.
 # seconds: 600
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
 
-PATIENCE=120
+PATIENCE=240
 bluetooth_start
 bluetooth_network alice bob
 sed -i '/^        address: /d' network.yml
-sed -i '0,/roles:/s//roles:\n      bluetooth-discover: {adapter: hci0, searchDuration: 3, cooldown: 1}/' network.yml
+sed -i '0,/roles:/s//roles:\n      bluetooth-discover: {adapter: hci0, searchDuration: 3, cooldown: 6}/' network.yml
+# One of them dials, so that the other's search does not keep the emulated machine busy as well.
+sed -i '/^  bob:/,$s/^    roles:/    selfToOthersConnectPolicy: never\n    roles:/' network.yml
 kozo check network.yml
 
 start_node network.yml bob
@@ -33,5 +36,15 @@ expect "searching has not cut the link" [ "$(grep -c 'link: up' alice.log)" = 1 
 stop_node bob
 expect "who made the adapter discoverable ends it" eval '! hciconfig hci1 | grep -q ISCAN'
 wait_for_line alice.messages "gone: .*($SECOND)"
+
+step "the radio is blocked, and let on again"
+switch=$(echo /sys/class/bluetooth/hci0/rfkill*/soft)
+echo 1 >"$switch"
+wait_for_line alice.log 'cannot look for devices, .* `rfkill unblock bluetooth`'
+expect "it is said once" [ "$(grep -c 'cannot look for devices' alice.log)" = 1 ]
+echo 0 >"$switch"
+wait_until "hci0 is on again" adapter_set hci0 Powered boolean:true
+wait_for_line alice.log 'looks for devices again'
+
 stop_node alice
 grep -v 'link: cannot be reached' alice.log bob.log

@@ -17,8 +17,8 @@ const NAME: &str = "kozo";
 /// How long to wait before what is missing is looked for again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// A service that listens. It holds on to what it has: connections still come in while the daemon is
-/// gone, from nodes that know where.
+/// A service that listens. The socket stays while the daemon or the adapter is gone: it is the
+/// kernel's, and works again as soon as they are back.
 pub(crate) struct Service {
     sockets: watch::Receiver<Arc<Socket>>,
     keeping: Mutex<Option<Task<()>>>,
