@@ -48,7 +48,7 @@ fn without_bluetooth_a_node_says_what_is_missing_and_does_all_else() {
     let mut house = super::scene::start(&file, "house");
     shed.wait_for_text(
         "transport",
-        "cannot listen, tried again later: the system's D-Bus",
+        "cannot listen, tried again later: D-Bus is not reached",
     );
     shed.wait_for_any("the role", |line| {
         line["message"]

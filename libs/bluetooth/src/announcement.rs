@@ -158,7 +158,7 @@ impl Announcement {
         if !self.made_discoverable {
             return Ok(());
         }
-        let doing = "ending the adapter's discoverability";
+        let doing = "ending the discoverability of the adapter";
         let ending = bluetooth.ask(doing, self.adapter.set_discoverable(false));
         match ending.await {
             // Together with the adapter it is gone as well.

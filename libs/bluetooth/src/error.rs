@@ -9,7 +9,7 @@ use bluer::{ErrorKind, InternalErrorKind};
 #[non_exhaustive]
 pub enum Error {
     /// There is no system bus.
-    #[error("the system's D-Bus is not reached: is `dbus` installed and running? ({0})")]
+    #[error("D-Bus is not reached: is `dbus` installed and running? ({0})")]
     NoBus(String),
 
     /// Nobody on the bus answers for Bluetooth.
@@ -21,7 +21,7 @@ pub enum Error {
     /// The bus does not let this user talk to the daemon.
     #[error(
         "D-Bus does not let this user talk to `bluetoothd`: add it to the group `bluetooth`, or \
-         install the D-Bus policy of Kōzō's Bluetooth package ({0})"
+         install the D-Bus policy that Kōzō has for Bluetooth ({0})"
     )]
     Forbidden(String),
 

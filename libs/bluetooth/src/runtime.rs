@@ -74,10 +74,8 @@ impl Runtime {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T> {
-        match self.spawn(future).wait_unless(|| false) {
-            Some(result) => result,
-            None => Err(Error::Runtime("nobody waits for it".to_owned())),
-        }
+        let task = self.spawn(future);
+        task.receiver.recv().map_err(|_| no_result())
     }
 }
 
@@ -102,13 +100,15 @@ impl<T> Task<T> {
                 Ok(result) => return Some(Ok(result)),
                 Err(mpsc::RecvTimeoutError::Timeout) if given_up() => return None,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    let reason = "the task ended without a result".to_owned();
-                    return Some(Err(Error::Runtime(reason)));
-                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Some(Err(no_result())),
             }
         }
     }
+}
+
+/// A task that panicked, or whose thread is gone.
+fn no_result() -> Error {
+    Error::Runtime("the task ended without a result".to_owned())
 }
 
 impl<T> Drop for Task<T> {

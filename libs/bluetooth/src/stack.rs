@@ -72,7 +72,7 @@ impl Bluetooth {
             return Ok(Address::any());
         }
         let adapter = self.adapter().await?;
-        self.ask("asking for the adapter's address", adapter.address())
+        self.ask("asking for the address of the adapter", adapter.address())
             .await
     }
 
