@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use super::process::Process;
 use super::scene::Scene;
 
@@ -45,7 +47,7 @@ fn without_bluetooth_a_node_says_what_is_missing_and_does_all_else() {
     // Whatever this machine has: there is no bus.
     let nowhere = ("DBUS_SYSTEM_BUS_ADDRESS", Path::new("unix:path=/nowhere"));
     let mut shed = Process::start_with(&arguments, &[nowhere]);
-    let mut house = super::scene::start(&file, "house");
+    let house = super::scene::start(&file, "house");
     shed.wait_for_text(
         "transport",
         "cannot listen, tried again later: D-Bus is not reached",
@@ -59,6 +61,8 @@ fn without_bluetooth_a_node_says_what_is_missing_and_does_all_else() {
         line["target"] == "link" && line["message"] == "up"
     });
     assert_eq!(shed.count("cannot look for devices"), 1);
-    assert!(shed.end().success());
-    assert!(house.end().success());
+    for mut node in [shed, house] {
+        node.signal(Signal::TERM);
+        assert_eq!(node.end().code(), Some(0));
+    }
 }
