@@ -58,8 +58,9 @@ wait_for_line alice.log "did not prove who it is within"
 step "a node"
 start_user bob
 wait_for_line alice.log 'link: up'
-inject 7051 "('log', 'over the air')"
-wait_for_line bob.messages 'over the air'
+# Who does not dial does not send, either.
+inject 7052 "('log', 'over the air')"
+wait_for_line alice.messages 'over the air'
 stop_node alice
 stop_node bob
 grep 'link: ' alice.log | grep -v 'cannot be reached'
