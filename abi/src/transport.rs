@@ -151,6 +151,22 @@ impl Connection {
         }
     }
 
+    /// A connection over a socket of a library that lends its descriptor as a number only: over a
+    /// duplicate of it, so that `socket` is to be dropped afterwards.
+    ///
+    /// # Errors
+    /// The system has no descriptor left, or `socket` has none.
+    pub fn duplicate_of(socket: &impl AsRawFd, address: impl Into<String>) -> io::Result<Self> {
+        let descriptor = socket.as_raw_fd();
+        if descriptor < 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: it is no -1, and whoever lends out a descriptor keeps it open while borrowed.
+        #[allow(unsafe_code)]
+        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        Ok(Self::new(descriptor.try_clone_to_owned()?, address))
+    }
+
     /// A connection over any blocking stream, for transports without a socket of the system's:
     /// the two halves are connected with a socket pair by two threads. The halves block each in a
     /// thread of its own, so reading must not keep writing waiting. `close` has to make a `read`
@@ -370,5 +386,38 @@ impl TransportHost {
 impl fmt::Debug for TransportHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TransportHost({}@{})", self.name(), self.node())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::RawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_duplicate_outlives_the_socket_that_it_is_of() -> io::Result<()> {
+        let (near, mut far) = UnixStream::pair()?;
+        let connection = Connection::duplicate_of(&near, "far")?;
+        drop(near);
+        UnixStream::from(connection.stream).write_all(b"ping")?;
+        let mut got = [0; 4];
+        far.read_exact(&mut got)?;
+        assert_eq!(&got, b"ping");
+        // With the duplicate, the last descriptor has gone.
+        assert_eq!(far.read(&mut got)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_socket_without_a_descriptor_has_no_duplicate() {
+        struct Closed;
+        impl AsRawFd for Closed {
+            fn as_raw_fd(&self) -> RawFd {
+                -1
+            }
+        }
+        assert!(Connection::duplicate_of(&Closed, "nowhere").is_err());
     }
 }

@@ -39,7 +39,7 @@ controllers_start() {
 
 # bluetoothd_start [ARGUMENT…] returns when both controllers are up.
 bluetoothd_start() {
-    /usr/libexec/bluetooth/bluetoothd -n -d "$@" >>bluetoothd.log 2>&1 &
+    /usr/libexec/bluetooth/bluetoothd -n "$@" >>bluetoothd.log 2>&1 &
     BLUETOOTHD=$!
     wait_until "two adapters that are up" eval '[ "$(hciconfig | grep -c "UP RUNNING")" = 2 ]'
 }
@@ -52,4 +52,41 @@ bluetoothd_stop() {
 
 address_of() {
     hciconfig "$1" | sed -n 's/.*BD Address: \([0-9A-F:]*\).*/\1/p'
+}
+
+# bluetooth_network FIRST-NODE SECOND-NODE writes network.yml: two nodes, the first on hci0, the second on
+# hci1, each with a `message_injector` (ports 7051 and 7052) and a `logger` (NODE.messages).
+bluetooth_network() {
+    local nodes=("$1" "$2") addresses=("$FIRST" "$SECOND") number node
+    {
+        printf 'connectionRetry: 2\nheartbeat: 2\nsystem:\n'
+        for number in 0 1; do
+            node=${nodes[number]}
+            cat <<END
+  $node:
+    $(node_keys "$node")
+    roles:
+      message_injector:
+        bindAddress: 127.0.0.1
+        bindPort: $((7051 + number))
+        log: false
+      logger:
+        file: $PWD/$node.messages
+        timePrefix: ''
+        flushEvery: 1
+    transports:
+      bluetooth:
+        uuid: 0b0e5c3a-7b1f-4f6e-9f0b-1d8b1f3a2c4$number
+        adapter: hci$number
+        address: ${addresses[number]}
+END
+        done
+    } >network.yml
+}
+
+# adapter_set ADAPTER PROPERTY VALUE sets a property of an adapter, by way of bluetoothd, in the notation of
+# dbus-send.
+adapter_set() {
+    dbus-send --system --print-reply --dest=org.bluez "/org/bluez/$1" \
+        org.freedesktop.DBus.Properties.Set string:org.bluez.Adapter1 "string:$2" "variant:$3" >/dev/null
 }

@@ -65,10 +65,12 @@ impl Acceptor {
         self.services.set_state(TransportState::Listening);
         let _context = self.runtime.enter();
         let mut retry = FIRST_RETRY;
+        let mut fault = Fault::default();
         while !self.services.stopping() {
             match self.instance.accept() {
                 Ok(Some(connection)) => {
                     retry = FIRST_RETRY;
+                    fault = Fault::default();
                     self.services.set_state(TransportState::Listening);
                     self.listener.accept(&self.name, connection);
                 }
@@ -80,7 +82,7 @@ impl Acceptor {
                 }
                 Err(error) => {
                     let text = format!("cannot accept a connection: {error}");
-                    self.services.report(&text);
+                    fault.report(&text, &self.services);
                     self.services.set_state(TransportState::Failing(text));
                     if !self.services.sleep(retry) {
                         return;
@@ -94,9 +96,12 @@ impl Acceptor {
     /// Tries until it works; false when the transport is stopped before.
     fn persist(&self, what: &str, mut step: impl FnMut() -> Result<(), String>) -> bool {
         let mut retry = FIRST_RETRY;
+        let mut fault = Fault::default();
         while let Err(error) = step() {
-            self.services
-                .report(&format!("{what}, tried again later: {error}"));
+            fault.report(
+                &format!("{what}, tried again later: {error}"),
+                &self.services,
+            );
             self.services
                 .set_state(TransportState::Failing(format!("{what}: {error}")));
             if !self.services.sleep(retry) {
@@ -105,5 +110,20 @@ impl Acceptor {
             retry = (retry * 2).min(LONGEST_RETRY);
         }
         !self.services.stopping()
+    }
+}
+
+/// A fault that is met again and again: the log tells of it once. What it is now is in the state.
+#[derive(Default)]
+struct Fault {
+    said: Option<String>,
+}
+
+impl Fault {
+    fn report(&mut self, text: &str, services: &Services) {
+        if self.said.as_deref() != Some(text) {
+            services.report(text);
+            self.said = Some(text.to_owned());
+        }
     }
 }

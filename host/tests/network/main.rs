@@ -7,6 +7,7 @@ mod scene;
 mod ssh;
 
 mod addresses;
+mod bluetooth;
 mod control;
 mod foreign;
 mod injecting;

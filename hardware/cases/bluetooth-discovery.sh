@@ -1,0 +1,50 @@
+# A node without `address` is found by its UUID among the devices in range, and linked with; meanwhile
+# a role finds its device, hears of its new name, even a hostile one, and loses it. When the radio is
+# blocked, the role says so, and goes on when it no longer is.
+# seconds: 600
+. /kozo/guest/kozo.sh
+. /kozo/guest/bluetooth.sh
+
+PATIENCE=240
+bluetooth_start
+bluetooth_network alice bob
+sed -i '/^        address: /d' network.yml
+sed -i '0,/roles:/s//roles:\n      bluetooth-discover: {adapter: hci0, searchDuration: 3, cooldown: 6}/' network.yml
+# One of them dials, so that the other's search does not keep the emulated machine busy as well.
+sed -i '/^  bob:/,$s/^    roles:/    selfToOthersConnectPolicy: never\n    roles:/' network.yml
+kozo check network.yml
+
+start_node network.yml bob
+wait_for_line bob.log 'listening on channel .* of `hci1` (.*, discoverable)'
+start_node network.yml alice
+wait_for_link alice bob
+step "bob was found"
+inject 7051 "('log', 'found you')"
+wait_for_line bob.messages 'found you'
+wait_for_line alice.messages "Bluetooth devices in range: .*($SECOND)"
+
+adapter_set hci1 Alias string:Parrot
+wait_for_line alice.messages "renamed: .* is now Parrot ($SECOND)"
+# An escape sequence, and an override of the direction. Longer names do not fit into what a search brings.
+adapter_set hci1 Alias "string:$(printf 'x\033[2J\342\200\256%020d' 7)"
+wait_for_line alice.messages "is now x.*0000"
+expect "no control characters get through" eval '! grep -q "$(printf "\033")" alice.messages'
+inject 7051 "('log', 'still linked')"
+wait_for_line bob.messages 'still linked'
+expect "searching has not cut the link" [ "$(grep -c 'link: up' alice.log)" = 1 ]
+
+stop_node bob
+expect "who made the adapter discoverable ends it" eval '! hciconfig hci1 | grep -q ISCAN'
+wait_for_line alice.messages "gone: .*($SECOND)"
+
+step "the radio is blocked, and let on again"
+switch=$(echo /sys/class/bluetooth/hci0/rfkill*/soft)
+echo 1 >"$switch"
+wait_for_line alice.log 'cannot look for devices, .* `rfkill unblock bluetooth`'
+expect "it is said once" [ "$(grep -c 'cannot look for devices' alice.log)" = 1 ]
+echo 0 >"$switch"
+wait_until "hci0 is on again" adapter_set hci0 Powered boolean:true
+wait_for_line alice.log 'looks for devices again'
+
+stop_node alice
+grep -v 'link: cannot be reached' alice.log bob.log

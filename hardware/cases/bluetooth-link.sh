@@ -1,0 +1,62 @@
+# Two nodes on two adapters link over RFCOMM, and messages flow; the link returns when an adapter was
+# off, when bluetoothd was killed, and when a node was.
+# seconds: 600
+. /kozo/guest/kozo.sh
+. /kozo/guest/bluetooth.sh
+
+# said NODE TEXT COUNT: how often a node's log has a line.
+said() {
+    [ "$(grep -c -- "$2" "$1.log")" -ge "$3" ]
+}
+
+# both_ways TEXT: messages flow in both directions.
+both_ways() {
+    inject 7051 "('log', '$1 there')"
+    inject 7052 "('log', '$1 and back')"
+    wait_for_line bob.messages "$1 there"
+    wait_for_line alice.messages "$1 and back"
+}
+
+bluetooth_start
+bluetooth_network alice bob
+start_node network.yml alice
+start_node network.yml bob
+wait_for_line alice.log 'listening on channel .* of `hci0`'
+wait_for_line bob.log 'listening on channel .* of `hci1`'
+wait_for_link alice bob
+both_ways "at first"
+expect "with an address, no node is discoverable" eval '! hciconfig | grep -q ISCAN'
+expect "with an address, both are connectable" [ "$(hciconfig | grep -c PSCAN)" = 2 ]
+kozo status alice
+
+# The virtual controllers do not notice that the other one is gone: the kernel of alice does so by
+# and by, when nobody answers.
+PATIENCE=150
+step "the adapter of bob goes down"
+hciconfig hci1 down
+wait_for_line bob.log 'cannot be found by other nodes .* the adapter `hci1` is off'
+expect "it is said once" [ "$(grep -c 'cannot be found by other nodes' bob.log)" = 1 ]
+hciconfig hci1 up
+wait_until "bob listens again" said bob 'listening on channel' 2
+wait_for_link alice bob
+both_ways "after the adapter"
+
+step "bluetoothd is killed"
+bluetoothd_stop
+wait_for_line alice.log '`bluetoothd` is not running'
+wait_for_line bob.log '`bluetoothd` is not running'
+both_ways "without bluetoothd"
+bluetoothd_start
+wait_until "alice is announced again" said alice 'listening on channel' 2
+wait_until "bob is announced again" said bob 'listening on channel' 3
+
+step "bob is killed"
+kill_node bob
+start_node network.yml bob
+wait_until "bob listens again" said bob 'listening on channel' 4
+wait_for_link alice bob
+both_ways "after a crash"
+
+stop_node alice
+stop_node bob
+grep -v 'link: cannot be reached' alice.log bob.log

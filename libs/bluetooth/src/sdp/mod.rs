@@ -1,0 +1,8 @@
+//! The lists of services that devices have (SDP, Bluetooth Core Specification, volume 3, part B).
+
+mod client;
+mod element;
+mod record;
+
+pub use client::channels;
+pub(crate) use record::record;
