@@ -43,8 +43,8 @@ pub enum LoadError {
         host: Architecture,
     },
     /// There is no place to copy it to.
-    #[error("it cannot be copied to memory (`memfd_create`)")]
-    Memory(#[source] Arc<io::Error>),
+    #[error("it cannot be copied to memory (`memfd_create`): {0}")]
+    Memory(Arc<io::Error>),
     /// A library from a folder of imports cannot be used.
     #[error("it needs the library `{}`, which cannot be used: {error}", .path.display())]
     Import {

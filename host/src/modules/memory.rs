@@ -10,12 +10,18 @@ use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
 /// How much is compared at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
+
+/// How often the system is asked to seal a copy, and how long is waited in between.
+const SEAL_TRIES: u32 = 25;
+const SEAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Bytes in a sealed file without a name.
 #[derive(Debug)]
@@ -29,8 +35,7 @@ impl Memory {
     pub(super) fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
         let mut file = File::from(create(name)?);
         file.write_all(bytes)?;
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        fcntl_add_seals(&file, seals)?;
+        seal(&file)?;
         Ok(Self {
             file,
             length: bytes.len() as u64,
@@ -63,6 +68,19 @@ fn create(name: &str) -> io::Result<OwnedFd> {
         outcome => return Ok(outcome?),
     }
     Ok(memfd_create(name, newest - MemfdFlags::NOEXEC_SEAL)?)
+}
+
+/// Makes a file unchangeable for good.
+fn seal(file: &File) -> io::Result<()> {
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    for _ in 1..SEAL_TRIES {
+        match fcntl_add_seals(file, seals) {
+            // The system itself has hold of a page, since it moves memory about.
+            Err(Errno::BUSY) => sleep(SEAL_PAUSE),
+            outcome => return Ok(outcome?),
+        }
+    }
+    Ok(fcntl_add_seals(file, seals)?)
 }
 
 #[cfg(test)]
