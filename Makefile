@@ -46,7 +46,7 @@ onion: ## build the onion transport, optimised, beside the program
 test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)
 	transports/onion/tests/run
 
-# Which cases (`CASES="gpio-roles"`; empty: all).
+# Which cases (`CASES="gpio-roles"`; empty: all but those that measure).
 CASES ?=
 
 .PHONY: test-hardware

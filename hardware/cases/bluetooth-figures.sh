@@ -1,6 +1,7 @@
 # Measures the time that a link over RFCOMM takes to come up, and what it carries. The machine is emulated:
 # the figures tell what the software costs, not what a radio brings.
 # seconds: 600
+# measures: yes
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
 

@@ -1,4 +1,5 @@
 # How long it takes from a change of a pin to the event at a role of another node.
+# measures: yes
 . /kozo/guest/kozo.sh
 . /kozo/guest/gpio.sh
 
