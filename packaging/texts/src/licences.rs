@@ -33,11 +33,33 @@ License: Apache-2.0
 /// Licences whose text names nobody, for crates that leave it out.
 const COMMON: [(&str, &str); 1] = [("Zlib", include_str!("zlib.txt"))];
 
-/// What is quoted in its place.
-const APACHE_PLACE: &str = "\
-The text of the Apache License, version 2.0, is in
+/// Long licences that every Debian system has: their first line, how the last one ends, and what is
+/// quoted in their place.
+const ELSEWHERE: [(&str, &str, &str); 2] = [
+    (
+        "Apache License",
+        "END OF TERMS AND CONDITIONS",
+        "The text of the Apache License, version 2.0, is in
 /usr/share/common-licenses/Apache-2.0.
-";
+",
+    ),
+    (
+        "GNU GENERAL PUBLIC LICENSE",
+        "Public License instead of this License.",
+        "The text of the GNU General Public License, version 2, is in
+/usr/share/common-licenses/GPL-2.
+",
+    ),
+];
+
+/// Libraries in C that crates bring and link in, under terms that are not the crate's: the crate, the
+/// library's folder in it, whose it is, and the file with the terms.
+const LIBRARIES: [(&str, &str, &str, &str); 1] = [(
+    "libdbus-sys",
+    "vendor/dbus",
+    "the authors of D-Bus, whom its file AUTHORS names",
+    "COPYING",
+)];
 
 /// How the names of files begin that hold terms or say whose the work is.
 const LICENCE_FILES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"];
@@ -94,6 +116,15 @@ pub(crate) fn copyright(metadata: Metadata, wanted: &str) -> Result<String, Box<
             page,
             "\nFiles: vendor/{id}/*\nCopyright: {holders}\nLicense: {short}\n"
         );
+        for (_, folder, holders, file) in LIBRARIES.iter().filter(|of| of.0 == package.name) {
+            let text = read(&package.folder().join(folder).join(file))?;
+            let _ = write!(
+                page,
+                "\nFiles: vendor/{id}/{folder}/*\nCopyright: {holders}\nLicense: {id}-library-terms\n"
+            );
+            let text = quoted(&without_common(&text));
+            let _ = write!(own_terms, "\nLicense: {id}-library-terms\n{text}");
+        }
     }
     let _ = write!(page, "\nLicense: Expat\n{}", quoted(terms_alone(EXPAT)));
     Ok(format!("{page}\n{APACHE}{own_terms}"))
@@ -127,11 +158,14 @@ impl Package {
         format!("{}-{}", self.name, self.version)
     }
 
+    fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(Path::new("."))
+    }
+
     /// The files that hold its terms, by name.
     fn licence_files(&self) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-        let folder = self.manifest_path.parent().unwrap_or(Path::new("."));
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
+        for entry in std::fs::read_dir(self.folder())? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let name = name.to_uppercase();
@@ -146,7 +180,7 @@ impl Package {
     fn texts(&self) -> Result<String, Box<dyn Error>> {
         let mut texts = String::new();
         for file in self.licence_files()? {
-            texts.push_str(&without_apache(&read(&file)?));
+            texts.push_str(&without_common(&read(&file)?));
             texts.push('\n');
         }
         let common = COMMON
@@ -187,22 +221,24 @@ fn read(file: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The text without the long licence that every Debian system has.
-fn without_apache(text: &str) -> String {
+/// The text without the long licences that every Debian system has.
+fn without_common(text: &str) -> String {
     let mut kept = String::new();
-    let mut is_inside = false;
+    let mut end = None;
     for line in text.lines() {
-        match line.trim() {
-            "Apache License" => {
-                is_inside = true;
-                kept.push_str(APACHE_PLACE);
+        let line_alone = line.trim();
+        if let Some(last) = end {
+            if line_alone.ends_with(last) {
+                end = None;
             }
-            "END OF TERMS AND CONDITIONS" => is_inside = false,
-            _ if is_inside => {}
-            _ => {
-                kept.push_str(line);
-                kept.push('\n');
-            }
+        } else if let Some((_, last, place)) =
+            ELSEWHERE.iter().find(|(first, ..)| line_alone == *first)
+        {
+            kept.push_str(place);
+            end = Some(*last);
+        } else {
+            kept.push_str(line);
+            kept.push('\n');
         }
     }
     kept
@@ -245,9 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn the_licence_that_every_system_has_is_not_quoted() {
+    fn licences_that_every_system_has_are_not_quoted() {
+        let [apache, gpl] = ELSEWHERE.map(|(.., place)| place);
         let text = "One\n  Apache License\n Version 2.0\n END OF TERMS AND CONDITIONS\nTwo\n";
-        assert_eq!(without_apache(text), format!("One\n{APACHE_PLACE}Two\n"));
+        assert_eq!(without_common(text), format!("One\n{apache}Two\n"));
+        let text = "\tGNU GENERAL PUBLIC LICENSE\nVersion 2\nEND OF TERMS AND CONDITIONS\nHow to\n\
+                    Public License instead of this License.\nTwo\n";
+        assert_eq!(without_common(text), format!("{gpl}Two\n"));
     }
 
     #[test]
