@@ -115,6 +115,17 @@ impl Daemon {
         });
     }
 
+    /// Waits until `peer` has acknowledged all that was sent to it.
+    #[track_caller]
+    pub(crate) fn wait_for_acknowledgements(&self, peer: &str) {
+        let what = format!("{peer} acknowledges what {} sent", self.node);
+        self.wait(&what, |status| {
+            let peer = peer_of(status, peer);
+            let amounts = [&peer["queued"]["messages"], &peer["in_flight"]["messages"]];
+            amounts.iter().all(|amount| **amount == 0).then_some(())
+        });
+    }
+
     /// Waits until the failure that is known of the link with `peer` holds this text.
     #[track_caller]
     pub(crate) fn wait_for_failure(&self, peer: &str, text: &str) {

@@ -69,6 +69,8 @@ pub(super) fn a_killed_node_comes_back_with_its_address_and_gets_what_the_other_
     alice.wait_for_link("bob");
     let mut sent = Vec::new();
     exchange(&alice, &bob, &mut sent, "before");
+    // What has not been acknowledged comes once more to a node that was killed: it has forgotten it.
+    bob.wait_for_acknowledgements("alice");
     alice.kill();
     bob.wait_for_no_link("alice");
     bob.send("held");
