@@ -1,9 +1,9 @@
-//! No panic of the host reaches a module: what modules call runs inside [`guarded`].
+//! What modules call: no panic of the host reaches them, for it runs inside [`guarded`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use abi_stable::std_types::{ROption, RStr};
+use abi_stable::std_types::{ROption, RResult, RStr, RString};
 use kozo_abi::Level;
 use kozo_abi::ffi::{ModuleLog, level};
 
@@ -29,6 +29,11 @@ pub(super) fn guarded<T>(what: &str, fallback: impl FnOnce() -> T, call: impl Fn
             fallback()
         }
     }
+}
+
+/// What a module gets when the host panicked.
+pub(super) fn host_failed<T>() -> RResult<T, RString> {
+    RResult::RErr("the host failed; its log has more".into())
 }
 
 /// Where lines go that belong to no role or transport: those of a module's own threads. The

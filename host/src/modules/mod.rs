@@ -13,8 +13,8 @@
 //! wrong with a file is an error that says so; it never harms the host.
 //!
 //! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), `inherited` (closes what
-//! a process got from another), and `role` and `transport` (the host's functions that modules call);
-//! nothing outside this folder needs any.
+//! a process got from another), and `context` and `transport_host` (pointers and descriptors that come
+//! back from modules); nothing outside this folder needs any.
 
 pub mod architecture;
 pub mod description;
@@ -32,11 +32,14 @@ pub mod role;
 pub mod search;
 pub mod transport;
 
+mod context;
 mod dynamic;
 mod host_call;
 mod inherited;
 mod layout;
 mod memory;
+mod role_host;
+mod transport_host;
 
 pub use architecture::Architecture;
 pub use file::Trust;

@@ -1,30 +1,25 @@
-//! A loaded role module, and the host as its roles see it.
-
-#![allow(unsafe_code)] // The host's side of `context`; each block has its reason.
+//! A loaded role module, and what the host does for its roles.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abi_stable::prefix_type::WithMetadata;
-use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
-use kozo_abi::ffi::{
-    InboxParts, MessageSink, MessageView, OutgoingView, PaceParts, RoleHostHandle, RoleHostVtable,
-    RoleHostVtableRef, RoleModuleRef, RoleParts, received,
-};
+use abi_stable::std_types::{RResult, RSlice, RStr, RString};
+use kozo_abi::ffi::{InboxParts, MessageView, PaceParts, RoleModuleRef, RoleParts};
 use kozo_abi::{InboxLimits, Level, Pace, Version};
 
-use super::host_call::{MODULE_LOG, duration, guarded, level_from_number};
+use super::host_call::{MODULE_LOG, duration, guarded};
+use super::role_host;
 use crate::interest::Kind;
 use crate::names::ModuleName;
 
 /// What the host does for a role. It is called from any thread of the role's, several at once,
 /// and may block where it says so. A panic in it is logged and the role gets a failure.
 pub trait RoleServices: Send + Sync + 'static {
-    /// The name of this node. Asked once, before the role is made.
+    /// The name of this node.
     fn node(&self) -> &str;
 
-    /// The name of the role. Asked once, before the role is made.
+    /// The name of the role.
     fn name(&self) -> &str;
 
     /// Waits for a message, at most so long (none: the host's own limit), and calls `take` with
@@ -132,7 +127,7 @@ impl RoleModule {
         services: Arc<dyn RoleServices>,
         options: &[u8],
     ) -> Result<RoleInstance, String> {
-        let handle = Context::handle(Arc::clone(&services));
+        let handle = role_host::handle(Arc::clone(&services));
         let created = self.root.create()(handle, RSlice::from_slice(options));
         let parts = created.into_result().map_err(String::from)?;
         Ok(RoleInstance { parts, services })
@@ -223,192 +218,4 @@ impl fmt::Debug for RoleInstance {
 
 pub(super) fn plain<T>(result: RResult<T, RString>) -> Result<T, String> {
     result.into_result().map_err(String::from)
-}
-
-/// What `context` points to. The names are kept here, so that they stay where they are for as
-/// long as the module may hold on to them.
-struct Context {
-    node: Box<str>,
-    name: Box<str>,
-    services: Arc<dyn RoleServices>,
-}
-
-const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable {
-    retain: Context::retain,
-    release: Context::release,
-    node: Context::node,
-    name: Context::name,
-    receive: Context::receive,
-    send: Context::send,
-    sleep: Context::sleep,
-    stopping: Context::stopping,
-    log: Context::log,
-    load: Context::load,
-    store: Context::store,
-    #[cfg(feature = "next-minor-fixture")]
-    next_minor: Context::next_minor,
-});
-
-impl Context {
-    fn handle(services: Arc<dyn RoleServices>) -> RoleHostHandle {
-        let context = Arc::new(Self {
-            node: services.node().into(),
-            name: services.name().into(),
-            services,
-        });
-        RoleHostHandle {
-            context: Arc::into_raw(context).cast(),
-            vtable: RoleHostVtableRef(VTABLE.static_as_prefix()),
-        }
-    }
-
-    /// The context behind the pointer.
-    ///
-    /// # Safety
-    /// `context` comes from [`handle`](Self::handle), and one of its owners lives for `'a`.
-    unsafe fn at<'a>(context: *const ()) -> &'a Self {
-        // SAFETY: `handle` made it from an `Arc<Self>`; the caller owns a part of it.
-        unsafe { &*context.cast::<Self>() }
-    }
-
-    /// Calls a service for a module.
-    fn call<T>(
-        context: *const (),
-        what: &str,
-        fallback: impl FnOnce() -> T,
-        service: impl FnOnce(&dyn RoleServices) -> T,
-    ) -> T {
-        // SAFETY: a module calls the host's functions with the context of a handle that it owns.
-        let context = unsafe { Self::at(context) };
-        guarded(what, fallback, || service(context.services.as_ref()))
-    }
-
-    extern "C" fn retain(context: *const ()) {
-        // SAFETY: as in `call`; the count goes up for the new owner.
-        unsafe { Arc::increment_strong_count(context.cast::<Self>()) };
-    }
-
-    extern "C" fn release(context: *const ()) {
-        guarded(
-            "release",
-            || (),
-            || {
-                // SAFETY: the owner that calls this gives its part up.
-                drop(unsafe { Arc::from_raw(context.cast::<Self>()) });
-            },
-        );
-    }
-
-    extern "C" fn node(context: *const ()) -> RStr<'static> {
-        // SAFETY: as in `call`; the interface says that the name lives as long as its owner.
-        RStr::from_str(unsafe { &Self::at(context).node })
-    }
-
-    extern "C" fn name(context: *const ()) -> RStr<'static> {
-        // SAFETY: as for `node`.
-        RStr::from_str(unsafe { &Self::at(context).name })
-    }
-
-    extern "C" fn receive(
-        context: *const (),
-        wait: ROption<u64>,
-        sink: *mut (),
-        take: MessageSink,
-    ) -> u8 {
-        Self::call(
-            context,
-            "receive",
-            || received::INTERRUPTED,
-            |services| {
-                let mut is_taken = false;
-                let ended = services.receive(duration(wait), &mut |message| {
-                    is_taken = true;
-                    (take.take)(sink, message);
-                });
-                match ended {
-                    Received::Message if is_taken => received::MESSAGE,
-                    Received::Message | Received::Timeout => received::TIMEOUT,
-                    Received::Interrupted => received::INTERRUPTED,
-                }
-            },
-        )
-    }
-
-    extern "C" fn send(
-        context: *const (),
-        message: &OutgoingView<'_>,
-        wait: u64,
-    ) -> RResult<bool, RString> {
-        Self::call(context, "send", host_failed, |services| {
-            let Some(kind) = Kind::from_number(message.kind) else {
-                let text = format!("this host knows no messages of kind {}", message.kind);
-                return RResult::RErr(text.into());
-            };
-            let message = Outgoing {
-                kind,
-                type_name: message.type_name.as_str(),
-                channel: message
-                    .channel
-                    .map(|channel| channel.as_str())
-                    .into_option(),
-                data: message.data.as_slice(),
-            };
-            services
-                .send(message, Duration::from_nanos(wait))
-                .map_err(RString::from)
-                .into()
-        })
-    }
-
-    extern "C" fn sleep(context: *const (), nanos: u64) -> bool {
-        Self::call(
-            context,
-            "sleep",
-            || false,
-            |services| services.sleep(Duration::from_nanos(nanos)),
-        )
-    }
-
-    extern "C" fn stopping(context: *const ()) -> bool {
-        Self::call(context, "stopping", || true, |services| services.stopping())
-    }
-
-    extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
-        Self::call(
-            context,
-            "log",
-            || (),
-            |services| {
-                services.log(level_from_number(level), text.as_str());
-            },
-        );
-    }
-
-    extern "C" fn load(context: *const ()) -> RResult<ROption<RVec<u8>>, RString> {
-        Self::call(context, "load", host_failed, |services| {
-            services
-                .load()
-                .map(|value| value.map(RVec::from).into())
-                .map_err(RString::from)
-                .into()
-        })
-    }
-
-    extern "C" fn store(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RString> {
-        Self::call(context, "store", host_failed, |services| {
-            services
-                .store(value.as_slice())
-                .map_err(RString::from)
-                .into()
-        })
-    }
-
-    #[cfg(feature = "next-minor-fixture")]
-    extern "C" fn next_minor(_context: *const ()) -> u64 {
-        1
-    }
-}
-
-pub(super) fn host_failed<T>() -> RResult<T, RString> {
-    RResult::RErr("the host failed; its log has more".into())
 }

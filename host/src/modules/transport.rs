@@ -1,37 +1,31 @@
-//! A loaded transport module, and the host as its transports see it.
-
-#![allow(unsafe_code)] // The host's side of `context`; each block has its reason.
+//! A loaded transport module, and what the host does for its transports.
 
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abi_stable::prefix_type::WithMetadata;
-use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
-use kozo_abi::ffi::{
-    ConnectionParts, PeerView, TransportHostHandle, TransportHostVtable, TransportHostVtableRef,
-    TransportModuleRef, TransportParts, readiness,
-};
+use abi_stable::std_types::{ROption, RSlice, RStr};
+use kozo_abi::ffi::{ConnectionParts, PeerView, TransportModuleRef, TransportParts};
 use kozo_abi::{Level, Priority, Readiness, Version};
 use rustix::net::SocketType;
 
-use super::host_call::{MODULE_LOG, duration, guarded, level_from_number, nanos};
-use super::role::{host_failed, plain};
+use super::host_call::{MODULE_LOG, guarded, nanos};
+use super::role::plain;
+use super::transport_host;
 use crate::names::ModuleName;
 
 /// What the host does for a transport. It is called from any thread of the transport's, several
 /// at once. A panic in it is logged and the transport gets a failure.
 pub trait TransportServices: Send + Sync + 'static {
-    /// The name of the node that the transport belongs to. Asked once, before it is made.
+    /// The name of the node that the transport belongs to.
     fn node(&self) -> &str;
 
-    /// The transport's name. Asked once, before it is made.
+    /// The transport's name.
     fn name(&self) -> &str;
 
-    /// The name of its module. Asked once, before it is made.
+    /// The name of its module.
     fn module(&self) -> &str;
 
     /// Whether that node is the one that runs.
@@ -114,7 +108,7 @@ impl TransportModule {
         services: Arc<dyn TransportServices>,
         options: &[u8],
     ) -> Result<TransportInstance, String> {
-        let handle = Context::handle(Arc::clone(&services));
+        let handle = transport_host::handle(Arc::clone(&services));
         let parts = plain(self.root.create()(handle, RSlice::from_slice(options)))?;
         Ok(TransportInstance { parts, services })
     }
@@ -131,7 +125,7 @@ impl TransportModule {
     ) -> Result<Option<String>, String> {
         let own_address = self.root.own_address();
         let address = plain(own_address(
-            Context::handle(services),
+            transport_host::handle(services),
             RSlice::from_slice(options),
         ))?;
         Ok(address.map(String::from).into())
@@ -326,189 +320,6 @@ fn connection(parts: ConnectionParts) -> Result<Connection, String> {
         Err(error) => Err(format!(
             "the transport handed over a descriptor for `{address}` that is no socket, a fault of its module: {error}"
         )),
-    }
-}
-
-/// What `context` points to. The names are kept here, so that they stay where they are for as
-/// long as the module may hold on to them.
-struct Context {
-    node: Box<str>,
-    name: Box<str>,
-    module: Box<str>,
-    services: Arc<dyn TransportServices>,
-}
-
-const VTABLE: &WithMetadata<TransportHostVtable> = &WithMetadata::new(TransportHostVtable {
-    retain: Context::retain,
-    release: Context::release,
-    node: Context::node,
-    name: Context::name,
-    module: Context::module,
-    local: Context::local,
-    stopping: Context::stopping,
-    wait_readable: Context::wait_readable,
-    log: Context::log,
-    sign: Context::sign,
-    verify: Context::verify,
-    state_dir: Context::state_dir,
-    set_status: Context::set_status,
-    #[cfg(feature = "next-minor-fixture")]
-    next_minor: Context::next_minor,
-});
-
-impl Context {
-    fn handle(services: Arc<dyn TransportServices>) -> TransportHostHandle {
-        let context = Arc::new(Self {
-            node: services.node().into(),
-            name: services.name().into(),
-            module: services.module().into(),
-            services,
-        });
-        TransportHostHandle {
-            context: Arc::into_raw(context).cast(),
-            vtable: TransportHostVtableRef(VTABLE.static_as_prefix()),
-        }
-    }
-
-    /// The context behind the pointer.
-    ///
-    /// # Safety
-    /// `context` comes from [`handle`](Self::handle), and one of its owners lives for `'a`.
-    unsafe fn at<'a>(context: *const ()) -> &'a Self {
-        // SAFETY: `handle` made it from an `Arc<Self>`; the caller owns a part of it.
-        unsafe { &*context.cast::<Self>() }
-    }
-
-    /// Calls a service for a module.
-    fn call<T>(
-        context: *const (),
-        what: &str,
-        fallback: impl FnOnce() -> T,
-        service: impl FnOnce(&dyn TransportServices) -> T,
-    ) -> T {
-        // SAFETY: a module calls the host's functions with the context of a handle that it owns.
-        let context = unsafe { Self::at(context) };
-        guarded(what, fallback, || service(context.services.as_ref()))
-    }
-
-    extern "C" fn retain(context: *const ()) {
-        // SAFETY: as in `call`; the count goes up for the new owner.
-        unsafe { Arc::increment_strong_count(context.cast::<Self>()) };
-    }
-
-    extern "C" fn release(context: *const ()) {
-        guarded(
-            "release",
-            || (),
-            || {
-                // SAFETY: the owner that calls this gives its part up.
-                drop(unsafe { Arc::from_raw(context.cast::<Self>()) });
-            },
-        );
-    }
-
-    extern "C" fn node(context: *const ()) -> RStr<'static> {
-        // SAFETY: as in `call`; the interface says that the name lives as long as its owner.
-        RStr::from_str(unsafe { &Self::at(context).node })
-    }
-
-    extern "C" fn name(context: *const ()) -> RStr<'static> {
-        // SAFETY: as for `node`.
-        RStr::from_str(unsafe { &Self::at(context).name })
-    }
-
-    extern "C" fn module(context: *const ()) -> RStr<'static> {
-        // SAFETY: as for `node`.
-        RStr::from_str(unsafe { &Self::at(context).module })
-    }
-
-    extern "C" fn local(context: *const ()) -> bool {
-        Self::call(context, "local", || false, |services| services.is_local())
-    }
-
-    extern "C" fn stopping(context: *const ()) -> bool {
-        Self::call(context, "stopping", || true, |services| services.stopping())
-    }
-
-    extern "C" fn wait_readable(
-        context: *const (),
-        fd: i32,
-        wait: ROption<u64>,
-    ) -> RResult<u8, RString> {
-        if fd < 0 {
-            return RResult::RErr("a negative number is no descriptor".into());
-        }
-        Self::call(context, "wait_readable", host_failed, |services| {
-            // SAFETY: the module borrows it from itself for the length of this call.
-            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-            match services.wait_readable(fd, duration(wait)) {
-                Ok(Readiness::Ready) => RResult::ROk(readiness::READY),
-                Ok(Readiness::TimedOut) => RResult::ROk(readiness::TIMEOUT),
-                Ok(Readiness::Stopping) => RResult::ROk(readiness::STOPPING),
-                Err(reason) => RResult::RErr(reason.into()),
-            }
-        })
-    }
-
-    extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
-        Self::call(
-            context,
-            "log",
-            || (),
-            |services| {
-                services.log(level_from_number(level), text.as_str());
-            },
-        );
-    }
-
-    extern "C" fn sign(context: *const (), data: RSlice<'_, u8>) -> RResult<RVec<u8>, RString> {
-        Self::call(context, "sign", host_failed, |services| {
-            match services.sign(data.as_slice()) {
-                Ok(signature) => RResult::ROk(signature.into()),
-                Err(reason) => RResult::RErr(reason.into()),
-            }
-        })
-    }
-
-    extern "C" fn verify(
-        context: *const (),
-        node: RStr<'_>,
-        data: RSlice<'_, u8>,
-        signature: RSlice<'_, u8>,
-    ) -> RResult<(), RString> {
-        Self::call(context, "verify", host_failed, |services| {
-            let (data, signature) = (data.as_slice(), signature.as_slice());
-            match services.verify(node.as_str(), data, signature) {
-                Ok(()) => RResult::ROk(()),
-                Err(reason) => RResult::RErr(reason.into()),
-            }
-        })
-    }
-
-    extern "C" fn state_dir(context: *const ()) -> RResult<RVec<u8>, RString> {
-        Self::call(
-            context,
-            "state_dir",
-            host_failed,
-            |services| match services.state_dir() {
-                Ok(folder) => RResult::ROk(folder.into_os_string().into_vec().into()),
-                Err(reason) => RResult::RErr(reason.into()),
-            },
-        )
-    }
-
-    extern "C" fn set_status(context: *const (), text: RStr<'_>) {
-        Self::call(
-            context,
-            "set_status",
-            || (),
-            |services| services.set_status(text.as_str()),
-        );
-    }
-
-    #[cfg(feature = "next-minor-fixture")]
-    extern "C" fn next_minor(_context: *const ()) -> u64 {
-        1
     }
 }
 

@@ -1,0 +1,148 @@
+//! The host as roles see it: the functions that role modules call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use abi_stable::prefix_type::WithMetadata;
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
+use kozo_abi::ffi::{
+    MessageSink, OutgoingView, RoleHostHandle, RoleHostVtable, RoleHostVtableRef, received,
+};
+
+use super::context;
+use super::host_call::{duration, host_failed, level_from_number};
+use super::role::{Outgoing, Received, RoleServices};
+use crate::interest::Kind;
+
+type Context = context::Context<dyn RoleServices>;
+
+const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable {
+    retain: Context::retain,
+    release: Context::release,
+    node,
+    name,
+    receive,
+    send,
+    sleep,
+    stopping,
+    log,
+    load,
+    store,
+    #[cfg(feature = "next-minor-fixture")]
+    next_minor,
+});
+
+/// What a module gets, to call these services with.
+pub(super) fn handle(services: Arc<dyn RoleServices>) -> RoleHostHandle {
+    RoleHostHandle {
+        context: Context::into_raw(services),
+        vtable: RoleHostVtableRef(VTABLE.static_as_prefix()),
+    }
+}
+
+extern "C" fn node(context: *const ()) -> RStr<'static> {
+    Context::text(context, "node", |services| services.node())
+}
+
+extern "C" fn name(context: *const ()) -> RStr<'static> {
+    Context::text(context, "name", |services| services.name())
+}
+
+extern "C" fn receive(
+    context: *const (),
+    wait: ROption<u64>,
+    sink: *mut (),
+    take: MessageSink,
+) -> u8 {
+    Context::call(
+        context,
+        "receive",
+        || received::INTERRUPTED,
+        |services| {
+            let mut is_taken = false;
+            let ended = services.receive(duration(wait), &mut |message| {
+                is_taken = true;
+                (take.take)(sink, message);
+            });
+            match ended {
+                Received::Message if is_taken => received::MESSAGE,
+                Received::Message | Received::Timeout => received::TIMEOUT,
+                Received::Interrupted => received::INTERRUPTED,
+            }
+        },
+    )
+}
+
+extern "C" fn send(
+    context: *const (),
+    message: &OutgoingView<'_>,
+    wait: u64,
+) -> RResult<bool, RString> {
+    Context::call(context, "send", host_failed, |services| {
+        let Some(kind) = Kind::from_number(message.kind) else {
+            let text = format!("this host knows no messages of kind {}", message.kind);
+            return RResult::RErr(text.into());
+        };
+        let message = Outgoing {
+            kind,
+            type_name: message.type_name.as_str(),
+            channel: message
+                .channel
+                .map(|channel| channel.as_str())
+                .into_option(),
+            data: message.data.as_slice(),
+        };
+        services
+            .send(message, Duration::from_nanos(wait))
+            .map_err(RString::from)
+            .into()
+    })
+}
+
+extern "C" fn sleep(context: *const (), nanos: u64) -> bool {
+    Context::call(
+        context,
+        "sleep",
+        || false,
+        |services| services.sleep(Duration::from_nanos(nanos)),
+    )
+}
+
+extern "C" fn stopping(context: *const ()) -> bool {
+    Context::call(context, "stopping", || true, |services| services.stopping())
+}
+
+extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
+    Context::call(
+        context,
+        "log",
+        || (),
+        |services| {
+            services.log(level_from_number(level), text.as_str());
+        },
+    );
+}
+
+extern "C" fn load(context: *const ()) -> RResult<ROption<RVec<u8>>, RString> {
+    Context::call(context, "load", host_failed, |services| {
+        services
+            .load()
+            .map(|value| value.map(RVec::from).into())
+            .map_err(RString::from)
+            .into()
+    })
+}
+
+extern "C" fn store(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RString> {
+    Context::call(context, "store", host_failed, |services| {
+        services
+            .store(value.as_slice())
+            .map_err(RString::from)
+            .into()
+    })
+}
+
+#[cfg(feature = "next-minor-fixture")]
+extern "C" fn next_minor(_context: *const ()) -> u64 {
+    1
+}
