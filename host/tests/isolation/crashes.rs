@@ -14,6 +14,8 @@ struct Beside {
 impl Beside {
     fn new(block: &str) -> Self {
         let mut scene = Scene::new(&["clock", "scribe"]);
+        // Only the crashes may harm the link, and not a machine so busy that seconds pass in silence.
+        scene.option("heartbeat", "10");
         add_crash(&mut scene, "clock");
         scene.role("clock", "crash1", block);
         scene.role("clock", "timer1", "{type: timer, tick: 0.1}");
