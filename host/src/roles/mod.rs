@@ -25,13 +25,14 @@ mod life;
 mod line;
 mod pace;
 mod services;
+mod setup;
 mod thread;
 
 #[cfg(test)]
 mod tests;
 
 pub use code::RoleCode;
-pub use hosted::{HostedRole, RoleSetup, RoleState, RoleStatus, StartError};
+pub use hosted::{HostedRole, RoleState, RoleStatus};
 pub use inbox::{Inbox, InboxStatus, Incoming};
 pub use isolated::{
     COMMAND as ISOLATED_ROLE, IsolatedModule, ProcessError, STOP_LIMIT as ISOLATED_STOP_LIMIT,
@@ -39,3 +40,4 @@ pub use isolated::{
 };
 pub use restart::RestartPolicy;
 pub use services::MessageSink;
+pub use setup::{RoleSetup, StartError};

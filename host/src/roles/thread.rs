@@ -17,12 +17,12 @@ use std::time::Duration;
 use kozo_abi::Level;
 
 use super::code::RoleCode;
-use super::hosted::RoleSetup;
 use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
 use super::line::{RoleLog, harmless};
 use super::restart::Backoff;
 use super::services::{MessageSink, Services};
+use super::setup::RoleSetup;
 use crate::clock::{self, Moment};
 use crate::log::panic_text;
 

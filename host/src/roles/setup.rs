@@ -1,0 +1,93 @@
+//! What a role is started with.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::restart::RestartPolicy;
+use crate::config::{self, InboxLimits};
+use crate::names::{ModuleName, NodeName, RoleName};
+use crate::storage::{RoleStorage, Storage};
+
+/// What a role is started with.
+#[derive(Debug, Clone)]
+pub struct RoleSetup {
+    /// This node.
+    pub node: NodeName,
+    /// The role's name.
+    pub name: RoleName,
+    /// Its module.
+    pub module: ModuleName,
+    /// Its options: a MessagePack map with all defaults filled in.
+    pub options: Vec<u8>,
+    /// How much may wait for it, if it does not say otherwise.
+    pub inbox: InboxLimits,
+    /// The longest that it waits for a message in one go, and how long it does by default.
+    pub longest_wait: Duration,
+    /// Where it stores its value; none: it cannot store any.
+    pub storage: Option<Arc<RoleStorage>>,
+    /// When it is made anew after a failure.
+    pub restart: RestartPolicy,
+}
+
+impl RoleSetup {
+    /// The setup of a role as the configuration describes it. `storage` is the opened
+    /// `roleStorage` of its node.
+    ///
+    /// # Errors
+    /// The role's options are not known, because its module is not, or cannot be encoded.
+    pub fn new(
+        node: &config::Node,
+        role: &config::Role,
+        storage: Option<&Storage>,
+    ) -> Result<Self, StartError> {
+        let options = role.options.as_ref().ok_or_else(|| StartError::NoModule {
+            role: role.name.clone(),
+            module: role.module.clone(),
+        })?;
+        let options = rmp_serde::to_vec_named(options).map_err(|reason| StartError::Options {
+            role: role.name.clone(),
+            reason,
+        })?;
+        Ok(Self {
+            node: node.name.clone(),
+            name: role.name.clone(),
+            module: role.module.clone(),
+            options,
+            inbox: role.inbox,
+            longest_wait: node.settings.connection_retry,
+            storage: storage.map(|storage| Arc::new(storage.role(&role.name))),
+            restart: RestartPolicy::default(),
+        })
+    }
+}
+
+/// Why a role could not be started at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Its module was not found.
+    #[error("role `{role}` needs the module `{module}`, which was not found: see `kozo modules`")]
+    NoModule {
+        /// The role.
+        role: RoleName,
+        /// Its module.
+        module: ModuleName,
+    },
+    /// Its options cannot be encoded.
+    #[error("the options of role `{role}` cannot be encoded: {reason}")]
+    Options {
+        /// The role.
+        role: RoleName,
+        /// What the encoder says.
+        reason: rmp_serde::encode::Error,
+    },
+    /// The system gave it no thread.
+    #[error("role `{role}` cannot have a thread; is there a limit to them? {reason}")]
+    Thread {
+        /// The role.
+        role: RoleName,
+        /// What the system says.
+        reason: io::Error,
+    },
+}
