@@ -20,3 +20,5 @@ pub mod router;
 pub mod storage;
 pub mod transports;
 pub mod wire;
+
+mod backoff;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use crate::backoff;
+
 /// The wait after the second failure in a row; the first is tried again at once.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// A jittered exponential back-off with a ceiling (`connectionRetry`).
 ///
 /// The first wait is none: whatever ended a link may have been a single reset. From then on it
-/// doubles. Each wait is a random part between half of it and all of it, so that many nodes that
-/// lost the same peer do not return together.
+/// doubles.
 #[derive(Debug)]
 pub(super) struct Backoff {
     ceiling: Duration,
@@ -31,10 +32,7 @@ impl Backoff {
         let Some(doublings) = doublings else {
             return Duration::ZERO;
         };
-        let wait = FIRST_WAIT
-            .checked_mul(1_u32.checked_shl(doublings.min(24)).unwrap_or(u32::MAX))
-            .map_or(self.ceiling, |wait| wait.min(self.ceiling));
-        wait.mul_f64(0.5 + random.f64() / 2.0)
+        backoff::wait(FIRST_WAIT, doublings, self.ceiling, random)
     }
 
     /// A try succeeded for good, or there is a reason to believe that the next one will.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::backoff;
+
 /// The waits between the failures of a role and its next lives: they double from `first` up to
-/// `ceiling`, and each is a random part between half of it and all of it.
+/// `ceiling`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
     /// The wait after the first failure.
@@ -45,11 +47,10 @@ impl Backoff {
         if lifetime >= self.policy.steady {
             self.failures = 0;
         }
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        let doublings = self.failures;
         self.failures = self.failures.saturating_add(1);
         let RestartPolicy { first, ceiling, .. } = self.policy;
-        let wait = first.saturating_mul(factor).min(ceiling);
-        wait.mul_f64(0.5 + random.f64() / 2.0)
+        backoff::wait(first, doublings, ceiling, random)
     }
 
     /// Somebody has asked for a restart, and probably mended something.
