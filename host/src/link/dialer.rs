@@ -15,7 +15,6 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use super::peer::AttemptStatus;
 use crate::clock::Moment;
 
 /// How long a candidate may try alone before the next one starts beside it.
@@ -35,6 +34,15 @@ pub struct Candidate {
 /// One try to dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttemptId(pub u64);
+
+/// A try to dial that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptStatus {
+    /// What is tried.
+    pub candidate: Candidate,
+    /// Since when.
+    pub since: Moment,
+}
 
 /// What is wanted at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::peer::Path;
+use super::terms::{Notice, Path};
 use crate::clock::Moment;
 
 /// How many different things are remembered of one peer.
@@ -60,6 +60,25 @@ pub enum Occurrence {
 }
 
 impl Occurrence {
+    /// What of a notice is remembered: what is about a link.
+    pub(super) fn of(notice: &Notice) -> Option<Self> {
+        Some(match notice.clone() {
+            Notice::Up { path, dialled } => Self::Up { path, dialled },
+            Notice::Down {
+                path,
+                reason,
+                orderly,
+                ..
+            } => Self::Down {
+                path,
+                reason,
+                orderly,
+            },
+            Notice::Refused { path, reason } => Self::Refused { path, reason },
+            Notice::Missed(_) | Notice::OtherConfig => return None,
+        })
+    }
+
     /// Whether this is the same failure once more. The address does not matter: of what is
     /// accepted it has another port each time.
     fn repeats(&self, earlier: &Self) -> bool {

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::peer::{LinkKey, Path};
+use super::terms::{LinkKey, Path};
 use crate::clock::Moment;
 use crate::wire::LinkId;
 

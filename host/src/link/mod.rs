@@ -14,17 +14,16 @@ mod live;
 mod outbox;
 mod peer;
 mod rate;
+mod terms;
 
-pub use dialer::{AttemptId, Candidate};
+pub use dialer::{AttemptId, AttemptStatus, Candidate};
 pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON, Occurrence};
 pub use inbound::InboundCounts;
 pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
 use peer::OUTPUT_CHUNK;
-pub use peer::{
-    Action, AttemptStatus, ByeReason, Delivery, Ending, LinkKey, LinkStatus, Notice, Output, Path,
-    Peer, PeerSettings, PeerStatus, Standing, Violation,
-};
+pub use peer::{LinkStatus, Peer, PeerSettings, PeerStatus, Standing};
 pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
+pub use terms::{Action, ByeReason, Delivery, Ending, LinkKey, Notice, Output, Path, Violation};
 
 #[cfg(test)]
 mod simulation;

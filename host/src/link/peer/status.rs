@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::{LinkKey, Path, Peer};
+use super::Peer;
 use crate::clock::Moment;
 use crate::config::ConnectPolicy;
-use crate::link::dialer::Candidate;
+use crate::link::dialer::AttemptStatus;
 use crate::link::history::Event;
 use crate::link::inbound::InboundCounts;
 use crate::link::live::{Link, Stage};
 use crate::link::outbox::OutboxCounts;
+use crate::link::terms::{LinkKey, Path};
 
 /// How it stands between this node and a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +55,6 @@ pub struct LinkStatus {
     pub sent: u64,
     /// Messages that came over it, those that came again included.
     pub received: u64,
-}
-
-/// A try to dial that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AttemptStatus {
-    /// What is tried.
-    pub candidate: Candidate,
-    /// Since when.
-    pub since: Moment,
 }
 
 /// A peer's state.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::link::dialer::{AttemptId, Candidate};
-use crate::link::history::Occurrence;
+use super::dialer::{AttemptId, Candidate};
 use crate::wire::{Message, RoleInterests};
 
 /// One link, as this node's parts speak of it.
@@ -66,26 +65,6 @@ pub enum Notice {
     Missed(u64),
     /// The peer's configuration file is another one.
     OtherConfig,
-}
-
-impl Notice {
-    pub(super) fn occurrence(&self) -> Option<Occurrence> {
-        Some(match self.clone() {
-            Self::Up { path, dialled } => Occurrence::Up { path, dialled },
-            Self::Down {
-                path,
-                reason,
-                orderly,
-                ..
-            } => Occurrence::Down {
-                path,
-                reason,
-                orderly,
-            },
-            Self::Refused { path, reason } => Occurrence::Refused { path, reason },
-            Self::Missed(_) | Self::OtherConfig => return None,
-        })
-    }
 }
 
 /// A message for the roles of this node.

@@ -1,0 +1,206 @@
+//! What arrives over a peer's links, and what follows from it.
+
+use std::time::Duration;
+
+use super::Peer;
+use crate::clock::Moment;
+use crate::config::ConnectPolicy;
+use crate::link::live::Stage;
+use crate::link::terms::{Action, ByeReason, Delivery, Ending, LinkKey, Notice, Violation};
+use crate::wire::{Frame, Hello, LinkId, Message, PROTOCOL};
+
+impl Peer {
+    /// Bytes came over a link, of which `incomplete` more are announced for a frame that has
+    /// begun.
+    pub fn heard(&mut self, key: LinkKey, incomplete: Option<usize>, now: Moment) {
+        let max_read = self.settings.max_read.max(1);
+        if let Some(link) = self.link_mut(key) {
+            let reads =
+                incomplete.map(|length| u32::try_from(length / max_read).unwrap_or(u32::MAX));
+            link.heard(reads, now);
+        }
+    }
+
+    /// A frame came over a link. Returns the message in it if it is one for this node's roles.
+    ///
+    /// # Errors
+    /// The peer broke the protocol: the link has to be closed, and `closed` called.
+    pub fn received(
+        &mut self,
+        key: LinkKey,
+        frame: Frame,
+        now: Moment,
+    ) -> Result<Option<Delivery>, Violation> {
+        let Some(stage) = self.link_mut(key).map(|link| link.stage) else {
+            return Ok(None);
+        };
+        match (stage, frame) {
+            (Stage::Closing, _) => {}
+            (Stage::Greeting, Frame::Hello(hello)) => self.greeted(key, *hello, now)?,
+            (Stage::Greeting, Frame::Bye { reason }) => {
+                let reason = format!("the peer closed it: {reason}");
+                self.closed(key, Ending::Orderly, &reason, now);
+                self.actions.push_back(Action::Close(key));
+            }
+            (Stage::Greeting, _) => {
+                return Err(Violation("a frame came before the hello".into()));
+            }
+            (Stage::Live, Frame::Hello(_)) => {
+                return Err(Violation("a second hello came".into()));
+            }
+            (Stage::Live, frame) => return Ok(self.live_frame(key, frame, now)),
+        }
+        Ok(None)
+    }
+
+    fn live_frame(&mut self, key: LinkKey, frame: Frame, now: Moment) -> Option<Delivery> {
+        match frame {
+            Frame::Message {
+                sequence,
+                remaining,
+                message,
+            } => {
+                if let Some(link) = self.link_mut(key) {
+                    link.received += 1;
+                }
+                return self.message(sequence, remaining, message, now);
+            }
+            Frame::Acknowledgement { sequence } => {
+                self.outbox.acknowledge(sequence, now);
+            }
+            Frame::Heartbeat { clock, floor } => {
+                let missed = self.inbound.floor(floor);
+                self.notice_missed(missed);
+                if let Some(link) = self.link_mut(key) {
+                    link.echo = Some(clock);
+                }
+            }
+            Frame::Echo { clock } => {
+                let sent = Moment::ZERO + Duration::from_micros(clock);
+                if let Some(link) = self.link_mut(key) {
+                    link.measured(now.since(sent));
+                }
+            }
+            Frame::Bye { reason } => {
+                let reason = format!("the peer closed it: {reason}");
+                self.closed(key, Ending::Orderly, &reason, now);
+                self.actions.push_back(Action::Close(key));
+            }
+            Frame::Hello(_) | Frame::Unknown { .. } => {}
+        }
+        None
+    }
+
+    fn message(
+        &mut self,
+        sequence: u64,
+        remaining: Duration,
+        message: Message,
+        now: Moment,
+    ) -> Option<Delivery> {
+        self.used = now;
+        let before = self.inbound.counts().missed;
+        let new = self.inbound.message(sequence, message.body().len(), now);
+        self.notice_missed(self.inbound.counts().missed - before);
+        // A peer that may not send to this node has another file.
+        if !new || self.settings.incoming == ConnectPolicy::Never {
+            return None;
+        }
+        // A peer cannot give its messages a longer life than this node's file does.
+        let remaining = remaining.min(self.settings.max_age(message.kind()));
+        Some(Delivery { message, remaining })
+    }
+
+    fn notice_missed(&mut self, missed: u64) {
+        if missed > 0 {
+            self.actions
+                .push_back(Action::Notice(Notice::Missed(missed)));
+        }
+    }
+
+    fn greeted(&mut self, key: LinkKey, hello: Hello, now: Moment) -> Result<(), Violation> {
+        if hello.protocol != PROTOCOL {
+            return Err(Violation(format!(
+                "it speaks version {} of the protocol, this node speaks version {PROTOCOL}",
+                hello.protocol
+            )));
+        }
+        if hello.node != self.settings.peer.as_str() {
+            return Err(Violation(format!(
+                "it calls itself {:?} in its hello",
+                hello.node
+            )));
+        }
+        let restarted = self
+            .inbound
+            .session()
+            .is_some_and(|session| session != hello.session);
+        self.inbound.hello(hello.session, hello.base);
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        let Some(link) = self.link_mut(key) else {
+            return Ok(());
+        };
+        match (link.dialled, hello.link) {
+            (false, Some(id)) => {
+                link.id = Some(id);
+                link.rank = hello.rank;
+            }
+            (true, None) => {}
+            (true, Some(_)) => return Err(Violation("only who dials names the link".into())),
+            (false, None) => return Err(Violation("who dials has to name the link".into())),
+        }
+        link.stage = Stage::Live;
+        link.turn = turn;
+        link.since = now;
+        link.set_peer_heartbeat(Duration::from_millis(hello.heartbeat));
+        let rank = link.rank;
+        let (path, dialled) = (link.path.clone(), link.dialled);
+        self.used = now;
+        self.settle(key, &hello.alive, restarted, now);
+        if let Some((session, seen)) = hello.seen
+            && session == self.settings.session
+        {
+            self.outbox.acknowledge(seen, now);
+        }
+        if self.carrier() == Some(key) {
+            self.outbox.rewind();
+        }
+        for attempt in self.dialer.cancel(rank) {
+            self.actions.push_back(Action::CancelDial(attempt));
+        }
+        self.notice(Notice::Up { path, dialled }, now);
+        if hello.config.as_slice() != self.settings.config_digest {
+            self.actions.push_back(Action::Notice(Notice::OtherConfig));
+        }
+        self.actions.push_back(Action::Learn(hello.interests));
+        Ok(())
+    }
+
+    /// Closes what a link that became live makes superfluous.
+    fn settle(&mut self, new: LinkKey, alive: &[LinkId], restarted: bool, now: Moment) {
+        let Some(new_rank) = self.link(new).map(|link| link.rank) else {
+            return;
+        };
+        let others: Vec<_> = self
+            .links
+            .iter()
+            .filter(|link| link.key != new && link.is_live())
+            .map(|link| (link.key, link.id, link.rank))
+            .collect();
+        for (key, id, rank) in others {
+            if restarted {
+                // The process at its other end is gone.
+                self.close(key, "the peer was restarted", now);
+            } else if self.settings.is_arbiter() {
+                let half_open = id.is_none_or(|id| !alive.contains(&id));
+                let loser = if half_open || rank <= new_rank {
+                    key
+                } else {
+                    new
+                };
+                self.bid_farewell(loser, ByeReason::Superseded, now);
+            }
+        }
+    }
+}
