@@ -6,18 +6,15 @@ use std::path::{Path, PathBuf};
 use russh::keys::PublicKey;
 
 use super::block::{Block, Unknown, Values};
-use super::builtin;
-use super::document::Catalog;
+use super::builtin::{self, OVERRIDE};
+use super::catalog::Catalog;
 use super::keys;
 use super::network::{ConnectPolicy, Node, OrderSources, SenderPattern, Settings};
 use super::problem::{Place, Problem, Problems};
 use super::schema::OptionSpec;
-use super::text::{join_path, quoted};
+use super::text::{join_path, node_path, quoted};
 use super::tree::{Entry, Node as TreeNode, Tree};
 use crate::names::{NameError, NodeName};
-
-/// The block of a node with root options for this node alone.
-pub(super) const OVERRIDE: &str = "overrideMainConfiguration";
 
 /// The network under construction.
 pub(super) struct Assembly<'a> {
@@ -263,10 +260,6 @@ impl<'a> Assembly<'a> {
     ) -> Values {
         block.check(specs, unknown, Some(self.folder), self.problems)
     }
-}
-
-pub(super) fn node_path(name: &str) -> String {
-    join_path("system", name)
 }
 
 /// The entries of a mapping inside of a mapping; none where it is missing or something else,

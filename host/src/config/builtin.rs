@@ -4,27 +4,11 @@ use std::sync::LazyLock;
 
 use super::schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
 use super::value::Value;
+use crate::auth::algorithms::{CIPHERS, MACS};
 use DefaultValue::{None as Nothing, Required};
 
-/// The ciphers that `cipher` may name, as SSH names them.
-pub const CIPHERS: [&str; 6] = [
-    "aes256-gcm@openssh.com",
-    "aes128-gcm@openssh.com",
-    "chacha20-poly1305@openssh.com",
-    "aes256-ctr",
-    "aes192-ctr",
-    "aes128-ctr",
-];
-
-/// The message authentication codes that `hmac` may name, as SSH names them.
-pub const MACS: [&str; 6] = [
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512",
-    "hmac-sha2-256",
-    "hmac-sha1-etm@openssh.com",
-    "hmac-sha1",
-];
+/// The block of a node with root options for this node alone.
+pub(super) const OVERRIDE: &str = "overrideMainConfiguration";
 
 const CONNECT_POLICIES: [&str; 3] = ["constant", "ondemand", "never"];
 

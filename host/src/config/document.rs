@@ -5,39 +5,16 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::assemble::Assembly;
+use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
 use super::network::{Network, SearchPaths, unknown_node};
 use super::problem::{Class, Problem, Problems};
 use super::tree::Tree;
 use super::yaml;
-use crate::modules::metadata::Metadata;
 use crate::names::NodeName;
 
 /// The largest configuration file, in bytes.
 pub const MAX_FILE_SIZE: usize = 1 << 20;
-
-/// What is known of modules on this machine.
-pub trait Catalog {
-    /// The role module of this name.
-    fn role(&self, module: &str) -> Lookup<'_>;
-
-    /// The transport module of this name.
-    fn transport(&self, module: &str) -> Lookup<'_>;
-}
-
-/// The answer of a [`Catalog`].
-#[derive(Debug, Clone)]
-pub enum Lookup<'a> {
-    /// The module is there.
-    Found(&'a Metadata),
-    /// It is not, or cannot be used.
-    Missing {
-        /// The folders that were looked through.
-        looked_in: Vec<PathBuf>,
-        /// Why a module that is there cannot be used.
-        reason: Option<String>,
-    },
-}
 
 /// A configuration file that is YAML; what it says is not checked yet.
 #[derive(Debug)]

@@ -3,12 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::assemble::{OVERRIDE, node_path};
 use super::block::{Block, Unknown, Values};
-use super::builtin;
+use super::builtin::{self, OVERRIDE};
 use super::network::{SearchPaths, Settings};
 use super::problem::{Place, Problems};
-use super::text::join_path;
+use super::text::{join_path, node_path};
 use super::tree::{Node, Tree};
 use crate::names::NodeName;
 

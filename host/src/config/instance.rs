@@ -5,7 +5,7 @@ use std::path::Path;
 use super::assemble::Assembly;
 use super::block::{Block, Unknown, Values};
 use super::builtin;
-use super::document::Lookup;
+use super::catalog::Lookup;
 use super::network::{InboxLimits, Isolation, OrderSources, Role, SenderPattern, Transport};
 use super::problem::{Place, Problem};
 use super::schema::OptionSpec;

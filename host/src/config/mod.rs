@@ -17,6 +17,7 @@
 mod assemble;
 mod block;
 mod builtin;
+mod catalog;
 mod check;
 mod document;
 mod folders;
@@ -36,9 +37,9 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use builtin::{CIPHERS, MACS};
+pub use catalog::{Catalog, Lookup};
 pub use check::MAX_LIST;
-pub use document::{Catalog, Document, Lookup, MAX_FILE_SIZE};
+pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use network::{
@@ -48,8 +49,9 @@ pub use network::{
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
 pub use reference::options_reference;
 pub use schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
+pub use syntax::MAX_DEPTH;
 pub use value::{ModuleOptions, Value};
-pub use yaml::{MAX_DEPTH, MAX_NODES, MAX_TEXT};
+pub use yaml::{MAX_NODES, MAX_TEXT};
 
 /// The tables of Kōzō's own options.
 pub mod options {

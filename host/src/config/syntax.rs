@@ -3,7 +3,9 @@
 use granit_parser::{ErrorKind, Marker, ScanError};
 
 use super::problem::{Place, Problem};
-use super::yaml::MAX_DEPTH;
+
+/// How deep lists and mappings may be nested.
+pub const MAX_DEPTH: usize = 32;
 
 /// The place that the parser calls so; its columns count from zero.
 pub(super) fn place_of(marker: &Marker) -> Place {

@@ -41,6 +41,11 @@ pub(crate) fn join_path(parent: &str, child: &str) -> String {
     }
 }
 
+/// The way to the block of a node.
+pub(super) fn node_path(name: &str) -> String {
+    join_path("system", name)
+}
+
 /// "`a`, `b` or `c`", with the given word before the last.
 pub(crate) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
     let names: Vec<String> = names.into_iter().map(quoted).collect();

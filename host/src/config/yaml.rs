@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::problem::{Place, Problem, Problems};
-use super::syntax::{place_of, syntax_problem, too_deep};
+use super::syntax::{MAX_DEPTH, place_of, syntax_problem, too_deep};
 use super::text::{join_path, quoted};
 use super::tree::{Entry, Node, Scalar, Tree};
 
@@ -18,9 +18,6 @@ pub const MAX_NODES: usize = 100_000;
 
 /// How many bytes of text a document may have, what aliases repeat included.
 pub const MAX_TEXT: usize = 8 << 20;
-
-/// How deep lists and mappings may be nested.
-pub const MAX_DEPTH: usize = 32;
 
 /// Reads one document. `None` when there is nothing to go on with; `problems` says why.
 pub(crate) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Tree> {

@@ -368,6 +368,6 @@ fn a_mac_that_is_none_is_refused() {
         &and("hmac: [hmac-md5]\n"),
         r#"
 error: net.yaml:24:8: hmac: `hmac-md5` is not one of the possible values
-    help: write `hmac-sha2-512-etm@openssh.com`, `hmac-sha2-256-etm@openssh.com`, `hmac-sha2-512`, `hmac-sha2-256`, `hmac-sha1-etm@openssh.com` or `hmac-sha1`"#,
+    help: write `hmac-sha2-256-etm@openssh.com`, `hmac-sha2-512-etm@openssh.com`, `hmac-sha2-256`, `hmac-sha2-512`, `hmac-sha1-etm@openssh.com` or `hmac-sha1`"#,
     );
 }
