@@ -231,7 +231,8 @@ fn the_private_key_is_checked_for_the_local_node_only() {
     let file = folder.network();
     kozo(["check", &file]).succeeds();
     let done = kozo(["check", &file, "scribe"]).fails(INVALID);
-    let expected = format!("error: {file}:5:3: system.scribe.privateKey: the private key (SHA256:");
+    let expected =
+        format!("error: {file}:6:17: system.scribe.privateKey: the private key (SHA256:");
     assert!(done.stdout.starts_with(&expected), "{done:?}");
     assert!(done.stdout.ends_with("1 error, 0 warnings\n"), "{done:?}");
 }

@@ -17,7 +17,11 @@ pub(super) fn check(node: &Node, registry: &Registry, problems: &mut Problems) {
         .and_then(|key| keys::matches(&key, &node.public_keys));
     if let Err(error) = key {
         let message = error_text(&error);
-        problems.push(Problem::error(node.place, path("privateKey"), message));
+        problems.push(Problem::error(
+            node.private_key_place,
+            path("privateKey"),
+            message,
+        ));
     }
     if let Some(folder) = &node.role_storage
         && let Err(error) = check_storage(folder)
@@ -26,10 +30,10 @@ pub(super) fn check(node: &Node, registry: &Registry, problems: &mut Problems) {
             let metadata = registry.metadata(ModuleKind::Role, role.module.as_str());
             metadata.is_some_and(|metadata| metadata.storage)
         });
-        let message = error_text(&error);
+        let (message, place) = (error_text(&error), node.role_storage_place);
         problems.push(match needed {
-            true => Problem::error(node.place, path("roleStorage"), message),
-            false => Problem::warning(node.place, path("roleStorage"), message),
+            true => Problem::error(place, path("roleStorage"), message),
+            false => Problem::warning(place, path("roleStorage"), message),
         });
     }
 }

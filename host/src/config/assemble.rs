@@ -113,19 +113,24 @@ impl<'a> Assembly<'a> {
             let name = values.text(option)?;
             ConnectPolicy::from_name(name)
         };
+        let place_of = |option| match entry.value.child(option) {
+            Some(value) => value.place,
+            None => entry.key_place,
+        };
         Some(Node {
             name: name?,
             // Missing ones were reported, and no network comes of it.
             private_key: values.text("privateKey").map(PathBuf::from)?,
+            private_key_place: place_of("privateKey"),
             public_keys,
             role_storage,
+            role_storage_place: place_of("roleStorage"),
             transport_storage: values.text("transportStorage").map(PathBuf::from),
             self_to_others: policy("selfToOthersConnectPolicy")?,
             others_to_self: policy("othersToSelfConnectPolicy")?,
             settings,
             roles,
             transports,
-            place: entry.key_place,
         })
     }
 

@@ -69,10 +69,14 @@ pub struct Node {
     pub name: NodeName,
     /// The file with its private key, on that machine.
     pub private_key: PathBuf,
+    /// Where the network file names that one.
+    pub private_key_place: Place,
     /// Its public keys; at least one.
     pub public_keys: Vec<PublicKey>,
     /// The folder in which its roles store things; there if one of its roles needs it.
     pub role_storage: Option<PathBuf>,
+    /// Where the network file names it; if it does not, where it names the node.
+    pub role_storage_place: Place,
     /// The folder in which its transports keep their files; none: a usual place.
     pub transport_storage: Option<PathBuf>,
     /// When it connects to others.
@@ -85,8 +89,6 @@ pub struct Node {
     pub roles: Vec<Role>,
     /// Its transports in the order of the file.
     pub transports: Vec<Transport>,
-    /// Where the file names it.
-    pub place: Place,
 }
 
 /// When one node connects to another.

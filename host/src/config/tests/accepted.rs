@@ -295,11 +295,13 @@ fn the_digest_tells_files_apart() {
 }
 
 #[test]
-fn places_point_at_the_names_in_the_file() {
+fn places_point_into_the_file() {
     let network = network(GOOD);
     let clock = node(&network, "clock");
     let place = |place: crate::config::Place| (place.line, place.column);
-    assert_eq!(place(clock.place), (2, 3));
+    assert_eq!(place(clock.private_key_place), (3, 17));
+    // It has none: the node's own place.
+    assert_eq!(place(clock.role_storage_place), (2, 3));
     assert_eq!(place(clock.roles[0].place), (6, 7));
     assert_eq!(place(clock.transports[0].place), (10, 7));
 }
