@@ -3,6 +3,7 @@
 mod accepted;
 mod blocks;
 mod bounds;
+mod examples;
 mod files;
 mod keys;
 mod modules;

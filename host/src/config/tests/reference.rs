@@ -8,7 +8,7 @@ use crate::config::{DefaultValue, options, options_reference};
 use crate::modules::metadata::Metadata;
 
 /// What the shipped modules say about themselves, roles first, by name.
-fn shipped() -> Vec<Metadata> {
+pub(super) fn shipped() -> Vec<Metadata> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut modules = Vec::new();
     for kind in ["roles", "transports"] {
