@@ -54,6 +54,11 @@ test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles
 	cargo build $(WORKSPACE)
 	hardware/test $(TARGET)/debug $(CASES)
 
+# A machine that the packages are installed on, as a person would.
+.PHONY: test-installed
+test-installed: deb ## run the packages with Bluetooth and GPIO under systemd, on an emulated machine (as root)
+	hardware/test "$(TARGET)/deb" installed-packages
+
 # Which measurements (`BENCH="latency connect"`; empty: all), and with which options (`--quick`).
 BENCH ?=
 

@@ -6,13 +6,15 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// How long anything that a test waits for may take. Generous: a busy machine is no failure.
-const DEADLINE: Duration = Duration::from_secs(60);
+#[path = "support/wait.rs"]
+mod wait;
+
+use wait::{DEADLINE, wait_until};
 
 /// Builds the modules of the demo, once, beside the program.
 fn build_modules() {
@@ -130,17 +132,6 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "{what}: it did not happen");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

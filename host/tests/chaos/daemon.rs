@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long anything that a test waits for may take. Generous: a busy machine is no failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+#[path = "../support/wait.rs"]
+mod wait;
+
+pub(crate) use wait::wait_until;
 
 /// A running `kozo`, killed when dropped.
 pub(crate) struct Daemon {
@@ -99,17 +100,5 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits until `condition` gives something.
-pub(crate) fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "{what}: it did not happen");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }

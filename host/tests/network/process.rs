@@ -4,12 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
-/// How long anything that a test waits for may take. Generous: a busy machine is no failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+#[path = "../support/wait.rs"]
+mod wait;
+
+pub(crate) use wait::{DEADLINE, wait_until};
 
 /// A running `kozo`, killed when dropped.
 pub(crate) struct Process {
@@ -167,14 +169,7 @@ impl Process {
 
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "the daemon does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("the daemon ends", || self.child.try_wait().unwrap())
     }
 }
 
@@ -193,18 +188,6 @@ fn listen(stderr: ChildStderr, said: &Said) {
     }
     said.lines.lock().unwrap().ended = true;
     said.changed.notify_all();
-}
-
-/// Waits until `condition` gives something.
-pub(crate) fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "{what}: it did not happen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Says that a test cannot run here.

@@ -88,6 +88,16 @@ pub enum PinError {
         /// The device.
         path: PathBuf,
     },
+    /// The machine has the device, and this process does not see it.
+    #[error(
+        "`{}` is hidden from this process: under systemd the unit has to let the device in, as the drop-in \
+         of the package `kozo-gpio` does; a container has to be given it",
+        path.display()
+    )]
+    Hidden {
+        /// The device.
+        path: PathBuf,
+    },
     /// Anything else that the system says.
     #[error("cannot {what}")]
     System {

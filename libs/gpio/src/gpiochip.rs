@@ -3,6 +3,7 @@
 //! The kernel lets one process have a line at a time, and frees it when the process is gone,
 //! however that happened.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use crate::{Changed, InputPin, OutputPin, PinError, PinOptions, Pull, raspberry}
 
 /// What others see as the user of the line.
 const CONSUMER: &str = "kozo";
+
+/// Where the kernel names all chips of the machine, also those whose devices a process is not shown.
+const KNOWN_CHIPS: &str = "/sys/bus/gpio/devices";
 
 /// Opens a line to read it.
 pub(crate) fn input(options: &PinOptions, pull: Pull) -> Result<Box<dyn InputPin>, PinError> {
@@ -184,32 +188,30 @@ impl OpenChip {
     fn find(named: Option<&str>) -> Result<Self, PinError> {
         let Some(named) = named else {
             let mut chips = labelled(|label| raspberry::CHIPS.contains(&label)).into_iter();
-            return chips.next().ok_or_else(|| match forbidden() {
-                Some(path) => PinError::Permission { path },
-                None => PinError::ChipMissing { there: there() },
-            });
+            return chips
+                .next()
+                .ok_or_else(|| out_of_reach().unwrap_or(PinError::ChipMissing { there: there() }));
         };
         if let Some(path) = path_of(named) {
             return Self::open(&path).map_err(|error| match Errno::from_io_error(&error) {
                 Some(Errno::ACCESS | Errno::PERM) => PinError::Permission { path },
-                Some(Errno::NOENT | Errno::NXIO | Errno::NODEV) => PinError::NoSuchChip {
-                    chip: named.to_owned(),
-                    there: there(),
-                },
+                Some(Errno::NOENT | Errno::NXIO | Errno::NODEV) => {
+                    hidden().unwrap_or(PinError::NoSuchChip {
+                        chip: named.to_owned(),
+                        there: there(),
+                    })
+                }
                 _ => PinError::system(format!("open the GPIO chip `{}`", path.display()), error),
             });
         }
         let mut chips = labelled(|label| label == named);
         match chips.len() {
             1 => Ok(chips.remove(0)),
-            0 => Err(match forbidden() {
-                // It may be that one.
-                Some(path) => PinError::Permission { path },
-                None => PinError::NoSuchChip {
-                    chip: named.to_owned(),
-                    there: there(),
-                },
-            }),
+            // One that is out of reach may be it.
+            0 => Err(out_of_reach().unwrap_or(PinError::NoSuchChip {
+                chip: named.to_owned(),
+                there: there(),
+            })),
             _ => Err(PinError::LabelOfSeveral {
                 label: named.to_owned(),
                 there: there(),
@@ -255,13 +257,28 @@ fn labelled(fits: impl Fn(&str) -> bool) -> Vec<OpenChip> {
     chips.filter(|chip| fits(&chip.label)).collect()
 }
 
-/// A chip that this process may not open.
-fn forbidden() -> Option<PathBuf> {
+/// Why a chip that the machine has may not be found: this process may not open it, or is not shown it.
+fn out_of_reach() -> Option<PinError> {
     let denied = |path: &PathBuf| {
         let opened = OpenChip::open(path).err();
         opened.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
-    paths().into_iter().find(denied)
+    let forbidden = paths().into_iter().find(denied);
+    forbidden
+        .map(|path| PinError::Permission { path })
+        .or_else(hidden)
+}
+
+/// Whether the machine has chips, and this process is shown none: its unit or its container keeps devices
+/// from it.
+pub(crate) fn hidden() -> Option<PinError> {
+    if !paths().is_empty() {
+        return None;
+    }
+    let known = fs::read_dir(KNOWN_CHIPS).ok()?.flatten();
+    let name = known.map(|entry| entry.file_name()).min()?;
+    let path = Path::new("/dev").join(name);
+    Some(PinError::Hidden { path })
 }
 
 fn paths() -> Vec<PathBuf> {

@@ -107,12 +107,12 @@ fn explain(error: Error, pin: u32, what: &str) -> PinError {
             let by = gpiochip::consumer(&CHIPS, pin);
             taken(pin, by.unwrap_or_else(|| "something".to_owned()))
         }
-        Error::Io(error) if error.kind() == io::ErrorKind::NotFound => PinError::system(
-            format!(
+        Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            let offered_nothing = format!(
                 "{what}: this kernel offers neither `/dev/gpiomem` nor `/dev/mem`, or no chip with the pins' interrupts"
-            ),
-            error,
-        ),
+            );
+            gpiochip::hidden().unwrap_or_else(|| PinError::system(offered_nothing, error))
+        }
         Error::Io(error) => PinError::system(what, error),
         Error::ThreadPanic => PinError::system(what, io::Error::other("a thread panicked")),
     }
