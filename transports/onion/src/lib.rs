@@ -23,6 +23,10 @@ use options::{Options, Settings, Way};
 use own::OwnTor;
 use system::SystemTor;
 
+/// How long before the host gives a connection up it is told why there is none: its own clock for
+/// that began earlier.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 struct Onion {
     settings: Settings,
     tor: Box<dyn Tor>,
@@ -92,7 +96,7 @@ impl Transport for Onion {
         timeout: Duration,
     ) -> Result<Connection, Error> {
         let deadline = Instant::now()
-            .checked_add(timeout)
+            .checked_add(timeout - LAST_WORD.min(timeout / 10))
             .ok_or("the timeout is too long")?;
         let target = peer.options::<Options>()?.checked()?.target(peer)?;
         self.tor.connect(&target, deadline)

@@ -40,12 +40,8 @@ impl Stage {
     pub(super) fn of_bootstrap(status: &BootstrapStatus) -> Self {
         let stuck = status.blocked().and_then(|blockage| {
             let message = blockage.message().to_string();
-            match blockage.kind() {
-                // It has not begun.
-                BlockageKind::Disabled => None,
-                BlockageKind::ClockSkewed => Some(wrong_clock(&message)),
-                _ => Some(message),
-            }
+            // When it is disabled, it has not begun.
+            (!matches!(blockage.kind(), BlockageKind::Disabled)).then(|| in_a_sentence(&message))
         });
         Self::Connecting {
             percent: (status.as_frac().clamp(0.0, 1.0) * 100.0) as u8,
@@ -99,11 +95,14 @@ impl Stage {
     }
 }
 
-/// What to do about a clock that Tor does not agree with.
-pub(super) fn wrong_clock(reason: &str) -> String {
-    format!(
-        "this machine's clock seems to be wrong; Tor needs one that is right to the hour ({reason})"
-    )
+/// What arti writes as a sentence of its own, as a part of one.
+fn in_a_sentence(text: &str) -> String {
+    let text = text.trim_end_matches('.');
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => String::new(),
+    }
 }
 
 /// Tells the host where the transport is.
@@ -119,6 +118,8 @@ struct Said {
     logged: Option<Stage>,
     /// Why the last try to connect failed; it stays until it is connected.
     failure: Option<String>,
+    /// What is wrong with the machine's clock.
+    clock: Option<String>,
 }
 
 impl Reporter {
@@ -134,6 +135,7 @@ impl Reporter {
                 stage,
                 logged: None,
                 failure: None,
+                clock: None,
             }),
         }
     }
@@ -154,12 +156,15 @@ impl Reporter {
         said.stage = stage;
         let text = self.shown(&said);
         self.host.set_status(&text);
-        if is_worth_a_line(said.logged.as_ref(), &said.stage) {
+        // What is wrong with the clock, which the log has, explains what the client is stuck with.
+        let explained = said.clock.is_some() && matches!(said.stage, Stage::Connecting { .. });
+        if !explained && is_worth_a_line(said.logged.as_ref(), &said.stage) {
             match said.stage {
                 Stage::Unreachable { .. } | Stage::Connecting { stuck: Some(_), .. } => {
                     self.host.warn(&text);
                 }
-                _ => self.host.info(&text),
+                // The log has what is wrong with the clock.
+                _ => self.host.info(&said.stage.text(self.address.as_deref())),
             }
             said.logged = Some(said.stage.clone());
         }
@@ -174,7 +179,45 @@ impl Reporter {
             said.failure = reason;
             let text = self.shown(&said);
             self.host.set_status(&text);
-            self.host.warn(&text);
+            if said.clock.is_none() {
+                self.host.warn(&text);
+            }
+        }
+    }
+
+    /// The machine's clock is wrong. It is told of where the transport has not got where it should.
+    pub(super) fn blame_clock(&self, fault: &str) {
+        let mut said = lock(&self.said);
+        said.clock = Some(fault.to_owned());
+        self.host.set_status(&self.shown(&said));
+        let text = format!("{fault}, and this transport goes on by itself");
+        self.host.warn(&text);
+    }
+
+    /// The transport begins anew.
+    pub(super) fn begin_anew(&self, reason: &str) {
+        let mut said = lock(&self.said);
+        let stage = Stage::Connecting {
+            percent: 0,
+            stuck: None,
+        };
+        *said = Said {
+            stage: stage.clone(),
+            logged: Some(stage),
+            failure: None,
+            clock: None,
+        };
+        let text = self.shown(&said);
+        self.host.set_status(&text);
+        self.host.info(&format!("{reason}: {text}"));
+    }
+
+    /// Whether the transport has got where it should: to be reachable, where others shall reach it.
+    pub(super) fn is_settled(&self, is_reached: bool) -> bool {
+        match lock(&self.said).stage {
+            Stage::Reachable => true,
+            Stage::Connected => !is_reached,
+            Stage::Connecting { .. } | Stage::Publishing | Stage::Unreachable { .. } => false,
         }
     }
 
@@ -184,9 +227,19 @@ impl Reporter {
     }
 
     fn shown(&self, said: &Said) -> String {
-        let text = said.stage.text(self.address.as_deref());
-        match (&said.stage, &said.failure) {
-            (Stage::Connecting { stuck: None, .. }, Some(failure)) => {
+        let stage = match &said.stage {
+            // The clock is why it is stuck, if it is.
+            Stage::Connecting { percent, .. } if said.clock.is_some() => Stage::Connecting {
+                percent: *percent,
+                stuck: None,
+            },
+            stage => stage.clone(),
+        };
+        let text = stage.text(self.address.as_deref());
+        match (&stage, &said.clock, &said.failure) {
+            (Stage::Connected | Stage::Reachable, ..) => text,
+            (_, Some(fault), _) => format!("{text}; {fault}"),
+            (Stage::Connecting { stuck: None, .. }, None, Some(failure)) => {
                 format!("{text}, failed, tried again: {failure}")
             }
             _ => text,

@@ -1,5 +1,6 @@
 //! The program under test, and its daemons as child processes.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -50,6 +51,17 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts a daemon; its log and its messages are in `folder`.
     pub(crate) fn start(folder: &Path, file: &Path, node: &str, injector: u16) -> Self {
+        Self::start_in(folder, file, node, injector, [])
+    }
+
+    /// Starts a daemon with some variables of the environment.
+    pub(crate) fn start_in<const N: usize>(
+        folder: &Path,
+        file: &Path,
+        node: &str,
+        injector: u16,
+        variables: [(&str, OsString); N],
+    ) -> Self {
         let control = folder.join(format!("{node}.sock"));
         let log = folder.join(format!("{node}.log"));
         let mut command = Command::new(program());
@@ -64,6 +76,7 @@ impl Daemon {
             .args(["--end-with-parent", &std::process::id().to_string()])
             .args([file.as_os_str(), node.as_ref()])
             .env_remove("KOZOROLEPATH")
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(
