@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use kozo_abi::{Connection, Error, Peer, Transport, TransportHost, export_transport};
 
 mod address;
+mod bridges;
 mod options;
 mod own;
 mod system;

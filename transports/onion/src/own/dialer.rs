@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use arti_client::config::BoolOrAuto;
 use arti_client::{
-    DataStream, ErrorKind, HasKind, HsClientDescEncKey, IsolationToken, KeystoreSelector, StreamPrefs,
+    DataStream, ErrorKind, HasKind, HsClientDescEncKey, IsolationToken, KeystoreSelector,
+    StreamPrefs,
 };
 use kozo_abi::{Connection, Error};
 use tokio::time::{Instant, timeout_at};

@@ -267,7 +267,8 @@ fn is_worth_a_line(logged: Option<&Stage>, stage: &Stage) -> bool {
                 stuck: other,
             },
         ) => {
-            let further = percent.saturating_sub(*before) >= LOGGED_STEP;
+            // When it is all done, that is said next.
+            let further = percent.saturating_sub(*before) >= LOGGED_STEP && *percent < 100;
             further || (other.is_some() && one != other)
         }
         (logged, stage) => logged != stage,
@@ -309,6 +310,7 @@ mod tests {
         assert!(is_worth_a_line(None, &connecting(0, None)));
         assert!(!line(&connecting(0, None), &connecting(24, None)));
         assert!(line(&connecting(0, None), &connecting(25, None)));
+        assert!(!line(&connecting(25, None), &connecting(100, None)));
         assert!(line(&connecting(5, None), &connecting(5, Some("filtered"))));
         assert!(!line(
             &connecting(5, Some("filtered")),

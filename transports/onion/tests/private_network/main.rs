@@ -9,6 +9,7 @@
 mod c_tor;
 mod clock;
 mod daemon;
+mod delay;
 mod scenarios;
 mod scene;
 mod tor_network;

@@ -37,6 +37,13 @@ pub(crate) struct TorNetwork {
     relays: Vec<Relay>,
 }
 
+/// A way into the network that it does not list. It ends when this is dropped.
+pub(crate) struct Bridge {
+    /// What describes it, as Tor's own configuration does.
+    pub(crate) line: String,
+    _relay: Relay,
+}
+
 /// How often onion services change the places where the network knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Periods {
@@ -101,6 +108,32 @@ impl TorNetwork {
     /// The file that describes the network to the transport.
     pub(crate) fn description(&self) -> PathBuf {
         self.folder.join("network.toml")
+    }
+
+    /// Starts a bridge, which is a relay that the network does not list.
+    pub(crate) fn start_bridge(&self, folder: PathBuf) -> Bridge {
+        make_private(&folder);
+        let mut relay = Relay {
+            name: "bridge".to_owned(),
+            folder,
+            or_port: reserve_port().unwrap(),
+            directory_port: None,
+            periods: self.relays[0].periods,
+            process: None,
+        };
+        let mut configuration = relay.configuration(&self.authority_lines);
+        configuration.push_str("BridgeRelay 1\nPublishServerDescriptor 0\n");
+        fs::write(relay.configuration_file(), configuration).unwrap();
+        relay.process = Some(start_tor(&relay.configuration_file()));
+        wait_until("the bridge knows the network", DEADLINE, || {
+            let log = fs::read_to_string(relay.folder.join("log")).ok()?;
+            log.contains("Bootstrapped 100%").then_some(())
+        });
+        let (fingerprint, _) = relay.identities();
+        Bridge {
+            line: format!("127.0.0.1:{} {fingerprint}", relay.or_port),
+            _relay: relay,
+        }
     }
 
     /// What describes it to a `tor` that is no relay.
