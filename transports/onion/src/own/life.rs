@@ -97,10 +97,12 @@ async fn lives(
             Arc::clone(&ready),
         ));
         until_set_in_need(&service, &reporter).await;
-        reporter.begin_anew("the clock was set");
+        // First what would still speak for the client, then what others have of it.
+        made.halt(END_LIMIT).await;
         ready.send_replace(None);
         service.end();
-        made.end(END_LIMIT).await;
+        reporter.begin_anew("the clock was set");
+        made.gone(END_LIMIT).await;
         made = next(&maker, &reporter).await;
     }
 }

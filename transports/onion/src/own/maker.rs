@@ -7,6 +7,7 @@ use std::time::Duration;
 use arti_client::{TorClient, TorClientConfig};
 use kozo_abi::Error;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 use tor_rtcompat::tokio::TokioRustlsRuntime;
 
 use super::{Client, failure};
@@ -64,14 +65,21 @@ impl Made {
         }
     }
 
-    /// Ends everything, and returns when that is done, or took too long.
-    pub(super) async fn end(mut self, limit: Duration) {
+    /// Ends all that runs for the client, and returns when that is done, or took too long.
+    pub(super) async fn halt(&mut self, limit: Duration) {
         if let Some(runtime) = self.runtime.take() {
-            drop(self);
             let ending = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(limit));
             // It cannot panic; when the transport ends meanwhile, nobody waits.
             let _ = ending.await;
         }
+    }
+
+    /// Returns when nobody has the client any more, and its folder is free, or when that took too
+    /// long.
+    pub(super) async fn gone(self, limit: Duration) {
+        let stopped = self.client.wait_for_stop();
+        drop(self);
+        let _ = timeout(limit, stopped).await;
     }
 }
 
