@@ -35,6 +35,12 @@ pub(super) enum Stage {
     },
 }
 
+/// Where it begins.
+const START: Stage = Stage::Connecting {
+    percent: 0,
+    stuck: None,
+};
+
 impl Stage {
     /// As arti sees the client.
     pub(super) fn of_bootstrap(status: &BootstrapStatus) -> Self {
@@ -124,15 +130,11 @@ struct Said {
 
 impl Reporter {
     pub(super) fn new(host: TransportHost, address: Option<String>) -> Self {
-        let stage = Stage::Connecting {
-            percent: 0,
-            stuck: None,
-        };
         Self {
             host,
             address,
             said: Mutex::new(Said {
-                stage,
+                stage: START,
                 logged: None,
                 failure: None,
                 clock: None,
@@ -197,13 +199,9 @@ impl Reporter {
     /// The transport begins anew.
     pub(super) fn begin_anew(&self, reason: &str) {
         let mut said = lock(&self.said);
-        let stage = Stage::Connecting {
-            percent: 0,
-            stuck: None,
-        };
         *said = Said {
-            stage: stage.clone(),
-            logged: Some(stage),
+            stage: START,
+            logged: Some(START),
             failure: None,
             clock: None,
         };
