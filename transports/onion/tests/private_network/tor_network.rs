@@ -231,7 +231,10 @@ impl TorNetwork {
             let listed = count(&|line| line.starts_with("r "));
             let directories = count(&|line| line.starts_with("s ") && line.contains("HSDir"));
             let signatures = count(&|line| line.starts_with("directory-signature "));
-            listed == self.relays.len() && directories == listed && signatures > AUTHORITIES / 2
+            let stable = count(&|line| line.starts_with("s ") && line.contains("Stable"));
+            listed == self.relays.len()
+                && [directories, stable] == [listed; 2]
+                && signatures > AUTHORITIES / 2
         })
     }
 }
@@ -274,6 +277,8 @@ BandwidthBurst 1 GBytes
 {authority_lines}"
         );
         if let Some(port) = self.directory_port {
+            // Only stable relays are in the middle of a service's circuits. The few that there are
+            // would be those which started a moment before the others.
             write!(
                 text,
                 "DirPort 127.0.0.1:{port} IPv4Only
@@ -286,6 +291,8 @@ TestingV3AuthInitialVotingInterval {VOTING_INTERVAL}
 TestingV3AuthInitialVoteDelay {VOTING_DELAY}
 TestingV3AuthInitialDistDelay {VOTING_DELAY}
 TestingMinExitFlagThreshold 0
+AuthDirVoteStableGuaranteeMinUptime 1
+AuthDirVoteStableGuaranteeMTBF 1
 ConsensusParams cc_alg=2 guard-min-filtered-sample-size=3 guard-max-sample-size=5 cbtinitialtimeout=5000{}
 ",
                 match self.periods {
