@@ -46,6 +46,12 @@ onion: ## build the onion transport, optimised, beside the program
 test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)
 	transports/onion/tests/run
 
+# The program and the module are optimised; the test itself is not.
+.PHONY: figures-onion
+figures-onion: build onion ## measure the onion transport, on a Tor network of its own (needs the program tor)
+	KOZO_TEST_PROGRAM=$(abspath $(TARGET))/release/kozo \
+		cargo test -p kozo-transport-onion --test private_network -- figures
+
 # Which cases (`CASES="gpio-roles"`; empty: all but those that measure).
 CASES ?=
 

@@ -195,7 +195,6 @@ impl TransportServices for Services {
 
 /// Writes a line of a transport into the log.
 pub(super) fn log(level: Level, transport: &TransportName, node: &NodeName, text: &str) {
-    let text = text.escape_debug();
     match level {
         Level::Error => tracing::error!(target: "transport", %transport, %node, "{text}"),
         Level::Warn => tracing::warn!(target: "transport", %transport, %node, "{text}"),

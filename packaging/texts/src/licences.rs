@@ -1,8 +1,8 @@
 //! `copyright`, in the format of DEP 5: whose the crates are that a package holds, and under which
 //! terms.
 //!
-//! Where a crate may be had under the Expat licence (which crates call MIT) or the Apache licence,
-//! that is what is chosen. Whatever else holds for a crate is quoted as it stands in its files.
+//! Where a crate may be had under the Expat licence (which crates call MIT), the Apache or the Mozilla
+//! licence, that is what is chosen, in this order. Whatever else holds for a crate is quoted as it stands in its files.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -28,6 +28,12 @@ const APACHE: &str = "\
 License: Apache-2.0
  On Debian systems the text of the Apache License, version 2.0, is in
  /usr/share/common-licenses/Apache-2.0.
+";
+
+const MOZILLA: &str = "\
+License: MPL-2.0
+ On Debian systems the text of the Mozilla Public License, version 2.0, is in
+ /usr/share/common-licenses/MPL-2.0.
 ";
 
 /// Licences whose text names nobody, for crates that leave it out.
@@ -87,6 +93,7 @@ struct Package {
 enum Terms {
     Expat,
     Apache,
+    Mozilla,
     /// Others, or several that hold together.
     Own,
 }
@@ -104,6 +111,7 @@ pub(crate) fn copyright(metadata: Metadata, wanted: &str) -> Result<String, Box<
         let short = match terms(expression) {
             Terms::Expat => "Expat".to_owned(),
             Terms::Apache => "Apache-2.0".to_owned(),
+            Terms::Mozilla => "MPL-2.0".to_owned(),
             Terms::Own => {
                 let short = format!("{}-terms", package.id());
                 let text = quoted(&package.texts()?);
@@ -127,7 +135,12 @@ pub(crate) fn copyright(metadata: Metadata, wanted: &str) -> Result<String, Box<
         }
     }
     let _ = write!(page, "\nLicense: Expat\n{}", quoted(terms_alone(EXPAT)));
-    Ok(format!("{page}\n{APACHE}{own_terms}"))
+    let of = |package: &Package| terms(package.license.as_deref().unwrap_or_default());
+    let _ = match packages.iter().any(|package| of(package) == Terms::Mozilla) {
+        true => write!(page, "\n{APACHE}\n{MOZILLA}"),
+        false => write!(page, "\n{APACHE}"),
+    };
+    Ok(page + &own_terms)
 }
 
 /// What to make use of, where there is a choice.
@@ -143,6 +156,7 @@ fn terms(expression: &str) -> Terms {
     match () {
         () if choices.contains(&"MIT") => Terms::Expat,
         () if choices.contains(&"Apache-2.0") => Terms::Apache,
+        () if choices.contains(&"MPL-2.0") => Terms::Mozilla,
         () => Terms::Own,
     }
 }
@@ -277,7 +291,8 @@ mod tests {
         );
         assert_eq!(terms("Unlicense/MIT"), Terms::Expat);
         assert_eq!(terms("(MIT OR Apache-2.0) AND Unicode-3.0"), Terms::Own);
-        assert_eq!(terms("MPL-2.0"), Terms::Own);
+        assert_eq!(terms("LGPL-3.0-or-later OR MPL-2.0"), Terms::Mozilla);
+        assert_eq!(terms("BSD-3-Clause"), Terms::Own);
     }
 
     #[test]

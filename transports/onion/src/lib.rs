@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use kozo_abi::{Connection, Error, Peer, Transport, TransportHost, export_transport};
 
 mod address;
+mod bridges;
 mod options;
 mod own;
 mod system;
@@ -22,6 +23,10 @@ mod tests;
 use options::{Options, Settings, Way};
 use own::OwnTor;
 use system::SystemTor;
+
+/// How long before the host gives a connection up it is told why there is none: its own clock for
+/// that began earlier.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 struct Onion {
     settings: Settings,
@@ -92,7 +97,7 @@ impl Transport for Onion {
         timeout: Duration,
     ) -> Result<Connection, Error> {
         let deadline = Instant::now()
-            .checked_add(timeout)
+            .checked_add(timeout - LAST_WORD.min(timeout / 10))
             .ok_or("the timeout is too long")?;
         let target = peer.options::<Options>()?.checked()?.target(peer)?;
         self.tor.connect(&target, deadline)

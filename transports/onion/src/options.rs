@@ -8,6 +8,7 @@ use kozo_abi::{Error, Peer};
 use serde::Deserialize;
 
 use crate::address::OnionAddress;
+use crate::bridges::Bridges;
 
 /// The options as the host hands them over.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,19 +70,8 @@ pub(crate) enum Way {
 pub(crate) struct OwnSettings {
     /// The file that describes another network than the public one.
     pub(crate) network: Option<PathBuf>,
-    /// Lines that describe bridges.
-    pub(crate) bridges: Vec<String>,
-    /// The programs that bridges need.
-    pub(crate) programs: Vec<BridgeProgram>,
-}
-
-/// A program that disguises connections to bridges.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BridgeProgram {
-    /// What bridge lines call the disguise: `obfs4`.
-    pub(crate) name: String,
-    /// The program.
-    pub(crate) path: String,
+    /// Ways into it.
+    pub(crate) bridges: Bridges,
 }
 
 /// Where another node is reached.
@@ -136,15 +126,13 @@ impl Options {
 
     fn way(&self) -> Result<Way, Error> {
         match self.service {
-            Service::Host => {
-                let programs = self.bridge_programs.iter().flatten();
-                let programs = programs.map(|text| program(text));
-                Ok(Way::Own(OwnSettings {
-                    network: self.network.clone(),
-                    bridges: self.bridges.clone().unwrap_or_default(),
-                    programs: programs.collect::<Result<_, _>>()?,
-                }))
-            }
+            Service::Host => Ok(Way::Own(OwnSettings {
+                network: self.network.clone(),
+                bridges: Bridges::read(
+                    self.bridges.as_deref().unwrap_or_default(),
+                    self.bridge_programs.as_deref().unwrap_or_default(),
+                )?,
+            })),
             Service::System => {
                 let own = [
                     ("network", self.network.is_some()),
@@ -178,19 +166,6 @@ fn client_key(text: &str) -> Result<HsClientDescEncKey, Error> {
     text.parse().map_err(|_| {
         format!("`onlyFor`: `{text}` is no key: it has the form `descriptor:x25519:…`, and the node that is to connect says what it is").into()
     })
-}
-
-fn program(text: &str) -> Result<BridgeProgram, Error> {
-    match text.split_once('=') {
-        Some((name, path)) if !name.is_empty() && path.starts_with('/') => Ok(BridgeProgram {
-            name: name.to_owned(),
-            path: path.to_owned(),
-        }),
-        _ => Err(format!(
-            "`bridgePrograms`: `{text}` is not of the form `NAME=PATH`: `obfs4=/usr/bin/obfs4proxy`, say"
-        )
-        .into()),
-    }
 }
 
 impl Settings {

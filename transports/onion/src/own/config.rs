@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arti_client::config::onion_service::OnionServiceConfigBuilder;
 use arti_client::config::pt::TransportConfigBuilder;
-use arti_client::config::{BoolOrAuto, BridgeConfigBuilder, CfgPath, TorClientConfigBuilder};
+use arti_client::config::{BoolOrAuto, CfgPath, TorClientConfigBuilder};
 use arti_client::{HsClientDescEncKey, TorClientConfig};
 use kozo_abi::Error;
 use tor_hsservice::OnionServiceConfig;
@@ -58,16 +58,12 @@ pub(super) fn client(folder: &Path, own: &OwnSettings) -> Result<TorClientConfig
         .cache_dir(CfgPath::new_literal(folder.join("cache")));
     builder.stream_timeouts().connect_timeout(STREAM_LIMIT);
     builder.address_filter().allow_onion_addrs(true);
-    for line in &own.bridges {
-        let bridge: BridgeConfigBuilder = line
-            .parse()
-            .map_err(|error| format!("`bridges`: `{line}`: {}", chain(&error)))?;
-        builder.bridges().bridges().push(bridge);
-    }
-    if !own.bridges.is_empty() {
+    if !own.bridges.lines.is_empty() {
+        let lines = own.bridges.lines.iter().cloned();
+        builder.bridges().bridges().extend(lines);
         builder.bridges().enabled(BoolOrAuto::Explicit(true));
     }
-    for program in &own.programs {
+    for program in &own.bridges.programs {
         let protocol = program
             .name
             .parse()
@@ -174,25 +170,5 @@ mod tests {
             ..OwnSettings::default()
         };
         assert!(error(&missing).contains("`/no/such/file`: No such file"));
-    }
-
-    #[test]
-    fn bridges_are_read_as_tors_own_lines() {
-        let with = |line: &str, programs: Vec<_>| OwnSettings {
-            bridges: vec![line.into()],
-            programs,
-            ..OwnSettings::default()
-        };
-        let plain = "192.0.2.55:38114 316E643333645F6D79216558614D3931657A5F5F";
-        client(Path::new("/nowhere"), &with(plain, Vec::new())).unwrap();
-        assert!(error(&with("192.0.2.55", Vec::new())).starts_with("`bridges`: `192.0.2.55`: "));
-        let disguised = format!("obfs4 {plain} cert=AAAA iat-mode=0");
-        let program = crate::options::BridgeProgram {
-            name: "obfs4".into(),
-            path: "/usr/bin/obfs4proxy".into(),
-        };
-        client(Path::new("/nowhere"), &with(&disguised, vec![program])).unwrap();
-        // Without its program, it cannot be used.
-        assert!(client(Path::new("/nowhere"), &with(&disguised, Vec::new())).is_err());
     }
 }

@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use arti_client::config::BoolOrAuto;
-use arti_client::{DataStream, ErrorKind, HasKind, IsolationToken, KeystoreSelector, StreamPrefs};
+use arti_client::{
+    DataStream, ErrorKind, HasKind, HsClientDescEncKey, IsolationToken, KeystoreSelector,
+    StreamPrefs,
+};
 use kozo_abi::{Connection, Error};
 use tokio::time::{Instant, timeout_at};
 
@@ -94,19 +97,27 @@ impl Dialer {
 /// The node there has `onlyFor`, and this one is not in it. Its key for that node is made now, if it
 /// was not before, and is used from the next try on.
 fn not_admitted(client: &Client, target: &Target) -> Error {
-    let service = target.address.id();
-    let key = client
-        .get_service_discovery_key(service)
-        .and_then(|key| match key {
-            Some(key) => Ok(key),
-            None => client.generate_service_discovery_key(KeystoreSelector::Primary, service),
-        });
-    match key {
+    match discovery_key(client, target) {
         Ok(key) => format!(
             "the node there shows itself only to those whose key is in its `onlyFor`: this node's is `{key}`"
         )
         .into(),
         Err(error) => failure::chain(&error).into(),
+    }
+}
+
+/// The key with which this node finds a node that has `onlyFor`; it is made if need be.
+///
+/// # Errors
+/// It cannot be read or kept.
+pub(super) fn discovery_key(
+    client: &Client,
+    target: &Target,
+) -> arti_client::Result<HsClientDescEncKey> {
+    let service = target.address.id();
+    match client.get_service_discovery_key(service)? {
+        Some(key) => Ok(key),
+        None => client.generate_service_discovery_key(KeystoreSelector::Primary, service),
     }
 }
 

@@ -6,13 +6,16 @@
 //!   connect ──▶ waits for it ──▶ dialer ───────────────▶ stream
 //! ```
 //!
-//! It all runs on a runtime of the module's own, which ends with the transport. Each stream is
-//! connected with one end of a socket pair; the host gets the other one.
+//! The client runs on a runtime of its own, and ends with that: when the clock was set, another one
+//! takes its place. The rest is on a runtime which ends with the transport. Each stream is connected
+//! with one end of a socket pair; the host gets the other one.
 
-mod bootstrap;
+mod clock;
 mod config;
 mod dialer;
 mod failure;
+mod life;
+mod maker;
 mod pipe;
 mod probe;
 mod report;
@@ -33,12 +36,13 @@ use tor_rtcompat::tokio::TokioRustlsRuntime;
 use crate::Tor;
 use crate::address::OnionAddress;
 use crate::options::{OwnSettings, Settings, Target};
-use bootstrap::Progress;
 use dialer::Dialer;
+use life::Life;
+use maker::Maker;
 use service::Service;
 
-/// Threads of the runtime: cryptography is what they spend their time with.
-const WORKERS: usize = 2;
+/// Threads of the transport's own, which copy what the client's have worked on.
+const WORKERS: usize = 1;
 
 /// How long tasks may take to end when the transport does.
 const END_LIMIT: Duration = Duration::from_secs(1);
@@ -61,10 +65,9 @@ pub(crate) struct OwnTor {
 
 /// What runs once the transport is prepared.
 struct Running {
-    client: Arc<Client>,
-    progress: Progress,
+    life: Life,
     dialer: Dialer,
-    service: Mutex<Option<Arc<Service>>>,
+    service: Arc<Service>,
     /// None only while this is dropped.
     runtime: Option<Runtime>,
     /// The last field, so that nothing uses the folder any more when it is given up.
@@ -143,16 +146,13 @@ impl Tor for OwnTor {
             .thread_name("onion")
             .enable_all()
             .build()?;
-        let client = TorClient::with_runtime(TokioRustlsRuntime::from(runtime.handle().clone()))
-            .config(config)
-            .create_unbootstrapped()
-            .map_err(|error| failure::of_folder(&error, &folder))?;
-        let progress = bootstrap::start(&runtime, &client, &self.host, &self.settings);
+        let maker = Maker { config, folder };
+        let service = Arc::new(Service::new(&self.settings));
+        let life = Life::begin(&runtime, maker, Arc::clone(&service), &self.host)?;
         *lock(&self.running) = Some(Arc::new(Running {
-            client,
-            progress,
+            life,
             dialer: Dialer::default(),
-            service: Mutex::default(),
+            service,
             runtime: Some(runtime),
             _claim: claim,
         }));
@@ -162,48 +162,25 @@ impl Tor for OwnTor {
 
     fn listen(&self) -> Result<(), Error> {
         let running = self.present()?;
-        if self.wait(&running, running.progress.ready()).is_none() {
-            return Ok(());
-        }
-        let service = service::launch(running.runtime(), &running.client, &self.settings)?;
-        running.progress.watch_service(service.events());
-        // With `onlyFor`, the node's own client does not find it either.
-        if let Some(address) = self.settings.address
-            && self.settings.only_for.is_empty()
-        {
-            let own = Target {
-                address,
-                port: self.settings.onion_port,
-            };
-            running.progress.probe(Arc::clone(&running.client), own);
-        }
-        *lock(&running.service) = Some(Arc::new(service));
-        Ok(())
+        let Running { life, service, .. } = &*running;
+        let launching = async { service.launch(&life.ready().await, life.reporter()) };
+        self.wait(&running, launching).unwrap_or(Ok(()))
     }
 
     fn accept(&self) -> Result<Option<Connection>, Error> {
         let running = self.present()?;
-        let service = lock(&running.service).clone();
-        let service = service.ok_or("it does not listen yet")?;
-        match self.wait(&running, service.next()) {
-            Some(Some(connection)) => Ok(Some(connection)),
-            Some(None) => Err("the onion service has ended by itself".into()),
-            None => Ok(None),
-        }
+        Ok(self.wait(&running, running.service.next()).flatten())
     }
 
     fn connect(&self, target: &Target, deadline: Instant) -> Result<Connection, Error> {
         let running = self.running(deadline)?;
+        let Running { life, dialer, .. } = &*running;
         let connecting = async {
             let until = tokio::time::Instant::from_std(deadline);
-            if tokio::time::timeout_at(until, running.progress.ready())
-                .await
-                .is_err()
-            {
-                let status = running.progress.text();
-                return Err(format!("Tor is not ready yet: {status}").into());
+            match tokio::time::timeout_at(until, life.ready()).await {
+                Ok(client) => dialer.connect(&client, target, until).await,
+                Err(_) => Err(format!("Tor is not ready yet: {}", life.text()).into()),
             }
-            running.dialer.connect(&running.client, target, until).await
         };
         self.wait(&running, connecting)
             .unwrap_or_else(|| Err("the transport is being stopped".into()))

@@ -35,17 +35,19 @@ pub(super) enum Stage {
     },
 }
 
+/// Where it begins.
+const START: Stage = Stage::Connecting {
+    percent: 0,
+    stuck: None,
+};
+
 impl Stage {
     /// As arti sees the client.
     pub(super) fn of_bootstrap(status: &BootstrapStatus) -> Self {
         let stuck = status.blocked().and_then(|blockage| {
             let message = blockage.message().to_string();
-            match blockage.kind() {
-                // It has not begun.
-                BlockageKind::Disabled => None,
-                BlockageKind::ClockSkewed => Some(wrong_clock(&message)),
-                _ => Some(message),
-            }
+            // When it is disabled, it has not begun.
+            (!matches!(blockage.kind(), BlockageKind::Disabled)).then(|| in_a_sentence(&message))
         });
         Self::Connecting {
             percent: (status.as_frac().clamp(0.0, 1.0) * 100.0) as u8,
@@ -99,11 +101,14 @@ impl Stage {
     }
 }
 
-/// What to do about a clock that Tor does not agree with.
-pub(super) fn wrong_clock(reason: &str) -> String {
-    format!(
-        "this machine's clock seems to be wrong; Tor needs one that is right to the hour ({reason})"
-    )
+/// What arti writes as a sentence of its own, as a part of one.
+fn in_a_sentence(text: &str) -> String {
+    let text = text.trim_end_matches('.');
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => String::new(),
+    }
 }
 
 /// Tells the host where the transport is.
@@ -119,21 +124,20 @@ struct Said {
     logged: Option<Stage>,
     /// Why the last try to connect failed; it stays until it is connected.
     failure: Option<String>,
+    /// What is wrong with the machine's clock.
+    clock: Option<String>,
 }
 
 impl Reporter {
     pub(super) fn new(host: TransportHost, address: Option<String>) -> Self {
-        let stage = Stage::Connecting {
-            percent: 0,
-            stuck: None,
-        };
         Self {
             host,
             address,
             said: Mutex::new(Said {
-                stage,
+                stage: START,
                 logged: None,
                 failure: None,
+                clock: None,
             }),
         }
     }
@@ -154,12 +158,15 @@ impl Reporter {
         said.stage = stage;
         let text = self.shown(&said);
         self.host.set_status(&text);
-        if is_worth_a_line(said.logged.as_ref(), &said.stage) {
+        // What is wrong with the clock, which the log has, explains what the client is stuck with.
+        let explained = said.clock.is_some() && matches!(said.stage, Stage::Connecting { .. });
+        if !explained && is_worth_a_line(said.logged.as_ref(), &said.stage) {
             match said.stage {
                 Stage::Unreachable { .. } | Stage::Connecting { stuck: Some(_), .. } => {
                     self.host.warn(&text);
                 }
-                _ => self.host.info(&text),
+                // The log has what is wrong with the clock.
+                _ => self.host.info(&said.stage.text(self.address.as_deref())),
             }
             said.logged = Some(said.stage.clone());
         }
@@ -174,7 +181,41 @@ impl Reporter {
             said.failure = reason;
             let text = self.shown(&said);
             self.host.set_status(&text);
-            self.host.warn(&text);
+            if said.clock.is_none() {
+                self.host.warn(&text);
+            }
+        }
+    }
+
+    /// The machine's clock is wrong. It is told of where the transport has not got where it should.
+    pub(super) fn blame_clock(&self, fault: &str) {
+        let mut said = lock(&self.said);
+        said.clock = Some(fault.to_owned());
+        self.host.set_status(&self.shown(&said));
+        let text = format!("{fault}, and this transport goes on by itself");
+        self.host.warn(&text);
+    }
+
+    /// The transport begins anew.
+    pub(super) fn begin_anew(&self, reason: &str) {
+        let mut said = lock(&self.said);
+        *said = Said {
+            stage: START,
+            logged: Some(START),
+            failure: None,
+            clock: None,
+        };
+        let text = self.shown(&said);
+        self.host.set_status(&text);
+        self.host.info(&format!("{reason}: {text}"));
+    }
+
+    /// Whether the transport has got where it should: to be reachable, where others shall reach it.
+    pub(super) fn is_settled(&self, is_reached: bool) -> bool {
+        match lock(&self.said).stage {
+            Stage::Reachable => true,
+            Stage::Connected => !is_reached,
+            Stage::Connecting { .. } | Stage::Publishing | Stage::Unreachable { .. } => false,
         }
     }
 
@@ -184,9 +225,19 @@ impl Reporter {
     }
 
     fn shown(&self, said: &Said) -> String {
-        let text = said.stage.text(self.address.as_deref());
-        match (&said.stage, &said.failure) {
-            (Stage::Connecting { stuck: None, .. }, Some(failure)) => {
+        let stage = match &said.stage {
+            // The clock is why it is stuck, if it is.
+            Stage::Connecting { percent, .. } if said.clock.is_some() => Stage::Connecting {
+                percent: *percent,
+                stuck: None,
+            },
+            stage => stage.clone(),
+        };
+        let text = stage.text(self.address.as_deref());
+        match (&stage, &said.clock, &said.failure) {
+            (Stage::Connected | Stage::Reachable, ..) => text,
+            (_, Some(fault), _) => format!("{text}; {fault}"),
+            (Stage::Connecting { stuck: None, .. }, None, Some(failure)) => {
                 format!("{text}, failed, tried again: {failure}")
             }
             _ => text,
@@ -214,7 +265,8 @@ fn is_worth_a_line(logged: Option<&Stage>, stage: &Stage) -> bool {
                 stuck: other,
             },
         ) => {
-            let further = percent.saturating_sub(*before) >= LOGGED_STEP;
+            // When it is all done, that is said next.
+            let further = percent.saturating_sub(*before) >= LOGGED_STEP && *percent < 100;
             further || (other.is_some() && one != other)
         }
         (logged, stage) => logged != stage,
@@ -256,6 +308,7 @@ mod tests {
         assert!(is_worth_a_line(None, &connecting(0, None)));
         assert!(!line(&connecting(0, None), &connecting(24, None)));
         assert!(line(&connecting(0, None), &connecting(25, None)));
+        assert!(!line(&connecting(25, None), &connecting(100, None)));
         assert!(line(&connecting(5, None), &connecting(5, Some("filtered"))));
         assert!(!line(
             &connecting(5, Some("filtered")),

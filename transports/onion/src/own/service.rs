@@ -8,12 +8,10 @@
 //! limited, and a circuit on which nothing happens is closed. That an accepted stream proves who
 //! is there, and in time, is looked after by the host.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
-use arti_client::config::onion_service::OnionServiceConfig;
 use kozo_abi::{Connection, Error};
-use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -23,8 +21,9 @@ use tor_hsservice::status::OnionServiceStatus;
 use tor_hsservice::{RendRequest, RunningOnionService, StreamRequest};
 use tor_proto::stream::IncomingStreamRequest;
 
-use super::{Client, config, failure, pipe};
-use crate::options::Settings;
+use super::report::{Reporter, Stage};
+use super::{Client, config, dialer, failure, lock, pipe, probe};
+use crate::options::{Settings, Target};
 
 /// How many circuits others may have to this node at once. A node of the network needs one.
 const MAX_CIRCUITS: usize = 128;
@@ -35,44 +34,105 @@ const MEETING_LIMIT: Duration = Duration::from_secs(30);
 /// How long a circuit may be without a stream.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// The service that was launched. It ends when this is dropped.
+/// The node's service. It outlives the clients that it is launched on, one after the other.
 pub(super) struct Service {
-    running: Arc<RunningOnionService>,
+    settings: Settings,
+    sender: mpsc::Sender<Connection>,
     accepted: Mutex<mpsc::Receiver<Connection>>,
+    /// None until it is asked for.
+    launched: StdMutex<Option<Launched>>,
 }
 
-/// Launches the node's service.
-///
-/// # Errors
-/// The keys cannot be used.
-pub(super) fn launch(
-    runtime: &Runtime,
-    client: &Client,
-    settings: &Settings,
-) -> Result<Service, Error> {
-    let config: OnionServiceConfig = config::service(&settings.only_for)?;
-    let (running, requests) = client
-        .launch_onion_service(config)
-        .map_err(|error| failure::chain(&error))?
-        .ok_or("the onion service is disabled")?;
-    let (sender, accepted) = mpsc::channel(usize::from(settings.backlog));
-    runtime.spawn(serve(requests, settings.onion_port, sender));
-    Ok(Service {
-        running,
-        accepted: Mutex::new(accepted),
-    })
+/// What runs for the service, if there is a client; it ends when this is dropped.
+#[derive(Default)]
+struct Launched {
+    /// The first to end, so that they do not tell of the end of the other.
+    _tasks: JoinSet<()>,
+    _running: Option<Arc<RunningOnionService>>,
 }
 
 impl Service {
-    /// The next connection; none when the service has ended.
+    /// A service that is not launched.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let (sender, accepted) = mpsc::channel(usize::from(settings.backlog));
+        Self {
+            settings: settings.clone(),
+            sender,
+            accepted: Mutex::new(accepted),
+            launched: StdMutex::default(),
+        }
+    }
+
+    /// Where it is reached.
+    pub(super) fn address(&self) -> Option<String> {
+        self.settings.address.map(|address| address.to_string())
+    }
+
+    /// Launches it on a client that is on the network. Whether others can reach it is said by and by.
+    ///
+    /// # Errors
+    /// The keys cannot be used.
+    pub(super) fn launch(
+        &self,
+        client: &Arc<Client>,
+        reporter: &Arc<Reporter>,
+    ) -> Result<(), Error> {
+        let own = self.settings.address.map(|address| Target {
+            address,
+            port: self.settings.onion_port,
+        });
+        let mut only_for = self.settings.only_for.clone();
+        if let (false, Some(own)) = (only_for.is_empty(), &own) {
+            // So that it can knock at its own door.
+            let key = dialer::discovery_key(client, own).map_err(|error| failure::chain(&error))?;
+            if !only_for.contains(&key) {
+                only_for.push(key);
+            }
+        }
+        let (running, requests) = client
+            .launch_onion_service(config::service(&only_for)?)
+            .map_err(|error| failure::chain(&error))?
+            .ok_or("the onion service is disabled")?;
+        let mut tasks = JoinSet::new();
+        let port = self.settings.onion_port;
+        tasks.spawn(serve(requests, port, self.sender.clone()));
+        let now = tokio_stream::once(running.status());
+        let events = now.chain(running.status_events());
+        tasks.spawn(watch(events, Arc::clone(reporter)));
+        if let Some(own) = own {
+            let (client, reporter) = (Arc::clone(client), Arc::clone(reporter));
+            tasks.spawn(probe::until_reachable(client, own, reporter));
+        }
+        *lock(&self.launched) = Some(Launched {
+            _tasks: tasks,
+            _running: Some(running),
+        });
+        Ok(())
+    }
+
+    /// Whether it was asked for.
+    pub(super) fn is_wanted(&self) -> bool {
+        lock(&self.launched).is_some()
+    }
+
+    /// Ends what runs, until it is launched again.
+    pub(super) fn end(&self) {
+        if let Some(launched) = &mut *lock(&self.launched) {
+            *launched = Launched::default();
+        }
+    }
+
+    /// The next connection.
     pub(super) async fn next(&self) -> Option<Connection> {
         self.accepted.lock().await.recv().await
     }
+}
 
-    /// How it is, now and whenever that changes.
-    pub(super) fn events(&self) -> impl Stream<Item = OnionServiceStatus> + Send + 'static {
-        let now = self.running.status();
-        tokio_stream::once(now).chain(self.running.status_events())
+/// Says how the service is.
+async fn watch(events: impl Stream<Item = OnionServiceStatus>, reporter: Arc<Reporter>) {
+    tokio::pin!(events);
+    while let Some(status) = events.next().await {
+        reporter.say(Stage::of_service(&status));
     }
 }
 

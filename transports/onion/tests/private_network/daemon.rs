@@ -1,5 +1,6 @@
 //! The program under test, and its daemons as child processes.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -13,11 +14,14 @@ use serde_json::Value;
 
 use crate::wait::{DEADLINE, wait_until};
 
-/// The variable that names a folder with other modules than those that are built beside this test.
-pub(crate) const MODULES: &str = "KOZO_TEST_MODULES";
+/// The variable that names another program than the one that is built beside this test.
+pub(crate) const PROGRAM: &str = "KOZO_TEST_PROGRAM";
 
-/// The program, which is built beside this test; so are its modules.
-fn program() -> PathBuf {
+/// The program, whose modules are beside it.
+pub(crate) fn program() -> PathBuf {
+    if let Some(program) = std::env::var_os(PROGRAM) {
+        return program.into();
+    }
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join("kozo")
 }
@@ -50,20 +54,27 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts a daemon; its log and its messages are in `folder`.
     pub(crate) fn start(folder: &Path, file: &Path, node: &str, injector: u16) -> Self {
+        Self::start_in(folder, file, node, injector, [])
+    }
+
+    /// Starts a daemon with some variables of the environment.
+    pub(crate) fn start_in<const N: usize>(
+        folder: &Path,
+        file: &Path,
+        node: &str,
+        injector: u16,
+        variables: [(&str, OsString); N],
+    ) -> Self {
         let control = folder.join(format!("{node}.sock"));
         let log = folder.join(format!("{node}.log"));
-        let mut command = Command::new(program());
-        command.env_remove("KOZOTRANSPORTPATH");
-        // Measuring takes an optimised module.
-        if let Some(folder) = std::env::var_os(MODULES) {
-            command.env("KOZOTRANSPORTPATH", folder);
-        }
-        let child = command
+        let child = Command::new(program())
             .args(["--log", "debug", "run", "--control"])
             .arg(&control)
             .args(["--end-with-parent", &std::process::id().to_string()])
             .args([file.as_os_str(), node.as_ref()])
+            .env_remove("KOZOTRANSPORTPATH")
             .env_remove("KOZOROLEPATH")
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(

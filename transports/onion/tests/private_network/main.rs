@@ -7,7 +7,9 @@
 #![allow(missing_docs)] // A test.
 
 mod c_tor;
+mod clock;
 mod daemon;
+mod delay;
 mod scenarios;
 mod scene;
 mod tor_network;
@@ -98,6 +100,10 @@ fn run(folder: &Path, periods: Periods, scenarios: &[&Scenario]) -> Vec<&'static
     );
     let mut failed = Vec::new();
     for scenario in scenarios {
+        if let Err(reason) = (scenario.check)() {
+            println!("skipped: {}: {reason}", scenario.name);
+            continue;
+        }
         let start = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&stage)));
         let word = if result.is_ok() { "ok" } else { "FAILED" };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kozo_abi::bench::reserve_port;
 
+use crate::clock::Clock;
 use crate::daemon::{Daemon, kozo};
 
 /// A network of nodes that is being described.
@@ -98,6 +99,18 @@ impl Scene {
     /// Writes the file and starts a node's daemon.
     pub(crate) fn start(&self, node: &str) -> Daemon {
         self.start_with(&self.write(), node)
+    }
+
+    /// Starts a node's daemon with a clock of its own.
+    pub(crate) fn start_at(&self, node: &str, clock: &Clock) -> Daemon {
+        let injector = self.node(node).injector;
+        let variables = clock.variables();
+        Daemon::start_in(&self.folder, &self.write(), node, injector, variables)
+    }
+
+    /// What sets a node's own clock.
+    pub(crate) fn clock_file(&self, node: &str) -> PathBuf {
+        self.folder.join(format!("{node}.clock"))
     }
 
     fn text(&self) -> String {

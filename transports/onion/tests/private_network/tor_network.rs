@@ -37,6 +37,13 @@ pub(crate) struct TorNetwork {
     relays: Vec<Relay>,
 }
 
+/// A way into the network that it does not list. It ends when this is dropped.
+pub(crate) struct Bridge {
+    /// What describes it, as Tor's own configuration does.
+    pub(crate) line: String,
+    _relay: Relay,
+}
+
 /// How often onion services change the places where the network knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Periods {
@@ -101,6 +108,32 @@ impl TorNetwork {
     /// The file that describes the network to the transport.
     pub(crate) fn description(&self) -> PathBuf {
         self.folder.join("network.toml")
+    }
+
+    /// Starts a bridge, which is a relay that the network does not list.
+    pub(crate) fn start_bridge(&self, folder: PathBuf) -> Bridge {
+        make_private(&folder);
+        let mut relay = Relay {
+            name: "bridge".to_owned(),
+            folder,
+            or_port: reserve_port().unwrap(),
+            directory_port: None,
+            periods: self.relays[0].periods,
+            process: None,
+        };
+        let mut configuration = relay.configuration(&self.authority_lines);
+        configuration.push_str("BridgeRelay 1\nPublishServerDescriptor 0\n");
+        fs::write(relay.configuration_file(), configuration).unwrap();
+        relay.process = Some(start_tor(&relay.configuration_file()));
+        wait_until("the bridge knows the network", DEADLINE, || {
+            let log = fs::read_to_string(relay.folder.join("log")).ok()?;
+            log.contains("Bootstrapped 100%").then_some(())
+        });
+        let (fingerprint, _) = relay.identities();
+        Bridge {
+            line: format!("127.0.0.1:{} {fingerprint}", relay.or_port),
+            _relay: relay,
+        }
     }
 
     /// What describes it to a `tor` that is no relay.
@@ -198,7 +231,10 @@ impl TorNetwork {
             let listed = count(&|line| line.starts_with("r "));
             let directories = count(&|line| line.starts_with("s ") && line.contains("HSDir"));
             let signatures = count(&|line| line.starts_with("directory-signature "));
-            listed == self.relays.len() && directories == listed && signatures > AUTHORITIES / 2
+            let stable = count(&|line| line.starts_with("s ") && line.contains("Stable"));
+            listed == self.relays.len()
+                && [directories, stable] == [listed; 2]
+                && signatures > AUTHORITIES / 2
         })
     }
 }
@@ -241,6 +277,8 @@ BandwidthBurst 1 GBytes
 {authority_lines}"
         );
         if let Some(port) = self.directory_port {
+            // Only stable relays are in the middle of a service's circuits. The few that there are
+            // would be those which started a moment before the others.
             write!(
                 text,
                 "DirPort 127.0.0.1:{port} IPv4Only
@@ -253,6 +291,8 @@ TestingV3AuthInitialVotingInterval {VOTING_INTERVAL}
 TestingV3AuthInitialVoteDelay {VOTING_DELAY}
 TestingV3AuthInitialDistDelay {VOTING_DELAY}
 TestingMinExitFlagThreshold 0
+AuthDirVoteStableGuaranteeMinUptime 1
+AuthDirVoteStableGuaranteeMTBF 1
 ConsensusParams cc_alg=2 guard-min-filtered-sample-size=3 guard-max-sample-size=5 cbtinitialtimeout=5000{}
 ",
                 match self.periods {

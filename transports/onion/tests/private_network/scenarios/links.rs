@@ -126,5 +126,6 @@ pub(super) fn a_node_can_show_itself_to_chosen_ones_only(stage: &Stage) {
     scene.onion("alice", &network, &only_for(key));
     let alice = scene.start("alice");
     bob.wait_for_link_over("alice", "onion");
-    drop(alice);
+    // She knocks at her own door with a key of her own.
+    alice.wait_for_status("reachable at ");
 }
