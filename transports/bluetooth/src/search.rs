@@ -209,7 +209,7 @@ mod tests {
         Device {
             address: address(number),
             name: None,
-            rssi,
+            rssi: Some(rssi),
             class: Some(0),
             services: services.iter().copied().collect(),
             paired: false,
