@@ -21,7 +21,7 @@ well_again() {
     wait_until "alice listens again" said alice 'listening on channel' "$1"
     wait_until "bob listens again" said bob 'listening on channel' "$1"
     wait_until "the role goes on" said alice 'looks for devices again' $(($1 - 1))
-    expect "alice is in reach" eval "kozo status alice | grep -q 'in reach on .hci0. ($FIRST)'"
+    wait_until "alice is in reach" eval "kozo status alice | grep -q 'in reach on .hci0. ($FIRST)'"
     wait_for_link alice bob
 }
 
