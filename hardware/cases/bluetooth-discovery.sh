@@ -1,6 +1,6 @@
 # A node without `address` is found by its UUID among the devices in range, and linked with; meanwhile
-# a role finds its device, hears of its new name, even a hostile one, and loses it. When the radio is
-# blocked, the role says so, and goes on when it no longer is.
+# a role finds its device, hears of its new name, even a hostile one, and loses it, which other roles
+# are told. When the radio is blocked, the role says so, and goes on when it no longer is.
 # seconds: 600
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
@@ -10,6 +10,8 @@ bluetooth_start
 bluetooth_network alice bob
 sed -i '/^        address: /d' network.yml
 sed -i '0,/roles:/s//roles:\n      bluetooth-discover: {adapter: hci0, searchDuration: 3, cooldown: 6}/' network.yml
+# What the other roles of alice are told.
+sed -i "0,/roles:/s||roles:\n      witness: {type: bench-witness, file: $PWD/heard.log}|" network.yml
 # One of them dials, so that the other's search does not keep the emulated machine busy as well.
 sed -i '/^  bob:/,$s/^    roles:/    selfToOthersConnectPolicy: never\n    roles:/' network.yml
 kozo check network.yml
@@ -25,9 +27,17 @@ wait_for_line alice.messages "Bluetooth devices in range: .*($SECOND)"
 
 adapter_set hci1 Alias string:Parrot
 wait_for_line alice.messages "renamed: .* is now Parrot ($SECOND)"
+range='"bluetooth devices in range",null,"bluetooth-discover@alice"'
+detail='"bluetooth devices in detail",null,"bluetooth-discover@alice"'
+wait_for_line heard.log "$range,{\"$SECOND\":\"Parrot\"}"
+wait_for_line heard.log "$detail,{\"devices\":\[{\"address\":\"$SECOND\",.*\"name\":\"Parrot\",.*\"random_address\":false,\"rssi\":-.*\"version\":1}"
 # An escape sequence, and an override of the direction. Longer names do not fit into what a search brings.
 adapter_set hci1 Alias "string:$(printf 'x\033[2J\342\200\256%020d' 7)"
-wait_for_line alice.messages "is now x.*0000"
+replaced=$'\357\277\275'
+hostile="x$replaced\\[2J$replaced.*0007"
+wait_for_line alice.messages "is now $hostile"
+wait_for_line heard.log "$range,{\"$SECOND\":\"$hostile\"}"
+wait_for_line heard.log "$detail,.*\"name\":\"$hostile\""
 expect "no control characters get through" eval '! grep -q "$(printf "\033")" alice.messages'
 inject 7051 "('log', 'still linked')"
 wait_for_line bob.messages 'still linked'
@@ -36,6 +46,7 @@ expect "searching has not cut the link" [ "$(grep -c 'link: up' alice.log)" = 1 
 stop_node bob
 expect "who made the adapter discoverable ends it" eval '! hciconfig hci1 | grep -q ISCAN'
 wait_for_line alice.messages "gone: .*($SECOND)"
+expect "an event tells that nothing is in range" [ "$(grep -F "$range" heard.log | tail -n 1 | grep -c '{}')" = 1 ]
 
 step "the radio is blocked, and let on again"
 switch=$(echo /sys/class/bluetooth/hci0/rfkill*/soft)

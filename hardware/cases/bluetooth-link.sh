@@ -1,13 +1,8 @@
 # Two nodes on two adapters link over RFCOMM, and messages flow; they do so while bluetoothd is
-# away; the link returns when an adapter was off, and when a node was killed.
+# away, even over a new link; the link returns when an adapter was off, and when a node was killed.
 # seconds: 900
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
-
-# said NODE TEXT COUNT: how often a node's log has a line.
-said() {
-    [ "$(grep -c -- "$2" "$1.log")" -ge "$3" ]
-}
 
 # both_ways TEXT: messages flow in both directions.
 both_ways() {
@@ -28,6 +23,7 @@ both_ways "at first"
 expect "with an address, no node is discoverable" eval '! hciconfig | grep -q ISCAN'
 expect "with an address, both are connectable" [ "$(hciconfig | grep -c PSCAN)" = 2 ]
 kozo status alice
+expect "status says that it is in reach" eval "kozo status alice | grep -q 'in reach on .hci0. ($FIRST)'"
 
 PATIENCE=300
 step "bluetoothd is killed"
@@ -35,6 +31,11 @@ bluetoothd_stop
 wait_for_line alice.log '`bluetoothd` is not running'
 wait_for_line bob.log '`bluetoothd` is not running'
 both_ways "without bluetoothd"
+expect "status says so" eval 'kozo status alice | grep -q "not in reach: .bluetoothd. is not running"'
+links=$(grep -c 'link: up' alice.log)
+hcitool -i hci0 dc "$SECOND"
+wait_until "a new link" said alice 'link: up' $((links + 1))
+both_ways "where the service was before"
 bluetoothd_start
 wait_until "alice is announced again" said alice 'listening on channel' 2
 wait_until "bob is announced again" said bob 'listening on channel' 2

@@ -13,6 +13,7 @@ system:
     roles:
       polled: {type: motion-detect, pin: 17, period: 0.2}
       watched: {type: motion-detect, driver: rppal, pin: 27, onChange: true, period: 1}
+      switch: {type: motion-detect, driver: rppal, pin: 6, onChange: true, debounce: 3, period: 0.1}
       chip: {type: motion-detect, driver: gpiochip, pin: 5, onChange: true}
       beyond: {type: motion-detect, pin: 54}
       lamp: {type: gpio-output, pin: 22}
@@ -31,8 +32,10 @@ heard() {
 
 drive 17 down
 drive 27 down
+drive 6 down
 start_node network.yml pi
 wait_until "all roles" heard '"motion detection",null,"watched@pi",false'
+wait_until "the switch" heard '"motion detection",null,"switch@pi",false'
 wait_for_line pi.log 'there is no pin 54 on this Raspberry Pi'
 
 step "movement, by polling"
@@ -47,6 +50,12 @@ drive 27 down
 wait_until "the end of it" heard '"watched@pi","motion stopped"'
 drive 5 up
 wait_until "movement on the chip's line" heard '"motion detection",null,"chip@pi",true'
+# The registers show each bounce; what stands for long enough is told by the interrupt.
+drive 6 up
+drive 6 down
+drive 6 up
+wait_until "the switch" heard '"motion detection",null,"switch@pi",true'
+expect "the switch was told once" [ "$(grep -c '"motion detection",null,"switch@pi",true' heard)" = 1 ]
 expect "no interrupt was lost" eval '! grep -q "without an interrupt" pi.log'
 
 step "orders"

@@ -20,6 +20,16 @@ dbus_start() {
     [ -S /run/dbus/system_bus_socket ] || dbus-daemon --system --fork
 }
 
+# dbus_stop ends the bus, and with it bluetoothd, which does not stay without.
+dbus_stop() {
+    local bus
+    bus=$(cat /run/dbus/pid)
+    kill "$bus"
+    wait_until "the end of the bus" eval "! kill -0 $bus"
+    rm -f /run/dbus/pid /run/dbus/system_bus_socket
+    wait "$BLUETOOTHD" || true
+}
+
 # Two controllers for classic and low energy. Now and then one misses its reset, and never recovers.
 controllers_start() {
     local try
@@ -48,6 +58,13 @@ bluetoothd_start() {
 bluetoothd_stop() {
     kill -KILL "$BLUETOOTHD"
     wait "$BLUETOOTHD" || true
+}
+
+# controllers_unplug takes both away from under whoever uses them; controllers_start plugs them in again.
+controllers_unplug() {
+    kill "$CONTROLLERS"
+    wait "$CONTROLLERS" || true
+    wait_until "no adapter" eval '! hciconfig | grep -q hci'
 }
 
 address_of() {

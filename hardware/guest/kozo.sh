@@ -47,6 +47,11 @@ wait_for_line() {
     wait_until "\`$2\` in $1" grep -q -- "$2" "$1"
 }
 
+# said NODE TEXT COUNT: whether a node's log has so many lines with this in it, or more.
+said() {
+    [ "$(grep -c -- "$2" "$1.log")" -ge "$3" ]
+}
+
 # expect TEXT COMMAND… fails when the command does; TEXT is what should be.
 expect() {
     local what=$1

@@ -20,6 +20,10 @@ pub const MAX_DEVICES: usize = 256;
 /// How many services of one device are kept.
 const MAX_SERVICES: usize = 64;
 
+/// The strength of a signal that the controller could not measure (Bluetooth Core Specification,
+/// volume 4, part E, 7.7.65.2).
+const NOT_MEASURED: i16 = 127;
+
 /// Which devices are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -38,8 +42,8 @@ pub struct Device {
     pub address: Address,
     /// Its name, made safe to show; none when it has not told.
     pub name: Option<String>,
-    /// Its signal's strength, in dBm.
-    pub rssi: i16,
+    /// Its signal's strength, in dBm; none when the adapter cannot tell.
+    pub rssi: Option<i16>,
     /// What kind of device it says to be (classic Bluetooth only).
     pub class: Option<u32>,
     /// The services that it tells of.
@@ -118,7 +122,7 @@ impl<'a> Discovery<'a> {
             for address in adapter.device_addresses().await? {
                 // An error: it is forgotten already.
                 if let Ok(Some(rssi)) = adapter.device(address)?.rssi().await {
-                    heard.push((Reverse(rssi), address));
+                    heard.push((Reverse(strength(rssi)), address));
                 }
             }
             heard.sort_unstable();
@@ -152,6 +156,11 @@ impl<'a> Discovery<'a> {
     }
 }
 
+/// What is known of a signal's strength. None is less than any.
+fn strength(rssi: i16) -> Option<i16> {
+    (rssi != NOT_MEASURED).then_some(rssi)
+}
+
 /// What the daemon knows of a device that it hears. None when it does not, or of another kind.
 async fn device(adapter: &Adapter, address: Address, mode: Mode) -> Option<Device> {
     let device = adapter.device(address).ok()?;
@@ -166,11 +175,24 @@ async fn device(adapter: &Adapter, address: Address, mode: Mode) -> Option<Devic
     Some(Device {
         address,
         name: name.filter(|name| !name.is_empty()),
-        rssi,
+        rssi: strength(rssi),
         class: device.class().await.ok()?,
         services: services.into_iter().take(MAX_SERVICES).collect(),
         paired: device.is_paired().await.ok()?,
         trusted: device.is_trusted().await.ok()?,
         random_address,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_was_not_measured_comes_after_the_weakest() {
+        let mut heard = [127, -90, -40].map(|rssi| Reverse(strength(rssi)));
+        heard.sort_unstable();
+        let order = heard.map(|Reverse(strength)| strength);
+        assert_eq!(order, [Some(-40), Some(-90), None]);
+    }
 }

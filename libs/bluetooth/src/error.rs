@@ -77,6 +77,13 @@ pub enum Error {
         uuid: bluer::Uuid,
     },
 
+    /// The other device answers, but nobody there knows its services.
+    #[error("`{address}` does not tell which services it has: is `bluetoothd` running there?")]
+    NoList {
+        /// The device.
+        address: bluer::Address,
+    },
+
     /// The other device's answer makes no sense.
     #[error("the list of services of the other device is broken: {0}")]
     BadAnswer(&'static str),

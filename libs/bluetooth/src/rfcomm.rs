@@ -36,15 +36,25 @@ pub fn listen(local: Address, backlog: u16) -> Result<(Listener, u8)> {
     })
 }
 
-/// Connects to the service `uuid` of the device at `address`, from `local` as with [`listen`]. It takes
-/// as long as the other end lets it: to be used with a time limit.
+/// Connects to the service `uuid` of the device at `address`, from `local` as with [`listen`], and tells
+/// on which channel that was. `guess` is tried when the device cannot tell the channel by itself. It
+/// takes as long as the other end lets it: to be used with a time limit.
 ///
 /// # Errors
 /// [`Error::NoService`], or why there is no connection.
-pub async fn connect(local: Address, address: Address, uuid: Uuid) -> Result<Stream> {
+pub async fn connect(
+    local: Address,
+    address: Address,
+    uuid: Uuid,
+    guess: Option<u8>,
+) -> Result<(Stream, u8)> {
+    let channels = match (sdp::channels(local, address, uuid).await, guess) {
+        (Err(Error::NoList { .. }), Some(guess)) => vec![guess],
+        (channels, _) => channels?,
+    };
     let mut failure = Error::NoService { address, uuid };
     // Several when its machine runs several nodes with this UUID, each on an adapter of its own.
-    for channel in sdp::channels(local, address, uuid).await? {
+    for channel in channels {
         let to = SocketAddr::new(address, channel);
         let connecting = async {
             let socket = Socket::new()?;
@@ -53,7 +63,7 @@ pub async fn connect(local: Address, address: Address, uuid: Uuid) -> Result<Str
             socket.connect(to).await
         };
         match connecting.await {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok((stream, channel)),
             Err(error) => failure = Error::from_socket(&address.to_string(), &error),
         }
     }

@@ -23,6 +23,8 @@ const ADAPTERS: &str = "/sys/class/bluetooth";
 pub struct Bluetooth {
     wanted: Wanted,
     session: Mutex<Option<Session>>,
+    /// What the daemon said last of the address to connect from.
+    local_address: Mutex<Option<Address>>,
 }
 
 /// Which adapter is to be used.
@@ -39,6 +41,7 @@ impl Bluetooth {
         Self {
             wanted: Wanted { name, address },
             session: Mutex::new(None),
+            local_address: Mutex::new(None),
         }
     }
 
@@ -66,14 +69,24 @@ impl Bluetooth {
     /// The address to connect from: that of the adapter that is asked for by name, or any.
     ///
     /// # Errors
-    /// As [`adapter`](Self::adapter), but only when one is asked for: the kernel needs no daemon.
+    /// As [`adapter`](Self::adapter), but only when one is asked for, and the daemon, if it is not there,
+    /// has not told its address before: the kernel needs no daemon.
     pub async fn local_address(&self) -> Result<Address> {
         if self.wanted.name.is_none() {
             return Ok(Address::any());
         }
-        let adapter = self.adapter().await?;
-        self.ask("asking for the address of the adapter", adapter.address())
-            .await
+        let asking = async {
+            let adapter = self.adapter().await?;
+            self.ask("asking for the address of the adapter", adapter.address())
+                .await
+        };
+        let answer = asking.await;
+        let mut known = self.local_address.lock().await;
+        match (answer, *known) {
+            (Ok(address), _) => Ok(*known.insert(address)),
+            (Err(Error::NoBus(_) | Error::NoDaemon), Some(known)) => Ok(known),
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// The connection to the bus.
@@ -101,9 +114,12 @@ impl Bluetooth {
             Ok(Err(error)) => Error::from_daemon(doing, &error),
             Err(_) => Error::TimedOut(doing),
         };
-        if error.is_of_the_bus() {
-            *self.session.lock().await = None;
+        if !error.is_of_the_bus() {
+            return Err(error);
         }
+        // A connection does not notice that the bus has gone; a new one does, and says so.
+        *self.session.lock().await = None;
+        self.session().await?;
         Err(error)
     }
 }

@@ -22,8 +22,8 @@ struct Sighting {
     address: String,
     /// Null when it has not told.
     name: Option<String>,
-    /// The strength of its signal in dBm: the larger, the nearer.
-    rssi: i16,
+    /// The strength of its signal in dBm: the larger, the nearer. Null when the adapter cannot tell.
+    rssi: Option<i16>,
     /// The class of device, a number that the Bluetooth SIG assigns; null with Low Energy.
     class: Option<u32>,
     /// UUIDs of the services that it tells of.

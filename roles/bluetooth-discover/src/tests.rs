@@ -57,7 +57,7 @@ fn device(number: u8, name: Option<&str>) -> Device {
     Device {
         address: Address([0, 0, 0, 0, 0, number]),
         name: name.map(str::to_owned),
-        rssi: -60,
+        rssi: Some(-60),
         class: Some(0x5a_020c),
         services: [Uuid::from_u128(1)].into(),
         paired: true,
@@ -103,7 +103,7 @@ fn the_events_are_names_by_address_and_all_that_is_known() -> Result<(), Error> 
     struct One {
         address: String,
         name: Option<String>,
-        rssi: i16,
+        rssi: Option<i16>,
         class: Option<u32>,
         services: Vec<String>,
         paired: bool,
@@ -124,7 +124,10 @@ fn the_events_are_names_by_address_and_all_that_is_known() -> Result<(), Error> 
     let detail = sent[1].data::<Detail>()?;
     assert_eq!((detail.version, detail.devices.len()), (1, 2));
     let one = &detail.devices[0];
-    assert_eq!((one.address.as_str(), one.rssi), ("00:00:00:00:00:01", -60));
+    assert_eq!(
+        (one.address.as_str(), one.rssi),
+        ("00:00:00:00:00:01", Some(-60))
+    );
     assert_eq!(one.services, ["00000000-0000-0000-0000-000000000001"]);
     assert_eq!((one.class, one.paired), (Some(0x5a_020c), true));
     assert!(!one.trusted && !one.random_address);

@@ -39,9 +39,9 @@ struct MotionDetect<B> {
 
 struct Watch {
     debounce: Duration,
-    /// At the last look, the pin was not at the level that was reported. The interrupt may be under
-    /// way; at the second look in a row it is not.
-    doubt: bool,
+    /// For how long, by the looks at it, the pin has not been at the level that was reported. The
+    /// interrupt may be under way: it comes when the level has stood for `debounce`.
+    differs_for: Option<Duration>,
 }
 
 impl<B: Board> Role for MotionDetect<B> {
@@ -64,7 +64,7 @@ impl<B: Board> Role for MotionDetect<B> {
             drop(report);
             role.watch = Some(Watch {
                 debounce,
-                doubt: false,
+                differs_for: None,
             });
         }
         Ok(role)
@@ -105,11 +105,17 @@ impl<B: Board> MotionDetect<B> {
         // Locked before the look: otherwise a change could be reported in between, and then undone.
         let mut report = lock(&self.report);
         let motion = self.pin.is_active()?;
-        let differs = report.differs(motion);
-        let missed = differs && watch.doubt;
-        watch.doubt = differs && !missed;
+        if !report.differs(motion) {
+            watch.differs_for = None;
+            return Ok(false);
+        }
+        let differs_for = watch.differs_for.map(|time| time + self.period);
+        let missed = differs_for.is_some_and(|time| time > watch.debounce);
         if missed {
+            watch.differs_for = None;
             report.change(motion, host)?;
+        } else {
+            watch.differs_for = Some(differs_for.unwrap_or_default());
         }
         Ok(missed)
     }

@@ -116,6 +116,26 @@ fn an_interrupt_that_comes_late_is_no_lost_one() -> Result<(), Error> {
 }
 
 #[test]
+fn a_level_that_has_not_stood_for_debounce_is_no_lost_interrupt() -> Result<(), Error> {
+    let (chip, bench) = bench("bounce");
+    let mut bench = bench
+        .option("onChange", true)
+        .option("period", 0.5)
+        .option("debounce", 1.0)
+        .start()?;
+    sent(&mut bench)?;
+    // The registers show each bounce; an interrupt comes of none.
+    for high in [true, true, true, false, true, true, true] {
+        chip.drive_unnoticed(18, high);
+        bench.run()?;
+    }
+    assert_eq!(sent(&mut bench)?.0, []);
+    bench.run()?;
+    assert_eq!(sent(&mut bench)?.0, [true], "it should have come by now");
+    Ok(())
+}
+
+#[test]
 fn options_choose_the_line_its_resistor_and_its_active_level() -> Result<(), Error> {
     let (chip, bench) = bench("options");
     let mut bench = bench

@@ -58,7 +58,7 @@ impl Search {
         }
     }
 
-    /// Connects to the service of a device whose address is known.
+    /// Connects to the service of a device whose address is known, and remembers where it was.
     pub(crate) async fn direct(
         &self,
         address: Address,
@@ -66,11 +66,16 @@ impl Search {
         deadline: Instant,
     ) -> Result<(Stream, Address), SearchError> {
         let local = self.bluetooth.local_address().await?;
-        let connecting = rfcomm::connect(local, address, uuid);
-        match timeout_at(deadline, connecting).await {
-            Ok(stream) => Ok((stream?, address)),
-            Err(_) => Err(Error::TimedOut("connecting").into()),
-        }
+        // Where `bluetoothd` has ended, the kernel goes on to listen.
+        let guess = self.remember(|memory| memory.channel(uuid, address));
+        let connecting = rfcomm::connect(local, address, uuid, guess);
+        let Ok(connected) = timeout_at(deadline, connecting).await else {
+            return Err(Error::TimedOut("connecting").into());
+        };
+        let (stream, channel) = connected?;
+        let found = Found { address, channel };
+        self.remember(|memory| memory.found.insert(uuid, found));
+        Ok((stream, address))
     }
 
     /// Connects to the service wherever it is: where it was the last time, or else wherever a device
@@ -81,8 +86,8 @@ impl Search {
         deadline: Instant,
     ) -> Result<(Stream, Address), SearchError> {
         let limit = |deadline: Instant| deadline.min(Instant::now() + DEVICE_LIMIT);
-        if let Some(address) = self.remember(|memory| memory.found.get(&uuid).copied()) {
-            if let Ok(found) = self.direct(address, uuid, limit(deadline)).await {
+        if let Some(last) = self.remember(|memory| memory.found.get(&uuid).copied()) {
+            if let Ok(found) = self.direct(last.address, uuid, limit(deadline)).await {
                 return Ok(found);
             }
         }
@@ -99,10 +104,7 @@ impl Search {
             self.remember(|memory| memory.note_asked(uuid, address));
             asked += 1;
             match self.direct(address, uuid, limit(deadline)).await {
-                Ok(found) => {
-                    self.remember(|memory| memory.found.insert(uuid, address));
-                    return Ok(found);
-                }
+                Ok(found) => return Ok(found),
                 Err(SearchError::Bluetooth(Error::NoService { .. })) => {}
                 Err(error) => last = format!("; {address}: {error}"),
             }
@@ -146,17 +148,32 @@ impl Search {
     }
 }
 
-/// What was learnt from earlier searches.
+/// Where a service was. Not more than a guess: who is there now has to prove to be the node.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    address: Address,
+    channel: u8,
+}
+
+/// What was learnt from earlier connections.
 #[derive(Debug, Default)]
 struct Memory {
     /// Where a service was the last time.
-    found: HashMap<Uuid, Address>,
+    found: HashMap<Uuid, Found>,
     /// Which devices were asked for a service, with a number that is higher for later ones.
     asked: HashMap<Uuid, HashMap<Address, u64>>,
     count: u64,
 }
 
 impl Memory {
+    /// The channel that a service of this device had the last time.
+    fn channel(&self, uuid: Uuid, address: Address) -> Option<u8> {
+        let found = self.found.get(&uuid);
+        found
+            .filter(|found| found.address == address)
+            .map(|found| found.channel)
+    }
+
     /// In which order the devices are to be asked: those first that say by themselves that they have
     /// the service; then those that were not asked for longest, so that each has its turn though there
     /// is never time for all; among these, the strongest signal.
@@ -192,7 +209,7 @@ mod tests {
         Device {
             address: address(number),
             name: None,
-            rssi,
+            rssi: Some(rssi),
             class: Some(0),
             services: services.iter().copied().collect(),
             paired: false,
@@ -232,6 +249,20 @@ mod tests {
             }
         }
         assert_eq!(numbers(&asked), [1, 2, 3, 4, 5, 1, 2, 3]);
+    }
+
+    #[test]
+    fn the_channel_of_another_device_is_no_guess() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.channel(UUID, address(1)), None);
+        let found = Found {
+            address: address(1),
+            channel: 5,
+        };
+        memory.found.insert(UUID, found);
+        assert_eq!(memory.channel(UUID, address(1)), Some(5));
+        assert_eq!(memory.channel(UUID, address(2)), None);
+        assert_eq!(memory.channel(Uuid::from_u128(8), address(1)), None);
     }
 
     #[test]

@@ -142,24 +142,38 @@ impl Keeper {
         Announcement::publish(&self.bluetooth, self.place.uuid, NAME, channel, reach).await
     }
 
+    /// Says where others find this node.
     async fn report(&self, announcement: &Announcement, channel: u8) {
         let adapter = announcement.adapter();
         let name = adapter.name();
-        let (address, discoverable) = match (adapter.address().await, self.place.address) {
-            (Ok(address), Some(wanted)) if address != wanted => {
+        // An error: it has just gone, which is found out soon.
+        let address = adapter.address().await.ok();
+        let shown = address.map_or("unknown address".to_owned(), |address| address.to_string());
+        let discoverable = match self.place.address {
+            Some(_) => "",
+            None => ", discoverable",
+        };
+        let place = format!("`{name}` ({shown}{discoverable})");
+        let text = format!("listening on channel {channel} of {place}");
+        self.host.info(&text);
+        match (address, self.place.address) {
+            (Some(address), Some(wanted)) if address != wanted => {
                 let text = format!(
                     "`address` is `{wanted}`, but that of the adapter `{name}` is `{address}`: other \
                      nodes will not find this one"
                 );
                 self.host.warn(&text);
-                (address.to_string(), "")
+                self.host.set_status(&text);
             }
-            (Ok(address), Some(_)) => (address.to_string(), ""),
-            (Ok(address), None) => (address.to_string(), ", discoverable"),
-            (Err(_), _) => ("unknown address".to_owned(), ""),
-        };
-        let text = format!("listening on channel {channel} of `{name}` ({address}{discoverable})");
-        self.host.info(&text);
+            _ => self.host.set_status(&format!("in reach on {place}")),
+        }
+    }
+
+    /// Says why others do not find this node.
+    fn report_missing(&self, text: &str) {
+        self.host
+            .warn(&format!("cannot be found by other nodes for now: {text}"));
+        self.host.set_status(&format!("not in reach: {text}"));
     }
 
     /// Announces the service again and again, whenever that was lost. What is missing is said once.
@@ -207,8 +221,7 @@ impl Keeper {
                 Err(error) => {
                     let text = error.to_string();
                     if missing.as_ref() != Some(&text) {
-                        self.host
-                            .warn(&format!("cannot be found by other nodes for now: {text}"));
+                        self.report_missing(&text);
                     }
                     missing = Some(text);
                     tokio::time::sleep(RETRY).await;

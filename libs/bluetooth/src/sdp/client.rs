@@ -1,5 +1,7 @@
 //! Asking a device for a service.
 
+use std::io;
+
 use bluer::l2cap::{SeqPacket, Socket, SocketAddr};
 use bluer::{Address, AddressType, Uuid};
 
@@ -26,10 +28,16 @@ const MAX_CONTINUATION: usize = 16;
 /// takes as long as the device lets it: to be used with a time limit.
 ///
 /// # Errors
-/// The device is not reached, or answers nonsense.
+/// [`Error::NoList`], or the device is not reached, or answers nonsense.
 pub async fn channels(local: Address, address: Address, uuid: Uuid) -> Result<Vec<u8>> {
-    let failed = |error: std::io::Error| Error::from_socket(&address.to_string(), &error);
-    let device = connect(local, address).await.map_err(failed)?;
+    let failed = |error: io::Error| Error::from_socket(&address.to_string(), &error);
+    let device = connect(local, address)
+        .await
+        .map_err(|error| match error.kind() {
+            // The kernel there says that nobody listens where its daemon would.
+            io::ErrorKind::ConnectionRefused => Error::NoList { address },
+            _ => failed(error),
+        })?;
     let (mut list, mut continuation) = (Vec::new(), Vec::new());
     loop {
         let request = request(uuid, &continuation);
@@ -51,7 +59,7 @@ pub async fn channels(local: Address, address: Address, uuid: Uuid) -> Result<Ve
     Ok(channels)
 }
 
-async fn connect(local: Address, address: Address) -> std::io::Result<SeqPacket> {
+async fn connect(local: Address, address: Address) -> io::Result<SeqPacket> {
     let socket = Socket::new_seq_packet()?;
     socket.bind(SocketAddr::new(local, AddressType::BrEdr, 0))?;
     socket
