@@ -146,6 +146,6 @@ wait_for_line clock.log 'listening on channel .* of `hci0`'
 step "the packages of modules are removed"
 apt-get remove --yes kozo-bluetooth kozo-gpio >apt.log 2>&1
 expect "their drop-ins are gone" [ -z "$(systemctl show --property DropInPaths --value kozo@clock)" ]
-apt-get purge --yes kozo kozo-bluetooth kozo-gpio >apt.log 2>&1
+apt-get purge --yes kozo >apt.log 2>&1
 left=$(find / -xdev -iname '*kozo*' ! -path '/proc/*' ! -path '/sys/*' ! -path '/kozo*' ! -path "$PWD/*")
 expect "nothing is left: $left" [ -z "$left" ]
