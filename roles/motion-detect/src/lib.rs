@@ -39,9 +39,16 @@ struct MotionDetect<B> {
 
 struct Watch {
     debounce: Duration,
-    /// For how long, by the looks at it, the pin has not been at the level that was reported. The
-    /// interrupt may be under way: it comes when the level has stood for `debounce`.
-    differs_for: Option<Duration>,
+    doubt: Option<Doubt>,
+}
+
+/// The pin is not at the level that was reported. The interrupt may be under way: it comes when the
+/// level has stood for `debounce`.
+struct Doubt {
+    /// The count of changes that were reported: one that is reported meanwhile ends the doubt.
+    changes: u64,
+    /// For how long it has been so, by the looks at the pin.
+    time: Duration,
 }
 
 impl<B: Board> Role for MotionDetect<B> {
@@ -64,7 +71,7 @@ impl<B: Board> Role for MotionDetect<B> {
             drop(report);
             role.watch = Some(Watch {
                 debounce,
-                differs_for: None,
+                doubt: None,
             });
         }
         Ok(role)
@@ -105,17 +112,20 @@ impl<B: Board> MotionDetect<B> {
         // Locked before the look: otherwise a change could be reported in between, and then undone.
         let mut report = lock(&self.report);
         let motion = self.pin.is_active()?;
+        let before = watch.doubt.take();
         if !report.differs(motion) {
-            watch.differs_for = None;
             return Ok(false);
         }
-        let differs_for = watch.differs_for.map(|time| time + self.period);
-        let missed = differs_for.is_some_and(|time| time > watch.debounce);
+        let changes = report.changes();
+        let time = match before {
+            Some(doubt) if doubt.changes == changes => doubt.time + self.period,
+            _ => Duration::ZERO,
+        };
+        let missed = time > watch.debounce;
         if missed {
-            watch.differs_for = None;
             report.change(motion, host)?;
         } else {
-            watch.differs_for = Some(differs_for.unwrap_or_default());
+            watch.doubt = Some(Doubt { changes, time });
         }
         Ok(missed)
     }

@@ -7,11 +7,21 @@ pub(crate) struct Report {
     log: bool,
     /// What was told last.
     motion: Option<bool>,
+    changes: u64,
 }
 
 impl Report {
     pub(crate) fn new(log: bool) -> Self {
-        Self { log, motion: None }
+        Self {
+            log,
+            motion: None,
+            changes: 0,
+        }
+    }
+
+    /// How many changes were told.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Whether this is another state than the one that was told last.
@@ -37,6 +47,7 @@ impl Report {
     /// Tells the state when it is a new one.
     pub(crate) fn change(&mut self, motion: bool, host: &RoleHost) -> Result<(), SendError> {
         if self.differs(motion) {
+            self.changes += 1;
             self.state(motion, host)?;
         }
         Ok(())

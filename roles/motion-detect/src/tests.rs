@@ -116,6 +116,23 @@ fn an_interrupt_that_comes_late_is_no_lost_one() -> Result<(), Error> {
 }
 
 #[test]
+fn a_look_before_each_of_two_interrupts_is_no_lost_one() -> Result<(), Error> {
+    let (chip, bench) = bench("two late");
+    let mut bench = bench.option("onChange", true).start()?;
+    sent(&mut bench)?;
+    chip.drive_unnoticed(18, true);
+    bench.run()?;
+    // The first one comes, and with the second one it is the same again.
+    chip.drive_unnoticed(18, false);
+    chip.drive(18, true);
+    chip.drive_unnoticed(18, false);
+    bench.run()?;
+    assert_eq!(sent(&mut bench)?.0, [true]);
+    assert_eq!(bench.logged(), []);
+    Ok(())
+}
+
+#[test]
 fn a_level_that_has_not_stood_for_debounce_is_no_lost_interrupt() -> Result<(), Error> {
     let (chip, bench) = bench("bounce");
     let mut bench = bench
