@@ -9,7 +9,7 @@
 PATIENCE=200
 bluetooth_start
 bluetooth_network alice bob
-sed -i "0,/roles:/s||roles:\n      pulse: {type: bench-source, size: 64, interval: 0.5, count: 60}\n      flood: {type: bench-source, size: 4096, count: 150, paced: true, go: $PWD/go}|" network.yml
+sed -i "0,/roles:/s||roles:\n      pulse: {type: bench-source, size: 64, interval: 0.5, count: 60, go: $PWD/pulse}\n      flood: {type: bench-source, size: 4096, count: 150, paced: true, go: $PWD/flood}|" network.yml
 sed -i "/^  bob:/,/roles:/s|    roles:|&\n      pulses: {type: bench-sink, from: pulse, count: 60, report: $PWD/pulse.json}\n      floods: {type: bench-sink, from: flood, count: 150, report: $PWD/flood.json}|" network.yml
 sed -i '/^  bob:/,$s/^    roles:/    selfToOthersConnectPolicy: never\n    roles:/' network.yml
 kozo check network.yml
@@ -22,10 +22,11 @@ wait_for_link alice bob
 grep -m 2 -e 'kozo: started' -e 'link: up' alice.log
 step "the link, the round trip as the nodes measure it"
 kozo status alice
+touch pulse
 wait_until "all pulses" [ -s pulse.json ]
 step "64 bytes, 2 a second"
 echo "$(cat pulse.json)"
-touch go
+touch flood
 wait_until "the flood" [ -s flood.json ]
 step "4 KiB each, as fast as it goes"
 echo "$(cat flood.json)"
