@@ -13,7 +13,7 @@ system:
     roles:
       polled: {type: motion-detect, pin: 17, period: 0.2}
       watched: {type: motion-detect, driver: rppal, pin: 27, onChange: true, period: 1}
-      switch: {type: motion-detect, driver: rppal, pin: 6, onChange: true, debounce: 3, period: 0.1}
+      switch: {type: motion-detect, driver: rppal, pin: 6, onChange: true, debounce: 8, period: 0.1}
       chip: {type: motion-detect, driver: gpiochip, pin: 5, onChange: true}
       beyond: {type: motion-detect, pin: 54}
       lamp: {type: gpio-output, pin: 22}

@@ -15,13 +15,14 @@ pi_start() {
     mv "/dev/$CHIP" /dev/gpiochip0
 }
 
-# drive PIN up|down sets the level of an input: the emulator lets the registers of outputs do that.
+# drive PIN up|down sets the level of an input: the emulator lets the registers of outputs do that. The
+# interrupt is under way before: a level whose interrupt is not would be one whose interrupt got lost.
 drive() {
+    echo "pull-$2" >"$SIM/sim_gpio$1/pull"
     case $2 in
     up) devmem $GPSET0 32 $((1 << $1)) ;;
     down) devmem $GPCLR0 32 $((1 << $1)) ;;
     esac
-    echo "pull-$2" >"$SIM/sim_gpio$1/pull"
 }
 
 # level PIN prints the level that a pin has.

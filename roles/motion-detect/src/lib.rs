@@ -15,6 +15,9 @@ use self::report::Report;
 #[cfg(test)]
 mod tests;
 
+/// How late an interrupt may come, as the machine may be busy, before it counts as lost.
+const LATEST: Duration = Duration::from_secs(1);
+
 /// The options that `module.yaml` describes.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,11 +46,12 @@ struct Watch {
 }
 
 /// The pin is not at the level that was reported. The interrupt may be under way: it comes when the
-/// level has stood for `debounce`.
+/// level has stood for `debounce`, and at most [`LATEST`] later.
 struct Doubt {
     /// The count of changes that were reported: one that is reported meanwhile ends the doubt.
     changes: u64,
-    /// For how long it has been so, by the looks at the pin.
+    /// For how long it has been so at least: a `period` for each further look. When all of the machine
+    /// stood still, so did the interrupt.
     time: Duration,
 }
 
@@ -121,7 +125,7 @@ impl<B: Board> MotionDetect<B> {
             Some(doubt) if doubt.changes == changes => doubt.time + self.period,
             _ => Duration::ZERO,
         };
-        let missed = time > watch.debounce;
+        let missed = time > watch.debounce + LATEST;
         if missed {
             report.change(motion, host)?;
         } else {

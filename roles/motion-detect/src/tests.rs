@@ -82,13 +82,18 @@ fn a_change_is_sent_at_once_and_only_then() -> Result<(), Error> {
 }
 
 #[test]
-fn a_lost_interrupt_is_made_up_for_at_the_second_look() -> Result<(), Error> {
+fn a_lost_interrupt_is_made_up_for_when_it_cannot_come_any_more() -> Result<(), Error> {
     let (chip, bench) = bench("lost");
-    let mut bench = bench.option("onChange", true).start()?;
+    let mut bench = bench
+        .option("onChange", true)
+        .option("period", 0.5)
+        .start()?;
     sent(&mut bench)?;
     chip.drive_unnoticed(18, true);
-    bench.run()?;
-    assert_eq!(sent(&mut bench)?.0, [], "it may still come");
+    for _ in 0..3 {
+        bench.run()?;
+        assert_eq!(sent(&mut bench)?.0, [], "it may still come");
+    }
     bench.run()?;
     assert_eq!(sent(&mut bench)?.0, [true]);
     let logged = bench.logged();
@@ -103,11 +108,9 @@ fn an_interrupt_that_comes_late_is_no_lost_one() -> Result<(), Error> {
     let (chip, bench) = bench("late");
     let mut bench = bench.option("onChange", true).start()?;
     sent(&mut bench)?;
-    for _ in 0..3 {
-        // Seen by the look before the interrupt is there, each time.
-        chip.drive_unnoticed(18, true);
-        bench.run()?;
-        chip.drive_unnoticed(18, false);
+    for high in [true, true, true, false, true, true, true, false] {
+        // Seen by looks before the interrupt is there, each time.
+        chip.drive_unnoticed(18, high);
         bench.run()?;
     }
     assert_eq!(sent(&mut bench)?.0, []);
@@ -120,13 +123,14 @@ fn a_look_before_each_of_two_interrupts_is_no_lost_one() -> Result<(), Error> {
     let (chip, bench) = bench("two late");
     let mut bench = bench.option("onChange", true).start()?;
     sent(&mut bench)?;
+    let look = |bench: &mut StartedRole| (0..3).try_for_each(|_| bench.run());
     chip.drive_unnoticed(18, true);
-    bench.run()?;
+    look(&mut bench)?;
     // The first one comes, and with the second one it is the same again.
     chip.drive_unnoticed(18, false);
     chip.drive(18, true);
     chip.drive_unnoticed(18, false);
-    bench.run()?;
+    look(&mut bench)?;
     assert_eq!(sent(&mut bench)?.0, [true]);
     assert_eq!(bench.logged(), []);
     Ok(())
@@ -142,7 +146,9 @@ fn a_level_that_has_not_stood_for_debounce_is_no_lost_interrupt() -> Result<(), 
         .start()?;
     sent(&mut bench)?;
     // The registers show each bounce; an interrupt comes of none.
-    for high in [true, true, true, false, true, true, true] {
+    for high in [
+        true, true, true, true, true, false, true, true, true, true, true,
+    ] {
         chip.drive_unnoticed(18, high);
         bench.run()?;
     }
