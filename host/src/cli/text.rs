@@ -4,14 +4,15 @@ use std::fmt::Write;
 
 use crate::log::printable;
 
-/// A span of time with two units at most: `45 ms`, `3.2 s`, `4 min 10 s`, `2 d 3 h`.
+/// A span of time with two units at most: `120 µs`, `45 ms`, `3.2 s`, `4 min 10 s`, `2 d 3 h`.
 pub(super) fn span(seconds: f64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
     let whole = seconds.max(0.0) as u64;
     match whole {
-        0 if seconds < 0.0005 => "0 ms".to_owned(),
+        0 if seconds < 0.000_000_5 => "0 ms".to_owned(),
+        0 if seconds < 0.000_999_5 => format!("{:.0} µs", seconds * 1_000_000.0),
         0 if seconds < 0.01 => format!("{:.1} ms", seconds * 1000.0),
         0 => format!("{:.0} ms", (seconds * 1000.0).min(999.0)),
         1..10 => format!("{seconds:.1} s"),
@@ -152,6 +153,8 @@ mod tests {
     fn spans_have_two_units_at_most() {
         for (seconds, text) in [
             (0.0, "0 ms"),
+            (0.000_12, "120 µs"),
+            (0.000_999_9, "1.0 ms"),
             (0.0012, "1.2 ms"),
             (0.0456, "46 ms"),
             (0.9999, "999 ms"),

@@ -31,7 +31,10 @@ pub enum ClientError {
         folders: String,
     },
     /// Several are.
-    #[error("several nodes run here, say which one: {}", .0.join(", "))]
+    #[error(
+        "several nodes run here, so say which one, with `--node NODE` or in `kozo status NODE`: {}",
+        .0.join(", ")
+    )]
     SeveralDaemons(Vec<String>),
     /// This user may not.
     #[error(
