@@ -1,12 +1,12 @@
 //! Who is told what links do: the log, and whoever waits for links to come and go.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::link::Notice;
 use crate::link::io::LinkObserver;
+use crate::link::{Notice, Occurrence, Path};
 use crate::names::NodeName;
 
 /// Writes what links do to the log, and wakes whoever shows how many there are.
@@ -27,14 +27,10 @@ impl LinkWatch {
 
 impl LinkObserver for LinkWatch {
     fn notice(&self, peer: &NodeName, notice: &Notice) {
-        self.log.notice(peer, notice);
-        if matches!(notice, Notice::Up { .. } | Notice::Down { .. }) {
+        self.log.write(peer, notice);
+        if let Notice::Link(Occurrence::Up { .. } | Occurrence::Down { .. }) = notice {
             self.changed.notify_one();
         }
-    }
-
-    fn dial_failed(&self, peer: &NodeName, transport: &str, reason: &str) {
-        self.log.dial_failed(peer, transport, reason);
     }
 }
 
@@ -45,97 +41,53 @@ struct LinkLog {
     /// The last failure to dial each peer.
     failures: Mutex<HashMap<NodeName, String>>,
     /// Peers that were warned of.
-    other_config: Mutex<Vec<NodeName>>,
+    other_config: Mutex<HashSet<NodeName>>,
 }
 
-impl LinkObserver for LinkLog {
-    fn notice(&self, peer: &NodeName, notice: &Notice) {
+impl LinkLog {
+    fn write(&self, peer: &NodeName, notice: &Notice) {
         match notice {
-            Notice::Up { path, dialled } => {
-                self.failures
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(peer);
-                tracing::info!(
-                    target: "link",
-                    %peer,
-                    transport = path.transport,
-                    address = path.address,
-                    dialled,
-                    "up",
-                );
-            }
-            Notice::Down {
+            Notice::Link(Occurrence::Up { path, dialled }) => self.up(peer, path, *dialled),
+            Notice::Link(Occurrence::Down {
                 path,
                 reason,
-                replaced: true,
-                ..
-            } => tracing::info!(
-                target: "link",
-                %peer,
-                transport = path.transport,
-                address = path.address,
-                "another link carries on: {reason}",
-            ),
-            Notice::Down {
-                path,
-                reason,
-                orderly: true,
-                replaced: false,
-            } => tracing::info!(
-                target: "link",
-                %peer,
-                transport = path.transport,
-                address = path.address,
-                reason,
-                "down",
-            ),
-            Notice::Down {
-                path,
-                reason,
-                orderly: false,
-                replaced: false,
-            } => tracing::warn!(
-                target: "link",
-                %peer,
-                transport = path.transport,
-                address = path.address,
-                reason,
-                "down",
-            ),
-            Notice::Refused { path, reason } => tracing::warn!(
+                orderly,
+                replaced,
+            }) => down(peer, path, reason, *orderly, *replaced),
+            Notice::Link(Occurrence::Refused { path, reason }) => tracing::warn!(
                 target: "link",
                 %peer,
                 transport = path.transport,
                 address = path.address,
                 "there is no link: {reason}",
             ),
+            Notice::Link(Occurrence::DialFailed { transport, reason }) => {
+                self.dial_failed(peer, transport, reason);
+            }
             Notice::Missed(count) => tracing::warn!(
                 target: "link",
                 %peer,
                 count,
                 "missed messages that the peer had dropped: its queue was full or they were too old",
             ),
-            Notice::OtherConfig => {
-                let mut warned = self
-                    .other_config
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if !warned.contains(peer) {
-                    warned.push(peer.clone());
-                    tracing::warn!(
-                        target: "link",
-                        %peer,
-                        "has another configuration file: copy the same one to every node",
-                    );
-                }
-            }
+            Notice::OtherConfig => self.other_config(peer),
         }
     }
 
+    fn up(&self, peer: &NodeName, path: &Path, dialled: bool) {
+        lock(&self.failures).remove(peer);
+        tracing::info!(
+            target: "link",
+            %peer,
+            transport = path.transport,
+            address = path.address,
+            dialled,
+            "up",
+        );
+    }
+
     fn dial_failed(&self, peer: &NodeName, transport: &str, reason: &str) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = failures.insert(peer.clone(), reason.to_owned());
+        let last = lock(&self.failures).insert(peer.clone(), reason.to_owned());
         if last.as_deref() == Some(reason) {
             tracing::debug!(target: "link", %peer, transport, reason, "cannot be reached");
         } else {
@@ -148,4 +100,29 @@ impl LinkObserver for LinkLog {
             );
         }
     }
+
+    fn other_config(&self, peer: &NodeName) {
+        if lock(&self.other_config).insert(peer.clone()) {
+            tracing::warn!(
+                target: "link",
+                %peer,
+                "has another configuration file: copy the same one to every node",
+            );
+        }
+    }
+}
+
+fn down(peer: &NodeName, path: &Path, reason: &str, orderly: bool, replaced: bool) {
+    let Path { transport, address } = path;
+    if replaced {
+        tracing::info!(target: "link", %peer, transport, address, "another link carries on: {reason}");
+    } else if orderly {
+        tracing::info!(target: "link", %peer, transport, address, reason, "down");
+    } else {
+        tracing::warn!(target: "link", %peer, transport, address, reason, "down");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

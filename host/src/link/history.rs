@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::terms::{Notice, Path};
+use super::terms::Occurrence;
 use crate::clock::Moment;
 
 /// How many different things are remembered of one peer.
@@ -24,61 +24,7 @@ pub struct Event {
     pub times: u64,
 }
 
-/// What may happen with a peer's links.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Occurrence {
-    /// Messages flow over a new link.
-    Up {
-        /// What it goes over.
-        path: Path,
-        /// Whether this node dialled.
-        dialled: bool,
-    },
-    /// A link is gone.
-    Down {
-        /// What it went over.
-        path: Path,
-        /// Why.
-        reason: String,
-        /// Whether it ended in order, by a word of one side, and not by a fault.
-        orderly: bool,
-    },
-    /// A link did not come about, although both ends had proven who they are.
-    Refused {
-        /// What it would have gone over.
-        path: Path,
-        /// Why.
-        reason: String,
-    },
-    /// A try to dial failed.
-    DialFailed {
-        /// The name of this node's transport.
-        transport: String,
-        /// What each address answered.
-        reason: String,
-    },
-}
-
 impl Occurrence {
-    /// What of a notice is remembered: what is about a link.
-    pub(super) fn of(notice: &Notice) -> Option<Self> {
-        Some(match notice.clone() {
-            Notice::Up { path, dialled } => Self::Up { path, dialled },
-            Notice::Down {
-                path,
-                reason,
-                orderly,
-                ..
-            } => Self::Down {
-                path,
-                reason,
-                orderly,
-            },
-            Notice::Refused { path, reason } => Self::Refused { path, reason },
-            Notice::Missed(_) | Notice::OtherConfig => return None,
-        })
-    }
-
     /// Whether this is the same failure once more. The address does not matter: of what is
     /// accepted it has another port each time.
     fn repeats(&self, earlier: &Self) -> bool {
@@ -162,6 +108,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::link::Path;
 
     fn at(seconds: u64) -> Moment {
         Moment::ZERO + Duration::from_secs(seconds)

@@ -17,13 +17,15 @@ mod rate;
 mod terms;
 
 pub use dialer::{AttemptId, AttemptStatus, Candidate};
-pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON, Occurrence};
+pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON};
 pub use inbound::InboundCounts;
 pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
 use peer::OUTPUT_CHUNK;
 pub use peer::{LinkStatus, Peer, PeerSettings, PeerStatus, Standing};
 pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
-pub use terms::{Action, ByeReason, Delivery, Ending, LinkKey, Notice, Output, Path, Violation};
+pub use terms::{
+    Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Output, Path, Violation,
+};
 
 #[cfg(test)]
 mod simulation;

@@ -19,11 +19,11 @@ pub use settings::PeerSettings;
 pub use status::{LinkStatus, PeerStatus, Standing};
 
 use super::dialer::{AttemptId, Candidate, Dialer, Want};
-use super::history::{History, Occurrence};
+use super::history::History;
 use super::inbound::Inbound;
 use super::live::{Link, Stage};
 use super::outbox::Outbox;
-use super::terms::{Action, ByeReason, Ending, LinkKey, Notice, Output, Path};
+use super::terms::{Action, ByeReason, Ending, LinkKey, Notice, Occurrence, Output, Path};
 use crate::clock::Moment;
 use crate::config::ConnectPolicy;
 use crate::wire::{FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests};
@@ -182,7 +182,7 @@ impl Peer {
             transport: transport.to_owned(),
             reason: reason.to_owned(),
         };
-        self.history.note(failure, now);
+        self.happened(failure, now);
         self.dialer.ended(attempt, false, now, &mut self.random);
     }
 
@@ -465,25 +465,23 @@ impl Peer {
         now: Moment,
     ) {
         let replaced = self.carrier().is_some();
-        let notice = match stage {
+        let what = match stage {
             // Both dialled at once, and this one came second.
             Stage::Greeting if replaced => return,
-            Stage::Greeting => Notice::Refused { path, reason },
-            Stage::Live | Stage::Closing => Notice::Down {
+            Stage::Greeting => Occurrence::Refused { path, reason },
+            Stage::Live | Stage::Closing => Occurrence::Down {
                 path,
                 reason,
                 orderly: ending == Ending::Orderly,
                 replaced,
             },
         };
-        self.notice(notice, now);
+        self.happened(what, now);
     }
 
-    /// Tells of something, and remembers it if it is about a link.
-    fn notice(&mut self, notice: Notice, now: Moment) {
-        if let Some(what) = Occurrence::of(&notice) {
-            self.history.note(what, now);
-        }
-        self.actions.push_back(Action::Notice(notice));
+    /// Remembers what happened with the peer's links, and tells of it.
+    fn happened(&mut self, what: Occurrence, now: Moment) {
+        self.history.note(what.clone(), now);
+        self.actions.push_back(Action::Notice(Notice::Link(what)));
     }
 }

@@ -36,9 +36,20 @@ pub enum Action {
 /// Something that the log or a user may want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// Messages flow.
+    /// Something happened with the peer's links.
+    Link(Occurrence),
+    /// The peer dropped messages that it had for this node.
+    Missed(u64),
+    /// The peer's configuration file is another one.
+    OtherConfig,
+}
+
+/// What may happen with a peer's links.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Occurrence {
+    /// Messages flow over a new link.
     Up {
-        /// Over this.
+        /// What it goes over.
         path: Path,
         /// Whether this node dialled.
         dialled: bool,
@@ -54,17 +65,20 @@ pub enum Notice {
         /// Whether another link carries on.
         replaced: bool,
     },
-    /// A link did not come about.
+    /// A link did not come about, although both ends had proven who they are.
     Refused {
         /// What it would have gone over.
         path: Path,
         /// Why.
         reason: String,
     },
-    /// The peer dropped messages that it had for this node.
-    Missed(u64),
-    /// The peer's configuration file is another one.
-    OtherConfig,
+    /// A try to dial failed.
+    DialFailed {
+        /// The name of this node's transport.
+        transport: String,
+        /// What each address answered.
+        reason: String,
+    },
 }
 
 /// A message for the roles of this node.

@@ -113,6 +113,7 @@ pub(super) fn event(event: &Event, now: Moment) -> EventReport {
             path,
             reason,
             orderly,
+            ..
         } => {
             let what = if orderly {
                 EventKind::Closed

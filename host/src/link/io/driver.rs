@@ -20,9 +20,6 @@ pub const MAX_DIALS: usize = 32;
 pub trait LinkObserver: Send + Sync + 'static {
     /// Something happened with a peer's links.
     fn notice(&self, peer: &NodeName, notice: &Notice);
-
-    /// A try to dial failed.
-    fn dial_failed(&self, peer: &NodeName, transport: &str, reason: &str);
 }
 
 /// Does what one peer wants done.
@@ -161,8 +158,6 @@ impl Driver {
                 match result {
                     Ok((key, secured)) => self.serve(key, secured),
                     Err(reason) => {
-                        self.observer
-                            .dial_failed(self.link.name(), &transport, &reason);
                         let now = clock::now();
                         self.link.change(now, |peer| {
                             peer.dial_failed(attempt, &transport, &reason, now);

@@ -6,7 +6,9 @@ use super::Peer;
 use crate::clock::Moment;
 use crate::config::ConnectPolicy;
 use crate::link::live::Stage;
-use crate::link::terms::{Action, ByeReason, Delivery, Ending, LinkKey, Notice, Violation};
+use crate::link::terms::{
+    Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Violation,
+};
 use crate::wire::{Frame, Hello, LinkId, Message, PROTOCOL};
 
 impl Peer {
@@ -169,7 +171,7 @@ impl Peer {
         for attempt in self.dialer.cancel(rank) {
             self.actions.push_back(Action::CancelDial(attempt));
         }
-        self.notice(Notice::Up { path, dialled }, now);
+        self.happened(Occurrence::Up { path, dialled }, now);
         if hello.config.as_slice() != self.settings.config_digest {
             self.actions.push_back(Action::Notice(Notice::OtherConfig));
         }

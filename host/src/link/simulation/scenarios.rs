@@ -176,10 +176,10 @@ fn a_slow_and_full_link_is_never_declared_dead() {
         let lost = world.notices.iter().any(|(_, _, notice)| {
             matches!(
                 notice,
-                Notice::Down {
+                Notice::Link(Occurrence::Down {
                     replaced: false,
                     ..
-                }
+                })
             )
         });
         assert!(!lost, "{:?}", world.notices);

@@ -26,7 +26,7 @@ fn swallow_everything(world: &mut World) {
 /// The ends of links of node 0: whether each was in order.
 fn ends(world: &World) -> Vec<bool> {
     let ends = world.notices.iter().filter_map(|notice| match notice {
-        (0, _, Notice::Down { orderly, .. }) => Some(*orderly),
+        (0, _, Notice::Link(Occurrence::Down { orderly, .. })) => Some(*orderly),
         _ => None,
     });
     ends.collect()
