@@ -100,7 +100,7 @@ fn a_watchdog_gets_signs_of_life_also_while_the_node_stops() {
         assert_eq!(manager.hear(), "WATCHDOG=1\n");
         assert_eq!(manager.hear(), "WATCHDOG=1\n");
         service.stopping();
-        while manager.hear() != "STOPPING=1\nSTATUS=stopping" {}
+        while !manager.hear().ends_with(STOP) {}
         assert_eq!(manager.hear(), "WATCHDOG=1\n");
     });
 }
@@ -145,6 +145,21 @@ fn a_manager_that_does_not_listen_yet_hears_it_later() {
             assert_eq!(manager.hear(), "noise");
         }
         assert!(manager.hear().starts_with("READY=1\n"));
+    });
+}
+
+#[test]
+fn a_stop_that_cannot_be_told_at_once_is_told_with_the_next_sign_of_life() {
+    let mut manager = Manager::new();
+    manager.invitation.watchdog = Some("20000".into());
+    let service = manager.service();
+    // Nobody reads, so that the queue is full, until the service was asked to stop.
+    attended(&Arc::clone(&service), Arc::default(), move |_| {
+        while !service.owes_stop.load(Ordering::Relaxed) {
+            service.stopping();
+        }
+        while !manager.hear().ends_with(&format!("WATCHDOG=1\n{STOP}")) {}
+        assert_eq!(manager.hear(), "WATCHDOG=1\n");
     });
 }
 
