@@ -16,6 +16,9 @@ mod wait;
 
 use wait::{DEADLINE, wait_until};
 
+/// How many of the last lines a failure shows: the reason stands below them.
+const SHOWN_LINES: usize = 12;
+
 /// Builds the modules of the demo, once, beside the program.
 fn build_modules() {
     static BUILT: OnceLock<()> = OnceLock::new();
@@ -82,7 +85,8 @@ impl Demo {
             match self.stdout.recv_timeout(left) {
                 Ok(line) => self.shown.push(line),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("no `{text}` in:\n{}", self.shown.join("\n"));
+                    let first = self.shown.len().saturating_sub(SHOWN_LINES);
+                    panic!("{}\nno `{text}`", self.shown[first..].join("\n"));
                 }
             }
         }
@@ -137,7 +141,7 @@ impl Drop for Demo {
 
 #[test]
 fn a_demo_of_some_seconds_proves_that_messages_went_from_node_to_node() {
-    let mut demo = Demo::start(&["--run-for", "10"]);
+    let mut demo = Demo::start(&["--run-for", "30"]);
     demo.wait_for_links();
     demo.wait_for("`cottage` remembers the tick of ");
     demo.wait_for("`scribe` has written down lines of timer@clock: ");
