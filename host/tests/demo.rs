@@ -229,7 +229,13 @@ fn without_its_modules_the_demo_says_what_it_needs() {
     // Nothing lies beside it there.
     let folder = TempDir::new().unwrap();
     let program = folder.path().join("kozo");
-    std::fs::copy(env!("CARGO_BIN_EXE_kozo"), &program).unwrap();
+    // By another process: a child that another test starts meanwhile would inherit the descriptor that
+    // is written to, and for that long the system runs no such program ("text file busy").
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_kozo"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     let output = Command::new(&program)
         .arg("demo")
         .env_remove("KOZOROLEPATH")
