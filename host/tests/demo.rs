@@ -16,6 +16,9 @@ mod wait;
 
 use wait::{DEADLINE, wait_until};
 
+/// How many of the last lines a failure shows: the reason stands below them.
+const SHOWN_LINES: usize = 12;
+
 /// Builds the modules of the demo, once, beside the program.
 fn build_modules() {
     static BUILT: OnceLock<()> = OnceLock::new();
@@ -82,7 +85,8 @@ impl Demo {
             match self.stdout.recv_timeout(left) {
                 Ok(line) => self.shown.push(line),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("no `{text}` in:\n{}", self.shown.join("\n"));
+                    let first = self.shown.len().saturating_sub(SHOWN_LINES);
+                    panic!("{}\nno `{text}`", self.shown[first..].join("\n"));
                 }
             }
         }
@@ -137,7 +141,7 @@ impl Drop for Demo {
 
 #[test]
 fn a_demo_of_some_seconds_proves_that_messages_went_from_node_to_node() {
-    let mut demo = Demo::start(&["--run-for", "10"]);
+    let mut demo = Demo::start(&["--run-for", "30"]);
     demo.wait_for_links();
     demo.wait_for("`cottage` remembers the tick of ");
     demo.wait_for("`scribe` has written down lines of timer@clock: ");
@@ -225,7 +229,13 @@ fn without_its_modules_the_demo_says_what_it_needs() {
     // Nothing lies beside it there.
     let folder = TempDir::new().unwrap();
     let program = folder.path().join("kozo");
-    std::fs::copy(env!("CARGO_BIN_EXE_kozo"), &program).unwrap();
+    // By another process: a child that another test starts meanwhile would inherit the descriptor that
+    // is written to, and for that long the system runs no such program ("text file busy").
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_kozo"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     let output = Command::new(&program)
         .arg("demo")
         .env_remove("KOZOROLEPATH")

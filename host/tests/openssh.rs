@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc as queue, oneshot};
 
 /// The longest that one run of `ssh` may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The name of the node that listens.
 const CELLAR: &str = "cellar";

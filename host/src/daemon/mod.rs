@@ -37,10 +37,6 @@ use observer::LinkWatch;
 use service::Service;
 use signals::Signals;
 
-/// How long roles may take to stop.
-const ROLE_STOP_LIMIT: Duration = Duration::from_secs(5);
-const _: () = assert!(roles::ISOLATED_STOP_LIMIT.as_millis() < ROLE_STOP_LIMIT.as_millis());
-
 /// How long messages that wait may take to leave when the daemon stops.
 const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
@@ -287,12 +283,12 @@ impl Daemon {
     /// Roles first, so that their last words are sent; then the queues; then the links.
     async fn stop(&mut self) {
         self.service.stopping();
+        let asked = clock::now();
         self.roles.iter().for_each(HostedRole::stop);
         let roles = Arc::clone(&self.roles);
         let joined = tokio::task::spawn_blocking(move || {
-            let deadline = clock::now() + ROLE_STOP_LIMIT;
             for role in roles.iter() {
-                role.join(deadline.since(clock::now()));
+                role.join(asked);
             }
         });
         // It does not panic, and whether it did makes no difference to the links.

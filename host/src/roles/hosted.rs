@@ -10,7 +10,7 @@ use super::line::RoleLog;
 use super::services::MessageSink;
 use super::setup::{RoleSetup, StartError};
 use super::thread::{Phase, Progress, RoleThread};
-use crate::clock::Moment;
+use crate::clock::{self, Moment};
 use crate::names::{ModuleName, RoleName};
 
 /// The stack of a role's thread, in bytes of address space; memory is only taken for what is
@@ -25,6 +25,7 @@ pub struct HostedRole {
     inbox: Arc<Inbox>,
     log: Arc<RoleLog>,
     progress: Arc<Progress>,
+    stop_limit: Duration,
 }
 
 /// How a role is.
@@ -82,6 +83,7 @@ impl HostedRole {
             inbox,
             log: Arc::new(RoleLog::new(setup.name.clone(), setup.module.clone())),
             progress: Arc::new(Progress::new()),
+            stop_limit: setup.stop_limit,
         };
         let thread = RoleThread {
             setup,
@@ -134,10 +136,12 @@ impl HostedRole {
         self.inbox.request(|requests| requests.reopen = true);
     }
 
-    /// Waits until it has stopped, `limit` at most. False: it has not; the log names it, and its
-    /// thread is left behind. Whoever stops many asks all of them first.
-    pub fn join(&self, limit: Duration) -> bool {
-        let stopped = self.progress.wait_until_stopped(limit);
+    /// Waits until it has stopped, for as long as its setup allows from `asked` on. False: it has not;
+    /// the log names it, and its thread is left behind. Whoever stops many asks all of them first.
+    pub fn join(&self, asked: Moment) -> bool {
+        let limit = self.stop_limit;
+        let left = (asked + limit).since(clock::now());
+        let stopped = self.progress.wait_until_stopped(left);
         if !stopped {
             self.log.host_line(
                 kozo_abi::Level::Warn,

@@ -34,10 +34,7 @@ mod tests;
 pub use code::RoleCode;
 pub use hosted::{HostedRole, RoleState, RoleStatus};
 pub use inbox::{Inbox, InboxStatus, Incoming};
-pub use isolated::{
-    COMMAND as ISOLATED_ROLE, IsolatedModule, ProcessError, STOP_LIMIT as ISOLATED_STOP_LIMIT,
-    run_isolated,
-};
+pub use isolated::{COMMAND as ISOLATED_ROLE, IsolatedModule, ProcessError, run_isolated};
 pub use restart::RestartPolicy;
 pub use services::MessageSink;
 pub use setup::{RoleSetup, StartError};

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::isolated;
 use super::restart::RestartPolicy;
 use crate::config::{self, InboxLimits};
 use crate::names::{ModuleName, NodeName, RoleName};
@@ -28,7 +29,16 @@ pub struct RoleSetup {
     pub storage: Option<Arc<RoleStorage>>,
     /// When it is made anew after a failure.
     pub restart: RestartPolicy,
+    /// How long it may take to stop before it is left behind.
+    pub stop_limit: Duration,
 }
+
+/// How long a role may take to stop before it is left behind.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The same for a role with a process of its own, which is killed before: what then remains is the
+/// host's own work, and only a busy machine draws it out.
+const ISOLATED_STOP_LIMIT: Duration = isolated::STOP_LIMIT.saturating_add(STOP_LIMIT);
 
 impl RoleSetup {
     /// The setup of a role as the configuration describes it. `storage` is the opened
@@ -58,6 +68,10 @@ impl RoleSetup {
             longest_wait: node.settings.connection_retry,
             storage: storage.map(|storage| Arc::new(storage.role(&role.name))),
             restart: RestartPolicy::default(),
+            stop_limit: match role.isolation {
+                None => STOP_LIMIT,
+                Some(_) => ISOLATED_STOP_LIMIT,
+            },
         })
     }
 }

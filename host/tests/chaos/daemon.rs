@@ -11,6 +11,10 @@ mod wait;
 
 pub(crate) use wait::wait_until;
 
+/// How many of the last lines of its log a failure shows, and how much of each, in characters.
+const SHOWN_LINES: usize = 4;
+const SHOWN_OF_LINE: usize = 300;
+
 /// A running `kozo`, killed when dropped.
 pub(crate) struct Daemon {
     child: Child,
@@ -97,8 +101,17 @@ impl Daemon {
 }
 
 impl Drop for Daemon {
+    /// Of a test that fails, the last lines of the log are shown: it goes with the network.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let text = fs::read_to_string(&self.log).unwrap_or_default();
+            let first = text.lines().count().saturating_sub(SHOWN_LINES);
+            for line in text.lines().skip(first) {
+                let shown: String = line.chars().take(SHOWN_OF_LINE).collect();
+                eprintln!("{}: {shown}", self.log.display());
+            }
+        }
     }
 }

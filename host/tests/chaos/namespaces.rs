@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 /// The network's interface in both namespaces.
 const INTERFACE: &str = "cable";
 
-/// How long making the namespaces may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// How long making the namespaces may take: generous, for what takes longer is skipped.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long a namespace lives if nobody ends it, in seconds.
 const LIFETIME: &str = "1800";

@@ -59,8 +59,10 @@ impl Network {
     }
 
     fn text(&self, queue: usize) -> String {
+        // Only the number of messages bounds a queue, however slow the machine is.
         let mut text = format!(
-            "heartbeat: 1\nconnectionRetry: {RETRY}\noutgoingQueueLength: {queue}\nsystem:\n"
+            "heartbeat: 1\nconnectionRetry: {RETRY}\noutgoingQueueLength: {queue}\n\
+             outgoingQueueSize: 1 GiB\nmessageMaxAge: 86400\nsystem:\n"
         );
         for (end, name) in NAMES.iter().enumerate() {
             let key = keys::generate(NewKey::Ed25519, name).unwrap();

@@ -6,14 +6,14 @@ use rustix::process::Signal;
 use crate::fixture::{add_crash, made_in};
 use crate::scene::Scene;
 
-/// What a process has open, by number.
+/// What a process has open, by number, but for what it closes meanwhile.
 fn open_in(process: u32) -> Vec<(u32, PathBuf)> {
     let folder = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
     let mut all: Vec<_> = folder
-        .map(|entry| {
+        .filter_map(|entry| {
             let entry = entry.unwrap();
             let number = entry.file_name().to_str().unwrap().parse().unwrap();
-            (number, std::fs::read_link(entry.path()).unwrap())
+            Some((number, std::fs::read_link(entry.path()).ok()?))
         })
         .collect();
     all.sort();

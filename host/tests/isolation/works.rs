@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::fixture::{add_crash, children, made_in};
 use crate::process::{Process, wait_until};
@@ -46,12 +47,17 @@ impl Isolated {
         ["clock", "cottage", "scribe"].map(|node| self.scene.start(node))
     }
 
-    /// Waits until a few more ticks and cuckoos were logged.
-    fn wait_for_lines(&self) {
+    /// Waits until both loggers of `scribe` have taken a few more ticks and cuckoos.
+    fn wait_for_lines(&self, scribe: &Process) {
         let count = || {
             let text = std::fs::read_to_string(&self.witness).unwrap_or_default();
-            let count = |sender| text.matches(sender).count();
-            count("<timer1@clock>").min(count("<cuckoo@cottage>"))
+            let printed = |sender: &str| {
+                let is_isolated = |line: &Value| line["fields"]["role"] == "logger";
+                scribe.count_lines(|line| is_isolated(line) && line.to_string().contains(sender))
+            };
+            let senders = ["<timer1@clock>", "<cuckoo@cottage>"];
+            let both = senders.map(|sender| text.matches(sender).count().min(printed(sender)));
+            both[0].min(both[1])
         };
         let before = count();
         wait_until("lines are logged", || (count() > before + 3).then_some(()));
@@ -61,6 +67,16 @@ impl Isolated {
         let file = self.scene.storage("cottage").join("cottage.cuckoo.kozo");
         kozo::storage::read(&file).unwrap()
     }
+}
+
+/// The process of a node's only isolated role.
+fn process_of_role(daemon: &Process) -> u32 {
+    wait_until("its role has a process", || {
+        let [process] = children(daemon.id())[..] else {
+            return None;
+        };
+        Some(process)
+    })
 }
 
 fn end(daemon: &mut Process) {
@@ -81,11 +97,9 @@ fn the_shipped_roles_work_in_processes_of_their_own() {
     let isolated = Isolated::new();
     let mut daemons = isolated.start();
     for daemon in &daemons {
-        wait_until("its role has a process", || {
-            (children(daemon.id()).len() == 1).then_some(())
-        });
+        process_of_role(daemon);
     }
-    isolated.wait_for_lines();
+    isolated.wait_for_lines(&daemons[2]);
     let tick = isolated.last_tick();
     assert!(tick.is_some());
     let moved = isolated.log.with_extension("moved");
@@ -94,7 +108,7 @@ fn the_shipped_roles_work_in_processes_of_their_own() {
     wait_until("the logger opens its file again", || {
         isolated.log.exists().then_some(())
     });
-    isolated.wait_for_lines();
+    isolated.wait_for_lines(&daemons[2]);
     wait_until("the cuckoo stores another tick", || {
         (isolated.last_tick() != tick).then_some(())
     });
@@ -107,7 +121,7 @@ fn the_shipped_roles_work_in_processes_of_their_own() {
 fn a_cuckoo_remembers_its_last_tick_in_another_process() {
     let isolated = Isolated::new();
     let mut daemons = isolated.start();
-    isolated.wait_for_lines();
+    isolated.wait_for_lines(&daemons[2]);
     end(&mut daemons[1]);
     let _cottage = isolated.scene.start("cottage");
     let text = "last cuckoo: cuckoo time";
@@ -121,13 +135,13 @@ fn a_cuckoo_remembers_its_last_tick_in_another_process() {
 fn signals_to_all_processes_of_a_service_leave_stopping_to_the_host() {
     let isolated = Isolated::new();
     let mut daemons = isolated.start();
-    isolated.wait_for_lines();
-    let process = children(daemons[2].id())[0];
+    isolated.wait_for_lines(&daemons[2]);
+    let process = process_of_role(&daemons[2]);
     let process = Pid::from_raw(process.cast_signed()).unwrap();
     for signal in [Signal::INT, Signal::HUP, Signal::TERM] {
         kill_process(process, signal).unwrap();
     }
-    isolated.wait_for_lines();
+    isolated.wait_for_lines(&daemons[2]);
     end(&mut daemons[2]);
     assert!(has_both(&isolated.log));
 }

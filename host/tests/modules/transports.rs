@@ -1,7 +1,7 @@
 //! Transports that are loaded and driven.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,10 +128,8 @@ fn only_stream_sockets_are_taken() {
 
 #[test]
 fn an_error_of_the_system_is_the_transports_error() {
-    // A port that nobody listens on: bound, then given back.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    // A port that nobody listens on, and that the system gives to nobody else.
+    let address = format!("127.0.0.1:{}", kozo_abi::bench::reserve_port().unwrap());
     let bench = Arc::new(Bench::default());
     let transport = make_transport(&module(), &bench, "").unwrap();
     let error = transport.connect(&peer("probe"), &address, Duration::from_secs(5));

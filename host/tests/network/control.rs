@@ -58,14 +58,26 @@ fn failure(output: Output) -> String {
 #[test]
 fn the_status_of_a_pair_shows_roles_links_transports_and_what_crossed() {
     let mut scene = Scene::new(&["clock", "scribe"]);
+    // The first one measures the round trip.
+    scene.option("heartbeat", "1");
     scene.role("clock", "timer1", "{type: timer, tick: 0.1}");
     scene.role("scribe", "cuckoo", "{}");
     let [mut clock, mut scribe] = ["clock", "scribe"].map(|node| scene.start(node));
     clock.wait_for_link("scribe");
     scribe.wait_for_link("clock");
+    // One of two links may have to go first, and a role takes its messages when it has its turn.
+    let there = wait_until("the receiver's state", || {
+        let status = status(&scene, "scribe")?;
+        let has_all = status["peers"][0]["links"].as_array()?.len() == 1
+            && status["transports"][0]["state"] == "listening"
+            && status["roles"][0]["inbox"]["taken"].as_u64() > Some(0);
+        has_all.then_some(status)
+    });
     let peer = wait_for_peer(&scene, "clock", |peer| {
         let link = &peer["links"][0];
-        peer["acknowledged"].as_u64() > Some(2) && link["round_trip_seconds"].is_f64()
+        link["sent"].as_u64() > Some(2)
+            && peer["acknowledged"].as_u64() > Some(2)
+            && link["round_trip_seconds"].is_f64()
     });
     let link = &peer["links"][0];
     assert_eq!(
@@ -74,12 +86,10 @@ fn the_status_of_a_pair_shows_roles_links_transports_and_what_crossed() {
     );
     assert_eq!(link["transport"], "tcp");
     assert!(link["address"].as_str().unwrap().starts_with("127.0.0.1:"));
-    assert!(link["sent"].as_u64() > Some(2));
     assert!(link["bytes_sent"].as_u64() > Some(1000), "{peer}");
     assert!(link["bytes_received"].as_u64() > Some(1000), "{peer}");
     assert_eq!(peer["missed"], 0);
 
-    let there = status(&scene, "scribe").unwrap();
     let back = &there["peers"][0]["links"][0];
     assert_ne!(back["dialled"], link["dialled"]);
     // Only who dialled knows what was agreed on.
@@ -123,7 +133,7 @@ fn a_mac_that_is_not_used_is_noted() {
     let [mut clock, _scribe] = ["clock", "scribe"].map(|node| scene.start(node));
     clock.wait_for_link("scribe");
     let noted = |node: &str| -> bool {
-        let status = status(&scene, node).unwrap();
+        let status = status(&scene, node).unwrap_or_default();
         let link = &status["peers"][0]["links"][0];
         link["note"]
             .as_str()

@@ -100,9 +100,9 @@ fn a_logger_that_is_restricted_to_a_node_gets_its_lines_alone() {
     let study = Study::new("flushEvery: 1, nodeRestrict: guest");
     let mut daemon = study.scene.start("study");
     let mut injector = Injector::connect(study.port);
-    injector.send("('log', 'from study')");
     daemon.wait_for_text("transport", "listening");
     let mut guest = Guest::join(&study.scene, "guest", "study", Vec::new());
+    injector.send("('log', 'from study')");
     guest.send_message(1, kozo::interest::Kind::Log, "", "from guest");
     wait_until("the line is written", || {
         (!study.text().is_empty()).then_some(())

@@ -80,7 +80,8 @@ fn a_node_that_becomes_reachable_is_dialled_at_once_and_not_when_the_back_off_en
     scene.address("scribe", ADDRESS);
     scene.option("connectionRetry", "3600");
     let mut clock = namespace.start(&scene, "clock");
-    let _scribe = namespace.start(&scene, "scribe");
+    let mut scribe = namespace.start(&scene, "scribe");
+    scribe.wait_for_text("transport", "listening");
     // Far enough into the back-off that only the change can explain what follows.
     wait_until("the next try is seconds away", || {
         let status = status(&scene, "clock")?;

@@ -6,8 +6,10 @@ use kozo::wire::Frame;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::control::status;
 use super::guest::Guest;
 use super::injector::Injector;
+use super::process::wait_until;
 use super::scene::{Scene, gate_folder, start, start_with_roles};
 use super::ssh::{greeting, ssh, text};
 
@@ -24,7 +26,7 @@ fn an_override_holds_for_its_node_alone() {
     };
     assert_eq!(hello.heartbeat, 7000);
     // The file's own is another one.
-    assert!(scene.text().contains("\nheartbeat: 1\n"));
+    assert!(scene.text().contains("\nheartbeat: 10\n"));
 }
 
 #[test]
@@ -111,6 +113,8 @@ fn a_full_queue_drops_the_oldest_and_the_receiver_is_told_how_many_it_missed() {
     let mut scene = Scene::new(&["sender", "scribe"]);
     let port = Injector::on(&mut scene, "sender");
     scene.option("outgoingQueueLength", "5");
+    // It is to notice soon that the other one says nothing.
+    scene.option("heartbeat", "1");
     scene.role("scribe", "logger", "{file: scribe.log, flushEvery: 1}");
     let mut sender = scene.start("sender");
     let mut scribe = scene.start("scribe");
@@ -120,7 +124,11 @@ fn a_full_queue_drops_the_oldest_and_the_receiver_is_told_how_many_it_missed() {
     scribe.wait_for_text("role", "number 0");
     // It is there, but does nothing until it is let go on: for its peer, it is gone.
     scribe.signal(Signal::STOP);
-    sender.wait_for_text("link", "down");
+    // Not the line of the log: that may be about a link that a busy machine has cost earlier.
+    wait_until("the link is given up", || {
+        let peer = &status(&scene, "sender")?["peers"][0];
+        (peer["links"].as_array()?.is_empty()).then_some(())
+    });
     for number in 1..=20 {
         injector.send(&format!("('log', 'number {number}')"));
     }

@@ -13,6 +13,11 @@ mod wait;
 
 pub(crate) use wait::{DEADLINE, wait_until};
 
+/// How many of the last lines a failure shows, and how much of each, in characters. Whoever runs many
+/// tests may show no more than the last lines of all, and the reason stands below these.
+const SHOWN_LINES: usize = 12;
+const SHOWN_OF_LINE: usize = 300;
+
 /// A running `kozo`, killed when dropped.
 pub(crate) struct Process {
     child: Child,
@@ -83,31 +88,29 @@ impl Process {
 
     /// Waits for the next line that fits, behind the last one that was waited for.
     ///
-    /// Panics with all that was said when it does not come.
+    /// Panics with what was said last when it does not come.
+    #[track_caller]
     pub(crate) fn wait_for(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + DEADLINE;
-        let mut lines = self.said.lines.lock().unwrap();
-        loop {
-            if let Some(place) = lines.lines[self.heard..].iter().position(&fits) {
-                self.heard += place + 1;
-                return lines.lines[self.heard - 1].clone();
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || lines.ended {
-                let said: Vec<_> = lines.lines.iter().map(Value::to_string).collect();
-                panic!("no line of `{what}` in:\n{}", said.join("\n"));
-            }
-            lines = self.said.changed.wait_timeout(lines, left).unwrap().0;
-        }
+        let (place, line) = self.said.wait_for(what, self.heard, fits);
+        self.heard = place + 1;
+        line
     }
 
-    /// Waits for a line that fits, wherever it stands.
-    pub(crate) fn wait_for_any(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        self.heard = 0;
-        self.wait_for(what, fits)
+    /// Waits for a line that fits, wherever it stands. For what happens beside something else, in no
+    /// certain order: where the next wait begins does not change.
+    #[track_caller]
+    pub(crate) fn wait_for_any(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.said.wait_for(what, 0, fits).1
+    }
+
+    /// Waits for a line that holds this text, wherever it stands, as [`Self::wait_for_any`].
+    #[track_caller]
+    pub(crate) fn wait_for_any_text(&self, text: &str) -> Value {
+        self.wait_for_any(text, |line| line.to_string().contains(text))
     }
 
     /// Waits for a line of this target whose message holds `text`.
+    #[track_caller]
     pub(crate) fn wait_for_text(&mut self, target: &str, text: &str) -> Value {
         self.wait_for(text, |line| {
             line["target"] == target && line["message"].as_str().is_some_and(|m| m.contains(text))
@@ -115,6 +118,7 @@ impl Process {
     }
 
     /// Waits for a link with `peer`.
+    #[track_caller]
     pub(crate) fn wait_for_link(&mut self, peer: &str) -> Value {
         self.wait_for(&format!("link with {peer}"), |line| {
             line["target"] == "link" && line["message"] == "up" && line["fields"]["peer"] == peer
@@ -137,9 +141,13 @@ impl Process {
 
     /// How many lines so far hold this text.
     pub(crate) fn count(&self, text: &str) -> usize {
+        self.count_lines(|line| line.to_string().contains(text))
+    }
+
+    /// How many lines so far fit.
+    pub(crate) fn count_lines(&self, fits: impl Fn(&Value) -> bool) -> usize {
         let lines = self.said.lines.lock().unwrap();
-        let holds = |line: &&Value| line.to_string().contains(text);
-        lines.lines.iter().filter(holds).count()
+        lines.lines.iter().filter(|line| fits(line)).count()
     }
 
     /// The most memory that it has had so far, in bytes.
@@ -161,15 +169,59 @@ impl Process {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Kills it with SIGKILL and waits for its end.
+    /// Kills it with SIGKILL and waits for its end, and until all that it said was heard.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.end();
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it said was heard.
+    #[track_caller]
     pub(crate) fn end(&mut self) -> ExitStatus {
-        wait_until("the daemon ends", || self.child.try_wait().unwrap())
+        let status = wait_until("the daemon ends", || self.child.try_wait().unwrap());
+        wait_until("the last words of the daemon", || {
+            self.said.lines.lock().unwrap().ended.then_some(())
+        });
+        status
+    }
+}
+
+impl Said {
+    /// Waits for a line that fits, from the one with this number on; returns its own number, too.
+    #[track_caller]
+    fn wait_for(&self, what: &str, from: usize, fits: impl Fn(&Value) -> bool) -> (usize, Value) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut lines = self.lines.lock().unwrap();
+        let mut looked_at = from;
+        loop {
+            if let Some(place) = lines.lines[looked_at..].iter().position(&fits) {
+                let place = looked_at + place;
+                return (place, lines.lines[place].clone());
+            }
+            looked_at = lines.lines.len();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || lines.ended {
+                let end = match lines.ended {
+                    true => "it ended",
+                    false => "time is up",
+                };
+                let last = lines.last();
+                // The thread that listens is to go on.
+                drop(lines);
+                panic!("{last}\nno line of `{what}` after line {from} of {looked_at}, and {end}");
+            }
+            lines = self.changed.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+}
+
+impl Lines {
+    /// The last ones, for people.
+    fn last(&self) -> String {
+        let first = self.lines.len().saturating_sub(SHOWN_LINES);
+        let short = |line: &Value| line.to_string().chars().take(SHOWN_OF_LINE).collect();
+        let shown: Vec<String> = self.lines[first..].iter().map(short).collect();
+        shown.join("\n")
     }
 }
 

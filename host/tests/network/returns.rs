@@ -40,6 +40,8 @@ fn what_the_survivor_queued_while_its_peer_was_away_arrives_in_order_and_once() 
     scene.role("clock", "timer1", "{type: timer, tick: 0.05}");
     let logger = format!("{{file: {}, flushEvery: 1, timePrefix: ''}}", log.display());
     scene.role("scribe", "logger", &logger);
+    // However long the peer is away, nothing is dropped.
+    scene.option("outgoingQueueLength", "1000000");
     let _clock = scene.start("clock");
     let mut scribe = scene.start("scribe");
     scribe.wait_for_link("clock");

@@ -104,7 +104,8 @@ impl Scene {
         let scene = Self {
             folder: TempDir::new().unwrap(),
             nodes: nodes.collect(),
-            options: "heartbeat: 1\nconnectionRetry: 2\n".to_owned(),
+            // No machine is so busy that a link of 30 s in silence is one that works.
+            options: "heartbeat: 10\nconnectionRetry: 2\n".to_owned(),
         };
         for node in &scene.nodes {
             keys::write_private(&scene.key_path(&node.name), &node.key).unwrap();

@@ -22,7 +22,7 @@ fn ssh_command(port: u16, user: &str, key: &Path, arguments: &[&str]) -> Command
             "-o",
             "IdentitiesOnly=yes",
         ])
-        .args(["-o", "IdentityAgent=none", "-o", "ConnectTimeout=20", "-i"])
+        .args(["-o", "IdentityAgent=none", "-o", "ConnectTimeout=90", "-i"])
         .arg(key)
         .args(["-p", &port.to_string(), "-l", user, "127.0.0.1"])
         .args(arguments)

@@ -5,15 +5,25 @@ use std::process::{Command, Output};
 
 use super::scene::Scene;
 
-/// Panics with what a program said when it failed.
+/// How many of the last lines of each output of a program a failure shows: whoever runs many tests may
+/// show no more than the last lines of all.
+const SHOWN_LINES: usize = 6;
+
+/// Panics with what a program said last when it failed.
 #[track_caller]
 pub(crate) fn check(output: Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let last = |bytes: &[u8]| {
+        let text = text(bytes);
+        let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    };
     assert!(
         output.status.success(),
-        "{}\n{}",
-        text(&output.stdout),
-        text(&output.stderr)
+        "{}, at the end of its error output:\n{}\nand of its output:\n{}",
+        output.status,
+        last(&output.stderr),
+        last(&output.stdout)
     );
     text(&output.stdout)
 }

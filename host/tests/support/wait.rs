@@ -16,6 +16,7 @@ const PERIOD: Duration = Duration::from_millis(20);
 /// # Panics
 ///
 /// After [`DEADLINE`], with what was waited for.
+#[track_caller]
 pub(crate) fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {

@@ -1,7 +1,7 @@
 //! Counts numbered events, says how late they came, and writes down which ones did.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ struct Sink {
     report: Option<PathBuf>,
     count: u64,
     quiet: Duration,
-    record: Option<BufWriter<File>>,
+    record: Option<File>,
     tally: Tally,
     /// When this life of the role began.
     life: u64,
@@ -50,7 +50,7 @@ impl Role for Sink {
             report: options.report,
             count: options.count,
             quiet: Duration::try_from_secs_f64(options.quiet)?,
-            record: options.record.map(open).transpose()?.map(BufWriter::new),
+            record: options.record.map(open).transpose()?,
             tally: Tally::default(),
             life: clock(),
             reported: 0,
@@ -72,9 +72,6 @@ impl Role for Sink {
             };
             self.take(&message)?;
         }
-        if let Some(record) = &mut self.record {
-            record.flush()?;
-        }
         if self.count > 0 && self.tally.received() >= self.count {
             self.tell()?;
         }
@@ -84,9 +81,6 @@ impl Role for Sink {
     fn stop(&mut self, host: &RoleHost) -> Result<(), Error> {
         while let Some(message) = host.try_receive() {
             self.take(&message)?;
-        }
-        if let Some(record) = &mut self.record {
-            record.flush()?;
         }
         self.tell()
     }
@@ -101,7 +95,10 @@ impl Sink {
         if let Some(record) = &mut self.record {
             let node = message.sender_node();
             let life = self.life;
-            writeln!(record, "{life} {node} {} {}", stamp.run, stamp.sequence)?;
+            let line = format!("{life} {node} {} {}\n", stamp.run, stamp.sequence);
+            // In one go: a process that is killed leaves no half of a line, to which the next one would
+            // add its own.
+            record.write_all(line.as_bytes())?;
         }
         self.tally.count(stamp, now);
         Ok(())

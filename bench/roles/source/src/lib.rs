@@ -109,7 +109,8 @@ impl Source {
             Ok(()) => {
                 self.sent += 1;
                 if let Some(record) = &mut self.record {
-                    writeln!(record, "{} {} {}", stamp.run, stamp.sequence, stamp.sent)?;
+                    let line = format!("{} {} {}\n", stamp.run, stamp.sequence, stamp.sent);
+                    record.write_all(line.as_bytes())?;
                 }
                 Ok(true)
             }

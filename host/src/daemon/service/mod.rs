@@ -31,6 +31,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// When it is tried again to tell what could not be told.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What is said of a stop.
+const STOP: &str = "STOPPING=1\nSTATUS=stopping";
+
 /// Signs of life go out so many times as often as they are asked for, so that a late one harms
 /// nothing.
 const SIGNS_PER_WATCHDOG: u32 = 2;
@@ -39,6 +42,8 @@ const SIGNS_PER_WATCHDOG: u32 = 2;
 pub(super) struct Service {
     channel: Option<Channel>,
     is_stopping: AtomicBool,
+    /// Whether the stop could not be told when it was to be.
+    owes_stop: AtomicBool,
 }
 
 impl Service {
@@ -56,6 +61,7 @@ impl Service {
         Self {
             channel,
             is_stopping: AtomicBool::new(false),
+            owes_stop: AtomicBool::new(false),
         }
     }
 
@@ -92,13 +98,21 @@ impl Service {
             if channel.watchdog().is_some() {
                 text.push_str("WATCHDOG=1\n");
             }
-            if told.as_ref() != Some(&status) && !self.is_stopping.load(Ordering::Relaxed) {
+            let owes_stop = self.owes_stop.load(Ordering::Relaxed);
+            if owes_stop {
+                text.push_str(STOP);
+            } else if told.as_ref() != Some(&status) && !self.is_stopping.load(Ordering::Relaxed) {
                 text.push_str("STATUS=");
                 text.push_str(&status);
             }
             let mut pause = interval;
             match channel.send(&text) {
-                Ok(()) => told = Some(status),
+                Ok(()) => {
+                    told = Some(status);
+                    if owes_stop {
+                        self.owes_stop.store(false, Ordering::Relaxed);
+                    }
+                }
                 Err(error) => {
                     tracing::debug!(target: "kozo", "the service manager is told later: {error}");
                     pause = pause.min(RETRY_INTERVAL);
@@ -108,13 +122,15 @@ impl Service {
         }
     }
 
-    /// Says that the node stops. From now on there are only signs of life.
+    /// Says that the node stops, or lets it be said with the next sign of life. From now on there are
+    /// only those.
     pub(super) fn stopping(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         if let Some(channel) = &self.channel
-            && let Err(error) = channel.send("STOPPING=1\nSTATUS=stopping")
+            && let Err(error) = channel.send(STOP)
         {
-            tracing::debug!(target: "kozo", "the service manager is not told of the stop: {error}");
+            tracing::debug!(target: "kozo", "the service manager is told of the stop later: {error}");
+            self.owes_stop.store(true, Ordering::Relaxed);
         }
     }
 }

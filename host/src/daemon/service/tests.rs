@@ -7,6 +7,9 @@ use super::*;
 /// How long anything that a test waits for may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// More datagrams than the queue of any system holds.
+const ENOUGH: usize = 5_000;
+
 /// A service manager: what it hears, a datagram at a time.
 struct Manager {
     socket: UnixDatagram,
@@ -36,6 +39,21 @@ impl Manager {
 
     fn hear(&self) -> String {
         hear(&self.socket)
+    }
+
+    /// Listens until the stop is told.
+    fn hear_stop(&self) {
+        let told = (0..ENOUGH).any(|_| self.hear().ends_with(STOP));
+        assert!(told, "the stop is not among {ENOUGH} datagrams");
+    }
+
+    /// Fills its queue, which stays full until it reads; returns how many datagrams that took.
+    fn fill(&self) -> usize {
+        let noise = UnixDatagram::unbound().unwrap();
+        noise.set_nonblocking(true).unwrap();
+        let address = self.socket.local_addr().unwrap();
+        noise.connect_addr(&address).unwrap();
+        std::iter::from_fn(|| noise.send(b"noise").ok()).count()
     }
 }
 
@@ -100,7 +118,7 @@ fn a_watchdog_gets_signs_of_life_also_while_the_node_stops() {
         assert_eq!(manager.hear(), "WATCHDOG=1\n");
         assert_eq!(manager.hear(), "WATCHDOG=1\n");
         service.stopping();
-        while manager.hear() != "STOPPING=1\nSTATUS=stopping" {}
+        manager.hear_stop();
         assert_eq!(manager.hear(), "WATCHDOG=1\n");
     });
 }
@@ -128,23 +146,29 @@ fn a_thread_that_is_stuck_gives_no_sign_of_life() {
 
 #[test]
 fn a_manager_that_does_not_listen_yet_hears_it_later() {
-    let mut manager = Manager::new();
+    let manager = Manager::new();
     let service = manager.service();
-    // Its queue is full until it reads.
-    let path = manager.invitation.socket.take().unwrap();
-    let noise = UnixDatagram::unbound().unwrap();
-    noise.set_nonblocking(true).unwrap();
-    noise.connect(&path).unwrap();
-    let mut waiting = 0;
-    while noise.send(b"noise").is_ok() {
-        waiting += 1;
-    }
+    let waiting = manager.fill();
     assert!(service.channel.as_ref().unwrap().send("STATUS=x").is_err());
     attended(&service, Arc::default(), move |_| {
         for _ in 0..waiting {
             assert_eq!(manager.hear(), "noise");
         }
         assert!(manager.hear().starts_with("READY=1\n"));
+    });
+}
+
+#[test]
+fn a_stop_that_cannot_be_told_at_once_is_told_with_the_next_sign_of_life() {
+    let mut manager = Manager::new();
+    manager.invitation.watchdog = Some("20000".into());
+    let service = manager.service();
+    attended(&Arc::clone(&service), Arc::default(), move |_| {
+        assert!(manager.hear().starts_with("READY=1\n"));
+        manager.fill();
+        service.stopping();
+        manager.hear_stop();
+        assert_eq!(manager.hear(), "WATCHDOG=1\n");
     });
 }
 

@@ -40,7 +40,7 @@ use crate::names::ModuleName;
 pub use child::run_isolated;
 pub use process::ProcessError;
 pub(super) use role::IsolatedRole;
-pub use watch::STOP_LIMIT;
+pub(super) use watch::STOP_LIMIT;
 
 /// The command of the program that runs a role's process.
 pub const COMMAND: &str = "isolated-role";

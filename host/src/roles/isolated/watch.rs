@@ -10,9 +10,9 @@ use super::protocol::ToRole;
 use crate::clock;
 use crate::roles::services::Services;
 
-/// How long a role may take from the moment it is asked to stop until its process has ended. Less
-/// than what the daemon waits for roles: a hanging one shall have ended by then.
-pub const STOP_LIMIT: Duration = Duration::from_secs(4);
+/// How long a role may take from the moment it is asked to stop until its process has ended; then it
+/// is killed. Less than what the daemon waits for such roles: a hanging one shall have ended by then.
+pub(in crate::roles) const STOP_LIMIT: Duration = Duration::from_secs(4);
 
 /// The time between two tries to write to a process that does not read.
 const RETRY: Duration = Duration::from_millis(10);

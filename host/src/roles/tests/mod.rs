@@ -25,7 +25,7 @@ use crate::wire::Message;
 pub(super) const LONG: Duration = Duration::from_secs(3600);
 
 /// How long a test waits for what must come.
-pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits until the condition holds.
 #[track_caller]
@@ -144,6 +144,7 @@ impl Script {
                 ceiling: Duration::from_millis(1),
                 steady: LONG,
             },
+            stop_limit: DEADLINE,
         };
         change(&mut setup);
         let sink = Arc::new(Router::default());
@@ -226,7 +227,7 @@ impl Stage {
     #[track_caller]
     fn stop(&self) {
         self.role.stop();
-        assert!(self.role.join(DEADLINE), "the role did not stop");
+        assert!(self.role.join(clock::now()), "the role did not stop");
     }
 
     fn status(&self) -> super::RoleStatus {

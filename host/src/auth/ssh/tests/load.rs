@@ -1,5 +1,6 @@
 //! Much data: nothing is lost, nothing stalls, nothing piles up.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -11,6 +12,8 @@ const CHUNK: usize = 32 * 1024;
 /// Counts what arrives, and checks that it is the sequence that [`fill`] sends.
 struct Checker {
     position: u64,
+    /// All that has arrived, at either end.
+    arrived: Arc<AtomicU64>,
     total: u64,
     done: Option<tokio::sync::oneshot::Sender<()>>,
 }
@@ -31,6 +34,8 @@ impl Receiver for Checker {
             return Err(Refused::new(format!("a wrong byte after {first}")));
         }
         self.position += bytes.len() as u64;
+        self.arrived
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if self.position == self.total
             && let Some(done) = self.done.take()
         {
@@ -55,11 +60,14 @@ async fn both_ways<S>(near: S, far: S, dialling: &Endpoint, accepting: &Endpoint
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let progress = Arc::new(AtomicU64::new(0));
     let checker = || {
         let (done, arrived) = tokio::sync::oneshot::channel();
         let done = Some(done);
+        let progress = Arc::clone(&progress);
         let make = move |_: &NodeName| Checker {
             position: 0,
+            arrived: progress,
             total,
             done,
         };
@@ -82,9 +90,23 @@ where
         )
     };
     tokio::select! {
-        _ = soon(all) => {}
+        _ = while_it_moves(all, &progress) => {}
         ended = dialled.session.ended() => panic!("the dialling end: {ended}"),
         ended = accepted.session.ended() => panic!("the accepting end: {ended}"),
+    }
+}
+
+/// Waits for as long as something arrives now and then: how much that is in a minute is up to the
+/// machine.
+async fn while_it_moves<F: Future>(future: F, progress: &AtomicU64) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    loop {
+        let before = progress.load(Ordering::Relaxed);
+        if let Ok(output) = tokio::time::timeout(DEADLINE, &mut future).await {
+            return output;
+        }
+        let now = progress.load(Ordering::Relaxed);
+        assert!(now > before, "it stalls after {now} bytes");
     }
 }
 
