@@ -52,13 +52,14 @@ figures-onion: build onion ## measure the onion transport, on a Tor network of i
 	KOZO_TEST_PROGRAM=$(abspath $(TARGET))/release/kozo \
 		cargo test -p kozo-transport-onion --test private_network -- figures
 
-# Which cases (`CASES="gpio-roles"`; empty: all but those that measure).
+# Which cases (`CASES="gpio-roles"`; empty: all but those that measure). An emulated machine has enough to do with
+# optimised programs.
 CASES ?=
 
 .PHONY: test-hardware
 test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
-	cargo build $(WORKSPACE)
-	hardware/test $(TARGET)/debug $(CASES)
+	cargo build --release $(WORKSPACE)
+	hardware/test $(TARGET)/release $(CASES)
 
 # A machine that the packages are installed on, as a person would.
 .PHONY: test-installed
