@@ -45,7 +45,7 @@ gpio_chip fake 8 porch
 drive 3 down
 modprobe -a bluetooth rfcomm bnep hci_vhci ecdh_generic cmac ecb algif_hash algif_skcipher
 controllers_start
-wait_until "two adapters" eval '[ "$(bluetoothctl list | grep -c Controller)" = 2 ]'
+wait_until "two adapters" eval '[ "$(timeout 30 bluetoothctl list | grep -c Controller)" = 2 ]'
 FIRST=$(address_of hci0)
 SECOND=$(address_of hci1)
 
