@@ -52,13 +52,16 @@ figures-onion: build onion ## measure the onion transport, on a Tor network of i
 	KOZO_TEST_PROGRAM=$(abspath $(TARGET))/release/kozo \
 		cargo test -p kozo-transport-onion --test private_network -- figures
 
-# Which cases (`CASES="gpio-roles"`; empty: all but those that measure). An emulated machine has enough to do with
-# optimised programs.
+# Which cases (`CASES="gpio-roles"`; empty: all but those that measure).
 CASES ?=
 
+# The roles of their own that cases use. Built apart from the program: together they would get it other features,
+# and it would be built once more.
+CASE_ROLES := edge sink source witness
+
 .PHONY: test-hardware
-test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
-	cargo build --release $(WORKSPACE)
+test-hardware: build ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
+	cargo build --release $(CASE_ROLES:%=-p kozo-role-bench-%)
 	hardware/test $(TARGET)/release $(CASES)
 
 # A machine that the packages are installed on, as a person would.
