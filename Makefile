@@ -55,10 +55,14 @@ figures-onion: build onion ## measure the onion transport, on a Tor network of i
 # Which cases (`CASES="gpio-roles"`; empty: all but those that measure).
 CASES ?=
 
+# The roles of their own that cases use. Built apart from the program: together they would get it other features,
+# and it would be built once more.
+CASE_ROLES := edge sink source witness
+
 .PHONY: test-hardware
-test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
-	cargo build $(WORKSPACE)
-	hardware/test $(TARGET)/debug $(CASES)
+test-hardware: build ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
+	cargo build --release $(CASE_ROLES:%=-p kozo-role-bench-%)
+	hardware/test $(TARGET)/release $(CASES)
 
 # A machine that the packages are installed on, as a person would.
 .PHONY: test-installed

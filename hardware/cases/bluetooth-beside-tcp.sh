@@ -1,10 +1,7 @@
 # Two nodes have TCP and Bluetooth. When TCP is cut, messages go over Bluetooth; when it is back, over TCP
 # again. None is lost, repeated or out of order.
-# seconds: 600
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
-
-PATIENCE=240
 
 # The wire: an address of each node, that this machine has or not.
 wire_up() {

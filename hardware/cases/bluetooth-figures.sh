@@ -1,12 +1,10 @@
 # Measures the time that a link over RFCOMM takes to come up, and what it carries. The machine is emulated:
 # the figures tell what the software costs, not what a radio brings.
-# seconds: 600
 # measures: yes
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
 
-[ -e /kozo/bin/libbench_source.so ] || skip "the modules for benchmarks were not built (cargo build --workspace)"
-PATIENCE=200
+[ -e /kozo/bin/libbench_source.so ] || skip "the modules for benchmarks were not built (\`make test-hardware\` does)"
 bluetooth_start
 bluetooth_network alice bob
 sed -i "0,/roles:/s||roles:\n      pulse: {type: bench-source, size: 64, interval: 0.5, count: 60, go: $PWD/pulse}\n      flood: {type: bench-source, size: 4096, count: 150, paced: true, go: $PWD/flood}|" network.yml

@@ -45,11 +45,11 @@ nothing_in_range() {
 bluetooth_start
 keys=$(node_keys alice)
 # A phone (major class 2, minor class 12): of no class at all, nothing would be told.
-manage class 2 12
+wait_until "hci1 is a phone" eval 'manage class 2 12 && hciconfig hci1 class | grep -i "Class: 0x[0-9a-f]*020c"'
 
 step "Low Energy is looked for"
 adapter_set hci1 Discoverable boolean:true
-look_for le 2
+look_for le 5
 nothing_in_range
 # An escape sequence, and an override of the direction.
 advertise 0a09781b5b324ae280ae79
@@ -66,7 +66,7 @@ stop_node alice
 step "classic devices are looked for"
 adapter_set hci1 Discoverable boolean:false
 advertise 0409746167
-look_for classic 2
+look_for classic 5
 nothing_in_range
 adapter_set hci1 Discoverable boolean:true
 wait_for_line heard.log "\"bluetooth devices in detail\".*\"address\":\"$SECOND\",\"class\":$((0x20c)),"

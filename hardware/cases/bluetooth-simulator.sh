@@ -4,7 +4,6 @@
 
 bluetooth_start
 expect "the addresses differ" [ "$FIRST" != "$SECOND" ]
-hciconfig hci1 piscan
-wait_until "hci1 in range of hci0" eval 'hcitool -i hci0 scan --flush | grep -q "$SECOND"'
+wait_until "hci1 in range of hci0" eval 'hciconfig hci1 piscan && hcitool -i hci0 scan --flush | grep "$SECOND"'
 bluetoothd_stop
 bluetoothd_start

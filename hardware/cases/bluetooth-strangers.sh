@@ -1,27 +1,41 @@
 # Whoever connects to a node's channel and is no node of the network is let go: one that says nothing,
 # one that sends garbage, one that closes half of the stream. A node that has its turn after them links,
 # and needs no rights for that: neither is root, nor has capabilities.
-# seconds: 600
 . /kozo/guest/kozo.sh
 . /kozo/guest/bluetooth.sh
 
-PATIENCE=240
-
-# stranger LINE…: connects from hci1 to alice, as `s`, and does what the lines say, in Python.
+# stranger LINE…: connects from hci1 to alice, as `s`, and does what the lines say, in Python. As long as the kernels
+# have not done with the one before, they refuse to connect for one reason or another.
 stranger() {
-    python3 - "$SECOND" "$FIRST" "$CHANNEL" "$1" <<'END'
-import socket, sys
-local, remote, channel, program = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-s = socket.socket(socket.AF_BLUETOOTH, socket.SOCK_STREAM, socket.BTPROTO_RFCOMM)
-s.bind((local, 0))
-s.settimeout(90)
-s.connect((remote, channel))
-def read_to_the_end():
+    python3 - "$SECOND" "$FIRST" "$CHANNEL" "$PATIENCE" "$1" <<'END'
+import errno, socket, sys, time
+local, remote, channel, patience, program = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
+deadline = time.monotonic() + patience
+while True:
+    s = socket.socket(socket.AF_BLUETOOTH, socket.SOCK_STREAM, socket.BTPROTO_RFCOMM)
+    s.bind((local, 0))
+    s.settimeout(patience)
     try:
+        s.connect((remote, channel))
+        break
+    except OSError as error:
+        if time.monotonic() > deadline:
+            raise
+        print(f"tried again: {error}", flush=True)
+        s.close()
+        time.sleep(1)
+LET_GO = errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN
+def until_let_go(do):
+    try:
+        do()
+    except OSError as error:
+        if error.errno not in LET_GO:
+            raise
+def read_to_the_end():
+    def read():
         while s.recv(4096):
             pass
-    except ConnectionResetError:
-        pass
+    until_let_go(read)
 exec(program)
 END
 }
@@ -45,7 +59,8 @@ wait_for_line alice.log 'listening on channel'
 CHANNEL=$(sed -n 's/.*listening on channel \([0-9]*\) .*/\1/p' alice.log)
 
 step "garbage"
-stranger 's.sendall(b"\xff" * 4096); read_to_the_end()'
+# It may be let go before all of it is sent.
+stranger 'until_let_go(lambda: s.sendall(b"\xff" * 4096)); read_to_the_end()'
 wait_for_line alice.log "refused a connection .*$SECOND"
 
 step "half a stream"

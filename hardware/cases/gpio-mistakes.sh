@@ -37,9 +37,14 @@ wait_for_line heard '"tick"'
 
 step "the chip comes"
 gpio_start
+# Meanwhile the node sees nothing, so that it is not the one that takes the line.
+kill -STOP "${DAEMONS[porch]}"
+wait_until "the node stands still" grep -q '^State:.T' "/proc/${DAEMONS[porch]}/status"
 gpio_chip fake 8 porch 2=bell
 gpioset --mode=signal "$CHIP" 4=1 &
 holder=$!
+wait_until "the line is taken by another program" eval 'gpioinfo "$CHIP" | grep "line *4:.*gpioset"'
+kill -CONT "${DAEMONS[porch]}"
 wait_for_line heard '"motion detection",null,"sensor@porch",false'
 wait_for_line porch.log 'there is no line 8 on `gpiochip0` (porch): its lines are 0 to 7'
 wait_for_line porch.log 'there is no line named `gong` on `gpiochip0` (porch)'

@@ -3,6 +3,9 @@
 . /kozo/guest/kozo.sh
 . /kozo/guest/gpio.sh
 
+# Seconds. An order has so long to arrive, and one that shall be too old is as old.
+ORDER_AGE=30
+
 gpio_start
 gpio_chip fake 8 porch 2=bell 5=lamp
 cat >network.yml <<END
@@ -28,9 +31,8 @@ system:
       stranger: {type: message_injector, bindPort: 7051, log: false}
     transports:
       tcp: {address: 127.0.0.1, bindAddress: 127.0.0.1, port: 6022}
-heartbeat: 5
 connectionRetry: 5
-orderMaxAge: 5
+orderMaxAge: $ORDER_AGE
 END
 kozo check network.yml porch
 touch heard
@@ -73,7 +75,8 @@ wait_until "its state" heard '"gpio state","lamp","lamp@porch",true'
 wait_until "who did it" heard '"lamp: on, as button@hall ordered"'
 order 7050 "toggle', 'lamp', None"
 wait_until "the lamp is off" eval '[ "$(level 5)" = 0 ]'
-order 7050 "pulse', 'lamp', 2"
+# Long enough to be seen.
+order 7050 "pulse', 'lamp', 10"
 wait_until "a pulse" eval '[ "$(level 5)" = 1 ]'
 wait_until "the end of the pulse" eval '[ "$(level 5)" = 0 ]'
 order 7050 "pulse', 'lamp', 7200"
@@ -95,7 +98,7 @@ wait_until "its safe state was told" heard '"lamp: in its safe state, the role e
 expect "the line is free" eval '! gpioinfo "$CHIP" | grep -q kozo'
 : >heard
 order 7050 "set', 'lamp', True"
-too_old=$((SECONDS + 6))
+too_old=$((SECONDS + ORDER_AGE + 2))
 wait_until "the order is too old" eval '[ $SECONDS -ge $too_old ]'
 start_node network.yml porch
 wait_for_link hall porch

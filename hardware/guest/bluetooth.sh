@@ -26,32 +26,45 @@ dbus_stop() {
     bus=$(cat /run/dbus/pid)
     kill "$bus"
     wait_until "the end of the bus" eval "! kill -0 $bus"
+    wait_until "the end of bluetoothd" eval "! kill -0 $BLUETOOTHD"
     rm -f /run/dbus/pid /run/dbus/system_bus_socket
     wait "$BLUETOOTHD" || true
 }
 
-# Two controllers for classic and low energy. Now and then one misses its reset, and never recovers.
+# Two controllers for classic and low energy. Now and then one misses its reset, and never recovers: each try
+# waits for twice as long as the one before, for the machine may as well be slow.
 controllers_start() {
-    local try
-    for try in 1 2 3 4 5; do
+    local limit deadline
+    for limit in 2 4 8 16 32 64 128 256; do
         btvirt -l2 >btvirt.log 2>&1 &
         CONTROLLERS=$!
-        for _ in $(seq 20); do
+        deadline=$((SECONDS + limit))
+        while [ $SECONDS -le $deadline ]; do
             [ "$(hciconfig | grep 'BD Address' | grep -vc '00:00:00:00:00:00')" != 2 ] || return 0
             sleep 0.1
         done
-        step "try $try: a controller did not start"
+        step "a controller did not start within $limit s: tried again"
         kill "$CONTROLLERS"
         wait "$CONTROLLERS" 2>/dev/null || true
     done
     fail "the virtual controllers do not start"
 }
 
-# bluetoothd_start [ARGUMENT…] returns when both controllers are up.
+# bluetoothd_start [ARGUMENT…] returns when the daemon knows both controllers, and has switched them on. The kernel
+# does so by itself for a moment when they come.
 bluetoothd_start() {
+    local adapter
     /usr/libexec/bluetooth/bluetoothd -n "$@" >>bluetoothd.log 2>&1 &
     BLUETOOTHD=$!
-    wait_until "two adapters that are up" eval '[ "$(hciconfig | grep -c "UP RUNNING")" = 2 ]'
+    for adapter in hci0 hci1; do
+        wait_until "$adapter is on" adapter_is_on $adapter
+    done
+}
+
+adapter_is_on() {
+    [ "$(dbus-send --system --print-reply --dest=org.bluez "/org/bluez/$1" \
+        org.freedesktop.DBus.Properties.Get string:org.bluez.Adapter1 string:Powered | grep -c 'boolean true')" = 1 ] &&
+        [ "$(hciconfig "$1" | grep -c 'UP RUNNING')" = 1 ]
 }
 
 # bluetoothd_stop ends the daemon, as a crash would.
@@ -76,7 +89,7 @@ address_of() {
 bluetooth_network() {
     local nodes=("$1" "$2") addresses=("$FIRST" "$SECOND") number node
     {
-        printf 'connectionRetry: 2\nheartbeat: 2\nsystem:\n'
+        printf 'connectionRetry: 2\nsystem:\n'
         for number in 0 1; do
             node=${nodes[number]}
             cat <<END
@@ -104,6 +117,6 @@ END
 # adapter_set ADAPTER PROPERTY VALUE sets a property of an adapter, by way of bluetoothd, in the notation of
 # dbus-send.
 adapter_set() {
-    dbus-send --system --print-reply --dest=org.bluez "/org/bluez/$1" \
+    dbus-send --system --print-reply --reply-timeout=$((PATIENCE * 1000)) --dest=org.bluez "/org/bluez/$1" \
         org.freedesktop.DBus.Properties.Set string:org.bluez.Adapter1 "string:$2" "variant:$3" >/dev/null
 }

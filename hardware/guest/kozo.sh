@@ -3,10 +3,15 @@
 set -uo pipefail -o errtrace
 
 # A command that fails where nobody asks whether it does ends the case.
-trap 'fail "line $LINENO of ${BASH_SOURCE[0]}: \`$BASH_COMMAND\`"' ERR
+trap 'fail "line $LINENO of ${BASH_SOURCE[0]}: \`${BASH_COMMAND%%$'\''\n'\''*}\`"' ERR
 
 # Seconds that anything waited for may take. Emulated machines are slow, and that which emulates them may be busy.
-PATIENCE=180
+PATIENCE=600
+
+# How much is said once more when a case has failed: of so many logs, so many lines, of so many characters.
+LAST_LOGS=3
+LAST_LINES=4
+LAST_WIDTH=250
 
 grep -qs localhost /etc/hosts || echo '127.0.0.1 localhost' >/etc/hosts
 
@@ -15,13 +20,19 @@ step() {
     printf '[%s s] %s\n' "$(cut -d ' ' -f 1 /proc/uptime)" "$*"
 }
 
-# fail TEXT ends the case, with all that the daemons said.
+# fail TEXT ends the case, with all that the daemons said. What matters is said once more at the end, and is short:
+# `hardware/test` repeats it.
 fail() {
     local log
     trap - ERR
     step "FAILED: $*"
     for log in ./*.log; do
         [ ! -e "$log" ] || { echo "--- $log" && tail -n 60 "$log"; }
+    done
+    step "FAILED: $*"
+    # Those that were written to at last.
+    for log in $(ls -t ./*.log 2>/dev/null | head -n $LAST_LOGS); do
+        tail -n $LAST_LINES "$log" | cut -c "1-$LAST_WIDTH" | sed "s|^|${log#./}: |"
     done
     exit 1
 }
@@ -47,9 +58,30 @@ wait_for_line() {
     wait_until "\`$2\` in $1" grep -q -- "$2" "$1"
 }
 
-# said NODE TEXT COUNT: whether a node's log has so many lines with this in it, or more.
-said() {
-    [ "$(grep -c -- "$2" "$1.log")" -ge "$3" ]
+declare -A MARKS=()
+
+# mark FILE… remembers how far files have come, for `wait_for_new_line`. A slow machine makes daemons say again what
+# they have said before, so lines are not counted from the beginning.
+mark() {
+    local file
+    for file in "$@"; do
+        MARKS[$file]=$(wc -l <"$file")
+    done
+}
+
+# wait_for_new_line FILE TEXT waits until a file has a line with this in it that is behind its mark.
+wait_for_new_line() {
+    wait_until "\`$2\` in $1, behind line ${MARKS[$1]}" has_new_line "$1" "$2"
+}
+
+has_new_line() {
+    [ "$(tail -n +$((MARKS[$1] + 1)) "$1" | grep -c -- "$2")" -gt 0 ]
+}
+
+# repeated FILE TROUBLE RECOVERY prints what a daemon has said more than once about one trouble: lines with TROUBLE
+# that say the same as the one before, without a line with RECOVERY between them.
+repeated() {
+    grep -e "$2" -e "$3" "$1" | cut -d ' ' -f 2- | uniq -d | grep -- "$2" || true
 }
 
 # expect TEXT COMMAND… fails when the command does; TEXT is what should be.

@@ -66,12 +66,25 @@ machine_once() {
     exec {lock}>&-
 }
 
-# verdict CONSOLE SECONDS ends the script with what a machine's console says of the case that it ran.
+# What a machine's console says at last, on a line of its own (an extended regular expression).
+ENDED='ENDED with exit code ([0-9]+)[^0-9]*$'
+
+# The exit code of `timeout` when the time is over.
+TIME_IS_OVER=124
+
+# verdict CONSOLE SECONDS STATUS ends the script with what a machine's console says of the case that it ran. STATUS is
+# how the emulator ended, which had so much time.
 verdict() {
     local status
-    status=$(sed -n 's/.*ENDED with exit code \([0-9]*\).*/\1/p' "$1" | tail -n 1)
+    status=$(sed -nE "s/.*$ENDED/\1/p" "$1" | tail -n 1)
     [ -z "$status" ] || exit "$status"
-    grep -aq 'BOOTED' "$1" || skip "the machine did not boot within $2 s"
-    say "the case did not end within $2 s"
+    grep -aq 'BOOTED' "$1" || skip "the machine did not boot within $2 s, or stopped (exit code $3)"
+    if [ "$3" = $TIME_IS_OVER ]; then
+        echo "FAILED: the case did not end within $2 s"
+    else
+        echo "FAILED: the machine stopped before the case ended (exit code $3)"
+    fi
+    # The last that was heard of it.
+    tail -n 8 "$1"
     exit 1
 }
