@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kozo_abi::bench::reserve_port;
 
-use crate::wait::{DEADLINE, wait_until};
+use crate::wait::{DEADLINE, wait_or_explain, wait_until};
 
 /// Who votes on what the network looks like: three are the least of which two are a majority.
 const AUTHORITIES: usize = 3;
@@ -21,11 +21,12 @@ const AUTHORITIES: usize = 3;
 /// own half.
 const RELAYS: usize = 5;
 
-/// How often the authorities vote, in seconds.
-const VOTING_INTERVAL: u64 = 15;
+/// How often the authorities vote, in seconds. Half an hour has to be a multiple of it.
+const VOTING_INTERVAL: u64 = 20;
 
-/// How long a vote, and its distribution, may take, in seconds.
-const VOTING_DELAY: u64 = 2;
+/// How long a vote, and its distribution, may take, in seconds. On a busy machine, the authorities
+/// miss each other's votes when it is 2.
+const VOTING_DELAY: u64 = 4;
 
 /// How long the relays need from their start until a vote can have them, in seconds.
 const REGISTERING: u64 = 7;
@@ -99,9 +100,12 @@ impl TorNetwork {
             .unwrap();
             relay.process = Some(start_tor(&relay.configuration_file()));
         }
-        wait_until("the network agrees on all of its relays", DEADLINE, || {
-            network.is_complete().then_some(())
-        });
+        wait_or_explain(
+            "the network agrees on all of its relays",
+            DEADLINE,
+            || network.missing().is_none().then_some(()),
+            || network.missing().unwrap_or_default(),
+        );
         network
     }
 
@@ -220,21 +224,28 @@ impl TorNetwork {
         fs::write(self.description(), text).unwrap();
     }
 
-    fn is_complete(&self) -> bool {
+    /// What an authority lacks yet; none when each knows all relays, and that others agree.
+    fn missing(&self) -> Option<String> {
         let mut authorities = self.relays.iter().filter_map(|relay| relay.directory_port);
-        authorities.all(|port| {
+        authorities.find_map(|port| {
             let document = fetch(port, "/tor/status-vote/current/consensus-microdesc");
             let Some(document) = document else {
-                return false;
+                return Some(format!("the authority at port {port} does not answer"));
             };
             let count = |fits: &dyn Fn(&str) -> bool| document.lines().filter(|l| fits(l)).count();
             let listed = count(&|line| line.starts_with("r "));
             let directories = count(&|line| line.starts_with("s ") && line.contains("HSDir"));
             let signatures = count(&|line| line.starts_with("directory-signature "));
             let stable = count(&|line| line.starts_with("s ") && line.contains("Stable"));
-            listed == self.relays.len()
+            let is_complete = listed == self.relays.len()
                 && [directories, stable] == [listed; 2]
-                && signatures > AUTHORITIES / 2
+                && signatures > AUTHORITIES / 2;
+            (!is_complete).then(|| {
+                format!(
+                    "the authority at port {port} lists {listed} relays, {directories} as \
+                     directories and {stable} as stable, with {signatures} signatures"
+                )
+            })
         })
     }
 }

@@ -13,14 +13,30 @@ const POLL: Duration = Duration::from_millis(50);
 pub(crate) fn wait_until<T>(
     what: &str,
     limit: Duration,
+    condition: impl FnMut() -> Option<T>,
+) -> T {
+    wait_or_explain(what, limit, condition, String::new)
+}
+
+/// The same, with something that says how things are when it did not happen.
+#[track_caller]
+pub(crate) fn wait_or_explain<T>(
+    what: &str,
+    limit: Duration,
     mut condition: impl FnMut() -> Option<T>,
+    explain: impl Fn() -> String,
 ) -> T {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(Instant::now() < deadline, "{what}: it did not happen");
+        assert!(
+            Instant::now() < deadline,
+            "{what}: it did not happen in {} s; {}",
+            limit.as_secs(),
+            explain()
+        );
         std::thread::sleep(POLL);
     }
 }
