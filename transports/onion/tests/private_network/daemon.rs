@@ -202,6 +202,7 @@ impl Daemon {
         let stream = wait_until("the injector listens", DEADLINE, || {
             TcpStream::connect(("127.0.0.1", self.injector)).ok()
         });
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let mut stream = BufReader::new(stream);
         for text in lines {
             writeln!(stream.get_mut(), "('log', '{text}')").unwrap();

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How long anything that is waited for may take. Generous: a busy machine is no failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+/// How long anything that is waited for may take. Generous: a busy machine is no failure, and Tor by
+/// itself takes 60 s to give up a relay, or 120 s a connection.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(50);
