@@ -4,13 +4,16 @@
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kozo_abi::bench::reserve_port;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use crate::wait::{DEADLINE, wait_or_explain, wait_until};
 
@@ -89,6 +92,8 @@ impl TorNetwork {
             folder: folder.clone(),
             authority_lines: String::new(),
         };
+        // Making keys takes a busy machine longer than ports are reserved.
+        let held: Vec<_> = network.relays.iter().flat_map(Relay::hold_ports).collect();
         network.make_keys();
         network.describe();
         wait_for_the_right_moment();
@@ -106,6 +111,7 @@ impl TorNetwork {
             || network.missing().is_none().then_some(()),
             || network.missing().unwrap_or_default(),
         );
+        drop(held);
         network
     }
 
@@ -261,6 +267,24 @@ V3AuthNIntervalsValid 3
 ";
 
 impl Relay {
+    /// Keeps others from its ports, but not the `tor` that is to listen there.
+    fn hold_ports(&self) -> Vec<OwnedFd> {
+        let ports = self.directory_port.into_iter().chain([self.or_port]);
+        let hold = |port: u16| {
+            let held = socket_with(
+                AddressFamily::INET,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )
+            .unwrap();
+            set_socket_reuseaddr(&held, true).unwrap();
+            bind(&held, &SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
+            held
+        };
+        ports.map(hold).collect()
+    }
+
     fn configuration_file(&self) -> PathBuf {
         self.folder.join("torrc")
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kozo_abi::bench::reserve_port;
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
 use crate::Stage;
 use crate::daemon::Daemon;
@@ -62,7 +62,13 @@ struct Wall {
 
 impl Wall {
     fn build() -> Self {
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let socket = socket_with(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
         bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
         let port = address.port();
