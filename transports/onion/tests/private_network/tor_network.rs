@@ -160,8 +160,13 @@ impl TorNetwork {
             .relays
             .iter()
             .filter(|relay| relay.directory_port.is_some());
-        for authority in authorities {
-            authority.make_voting_key();
+        // All at once, for they take long.
+        let making: Vec<_> = authorities.map(Relay::make_voting_key).collect();
+        for mut making in making {
+            assert!(
+                making.wait().unwrap().success(),
+                "tor-gencert cannot make a voting key"
+            );
         }
         // A testing network has to have an authority, also where only a name is asked for.
         let placeholder = format!(
@@ -341,7 +346,8 @@ ConsensusParams cc_alg=2 guard-min-filtered-sample-size=3 guard-max-sample-size=
         text
     }
 
-    fn make_voting_key(&self) {
+    /// Begins to make the key that an authority votes with.
+    fn make_voting_key(&self) -> Child {
         let key = |name: &str| self.folder.join("keys").join(format!("authority_{name}"));
         let mut process = Command::new("tor-gencert")
             .args([
@@ -366,10 +372,7 @@ ConsensusParams cc_alg=2 guard-min-filtered-sample-size=3 guard-max-sample-size=
             .unwrap();
         // An empty passphrase.
         process.stdin.take().unwrap().write_all(b"\n").unwrap();
-        assert!(
-            process.wait().unwrap().success(),
-            "tor-gencert cannot make a voting key"
-        );
+        process
     }
 
     fn voting_identity(&self) -> String {
