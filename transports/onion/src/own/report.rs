@@ -46,8 +46,13 @@ impl Stage {
     pub(super) fn of_bootstrap(status: &BootstrapStatus) -> Self {
         let stuck = status.blocked().and_then(|blockage| {
             let message = blockage.message().to_string();
-            // When it is disabled, it has not begun.
-            (!matches!(blockage.kind(), BlockageKind::Disabled)).then(|| in_a_sentence(&message))
+            match blockage.kind() {
+                // It has not begun.
+                BlockageKind::Disabled => None,
+                // A relay is asked how far the clock is off, and that says more: see `clock`.
+                BlockageKind::ClockSkewed => None,
+                _ => Some(in_a_sentence(&message)),
+            }
         });
         Self::Connecting {
             percent: (status.as_frac().clamp(0.0, 1.0) * 100.0) as u8,

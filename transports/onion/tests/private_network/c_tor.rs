@@ -6,7 +6,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::time::Duration;
 
 use kozo_abi::bench::reserve_port;
 
@@ -39,7 +38,8 @@ impl CTor {
         fs::write(&file, configuration).unwrap();
         let process = start_tor(&file);
         let address = wait_until("the machine's Tor has an address", DEADLINE, || {
-            fs::read_to_string(service.join("hostname")).ok()
+            let address = fs::read_to_string(service.join("hostname")).ok()?;
+            address.ends_with(".onion\n").then_some(address)
         });
         Self {
             process,
@@ -71,9 +71,7 @@ impl CTor {
         stream.write_all(&port.to_be_bytes()).ok()?;
         let mut answer = [0; 2 + 10];
         stream.read_exact(&mut answer).ok()?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .ok()?;
+        stream.set_write_timeout(Some(DEADLINE)).ok()?;
         (answer[3] == 0).then_some(stream)
     }
 }

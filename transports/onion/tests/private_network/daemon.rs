@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::wait::{DEADLINE, wait_until};
+use crate::wait::{DEADLINE, wait_or_explain, wait_until};
 
 /// The variable that names another program than the one that is built beside this test.
 pub(crate) const PROGRAM: &str = "KOZO_TEST_PROGRAM";
@@ -161,7 +161,22 @@ impl Daemon {
     /// Waits until the node's status is as wanted.
     #[track_caller]
     pub(crate) fn wait<T>(&self, what: &str, condition: impl Fn(&Value) -> Option<T>) -> T {
-        wait_until(what, DEADLINE, || condition(&self.status()?))
+        wait_or_explain(
+            what,
+            DEADLINE,
+            || condition(&self.status()?),
+            || match self.status() {
+                Some(status) => format!("{}: {}", self.node, in_short(&status)),
+                None => format!("{} does not answer", self.node),
+            },
+        )
+    }
+
+    /// Waits until the node's log has this text.
+    #[track_caller]
+    pub(crate) fn wait_until_said(&self, text: &str) {
+        let what = format!("the log of {} has `{text}`", self.node);
+        wait_until(&what, DEADLINE, || self.has_said(text).then_some(()));
     }
 
     /// What `kozo status --json` shows; none while the daemon does not answer.
@@ -187,6 +202,7 @@ impl Daemon {
         let stream = wait_until("the injector listens", DEADLINE, || {
             TcpStream::connect(("127.0.0.1", self.injector)).ok()
         });
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let mut stream = BufReader::new(stream);
         for text in lines {
             writeln!(stream.get_mut(), "('log', '{text}')").unwrap();
@@ -206,10 +222,15 @@ impl Daemon {
             sender.node
         );
         let last = expected.last().unwrap();
-        wait_until(&what, DEADLINE, || {
-            self.lines(sender).contains(last).then_some(())
-        });
-        assert_eq!(self.lines(sender), expected, "{what}");
+        let begin = |line: &String| line.chars().take(20).collect::<String>();
+        let seen = || format!("it has {:?}", self.lines(sender).iter().map(begin));
+        wait_or_explain(
+            &what,
+            DEADLINE,
+            || self.lines(sender).contains(last).then_some(()),
+            seen,
+        );
+        assert!(self.lines(sender) == expected, "{what}: {}", seen());
     }
 
     /// The lines that have come from `sender`.
@@ -269,6 +290,24 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a status says of transports and peers.
+fn in_short(status: &Value) -> String {
+    let all = |name: &str| status[name].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut parts = Vec::new();
+    for transport in all("transports") {
+        let (name, said) = (text(&transport["name"]), text(&transport["status"]));
+        parts.push(format!("{name}: {} {said}", text(&transport["state"])));
+    }
+    for peer in all("peers") {
+        let links = peer["links"].as_array().into_iter().flatten();
+        let links: Vec<_> = links.map(|link| text(&link["transport"])).collect();
+        let (name, error) = (text(&peer["peer"]), text(&peer["last_error"]));
+        parts.push(format!("{name}: links {links:?}, last error {error}"));
+    }
+    parts.join("; ")
 }
 
 fn peer_of<'v>(status: &'v Value, peer: &str) -> &'v Value {

@@ -10,16 +10,18 @@ mod c_tor;
 mod clock;
 mod daemon;
 mod delay;
+mod failures;
 mod scenarios;
 mod scene;
 mod tor_network;
 mod wait;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
+use failures::Failures;
 use scenarios::{OF_DAYS, OF_TESTING, ON_REQUEST, Scenario};
 use tor_network::{Periods, TorNetwork};
 
@@ -30,12 +32,16 @@ const SKIPPED: u8 = 77;
 pub(crate) struct Stage {
     pub(crate) network: TorNetwork,
     folder: PathBuf,
+    /// Those of the scenario that runs.
+    given: RefCell<Vec<PathBuf>>,
 }
 
 impl Stage {
     /// A folder for a scenario, which is not there yet.
     pub(crate) fn folder(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        let folder = self.folder.join(name);
+        self.given.borrow_mut().push(folder.clone());
+        folder
     }
 }
 
@@ -65,56 +71,59 @@ fn main() -> ExitCode {
         .prefix("kozo-onion-")
         .tempdir()
         .unwrap();
-    let mut failed = Vec::new();
+    let mut failures = Failures::watch();
     let asked: Vec<_> = ON_REQUEST.iter().filter(named).collect();
     let of_days: Vec<_> = OF_DAYS.iter().filter(wanted).chain(asked).collect();
     let of_testing: Vec<_> = OF_TESTING.iter().filter(wanted).collect();
     for (periods, scenarios) in [(Periods::Days, of_days), (Periods::OfTesting, of_testing)] {
         if !scenarios.is_empty() {
-            failed.extend(run(folder.path(), periods, &scenarios));
+            run(folder.path(), periods, &scenarios, &mut failures);
         }
     }
-    if failed.is_empty() {
+    if failures.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!(
-        "failed: {}; the logs are in {}",
-        failed.join(", "),
-        folder.keep().display()
-    );
+    failures.print();
+    println!("the logs are in {}", folder.keep().display());
     ExitCode::FAILURE
 }
 
-/// Runs scenarios on one network; the names of those that failed.
-fn run(folder: &Path, periods: Periods, scenarios: &[&Scenario]) -> Vec<&'static str> {
+/// Runs scenarios on one network.
+fn run(folder: &Path, periods: Periods, scenarios: &[&Scenario], failures: &mut Failures) {
     let folder = folder.join(format!("{periods:?}"));
     std::fs::create_dir(&folder).unwrap();
     let start = Instant::now();
-    let stage = Stage {
-        network: TorNetwork::start(folder.join("tor"), periods),
-        folder,
+    let tor = folder.join("tor");
+    let network = failures.catch("a Tor network", || TorNetwork::start(tor.clone(), periods));
+    let Some(network) = network else {
+        failures.explain(&[tor]);
+        return;
     };
     println!(
         "a Tor network is up after {:.1} s",
         start.elapsed().as_secs_f32()
     );
-    let mut failed = Vec::new();
+    let stage = Stage {
+        network,
+        folder,
+        given: RefCell::default(),
+    };
     for scenario in scenarios {
         if let Err(reason) = (scenario.check)() {
             println!("skipped: {}: {reason}", scenario.name);
             continue;
         }
+        stage.given.take();
         let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&stage)));
-        let word = if result.is_ok() { "ok" } else { "FAILED" };
+        let done = failures.catch(scenario.name, || (scenario.run)(&stage));
+        let word = if done.is_some() { "ok" } else { "FAILED" };
         println!(
             "test {} ... {word}, {:.1} s",
             scenario.name,
             start.elapsed().as_secs_f32()
         );
-        if result.is_err() {
-            failed.push(scenario.name);
+        if done.is_none() {
+            failures.explain(&stage.given.take());
         }
     }
-    failed
 }

@@ -4,15 +4,18 @@
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kozo_abi::bench::reserve_port;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
-use crate::wait::{DEADLINE, wait_until};
+use crate::wait::{DEADLINE, wait_or_explain, wait_until};
 
 /// Who votes on what the network looks like: three are the least of which two are a majority.
 const AUTHORITIES: usize = 3;
@@ -21,11 +24,12 @@ const AUTHORITIES: usize = 3;
 /// own half.
 const RELAYS: usize = 5;
 
-/// How often the authorities vote, in seconds.
-const VOTING_INTERVAL: u64 = 15;
+/// How often the authorities vote, in seconds. Half an hour has to be a multiple of it.
+const VOTING_INTERVAL: u64 = 20;
 
-/// How long a vote, and its distribution, may take, in seconds.
-const VOTING_DELAY: u64 = 2;
+/// How long a vote, and its distribution, may take, in seconds. On a busy machine, the authorities
+/// miss each other's votes when it is 2.
+const VOTING_DELAY: u64 = 4;
 
 /// How long the relays need from their start until a vote can have them, in seconds.
 const REGISTERING: u64 = 7;
@@ -88,6 +92,8 @@ impl TorNetwork {
             folder: folder.clone(),
             authority_lines: String::new(),
         };
+        // Making keys takes a busy machine longer than ports are reserved.
+        let held: Vec<_> = network.relays.iter().flat_map(Relay::hold_ports).collect();
         network.make_keys();
         network.describe();
         wait_for_the_right_moment();
@@ -99,9 +105,13 @@ impl TorNetwork {
             .unwrap();
             relay.process = Some(start_tor(&relay.configuration_file()));
         }
-        wait_until("the network agrees on all of its relays", DEADLINE, || {
-            network.is_complete().then_some(())
-        });
+        wait_or_explain(
+            "the network agrees on all of its relays",
+            DEADLINE,
+            || network.missing().is_none().then_some(()),
+            || network.missing().unwrap_or_default(),
+        );
+        drop(held);
         network
     }
 
@@ -150,8 +160,13 @@ impl TorNetwork {
             .relays
             .iter()
             .filter(|relay| relay.directory_port.is_some());
-        for authority in authorities {
-            authority.make_voting_key();
+        // All at once, for they take long.
+        let making: Vec<_> = authorities.map(Relay::make_voting_key).collect();
+        for mut making in making {
+            assert!(
+                making.wait().unwrap().success(),
+                "tor-gencert cannot make a voting key"
+            );
         }
         // A testing network has to have an authority, also where only a name is asked for.
         let placeholder = format!(
@@ -220,21 +235,28 @@ impl TorNetwork {
         fs::write(self.description(), text).unwrap();
     }
 
-    fn is_complete(&self) -> bool {
+    /// What an authority lacks yet; none when each knows all relays, and that others agree.
+    fn missing(&self) -> Option<String> {
         let mut authorities = self.relays.iter().filter_map(|relay| relay.directory_port);
-        authorities.all(|port| {
+        authorities.find_map(|port| {
             let document = fetch(port, "/tor/status-vote/current/consensus-microdesc");
             let Some(document) = document else {
-                return false;
+                return Some(format!("the authority at port {port} does not answer"));
             };
             let count = |fits: &dyn Fn(&str) -> bool| document.lines().filter(|l| fits(l)).count();
             let listed = count(&|line| line.starts_with("r "));
             let directories = count(&|line| line.starts_with("s ") && line.contains("HSDir"));
             let signatures = count(&|line| line.starts_with("directory-signature "));
             let stable = count(&|line| line.starts_with("s ") && line.contains("Stable"));
-            listed == self.relays.len()
+            let is_complete = listed == self.relays.len()
                 && [directories, stable] == [listed; 2]
-                && signatures > AUTHORITIES / 2
+                && signatures > AUTHORITIES / 2;
+            (!is_complete).then(|| {
+                format!(
+                    "the authority at port {port} lists {listed} relays, {directories} as \
+                     directories and {stable} as stable, with {signatures} signatures"
+                )
+            })
         })
     }
 }
@@ -250,6 +272,24 @@ V3AuthNIntervalsValid 3
 ";
 
 impl Relay {
+    /// Keeps others from its ports, but not the `tor` that is to listen there.
+    fn hold_ports(&self) -> Vec<OwnedFd> {
+        let ports = self.directory_port.into_iter().chain([self.or_port]);
+        let hold = |port: u16| {
+            let held = socket_with(
+                AddressFamily::INET,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )
+            .unwrap();
+            set_socket_reuseaddr(&held, true).unwrap();
+            bind(&held, &SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
+            held
+        };
+        ports.map(hold).collect()
+    }
+
     fn configuration_file(&self) -> PathBuf {
         self.folder.join("torrc")
     }
@@ -306,7 +346,8 @@ ConsensusParams cc_alg=2 guard-min-filtered-sample-size=3 guard-max-sample-size=
         text
     }
 
-    fn make_voting_key(&self) {
+    /// Begins to make the key that an authority votes with.
+    fn make_voting_key(&self) -> Child {
         let key = |name: &str| self.folder.join("keys").join(format!("authority_{name}"));
         let mut process = Command::new("tor-gencert")
             .args([
@@ -331,10 +372,7 @@ ConsensusParams cc_alg=2 guard-min-filtered-sample-size=3 guard-max-sample-size=
             .unwrap();
         // An empty passphrase.
         process.stdin.take().unwrap().write_all(b"\n").unwrap();
-        assert!(
-            process.wait().unwrap().success(),
-            "tor-gencert cannot make a voting key"
-        );
+        process
     }
 
     fn voting_identity(&self) -> String {

@@ -115,15 +115,15 @@ pub(super) fn a_node_can_show_itself_to_chosen_ones_only(stage: &Stage) {
     scene.transport("bob", "onion", &options);
     let alice = scene.start("alice");
     let bob = scene.start("bob");
-    bob.wait_for_failure("alice", "`onlyFor`");
-    let status = bob.status().unwrap();
-    let reason = status["peers"][0]["last_error"].as_str().unwrap();
-    let key = reason
-        .split('`')
-        .find(|part| part.starts_with("descriptor:"))
-        .unwrap();
+    let key = bob.wait("bob is told of `onlyFor`, and his key", |status| {
+        let reason = status["peers"][0]["last_error"].as_str()?;
+        let mut parts = reason.split('`');
+        parts.find(|part| *part == "onlyFor")?;
+        let key = parts.find(|part| part.starts_with("descriptor:"))?;
+        Some(key.to_owned())
+    });
     alice.end();
-    scene.onion("alice", &network, &only_for(key));
+    scene.onion("alice", &network, &only_for(&key));
     let alice = scene.start("alice");
     bob.wait_for_link_over("alice", "onion");
     // She knocks at her own door with a key of her own.

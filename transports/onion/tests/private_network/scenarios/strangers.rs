@@ -1,6 +1,6 @@
 //! Whoever knows an address may connect to it.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use kozo_abi::bench::reserve_port;
@@ -32,7 +32,7 @@ pub(super) fn strangers_are_ended_and_keep_nobody_out(stage: &Stage) {
     assert_ended(&mut garbage);
     let mut endless = connect();
     endless.write_all(b"SSH-2.0-endless\r\n").unwrap();
-    while endless.write_all(&[0; 16 * 1024]).is_ok() {}
+    assert_cut_off(&mut endless);
     // Nobody answers at another port.
     assert!(tor.connect(&address, 6028).is_none());
     // A node is let in beside them.
@@ -54,8 +54,21 @@ fn assert_ended(stream: &mut TcpStream) {
         match stream.read(&mut buffer) {
             Ok(0) => return,
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
             Err(error) => panic!("a stranger was not ended: {error}"),
         }
     }
+}
+
+/// Sends zeros until they cannot be sent any more, because the other end has closed the connection.
+#[track_caller]
+fn assert_cut_off(stream: &mut TcpStream) {
+    let error = loop {
+        if let Err(error) = stream.write_all(&[0; 16 * 1024]) {
+            break error;
+        }
+    };
+    // Not that it waited for its limit.
+    let ended = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
+    assert!(ended.contains(&error.kind()), "it was not ended: {error}");
 }

@@ -32,10 +32,10 @@ pub(super) fn the_machines_tor_serves_and_connects(stage: &Stage) {
         ),
     );
     let [own, served] = ["own", "served"].map(|node| scene.start(node));
-    // The machine's Tor remembers for minutes where it has found nothing.
+    // The machine's Tor remembers for minutes where it has found nothing: both are found before.
     own.wait_for_status("reachable at ");
-    let dials = scene.start("dials");
     own.wait_for_link_over("served", "onion");
+    let dials = scene.start("dials");
     dials.wait_for_link_over("own", "onion");
     dials.wait_for_link_over("served", "onion");
     for (one, other) in [(&own, &served), (&dials, &own), (&served, &dials)] {

@@ -1,11 +1,13 @@
 //! Two ways to a node, of which the better one comes and goes.
 
 use std::io::{self, copy};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kozo_abi::bench::reserve_port;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
 use crate::Stage;
 use crate::daemon::Daemon;
@@ -14,7 +16,7 @@ use crate::scene::Scene;
 pub(super) fn tcp_takes_over_when_it_appears_and_tor_when_it_goes(stage: &Stage) {
     let mut scene = Scene::new(stage.folder("takeover"), &["alice", "bob"]);
     let network = stage.network.description();
-    let (gate_port, port) = (reserve_port().unwrap(), reserve_port().unwrap());
+    let (wall, port) = (Wall::build(), reserve_port().unwrap());
     for node in ["alice", "bob"] {
         scene.onion(node, &network, "");
     }
@@ -22,14 +24,14 @@ pub(super) fn tcp_takes_over_when_it_appears_and_tor_when_it_goes(stage: &Stage)
     let tcp = |address: u16, port: u16| {
         format!("address: '127.0.0.1:{address}', bindAddress: 127.0.0.1, port: {port}")
     };
-    scene.transport("bob", "tcp", &tcp(gate_port, port));
+    scene.transport("bob", "tcp", &tcp(wall.port, port));
     scene.transport("alice", "tcp", &tcp(9, reserve_port().unwrap()));
     let (alice, bob) = (scene.start("alice"), scene.start("bob"));
     let mut sent = Vec::new();
     alice.wait_for_link_over("bob", "onion");
     send(&alice, &bob, &mut sent);
 
-    let gate = Gate::open(gate_port, port);
+    let gate = wall.open_gate(port);
     send(&alice, &bob, &mut sent);
     alice.wait_for_link_over("bob", "tcp");
     send(&alice, &bob, &mut sent);
@@ -52,6 +54,34 @@ fn send(alice: &Daemon, bob: &Daemon, sent: &mut Vec<String>) {
     }
 }
 
+/// A port of this machine at which nobody gets any further, and that nobody else can have.
+struct Wall {
+    socket: OwnedFd,
+    port: u16,
+}
+
+impl Wall {
+    fn build() -> Self {
+        let socket = socket_with(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+        let port = address.port();
+        Self { socket, port }
+    }
+
+    /// From now on the port leads to another one.
+    fn open_gate(self, to: u16) -> Gate {
+        listen(&self.socket, 16).unwrap();
+        Gate::open(self.socket.into(), self.port, to)
+    }
+}
+
 /// Forwards a port of this machine to another one. It cuts everything off when it is dropped.
 struct Gate {
     closed: Arc<AtomicBool>,
@@ -61,8 +91,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn open(port: u16, to: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    fn open(listener: TcpListener, port: u16, to: u16) -> Self {
         let closed = Arc::new(AtomicBool::new(false));
         let through = Arc::<Mutex<Vec<TcpStream>>>::default();
         let thread = std::thread::spawn({
