@@ -39,16 +39,19 @@ bluetoothd_start
 wait_for_new_line alice.log 'listening on channel'
 wait_for_new_line bob.log 'listening on channel'
 
-# After bluetoothd, for the virtual controllers do not notice that the other one is gone: the kernel of
-# alice does so by and by, and may end a stream that was made meanwhile.
 step "the adapter of bob goes down"
-mark bob.log
+mark alice.log bob.log
 hciconfig hci1 down
+# A controller that hears nothing more of the other one ends the connection after some seconds. A virtual
+# one goes on, and with it alice's kernel, for as long as anybody tries to use it.
+wait_until "the controller of alice ends the connection" eval \
+    '! hcitool -i hci0 con | grep -q "$SECOND" || hcitool -i hci0 dc "$SECOND"'
 wait_for_new_line bob.log 'cannot be found by other nodes .* the adapter `hci1` is off'
 expect "it is said once" [ -z "$(repeated bob.log 'cannot be found by other nodes' 'listening on channel')" ]
 mark bob.log
 wait_until "hci1 is up" eval 'hciconfig hci1 up || hciconfig hci1 | grep "UP RUNNING"'
 wait_for_new_line bob.log 'listening on channel'
+wait_for_new_line alice.log 'link: up'
 wait_for_link alice bob
 both_ways "after the adapter"
 
