@@ -36,6 +36,8 @@ sed -i '/^  bob:/,$s/^    roles:/    selfToOthersConnectPolicy: never\n    roles
 start_node network.yml bob
 wait_for_line bob.log 'listening on channel'
 start_node network.yml alice
+# Who dials needs nothing of bluetoothd: the link may be there before alice can be found.
+wait_for_line alice.log 'listening on channel'
 wait_for_link alice bob
 flows "at first"
 
