@@ -11,12 +11,15 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+#[path = "support/last_lines.rs"]
+mod last_lines;
 #[path = "support/wait.rs"]
 mod wait;
 
+use last_lines::last_lines;
 use wait::{DEADLINE, wait_until};
 
-/// How many of the last lines a failure shows: the reason stands below them.
+/// How many of the last lines a failure shows.
 const SHOWN_LINES: usize = 12;
 
 /// Builds the modules of the demo, once, beside the program.
@@ -85,8 +88,7 @@ impl Demo {
             match self.stdout.recv_timeout(left) {
                 Ok(line) => self.shown.push(line),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    let first = self.shown.len().saturating_sub(SHOWN_LINES);
-                    panic!("{}\nno `{text}`", self.shown[first..].join("\n"));
+                    panic!("{}\nno `{text}`", last_lines(&self.shown, SHOWN_LINES));
                 }
             }
         }

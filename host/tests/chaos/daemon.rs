@@ -6,14 +6,16 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+#[path = "../support/last_lines.rs"]
+mod last_lines;
 #[path = "../support/wait.rs"]
 mod wait;
 
+use last_lines::last_lines;
 pub(crate) use wait::wait_until;
 
-/// How many of the last lines of its log a failure shows, and how much of each, in characters.
+/// How many of the last lines of its log a failure shows.
 const SHOWN_LINES: usize = 4;
-const SHOWN_OF_LINE: usize = 300;
 
 /// A running `kozo`, killed when dropped.
 pub(crate) struct Daemon {
@@ -107,10 +109,8 @@ impl Drop for Daemon {
         let _ = self.child.wait();
         if std::thread::panicking() {
             let text = fs::read_to_string(&self.log).unwrap_or_default();
-            let first = text.lines().count().saturating_sub(SHOWN_LINES);
-            for line in text.lines().skip(first) {
-                let shown: String = line.chars().take(SHOWN_OF_LINE).collect();
-                eprintln!("{}: {shown}", self.log.display());
+            for line in last_lines(text.lines(), SHOWN_LINES).lines() {
+                eprintln!("{}: {line}", self.log.display());
             }
         }
     }

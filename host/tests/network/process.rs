@@ -8,15 +8,16 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+#[path = "../support/last_lines.rs"]
+mod last_lines;
 #[path = "../support/wait.rs"]
 mod wait;
 
+pub(crate) use last_lines::last_lines;
 pub(crate) use wait::{DEADLINE, wait_until};
 
-/// How many of the last lines a failure shows, and how much of each, in characters. Whoever runs many
-/// tests may show no more than the last lines of all, and the reason stands below these.
+/// How many of the last lines a failure shows.
 const SHOWN_LINES: usize = 12;
-const SHOWN_OF_LINE: usize = 300;
 
 /// A running `kozo`, killed when dropped.
 pub(crate) struct Process {
@@ -205,23 +206,13 @@ impl Said {
                     true => "it ended",
                     false => "time is up",
                 };
-                let last = lines.last();
+                let last = last_lines(lines.lines.iter().map(Value::to_string), SHOWN_LINES);
                 // The thread that listens is to go on.
                 drop(lines);
                 panic!("{last}\nno line of `{what}` after line {from} of {looked_at}, and {end}");
             }
             lines = self.changed.wait_timeout(lines, left).unwrap().0;
         }
-    }
-}
-
-impl Lines {
-    /// The last ones, for people.
-    fn last(&self) -> String {
-        let first = self.lines.len().saturating_sub(SHOWN_LINES);
-        let short = |line: &Value| line.to_string().chars().take(SHOWN_OF_LINE).collect();
-        let shown: Vec<String> = self.lines[first..].iter().map(short).collect();
-        shown.join("\n")
     }
 }
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::process::last_lines;
 use super::scene::Scene;
 
-/// How many of the last lines of each output of a program a failure shows: whoever runs many tests may
-/// show no more than the last lines of all.
+/// How many of the last lines of each output of a program a failure shows.
 const SHOWN_LINES: usize = 6;
 
 /// Panics with what a program said last when it failed.
@@ -15,8 +15,7 @@ pub(crate) fn check(output: Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let last = |bytes: &[u8]| {
         let text = text(bytes);
-        let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
-        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+        last_lines(text.lines().filter(|line| !line.is_empty()), SHOWN_LINES)
     };
     assert!(
         output.status.success(),
