@@ -33,7 +33,9 @@ impl Injector {
 
     /// Sends a line and returns the answer.
     pub(crate) fn ask(&mut self, line: &str) -> String {
-        writeln!(self.stream.get_mut(), "{line}").unwrap();
+        // In one go: the system would keep the end of the line back until the beginning is acknowledged.
+        let line = format!("{line}\n");
+        self.stream.get_mut().write_all(line.as_bytes()).unwrap();
         let mut answer = String::new();
         self.stream.read_line(&mut answer).unwrap();
         answer.trim_end().to_owned()
