@@ -1,7 +1,11 @@
 //! One client: bytes become lines, and answers wait until the client takes them.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
+use std::time::Instant;
+
+use crate::admission::Standing;
+use crate::protocol::{self, Opening};
 
 /// How long a line is at most, in bytes, without its end.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
@@ -11,6 +15,11 @@ const CHUNK: usize = 16 * 1024;
 
 /// With so many bytes of answers waiting, no more lines are read.
 const MAX_UNREAD_ANSWERS: usize = 64 * 1024;
+
+/// How many bytes are thrown away when a connection is ended while its client still writes. The
+/// system takes an answer back that the client has not read yet, if there is more to read here when
+/// the connection is closed.
+const MAX_THROWN_AWAY: usize = 256 * 1024;
 
 /// What came over a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,10 +68,21 @@ impl Lines {
     }
 }
 
+/// What a client has said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Lines, whatever is in them.
+    Lines(Vec<Line>),
+    /// Something that no client of this port says: it speaks another protocol.
+    Foreign,
+}
+
 /// A client's connection, which never blocks.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     pub(crate) client: String,
+    pub(crate) standing: Standing,
+    opening: Opening,
     lines: Lines,
     answers: Vec<u8>,
     /// Whether the client has said all that it has to say.
@@ -70,11 +90,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, client: String) -> io::Result<Self> {
+    pub(crate) fn new(stream: TcpStream, client: String, now: Instant) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
             client,
+            standing: Standing::new(now),
+            opening: Opening::default(),
             lines: Lines::default(),
             answers: Vec::new(),
             ended: false,
@@ -100,18 +122,20 @@ impl Connection {
         self.ended && self.answers.is_empty()
     }
 
-    /// The lines that have come.
-    pub(crate) fn read(&mut self) -> io::Result<Vec<Line>> {
+    /// What has come.
+    pub(crate) fn read(&mut self) -> io::Result<Said> {
         let mut chunk = vec![0; CHUNK];
-        match self.stream.read(&mut chunk) {
+        let lines = match self.stream.read(&mut chunk) {
             Ok(0) => {
                 self.ended = true;
-                Ok(self.lines.finish().into_iter().collect())
+                self.lines.finish().into_iter().collect()
             }
-            Ok(count) => Ok(self.lines.push(&chunk[..count])),
-            Err(error) if would_block(&error) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+            Ok(count) if self.opening.is_foreign(&chunk[..count]) => return Ok(Said::Foreign),
+            Ok(count) => self.lines.push(&chunk[..count]),
+            Err(error) if would_block(&error) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Said::Lines(lines))
     }
 
     /// Answers one line.
@@ -135,6 +159,30 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Ends the connection now. The client is told why, if it takes that at once.
+    pub(crate) fn dismiss(&mut self, reason: &str) {
+        self.answer(&Err(reason.to_owned()));
+        // Whatever fails: the connection is at its end.
+        let _ = self.write();
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let mut chunk = vec![0; CHUNK];
+        let mut thrown_away = 0;
+        while thrown_away < MAX_THROWN_AWAY {
+            match self.stream.read(&mut chunk) {
+                Ok(count) if count > 0 => thrown_away += count,
+                _ => break,
+            }
+        }
+        self.hang_up();
+    }
+}
+
+impl Line {
+    /// Whether it belongs to another protocol.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self, Self::Whole(line) if protocol::is_http(line))
     }
 }
 

@@ -5,9 +5,12 @@
 use kozo_abi::{Error, Role, RoleHost, export_role};
 use serde::Deserialize;
 
+mod admission;
 mod command;
+mod complaints;
 mod connection;
 mod literal;
+mod protocol;
 mod server;
 #[cfg(test)]
 mod tests;

@@ -11,11 +11,10 @@ use kozo_abi::{Error, RoleHost, SendError};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
+use crate::admission::{self, Admission, IDLE_LIMIT, MAX_CONNECTIONS};
 use crate::command::{Command, Content};
-use crate::connection::{Connection, Line, MAX_LINE, would_block};
-
-/// How many clients are served at a time.
-pub(crate) const MAX_CONNECTIONS: usize = 16;
+use crate::complaints::{COMPLAINTS_PERIOD, Complaints};
+use crate::connection::{Connection, Line, MAX_LINE, Said, would_block};
 
 /// How long no connection is accepted after that failed, for lack of descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -57,6 +56,7 @@ impl Server {
             connections: Vec::new(),
             accept_again: None,
             stop_signal: Arc::clone(&stop_signal),
+            complaints: Complaints::default(),
             host: host.clone(),
             log,
         };
@@ -133,6 +133,7 @@ struct Worker {
     /// When connections are accepted again after that has failed.
     accept_again: Option<Instant>,
     stop_signal: Arc<OwnedFd>,
+    complaints: Complaints,
     host: RoleHost,
     log: bool,
 }
@@ -181,7 +182,11 @@ impl Worker {
             events.set(PollFlags::OUT, one.wants_to_write());
             PollFd::new(&one.stream, events)
         }));
-        let timeout = pause.and_then(|pause| Timespec::try_from(pause).ok());
+        let ends = self.connections.iter().map(|one| one.standing.ends());
+        let due = ends.chain(self.complaints.due()).min();
+        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let timeout = pause.into_iter().chain(due).min();
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error),
@@ -196,19 +201,34 @@ impl Worker {
     }
 
     fn serve(&mut self, ready: &Ready) {
+        let now = Instant::now();
         for &index in &ready.connections {
-            if self.serve_client(index).is_err() {
+            if self.serve_client(index, now).is_err() {
                 // It is gone; there is nobody to tell.
                 self.connections[index].hang_up();
             }
         }
+        for connection in &mut self.connections {
+            if !connection.is_done() && connection.standing.ends() <= now {
+                connection.dismiss(&format!(
+                    "nothing came for {} minutes, so the connection is closed",
+                    IDLE_LIMIT.as_secs() / 60
+                ));
+            }
+        }
         self.connections.retain(|connection| !connection.is_done());
         for &index in &ready.listeners {
-            self.accept(index);
+            self.accept(index, now);
+        }
+        if let Some(left_out) = self.complaints.summary(now) {
+            self.note(&format!(
+                "refused {left_out} more lines or clients in {} s",
+                COMPLAINTS_PERIOD.as_secs()
+            ));
         }
     }
 
-    fn accept(&mut self, index: usize) {
+    fn accept(&mut self, index: usize, now: Instant) {
         let accepted = self.listeners[index].accept();
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
@@ -217,51 +237,90 @@ impl Worker {
             Err(error) => {
                 self.host
                     .warn(&format!("cannot accept a connection: {error}"));
-                self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                self.accept_again = Some(now + ACCEPT_PAUSE);
                 return;
             }
         };
-        let full = self.connections.len() >= MAX_CONNECTIONS;
         // Without a connection that works there is nobody to tell.
-        if let Ok(mut connection) = Connection::new(stream, address.to_string()) {
-            if full {
+        let Ok(mut connection) = Connection::new(stream, address.to_string(), now) else {
+            return;
+        };
+        match admission::admit(self.connections.iter().map(|one| &one.standing), now) {
+            Admission::Free => {}
+            Admission::InPlaceOf(idle) => self
+                .connections
+                .swap_remove(idle)
+                .dismiss("other clients need the place, and nothing came over this connection"),
+            Admission::Full => {
                 let reason = format!("{MAX_CONNECTIONS} connections are open, which is the limit");
-                connection.answer(&Err(reason));
-                let _ = connection.write();
-            } else {
-                self.connections.push(connection);
+                connection.dismiss(&reason);
+                return;
             }
         }
+        self.connections.push(connection);
     }
 
-    fn serve_client(&mut self, index: usize) -> io::Result<()> {
+    fn serve_client(&mut self, index: usize, now: Instant) -> io::Result<()> {
         if self.connections[index].wants_to_read() {
-            for line in self.connections[index].read()? {
-                let client = &self.connections[index].client;
-                let result = self.inject(&line, client);
-                self.connections[index].answer(&result);
+            match self.connections[index].read()? {
+                Said::Foreign => self.dismiss_foreign(index, now),
+                Said::Lines(lines) => self.inject_all(index, &lines, now),
             }
         }
         self.connections[index].write()
     }
 
+    fn inject_all(&mut self, index: usize, lines: &[Line], now: Instant) {
+        for line in lines {
+            if line.is_foreign() {
+                // What follows it belongs to that protocol, whatever it looks like.
+                self.dismiss_foreign(index, now);
+                return;
+            }
+            let client = self.connections[index].client.clone();
+            let result = self.inject(line, &client, now);
+            let connection = &mut self.connections[index];
+            connection.standing.heard(result.is_ok(), now);
+            connection.answer(&result);
+        }
+    }
+
+    /// Ends a connection whose client speaks another protocol.
+    fn dismiss_foreign(&mut self, index: usize, now: Instant) {
+        let client = self.connections[index].client.clone();
+        self.complain(
+            &format!(
+                "closed the connection of {client}, which speaks another protocol: if it is a web \
+                 page, somebody tries to give orders through the browser of this machine"
+            ),
+            now,
+        );
+        self.connections[index].dismiss(
+            "that is no message, so the connection is closed (this port takes a message a line, \
+             and does not speak HTTP)",
+        );
+    }
+
     /// Sends what a line asks for.
-    fn inject(&self, line: &Line, client: &str) -> Result<(), String> {
-        let Line::Whole(line) = line else {
-            let reason = format!("a line has {MAX_LINE} bytes at most");
-            return self.refuse(reason, client);
+    fn inject(&mut self, line: &Line, client: &str, now: Instant) -> Result<(), String> {
+        let sent = match line {
+            Line::TooLong => Err(format!("a line has {MAX_LINE} bytes at most")),
+            Line::Whole(line) => match std::str::from_utf8(line) {
+                Err(_) => Err("the line is not UTF-8".to_owned()),
+                Ok(line) => Command::parse(line)
+                    .and_then(|command| self.send(&command).map_err(|error| error.to_string()))
+                    .map(|()| line),
+            },
         };
-        let Ok(line) = std::str::from_utf8(line) else {
-            return self.refuse("the line is not UTF-8".to_owned(), client);
-        };
-        let sent = Command::parse(line)
-            .and_then(|command| self.send(&command).map_err(|error| error.to_string()));
         match sent {
-            Ok(()) => {
+            Ok(line) => {
                 self.note(&format!("sent for {client}: {}", shortened(line)));
                 Ok(())
             }
-            Err(reason) => self.refuse(reason, client),
+            Err(reason) => {
+                self.complain(&format!("refused a line of {client}: {reason}"), now);
+                Err(reason)
+            }
         }
     }
 
@@ -277,9 +336,11 @@ impl Worker {
         }
     }
 
-    fn refuse(&self, reason: String, client: &str) -> Result<(), String> {
-        self.note(&format!("refused a line of {client}: {reason}"));
-        Err(reason)
+    /// Notes something that a client may do as often as it likes.
+    fn complain(&mut self, text: &str, now: Instant) {
+        if self.complaints.admits(now) {
+            self.note(text);
+        }
     }
 
     fn note(&self, text: &str) {

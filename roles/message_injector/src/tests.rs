@@ -6,8 +6,8 @@ use kozo_abi::bench::{RoleBench, StartedRole, reserve_port};
 use kozo_abi::{Error, Kind, Level, Message};
 
 use super::MessageInjector;
+use super::admission::MAX_CONNECTIONS;
 use super::connection::MAX_LINE;
-use super::server::MAX_CONNECTIONS;
 
 /// Long enough for anything that happens at all.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -170,12 +170,91 @@ fn several_clients_are_served_up_to_a_limit() -> Result<(), Error> {
 }
 
 #[test]
+fn clients_that_say_nothing_make_room_for_others() -> Result<(), Error> {
+    let (_bench, port) = start(false)?;
+    let mut idle = Vec::new();
+    for _ in 0..2 * MAX_CONNECTIONS {
+        idle.push(Client::connect(port)?);
+    }
+    let mut client = Client::connect(port)?;
+    assert_eq!(client.ask("('log', 'x')")?, "ok\n");
+    assert_eq!(
+        idle[0].answer()?,
+        "error: other clients need the place, and nothing came over this connection\n"
+    );
+    assert_eq!(idle[0].answer()?, "");
+    Ok(())
+}
+
+/// What a browser sends for a form, or for a fetch of a page on another site.
+const POST: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\r\n\
+    ('log', 'forged')\n[order, gpio set, garage, true]\n";
+
+#[test]
+fn a_web_page_gets_no_word_in() -> Result<(), Error> {
+    let (mut bench, port) = start(true)?;
+    for _ in 0..3 {
+        let mut page = Client::connect(port)?;
+        page.write(POST)?;
+        let answer = page.answer()?;
+        assert!(answer.starts_with("error: that is no message"), "{answer}");
+        assert_eq!(page.answer()?, "", "the connection is closed");
+    }
+    Client::connect(port)?.ask("('log', 'real')")?;
+    // Three lines of the role's own, the message, and what the role says of it.
+    let texts: Vec<String> = bench
+        .wait_for_sent(5, LIMIT)?
+        .iter()
+        .map(|message| message.data())
+        .collect::<Result<_, _>>()?;
+    for text in &texts[..3] {
+        assert!(text.contains("another protocol"), "{text}");
+    }
+    assert_eq!(texts[3], "real");
+    Ok(())
+}
+
+#[test]
+fn http_in_pieces_or_behind_a_message_gets_no_word_in_either() -> Result<(), Error> {
+    let (mut bench, port) = start(false)?;
+    let mut slow = Client::connect(port)?;
+    slow.write("\r\nP")?;
+    assert!(slow.answer()?.starts_with("error: that is no message"));
+    let mut late = Client::connect(port)?;
+    assert_eq!(late.ask("('log', 'one')")?, "ok\n");
+    assert!(late.ask("help")?.starts_with("error: expected "));
+    late.write(POST)?;
+    assert!(late.answer()?.starts_with("error: that is no message"));
+    assert_eq!(late.answer()?, "");
+    Client::connect(port)?.ask("('log', 'two')")?;
+    let sent = bench.wait_for_sent(2, LIMIT)?;
+    assert_eq!(sent[0].data::<String>()?, "one");
+    assert_eq!(sent[1].data::<String>()?, "two");
+    Ok(())
+}
+
+#[test]
+fn a_client_that_is_refused_again_and_again_does_not_fill_the_log() -> Result<(), Error> {
+    let (mut bench, port) = start(true)?;
+    let mut client = Client::connect(port)?;
+    for _ in 0..200 {
+        assert!(client.ask("(nonsense")?.starts_with("error: "));
+    }
+    let refused = bench
+        .logged()
+        .into_iter()
+        .filter(|(_, text)| text.starts_with("refused a line"));
+    assert!(refused.count() < 100);
+    Ok(())
+}
+
+#[test]
 fn a_client_that_reads_no_answers_holds_nobody_up() -> Result<(), Error> {
     let (_bench, port) = start(false)?;
     let mut deaf = Client::connect(port)?;
     deaf.0.get_ref().set_nonblocking(true)?;
     // Until the server takes no more of it.
-    let lines = "x\n".repeat(32 * 1024);
+    let lines = "(x\n".repeat(32 * 1024);
     while deaf.0.get_mut().write(lines.as_bytes()).is_ok() {}
     let mut other = Client::connect(port)?;
     assert_eq!(other.ask("('log', 'x')")?, "ok\n");
