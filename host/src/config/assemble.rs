@@ -117,7 +117,7 @@ impl<'a> Assembly<'a> {
             Some(value) => value.place,
             None => entry.key_place,
         };
-        Some(Node {
+        let node = Node {
             name: name?,
             // Missing ones were reported, and no network comes of it.
             private_key: values.text("privateKey").map(PathBuf::from)?,
@@ -131,7 +131,18 @@ impl<'a> Assembly<'a> {
             settings,
             roles,
             transports,
-        })
+        };
+        if let Some(summed_up) = node.told_interests().summed_up {
+            self.problems.push(
+                Problem::warning(
+                    entry.key_place,
+                    join_path(&path, "roles"),
+                    summed_up.to_string(),
+                )
+                .with_help("say it in fewer patterns: `*` stands for any run of characters"),
+            );
+        }
+        Some(node)
     }
 
     fn settings(&mut self, node: &Tree, node_path: &str) -> Settings {

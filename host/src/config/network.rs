@@ -12,6 +12,7 @@ use super::text::{enumerate, nearest, quoted};
 use super::value::ModuleOptions;
 use crate::interest::{Interests, Pattern};
 use crate::names::{ModuleName, NodeName, RoleName, TransportName};
+use crate::wire::{RoleInterests, ToldInterests};
 
 /// The whole network.
 #[derive(Debug, Clone)]
@@ -89,6 +90,20 @@ pub struct Node {
     pub roles: Vec<Role>,
     /// Its transports in the order of the file.
     pub transports: Vec<Transport>,
+}
+
+impl Node {
+    /// What its roles want to hear of, as it tells other nodes.
+    pub fn told_interests(&self) -> ToldInterests {
+        let known = self.roles.iter().filter_map(|role| match &role.interests {
+            Interests::Known(interests) => Some(RoleInterests {
+                role: role.name.as_str().to_owned(),
+                interests: interests.clone(),
+            }),
+            Interests::Unknown => None,
+        });
+        ToldInterests::new(known.collect())
+    }
 }
 
 /// When one node connects to another.

@@ -20,14 +20,13 @@ use crate::auth::ssh::Endpoint;
 use crate::clock;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
-use crate::interest::Interests;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
 use crate::roles::{self, HostedRole, Inbox, IsolatedModule, RoleCode, RoleSetup};
 use crate::router::{LocalRole, MaxAges, Router};
 use crate::storage::{Storage, StorageError};
 use crate::transports::{self, Acceptor, StateFolders, Transports};
-use crate::wire::{RoleInterests, SessionId};
+use crate::wire::SessionId;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -156,7 +155,13 @@ impl Daemon {
             .iter()
             .map(|role| Inbox::new(role.inbox))
             .collect();
-        let peers = links::peers(&network, own, session, &interests(own), random()?);
+        let peers = links::peers(
+            &network,
+            own,
+            session,
+            &own.told_interests().roles,
+            random()?,
+        );
         let ages = MaxAges {
             message: own.settings.message_max_age,
             order: own.settings.order_max_age,
@@ -320,18 +325,6 @@ fn endpoint(network: &Network, own: &config::Node) -> Result<Endpoint, StartErro
         &algorithms,
         max_packet,
     ))
-}
-
-/// What this node's roles want to hear of, for the hello.
-fn interests(own: &config::Node) -> Vec<RoleInterests> {
-    let known = own.roles.iter().filter_map(|role| match &role.interests {
-        Interests::Known(interests) => Some(RoleInterests {
-            role: role.name.as_str().to_owned(),
-            interests: interests.clone(),
-        }),
-        Interests::Unknown => None,
-    });
-    known.collect()
 }
 
 fn random() -> Result<u64, StartError> {

@@ -77,6 +77,13 @@ pub struct RoleInterests {
     pub interests: Vec<Interest>,
 }
 
+impl RoleInterests {
+    /// How many they count as in a hello: a role without any takes room as well.
+    pub(super) fn count(&self) -> usize {
+        self.interests.len().max(1)
+    }
+}
+
 impl Hello {
     /// Reads a hello's map.
     ///
@@ -84,11 +91,7 @@ impl Hello {
     /// What is missing, of the wrong type or over its limit, in words.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let hello: Self = rmp_serde::from_slice(bytes).map_err(|error| error.to_string())?;
-        let interests: usize = hello
-            .interests
-            .iter()
-            .map(|role| role.interests.len().max(1))
-            .sum();
+        let interests: usize = hello.interests.iter().map(RoleInterests::count).sum();
         if interests > MAX_INTERESTS {
             return Err(format!(
                 "it lists {interests} interests, and {MAX_INTERESTS} are the limit"

@@ -6,6 +6,7 @@
 
 mod frame;
 mod hello;
+mod interests;
 mod message;
 mod value;
 
@@ -13,6 +14,7 @@ pub use frame::{
     Frame, FrameDecoder, FrameError, FrameWriter, MAX_BYE_LEN, MAX_FRAME_LEN, MAX_HELLO_LEN,
 };
 pub use hello::{Hello, LinkId, MAX_INTERESTS, PROTOCOL, RoleInterests, SessionId};
+pub use interests::{SummedUp, ToldInterests};
 pub use message::{
     MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MESSAGE_OVERHEAD, Message, MessageError,
 };

@@ -1,5 +1,6 @@
 //! Whole networks: real daemons, keys, sockets, signals and modules.
 
+mod greetings;
 mod guest;
 mod injector;
 mod process;
