@@ -78,18 +78,53 @@ const fn number(text: &str) -> u16 {
 /// goes to the host's log.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The text of an error with all its sources, as the log shows it.
-pub(crate) fn error_text(error: &(dyn std::error::Error + 'static)) -> String {
+/// The text of an error and of what caused it, with a colon between each, as the log shows it. A
+/// cause that the text before it quotes already is left out.
+pub fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let part = error.to_string();
-        // Some types repeat their source in their own text.
-        if !text.ends_with(&part) {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let of_cause = cause.to_string();
+        if !text.contains(&of_cause) {
             text.push_str(": ");
-            text.push_str(&part);
+            text.push_str(&of_cause);
         }
-        source = error.source();
+        next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Caused(&'static str, std::io::Error);
+
+    impl fmt::Display for Caused {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Caused {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    fn text(own: &'static str) -> String {
+        error_text(&Caused(own, std::io::Error::other("the disk is full")))
+    }
+
+    #[test]
+    fn the_causes_of_an_error_follow_once_each() {
+        let expected = "cannot write `x`: the disk is full";
+        assert_eq!(text("cannot write `x`"), expected);
+        assert_eq!(text(expected), expected);
+        let quoted = "cannot write `x` (the disk is full): make room";
+        assert_eq!(text(quoted), quoted);
+    }
 }

@@ -13,10 +13,10 @@
 //! Texts of peers and modules are in there, so control characters are always escaped: a line is
 //! one line, and nothing in it moves a terminal's cursor.
 
-mod error_text;
 mod filter;
 mod line;
 mod output;
+mod panic_text;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -28,11 +28,11 @@ use clap::ValueEnum;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub use error_text::error_text;
-pub(crate) use error_text::panic_text;
 pub use filter::{Filter, FilterError};
+pub use kozo_abi::error_text;
 pub use line::{Fields, Line, printable};
 use output::{Libraries, Output};
+pub(crate) use panic_text::panic_text;
 use style::{Style, Surroundings};
 
 /// How the log is written.

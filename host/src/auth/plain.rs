@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::secured::{Closed, Ended, Ending, Receiver, Secured, Sender, Session};
 use super::ssh::{Endpoint, Outlet};
 use super::stream::guard;
+use crate::log::error_text;
 use crate::names::NodeName;
 use std::sync::Arc;
 
@@ -87,20 +88,20 @@ async fn run<S>(
                         return Ended::Refused(refused.to_string());
                     }
                 }
-                Err(error) => return Ended::Lost(error.to_string()),
+                Err(error) => return Ended::Lost(error_text(&error)),
             }
         }
     };
     let write = async {
         while let Some(Step::Send(bytes)) = steps.recv().await {
             if let Err(error) = writer.write_all(&bytes).await {
-                return Ended::Lost(error.to_string());
+                return Ended::Lost(error_text(&error));
             }
         }
         match writer.shutdown().await {
             // The peer answers by closing its own side, which ends the reading.
             Ok(()) => std::future::pending().await,
-            Err(error) => Ended::Lost(error.to_string()),
+            Err(error) => Ended::Lost(error_text(&error)),
         }
     };
     let ended = tokio::select! {

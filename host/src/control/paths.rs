@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::log::error_text;
 use crate::names::NodeName;
 
 /// What a node's socket is called, behind the node's name.
@@ -81,7 +82,7 @@ impl Surroundings {
         let folder = self.temporary_folder();
         make_private(&folder, self.user).map_err(|error| FolderError {
             folder: folder.display().to_string(),
-            reason: error.to_string(),
+            reason: error_text(&error),
         })?;
         Ok(folder.join(file))
     }

@@ -20,6 +20,7 @@ use crate::auth::ssh::Endpoint;
 use crate::clock;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
+use crate::log::error_text;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
 use crate::roles::{self, HostedRole, Inbox, IsolatedModule, RoleCode, RoleSetup};
@@ -216,7 +217,7 @@ impl Daemon {
                         .read_role(&module)
                         .map(|file| IsolatedModule::new(&module, file, isolation).into()),
                 };
-                code.map_err(|error| error.to_string())
+                code.map_err(|error| error_text(&error))
             };
             roles.push(HostedRole::start(
                 setup,

@@ -10,6 +10,7 @@ use kozo_abi::ffi::MessageView;
 use super::inbox::{self, Incoming, Reader};
 use super::line::RoleLog;
 use crate::clock;
+use crate::log::error_text;
 use crate::modules::{Outgoing, Received, RoleServices};
 use crate::names::{NodeName, RoleName};
 use crate::storage::{RoleStorage, StorageError};
@@ -68,7 +69,7 @@ impl RoleServices for Services {
             data,
         } = message;
         let message = Message::new(kind, &self.name, type_name, channel, wall_clock(), data)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| error_text(&error))?;
         let mut step = wait.min(PACED_STEP);
         let mut deadline = None;
         loop {
@@ -101,7 +102,7 @@ impl RoleServices for Services {
         match &self.storage {
             // Nothing can have been stored.
             None => Ok(None),
-            Some(storage) => storage.load().map_err(|error| error.to_string()),
+            Some(storage) => storage.load().map_err(|error| error_text(&error)),
         }
     }
 
@@ -110,7 +111,7 @@ impl RoleServices for Services {
             None => Err(StorageError::NotConfigured(self.node.clone())),
             Some(storage) => storage.store(value),
         };
-        stored.map_err(|error| error.to_string())
+        stored.map_err(|error| error_text(&error))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::clock::Moment;
 use crate::config::{self, Network, Problem, Problems};
 use crate::link::Candidate;
 use crate::link::io::Route;
+use crate::log::error_text;
 use crate::modules::registry::Registry;
 use crate::modules::transport::{PeerDescription, TransportInstance, TransportServices};
 use crate::names::{ModuleName, NodeName};
@@ -221,11 +222,11 @@ fn make(
 ) -> Result<(TransportInstance, Arc<Services>), String> {
     let module = registry
         .load_transport(&transport.module)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| error_text(&error))?;
     let instance = module.create(Arc::clone(&services) as _, &encode(options)?)?;
     Ok((instance, services))
 }
 
 fn encode(options: &config::ModuleOptions) -> Result<Vec<u8>, String> {
-    rmp_serde::to_vec_named(options).map_err(|error| error.to_string())
+    rmp_serde::to_vec_named(options).map_err(|error| error_text(&error))
 }

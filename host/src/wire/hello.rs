@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::interest::Interest;
+use crate::log::error_text;
 use crate::names::RoleName;
 
 /// The version of the protocol that this host speaks. A peer with another one is refused; what
@@ -90,8 +91,17 @@ impl Hello {
     /// # Errors
     /// What is missing, of the wrong type or over its limit, in words.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+<<<<<<< HEAD
         let hello: Self = rmp_serde::from_slice(bytes).map_err(|error| error.to_string())?;
         let interests: usize = hello.interests.iter().map(RoleInterests::count).sum();
+=======
+        let hello: Self = rmp_serde::from_slice(bytes).map_err(|error| error_text(&error))?;
+        let interests: usize = hello
+            .interests
+            .iter()
+            .map(|role| role.interests.len().max(1))
+            .sum();
+>>>>>>> 9f79efc (Say why a handshake failed, and print the causes of errors in one way)
         if interests > MAX_INTERESTS {
             return Err(format!(
                 "it lists {interests} interests, and {MAX_INTERESTS} are the limit"

@@ -9,6 +9,7 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, decode_secret_key, ssh_key};
 
 use super::{KeyError, check_kind, public_line};
+use crate::log::error_text;
 
 /// The longest key file that is read, in bytes.
 pub const MAX_KEY_FILE_LEN: u64 = 64 * 1024;
@@ -62,7 +63,7 @@ pub fn write_private(path: &Path, key: &PrivateKey) -> Result<(), KeyError> {
     }
     let text = key
         .to_openssh(LineEnding::LF)
-        .map_err(|error| KeyError::Generation(error.to_string()))?;
+        .map_err(|error| KeyError::Generation(error_text(&error)))?;
     place(folder, path, text.as_bytes(), PRIVATE_MODE)?;
     let line = format!("{}\n", public_line(key));
     if let Err(error) = place(folder, &public, line.as_bytes(), PUBLIC_MODE) {
@@ -199,7 +200,7 @@ fn explain(path: &Path, text: &str, error: &russh::keys::Error) -> KeyError {
         },
         other => KeyError::NotPrivate {
             path,
-            reason: other.to_string(),
+            reason: error_text(&other),
         },
     }
 }

@@ -13,6 +13,8 @@ use russh::keys::ssh_key::private::{KeypairData, RsaKeypair};
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 
+use crate::log::error_text;
+
 pub use error::KeyError;
 pub use files::{MAX_KEY_FILE_LEN, load_private, public_path, write_private};
 pub use russh::keys::{PrivateKey, PublicKey};
@@ -65,7 +67,7 @@ pub fn generate(kind: NewKey, comment: &str) -> Result<PrivateKey, KeyError> {
                 .and_then(|pair| PrivateKey::new(KeypairData::from(pair), ""))
         }
     };
-    let mut key = made.map_err(|error| KeyError::Generation(error.to_string()))?;
+    let mut key = made.map_err(|error| KeyError::Generation(error_text(&error)))?;
     key.set_comment(comment);
     Ok(key)
 }
@@ -93,7 +95,7 @@ pub fn parse_public(line: &str) -> Result<PublicKey, KeyError> {
         )));
     }
     let key =
-        PublicKey::from_openssh(line).map_err(|error| KeyError::NotPublic(error.to_string()))?;
+        PublicKey::from_openssh(line).map_err(|error| KeyError::NotPublic(error_text(&error)))?;
     check_kind("the public key", &key)?;
     Ok(key)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::auth::secured::{Ended, Refused};
+use crate::log::error_text;
 use crate::names::NodeName;
 
 /// The longest text of a peer's that an error repeats, in characters.
@@ -178,7 +179,7 @@ impl SessionError {
             | russh::Error::RecvError => AuthError::Closed { step, detail: None },
             other => AuthError::Protocol {
                 step,
-                detail: other.to_string(),
+                detail: error_text(&other),
             },
         }
     }
@@ -190,7 +191,7 @@ impl SessionError {
             Self::Ssh(russh::Error::IO(error)) if has_closed(error) => {
                 Ended::Lost("the other end closed the connection".to_owned())
             }
-            other => Ended::Lost(other.to_string()),
+            other => Ended::Lost(error_text(other)),
         }
     }
 }

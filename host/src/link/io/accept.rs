@@ -19,6 +19,7 @@ use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, AuthError, Endpoint};
 use crate::clock::{self, Moment};
 use crate::link::{Ending, LinkKey, Path};
+use crate::log::error_text;
 use crate::modules::transport::Connection;
 use crate::names::NodeName;
 
@@ -205,7 +206,7 @@ async fn secure(
         address: connection.address,
     };
     let socket =
-        stream(connection.stream).map_err(|error| Unsecured::Refused(error.to_string()))?;
+        stream(connection.stream).map_err(|error| Unsecured::Refused(error_text(&error)))?;
     let slot: Arc<OnceLock<(Arc<PeerLink>, LinkKey)>> = Arc::default();
     let receiver = {
         let (slot, shared) = (Arc::clone(&slot), Arc::clone(shared));
@@ -226,7 +227,7 @@ async fn secure(
         // The transport secures the stream by itself: it has said who is there.
         Some(node) => match endpoint.attestor().peer(&node) {
             Ok(node) => Ok(plain::open(socket, endpoint, node, receiver)),
-            Err(error) => Err(Unsecured::Refused(error.to_string())),
+            Err(error) => Err(Unsecured::Refused(error_text(&error))),
         },
         None => by_ssh(socket, endpoint, shared.limits.time, receiver).await,
     };
@@ -260,8 +261,8 @@ async fn by_ssh(
     let handshake = ssh::accept(socket, endpoint, receiver);
     match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(secured)) => Ok(secured),
-        Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error.to_string())),
-        Ok(Err(error)) => Err(Unsecured::Refused(error.to_string())),
+        Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error_text(&error))),
+        Ok(Err(error)) => Err(Unsecured::Refused(error_text(&error))),
         Err(_) => Err(Unsecured::Refused(format!(
             "it did not prove who it is within {} s",
             limit.as_secs_f32()

@@ -127,3 +127,24 @@ async fn who_does_not_say_who_it_is_in_time_loses_its_place() {
     };
     tokio::time::timeout(DEADLINE, freed).await.unwrap();
 }
+
+#[tokio::test]
+async fn why_a_connection_failed_is_not_lost() {
+    let listener = listener(AcceptLimits::default());
+    // A socket that is connected to nothing: the system refuses the first write with a reason.
+    let (family, kind) = (
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+    );
+    let stream = rustix::net::socket(family, kind, None).unwrap();
+    let connection = Connection {
+        stream,
+        address: "192.0.2.1:1".to_owned(),
+        authenticated: None,
+    };
+    let unsecured = secure(&listener.shared, "tcp", connection)
+        .await
+        .unwrap_err();
+    let reason = unsecured.reason();
+    assert!(reason.contains("endpoint is not connected"), "{reason}");
+}

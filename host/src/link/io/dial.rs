@@ -15,6 +15,7 @@ use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, Endpoint};
 use crate::clock;
 use crate::link::{AttemptId, Ending, LinkKey, Path};
+use crate::log::error_text;
 use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
 
 /// How long a transport may take for one connection. Tor may need most of it.
@@ -63,7 +64,8 @@ pub(super) async fn dial(
         transport,
         address: address.clone(),
     };
-    let socket = stream(connection.stream).map_err(|error| format!("{address}: {error}"))?;
+    let socket =
+        stream(connection.stream).map_err(|error| format!("{address}: {}", error_text(&error)))?;
     let made = Made::new(link);
     let receiver = {
         let (slot, link) = (Arc::clone(&made.key), Arc::clone(link));
@@ -94,7 +96,7 @@ pub(super) async fn dial(
             let handshake = ssh::connect(socket, endpoint, link.name(), receiver);
             match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
                 Ok(Ok(secured)) => secured,
-                Ok(Err(error)) => return Err(format!("{address}: {error}")),
+                Ok(Err(error)) => return Err(format!("{address}: {}", error_text(&error))),
                 Err(_) => {
                     let seconds = HANDSHAKE_LIMIT.as_secs();
                     return Err(format!("{address}: no answer within {seconds} s"));
@@ -146,7 +148,7 @@ async fn connect(route: Route) -> Result<Connection, String> {
         let route = route.clone();
         tokio::task::spawn_blocking(move || route.transport.addresses(&route.peer))
     };
-    let addresses = asked.await.map_err(|error| error.to_string())??;
+    let addresses = asked.await.map_err(|error| error_text(&error))??;
     if addresses.is_empty() {
         return Err("the peer's transport has no address that this node could dial".to_owned());
     }
@@ -175,7 +177,7 @@ async fn connect(route: Route) -> Result<Connection, String> {
             ended = tries.join_next() => match ended {
                 Some(Ok(Ok(connection))) => return Ok(connection),
                 Some(Ok(Err(error))) => errors.push(error),
-                Some(Err(error)) => errors.push(error.to_string()),
+                Some(Err(error)) => errors.push(error_text(&error)),
                 None if more => {}
                 None => return Err(errors.join("; ")),
             },

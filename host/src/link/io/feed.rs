@@ -6,6 +6,7 @@ use super::{Arrivals, PeerLink};
 use crate::auth::secured::{Receiver, Refused};
 use crate::clock;
 use crate::link::LinkKey;
+use crate::log::error_text;
 use crate::wire::{FrameDecoder, FrameError};
 
 /// A frame with a short message has about so many bytes: tells how many a packet may hold.
@@ -42,7 +43,7 @@ impl Receiver for Feed {
             let result = decoder.decode(bytes, |frame| {
                 let delivery = peer
                     .received(key, frame, now)
-                    .map_err(|violation| Broken(violation.to_string()))?;
+                    .map_err(|violation| Broken(error_text(&violation)))?;
                 deliveries.extend(delivery);
                 Ok::<(), Broken>(())
             });
@@ -62,6 +63,6 @@ struct Broken(String);
 
 impl From<FrameError> for Broken {
     fn from(error: FrameError) -> Self {
-        Self(error.to_string())
+        Self(error_text(&error))
     }
 }

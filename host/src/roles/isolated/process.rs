@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, p
 use super::COMMAND;
 use super::protocol::FrameError;
 use crate::clock;
+use crate::log::error_text;
 
 /// This program, also when its file was replaced since it was started.
 const PROGRAM: &str = "/proc/self/exe";
@@ -56,7 +57,7 @@ impl ProcessError {
 
 impl From<FrameError> for ProcessError {
     fn from(error: FrameError) -> Self {
-        Self::NoHost(error.to_string())
+        Self::NoHost(error_text(&error))
     }
 }
 

@@ -11,6 +11,7 @@ use super::link::Link;
 use super::protocol::{self, FromRole, Outcome, Request, ToRole};
 use super::role::{HELPER_STACK, spawn};
 use super::service::{send, serve};
+use crate::log::error_text;
 use crate::modules::RoleServices;
 use crate::roles::services::Services;
 
@@ -66,7 +67,7 @@ impl Reader {
                 Ok(Some(frame)) => frame,
                 // A process that crashes may end within a frame.
                 Ok(None) | Err(protocol::FrameError::Io(_)) => return Ok(()),
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error_text(&error)),
             };
             match frame {
                 FromRole::Log { level, text } => self.services.log(protocol::level(level), &text),
@@ -101,6 +102,6 @@ impl Reader {
             // An error is that the process has ended, which is noticed elsewhere.
             let _ = link.write(&ToRole::Answer { id, answer });
         };
-        spawn("helper", HELPER_STACK, work).map_err(|error| error.to_string())
+        spawn("helper", HELPER_STACK, work).map_err(|error| error_text(&error))
     }
 }

@@ -17,6 +17,7 @@ use super::protocol::{Call, Outcome, PaceOutcome, Start, ToRole};
 use super::reader::{Fault, Reader, ToMain};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
+use crate::log::error_text;
 use crate::modules::RoleServices;
 use crate::roles::code::Instance;
 use crate::roles::services::Services;
@@ -52,7 +53,7 @@ impl IsolatedRole {
         services: Arc<Services>,
         options: &[u8],
     ) -> Result<Self, String> {
-        let mut role = Self::start(services).map_err(|error| error.to_string())?;
+        let mut role = Self::start(services).map_err(|error| error_text(&error))?;
         let IsolatedModule {
             name,
             file,

@@ -7,10 +7,9 @@ use arti_client::config::onion_service::OnionServiceConfigBuilder;
 use arti_client::config::pt::TransportConfigBuilder;
 use arti_client::config::{BoolOrAuto, CfgPath, TorClientConfigBuilder};
 use arti_client::{HsClientDescEncKey, TorClientConfig};
-use kozo_abi::Error;
+use kozo_abi::{Error, error_text};
 use tor_hsservice::OnionServiceConfig;
 
-use super::failure::chain;
 use crate::options::OwnSettings;
 
 /// What the keys of the service are filed under, in the state folder. It may never change: the
@@ -64,10 +63,13 @@ pub(super) fn client(folder: &Path, own: &OwnSettings) -> Result<TorClientConfig
         builder.bridges().enabled(BoolOrAuto::Explicit(true));
     }
     for program in &own.bridges.programs {
-        let protocol = program
-            .name
-            .parse()
-            .map_err(|error| format!("`bridgePrograms`: `{}`: {}", program.name, chain(&error)))?;
+        let protocol = program.name.parse().map_err(|error| {
+            format!(
+                "`bridgePrograms`: `{}`: {}",
+                program.name,
+                error_text(&error)
+            )
+        })?;
         let mut transport = TransportConfigBuilder::default();
         transport
             .protocols(vec![protocol])
@@ -75,7 +77,7 @@ pub(super) fn client(folder: &Path, own: &OwnSettings) -> Result<TorClientConfig
         builder.bridges().transports().push(transport);
     }
     let built = builder.build();
-    built.map_err(|error| chain(&error).into())
+    built.map_err(|error| error_text(&error).into())
 }
 
 fn network(file: &Path) -> Result<TorClientConfigBuilder, Error> {
@@ -121,7 +123,7 @@ pub(super) fn service(only_for: &[HsClientDescEncKey]) -> Result<OnionServiceCon
         keys.push((name, key.clone()));
     }
     let built = builder.build();
-    built.map_err(|error| chain(&error).into())
+    built.map_err(|error| error_text(&error).into())
 }
 
 #[cfg(test)]

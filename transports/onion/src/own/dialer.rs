@@ -13,7 +13,7 @@ use arti_client::{
     DataStream, ErrorKind, HasKind, HsClientDescEncKey, IsolationToken, KeystoreSelector,
     StreamPrefs,
 };
-use kozo_abi::{Connection, Error};
+use kozo_abi::{Connection, Error, error_text};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Client, failure, lock, pipe};
@@ -102,7 +102,7 @@ fn not_admitted(client: &Client, target: &Target) -> Error {
             "the node there shows itself only to those whose key is in its `onlyFor`: this node's is `{key}`"
         )
         .into(),
-        Err(error) => failure::chain(&error).into(),
+        Err(error) => error_text(&error).into(),
     }
 }
 

@@ -1,37 +1,20 @@
 //! What goes wrong with Tor, in words for those who have to do something about it.
 
-use std::error::Error as StdError;
 use std::path::Path;
 
 use arti_client::{ErrorKind, HasKind};
-use kozo_abi::Error;
+use kozo_abi::{Error, error_text};
 
 use crate::options::Target;
 
-/// An error with all its causes, in one line; those that only repeat what is said already are
-/// left out.
-pub(super) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
-}
-
 /// Why a client cannot be made on a state folder.
 pub(super) fn of_folder(error: &arti_client::Error, folder: &Path) -> Error {
-    explain(error.kind(), &chain(error), folder)
+    explain(error.kind(), &error_text(error), folder)
 }
 
 /// Why the keys in a state folder cannot be used.
 pub(super) fn of_keys(error: &tor_hsservice::StartupError, folder: &Path) -> Error {
-    explain(error.kind(), &chain(error), folder)
+    explain(error.kind(), &error_text(error), folder)
 }
 
 fn explain(kind: ErrorKind, reason: &str, folder: &Path) -> Error {
@@ -69,7 +52,7 @@ pub(super) fn in_use(folder: &Path) -> Error {
 
 /// Why there is no connection.
 pub(super) fn of_connection(error: &arti_client::Error, target: &Target) -> Error {
-    let reason = chain(error);
+    let reason = error_text(error);
     let text = match error.kind() {
         ErrorKind::OnionServiceNotFound => format!(
             "Tor finds no such address: the node there does not run or is not online, or `{}` is not its address",

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kozo_abi::{Error, TransportHost};
+use kozo_abi::{Error, TransportHost, error_text};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -20,7 +20,7 @@ use tokio_stream::StreamExt;
 use super::maker::{Made, Maker};
 use super::report::{Reporter, Stage};
 use super::service::Service;
-use super::{Client, clock, failure};
+use super::{Client, clock};
 
 /// How long to wait after a failure before it is tried again: at first,
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -136,7 +136,7 @@ async fn live(
 async fn bootstrap(client: &Client, reporter: &Reporter) {
     let mut retry = FIRST_RETRY;
     while let Err(error) = client.bootstrap().await {
-        reporter.failed(&failure::chain(&error));
+        reporter.failed(&error_text(&error));
         sleep(retry).await;
         retry = (retry * 2).min(LONGEST_RETRY);
     }

@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
-use kozo_abi::{Connection, Error};
+use kozo_abi::{Connection, Error, error_text};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -22,7 +22,7 @@ use tor_hsservice::{RendRequest, RunningOnionService, StreamRequest};
 use tor_proto::stream::IncomingStreamRequest;
 
 use super::report::{Reporter, Stage};
-use super::{Client, config, dialer, failure, lock, pipe, probe};
+use super::{Client, config, dialer, lock, pipe, probe};
 use crate::options::{Settings, Target};
 
 /// How many circuits others may have to this node at once. A node of the network needs one.
@@ -84,14 +84,14 @@ impl Service {
         let mut only_for = self.settings.only_for.clone();
         if let (false, Some(own)) = (only_for.is_empty(), &own) {
             // So that it can knock at its own door.
-            let key = dialer::discovery_key(client, own).map_err(|error| failure::chain(&error))?;
+            let key = dialer::discovery_key(client, own).map_err(|error| error_text(&error))?;
             if !only_for.contains(&key) {
                 only_for.push(key);
             }
         }
         let (running, requests) = client
             .launch_onion_service(config::service(&only_for)?)
-            .map_err(|error| failure::chain(&error))?
+            .map_err(|error| error_text(&error))?
             .ok_or("the onion service is disabled")?;
         let mut tasks = JoinSet::new();
         let port = self.settings.onion_port;

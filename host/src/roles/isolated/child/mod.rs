@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::process::ProcessError;
 use super::protocol::{self, Call, FromRole, Start, ToRole};
 use super::role::spawn;
+use crate::log::error_text;
 use crate::modules::file::MAX_FILE_SIZE;
 use crate::modules::image::Image;
 use crate::modules::load::Source;
@@ -135,7 +136,11 @@ fn load(
     code: &[u8],
 ) -> Result<Arc<RoleModule>, String> {
     let error = |error: &dyn std::error::Error| {
-        format!("the module `{}` cannot be loaded: {error}", path.display())
+        format!(
+            "the module `{}` cannot be loaded: {}",
+            path.display(),
+            error_text(error)
+        )
     };
     let name = ModuleName::new(name).map_err(|reason| error(&reason))?;
     let image = Image::read(code).map_err(|reason| error(&reason))?;
@@ -161,7 +166,7 @@ fn hand_out(stream: &mut impl Read, remote: &Remote, calls: &Sender<Call>) {
             Err(error) => {
                 remote.log_line(
                     Level::Error,
-                    &format!("the host cannot be understood: {error}"),
+                    &format!("the host cannot be understood: {}", error_text(&error)),
                 );
                 break;
             }

@@ -15,6 +15,7 @@ use kozo_abi::ffi::MessageView;
 use serde_bytes::ByteBuf;
 
 use crate::log::Line;
+use crate::log::error_text;
 use crate::modules::{Outgoing, Received, RoleServices};
 use crate::names::RoleName;
 use crate::roles::isolated::protocol::{
@@ -151,9 +152,9 @@ impl RoleServices for Remote {
             data,
         } = message;
         // What is wrong with it is told at once, so that the host need not answer.
-        let role = RoleName::new(&self.name).map_err(|error| error.to_string())?;
+        let role = RoleName::new(&self.name).map_err(|error| error_text(&error))?;
         Message::new(kind, &role, type_name, channel, 0.0, data)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| error_text(&error))?;
         let message = Sent {
             kind: kind as u8,
             type_name: type_name.to_owned(),
