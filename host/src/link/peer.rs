@@ -160,9 +160,8 @@ impl Peer {
             return None;
         }
         if self.links.len() >= MAX_LINKS {
-            // The oldest has had its time: most likely it is half-open.
-            let oldest = self.links.iter().min_by_key(|link| link.since)?.key;
-            self.close(oldest, "there are too many links", now);
+            let superfluous = self.superfluous()?;
+            self.close(superfluous, "there are too many links", now);
         }
         let key = LinkKey(self.next_key);
         self.next_key += 1;
@@ -174,6 +173,16 @@ impl Peer {
         }
         self.links.push(link);
         Some(key)
+    }
+
+    /// The link to give up when there are too many: one over which no hello has come, and of those
+    /// the oldest, which has had its time. The one that carries the messages is the last to go.
+    fn superfluous(&self) -> Option<LinkKey> {
+        let oldest = self.links.iter().min_by_key(|link| {
+            let carries = self.carrier() == Some(link.key);
+            (carries, link.is_live(), link.since)
+        });
+        oldest.map(|link| link.key)
     }
 
     /// An attempt failed, over the transport of this name.

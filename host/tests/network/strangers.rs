@@ -338,6 +338,17 @@ fn a_message_comes_from_the_node_that_is_authenticated_whatever_it_says() {
 }
 
 #[test]
+fn a_link_that_works_outlives_those_over_which_nothing_is_said() {
+    let mut house = House::new();
+    let mut member = house.member();
+    let mut silent: Vec<_> = (0..6).map(|_| house.guest()).collect();
+    silent[0].wait_for_end();
+    member.say(|frames| frames.heartbeat(7, 0));
+    member.wait_for("an echo", |frame| *frame == Frame::Echo { clock: 7 });
+    house.is_well();
+}
+
+#[test]
 fn new_links_in_the_place_of_old_ones_do_not_pile_up() {
     let mut house = House::new();
     let mut links: Vec<_> = (0..12).map(|_| house.guest()).collect();
