@@ -91,17 +91,8 @@ impl Hello {
     /// # Errors
     /// What is missing, of the wrong type or over its limit, in words.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-<<<<<<< HEAD
-        let hello: Self = rmp_serde::from_slice(bytes).map_err(|error| error.to_string())?;
-        let interests: usize = hello.interests.iter().map(RoleInterests::count).sum();
-=======
         let hello: Self = rmp_serde::from_slice(bytes).map_err(|error| error_text(&error))?;
-        let interests: usize = hello
-            .interests
-            .iter()
-            .map(|role| role.interests.len().max(1))
-            .sum();
->>>>>>> 9f79efc (Say why a handshake failed, and print the causes of errors in one way)
+        let interests: usize = hello.interests.iter().map(RoleInterests::count).sum();
         if interests > MAX_INTERESTS {
             return Err(format!(
                 "it lists {interests} interests, and {MAX_INTERESTS} are the limit"
