@@ -57,7 +57,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
     }
     match arguments.command {
         Command::IsolatedRole { .. } => crate::roles::run_isolated().map_err(Failure::other),
-        Command::Run(arguments) => run::run(&arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Keygen(arguments) => keygen::keygen(&arguments),
         Command::Address(arguments) => address::address(&arguments),

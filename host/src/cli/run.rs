@@ -8,26 +8,38 @@ use super::prepare::Prepared;
 use crate::daemon::{self, StartError};
 use crate::modules::{Registry, listing};
 
-pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: RunArguments) -> Result<(), Failure> {
+    // Before anything else: a signal that comes early is heeded, too.
+    let process = daemon::Process::new().map_err(Failure::from)?;
     if let Some(parent) = arguments.end_with_parent {
         end_with(parent)?;
     }
-    let node = arguments.node.clone();
+    process.run(move || prepare(arguments))
+}
+
+/// What the node is made of, as the file and the modules of this machine have it.
+fn prepare(arguments: RunArguments) -> Result<daemon::Setup, Failure> {
+    let node = arguments.node;
     let prepared = Prepared::read(&arguments.config, Some(&node), &[]).map_err(Failure::Report)?;
     let (network, warnings) = prepared.network(Some(&node)).map_err(Failure::Report)?;
     log_problems(&warnings);
     let registry = prepared.registry;
     log_modules(&registry);
-    daemon::run(daemon::Setup {
+    Ok(daemon::Setup {
         network,
         node,
         registry,
-        control: arguments.control.clone(),
+        control: arguments.control,
     })
-    .map_err(|error| match error {
-        StartError::Config(problems) => Failure::Report(problems),
-        error => Failure::other(error),
-    })
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config(problems) => Self::Report(problems),
+            error => Self::other(error),
+        }
+    }
 }
 
 /// Says which modules hide others, and which are not taken.

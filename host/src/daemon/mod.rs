@@ -90,27 +90,76 @@ impl StartError {
     }
 }
 
-/// Runs a node until SIGINT or SIGTERM; a second one ends the process at once. SIGHUP makes roles
-/// open their files again.
-///
-/// # Errors
-/// Why it does not start.
-pub fn run(setup: Setup) -> Result<(), StartError> {
-    // One thread for all links: handing messages between threads costs more than they do.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(MAX_BLOCKING_THREADS)
-        .build()
-        .map_err(StartError::system("cannot make the runtime"))?;
-    let result = runtime.block_on(async {
-        let signals = Signals::new().map_err(StartError::system("cannot catch signals"))?;
-        Daemon::start(setup)?.run(signals).await;
-        Ok(())
-    });
-    // A transport that hangs in a thread keeps nobody from going.
-    runtime.shutdown_background();
-    result
+/// A process that can run a node. It heeds signals from the moment on that it is made.
+pub struct Process {
+    runtime: tokio::runtime::Runtime,
+    signals: Signals,
+}
+
+impl Process {
+    /// # Errors
+    /// The system refuses what every daemon needs.
+    pub fn new() -> Result<Self, StartError> {
+        // One thread for all links: handing messages between threads costs more than they do.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .build()
+            .map_err(StartError::system("cannot make the runtime"))?;
+        let signals = runtime
+            .block_on(async { Signals::new() })
+            .map_err(StartError::system("cannot catch signals"))?;
+        Ok(Self { runtime, signals })
+    }
+
+    /// Prepares a node, and runs it until SIGINT or SIGTERM; a second one ends the process at once.
+    /// SIGHUP makes roles open their files again. What is read for a node may lie on a disk that
+    /// does not answer: a signal ends that, too.
+    ///
+    /// # Errors
+    /// What `prepare` says, or why the node does not start.
+    pub fn run<E>(
+        self,
+        prepare: impl FnOnce() -> Result<Setup, E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<StartError> + Send + 'static,
+    {
+        let Self {
+            runtime,
+            mut signals,
+        } = self;
+        let result = runtime.block_on(async {
+            let setup = tokio::select! {
+                setup = on_a_thread(prepare) => setup?,
+                () = signals.stop() => {
+                    tracing::info!(target: "kozo", "stopped before the node was there");
+                    return Ok(());
+                }
+            };
+            Daemon::start(setup)?.run(signals).await;
+            Ok(())
+        });
+        // A transport that hangs in a thread keeps nobody from going.
+        runtime.shutdown_background();
+        result
+    }
+}
+
+/// Does something that may block on a thread of its own, which keeps nobody from going.
+async fn on_a_thread<T: Send + 'static, E: From<StartError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("start".to_owned())
+        .spawn(move || done.send(work()))
+        .map_err(StartError::system("cannot start a thread"))?;
+    result.await.unwrap_or_else(|_| {
+        let panicked = std::io::Error::other("a thread has panicked");
+        Err(StartError::system("cannot prepare the node")(panicked).into())
+    })
 }
 
 /// How many threads may block in transports at once.
@@ -280,7 +329,7 @@ impl Daemon {
         }
         tokio::select! {
             () = self.stop() => tracing::info!(target: "kozo", node = %self.node, "stopped"),
-            () = signals.second_stop() => {
+            () = signals.stop() => {
                 tracing::warn!(target: "kozo", "a second signal: stopping at once");
             }
         }

@@ -36,7 +36,7 @@ impl Signals {
     }
 
     /// The next signal that asks to stop.
-    pub(super) async fn second_stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         while self.next().await == Signal::Reopen {}
     }
 }

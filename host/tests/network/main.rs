@@ -21,4 +21,5 @@ mod policies;
 mod refusals;
 mod returns;
 mod service;
+mod starting;
 mod strangers;
