@@ -8,7 +8,8 @@
 //! 4. `/tmp/kozo-UID`.
 //!
 //! The last two are made when they are missing, for their user alone (0700). One that somebody
-//! else owns or may write to is refused.
+//! else owns or may write to is refused. A folder whose path is too long for a socket in it is
+//! passed over, by daemons and by those who look for them.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,6 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use rustix::net::SocketAddrUnix;
 
 use crate::log::error_text;
 use crate::names::NodeName;
@@ -68,13 +70,18 @@ impl Surroundings {
     /// [`FolderError`] when the last choice cannot be used either.
     pub fn place_for(&self, node: &NodeName) -> Result<PathBuf, FolderError> {
         let file = format!("{node}{SUFFIX}");
-        if let Some(folder) = self.service_folder() {
+        if let Some(folder) = self.service_folder()
+            && holds(&folder, &file)
+        {
             return Ok(folder.join(file));
         }
-        if access(&self.system, Access::WRITE_OK | Access::EXEC_OK).is_ok() {
+        if holds(&self.system, &file)
+            && access(&self.system, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+        {
             return Ok(self.system.join(file));
         }
         if let Some(folder) = self.user_folder()
+            && holds(&folder, &file)
             && make_private(&folder, self.user).is_ok()
         {
             return Ok(folder.join(file));
@@ -91,7 +98,10 @@ impl Surroundings {
     pub fn places_of(&self, node: &NodeName) -> Vec<PathBuf> {
         let file = format!("{node}{SUFFIX}");
         let folders = self.folders().into_iter();
-        folders.map(|folder| folder.join(&file)).collect()
+        folders
+            .filter(|folder| holds(folder, &file))
+            .map(|folder| folder.join(&file))
+            .collect()
     }
 
     /// The sockets that there are, live or not, with the names of their nodes.
@@ -149,6 +159,11 @@ impl Surroundings {
     fn temporary_folder(&self) -> PathBuf {
         self.temporary.join(format!("kozo-{}", self.user))
     }
+}
+
+/// Whether the path of a socket in this folder is short enough for the system: 107 bytes.
+fn holds(folder: &Path, file: &str) -> bool {
+    SocketAddrUnix::new(folder.join(file)).is_ok()
 }
 
 /// Makes sure that a folder is there, and its user's alone.
@@ -212,6 +227,23 @@ mod tests {
         let both = format!("{0}/service:{0}/other", root.path().display());
         machine.runtime_directory = Some(both.into());
         expect(&machine, "service".into());
+    }
+
+    #[test]
+    fn a_folder_whose_path_is_too_long_is_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        let mut machine = surroundings(root.path());
+        let node = NodeName::new(&"n".repeat(64)).unwrap();
+        let long = root.path().join("x".repeat(60));
+        for folder in ["service", "user"] {
+            std::fs::create_dir_all(long.join(folder)).unwrap();
+        }
+        machine.runtime_directory = Some(long.join("service").into());
+        machine.user_runtime = Some(long.join("user").into());
+        machine.system = long;
+        let place = machine.place_for(&node).unwrap();
+        assert!(place.starts_with(machine.temporary_folder()), "{place:?}");
+        assert_eq!(machine.places_of(&node), [place]);
     }
 
     #[test]
