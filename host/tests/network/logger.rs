@@ -1,6 +1,6 @@
 //! The role `logger` of a running daemon: its file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
@@ -58,6 +58,24 @@ fn lines_that_were_not_written_yet_are_written_when_the_daemon_stops() {
     let (daemon, _) = study.start(&["three"]);
     stop(daemon);
     assert_eq!(study.text(), line("one") + &line("two") + &line("three"));
+}
+
+#[test]
+fn a_time_zone_that_is_not_known_is_said_once() {
+    let study = Study::new("flushEvery: 1");
+    let file = study.scene.write();
+    let words = ["run", file.to_str().unwrap(), "study"];
+    let mut daemon = Process::start_with(&words, &[("TZ", Path::new("Nowhere/Land"))]);
+    let mut injector = Injector::connect(study.port);
+    for line in ["one", "two", "three"] {
+        injector.send(&format!("('log', '{line}')"));
+        daemon.wait_for_text("role", line);
+    }
+    assert_eq!(
+        daemon.count("the time zone of this machine is not known"),
+        1
+    );
+    stop(daemon);
 }
 
 #[test]

@@ -8,15 +8,25 @@ use serde::Deserialize;
 
 mod line;
 mod log_file;
+mod pending;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use line::LineFormat;
-use log_file::{LogFile, MAX_PENDING_BYTES, Rotation, WriteError};
+use log_file::{LogFile, Rotation, WriteError};
+use pending::{MAX_PENDING_BYTES, Pending};
+use writer::Writer;
 
 /// How long a line waits for the file to be written at most, and how long after a failure the
 /// next try comes.
 const FLUSH_AFTER: Duration = Duration::from_secs(3);
+
+/// How many bytes of lines are worth a write of their own, however few the lines are.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// How long a job of the writer may take until it counts as stuck: the role waits so long for it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many messages the inbox holds at least: a burst of lines is normal for a central log.
 const INBOX_LENGTH: u64 = 1024;
@@ -36,12 +46,15 @@ struct Options {
 
 struct Logger {
     format: LineFormat,
-    file: LogFile,
+    path: PathBuf,
+    rotation: Rotation,
+    pending: Pending,
+    writer: Writer,
     flush_every: u64,
     /// When the oldest line that is not written yet came, or the last try to write failed.
     waiting_since: Instant,
-    /// Whether the last try to write failed; that is reported once.
-    failing: bool,
+    /// Why the last try to write failed, or has not ended; that it does is reported once.
+    failing: Option<String>,
 }
 
 impl Role for Logger {
@@ -52,21 +65,28 @@ impl Role for Logger {
             every: options.rotate_every,
             keep: options.rotate_max,
         };
+        let format = LineFormat::new(options.time_prefix, &options.node_restrict)?;
+        if let Some(problem) = line::time_zone_problem() {
+            host.warn(&problem);
+        }
+        let file = LogFile::new(options.file.clone(), rotation, options.clear_log);
         let mut logger = Self {
-            format: LineFormat::new(options.time_prefix, &options.node_restrict)?,
-            file: LogFile::new(options.file, rotation, options.clear_log),
+            writer: Writer::start(file, format.clone())?,
+            format,
+            path: options.file,
+            rotation,
+            pending: Pending::default(),
             flush_every: options.flush_every,
             waiting_since: Instant::now(),
-            failing: false,
+            failing: None,
         };
         // A file that cannot be opened now may be later: that is no reason to lose lines.
-        let opened = logger.file.open();
-        logger.report(opened, host);
+        logger.open(host)?;
         Ok(logger)
     }
 
     fn run(&mut self, host: &RoleHost) -> Result<(), Error> {
-        let message = if self.file.is_flushed() {
+        let message = if self.pending.is_empty() && self.writer.under_way().is_none() {
             host.receive()
         } else {
             host.receive_timeout(FLUSH_AFTER.saturating_sub(self.waiting_since.elapsed()))
@@ -75,7 +95,6 @@ impl Role for Logger {
             Some(message) => self.log(&message, host),
             None => self.flush(host),
         }
-        Ok(())
     }
 
     fn inbox(&self, configured: InboxLimits) -> InboxLimits {
@@ -86,62 +105,111 @@ impl Role for Logger {
     }
 
     fn reopen(&mut self, host: &RoleHost) -> Result<(), Error> {
-        self.flush(host);
-        let opened = self.file.open();
-        self.report(opened, host);
-        Ok(())
+        self.flush(host)?;
+        if let Some(stuck) = self.writer.under_way() {
+            // Its thread may hang for ever. Whoever asks for this has seen to the disk.
+            let file = LogFile::new(self.path.clone(), self.rotation, false);
+            self.writer = Writer::start(file, self.format.clone())?;
+            self.pending.lose(stuck.lines);
+        }
+        self.open(host)
     }
 
-    fn stop(&mut self, _host: &RoleHost) -> Result<(), Error> {
-        self.file.flush(&self.format).map_err(|error| {
-            let lost = self.file.pending();
-            format!("lines of the log that are lost: {lost}: {error}").into()
-        })
+    fn stop(&mut self, host: &RoleHost) -> Result<(), Error> {
+        self.flush(host)?;
+        let under_way = self.writer.under_way().map_or(0, |job| job.lines);
+        match under_way + self.pending.all_lines() {
+            0 => Ok(()),
+            lost => {
+                let reason = self.failing.as_deref().unwrap_or_default();
+                Err(format!("lines of the log that are lost: {lost}: {reason}").into())
+            }
+        }
     }
 }
 
 impl Logger {
-    fn log(&mut self, message: &Message, host: &RoleHost) {
+    fn log(&mut self, message: &Message, host: &RoleHost) -> Result<(), Error> {
         let line = self.format.line(message);
         host.info(&line.text);
-        if self.file.is_flushed() {
+        if self.pending.is_empty() {
             self.waiting_since = Instant::now();
         }
-        self.file.push(&line);
+        let under_way = self.writer.under_way().map_or(0, |job| job.bytes);
+        self.pending.push(&line, under_way);
 
-        let many = self.file.pending() >= self.flush_every || self.file.has_batch();
+        let lines = self.pending.lines();
+        let many = lines >= self.flush_every
+            || self.pending.bytes().len() >= BATCH_BYTES
+            || self.rotation.is_full(self.writer.file_lines() + lines);
         let overdue = self.waiting_since.elapsed() >= FLUSH_AFTER;
-        if overdue || (many && !self.failing) {
-            self.flush(host);
+        if overdue || (many && self.failing.is_none()) {
+            self.flush(host)?;
         }
+        Ok(())
     }
 
-    fn flush(&mut self, host: &RoleHost) {
-        let flushed = self.file.flush(&self.format);
-        self.report(flushed, host);
+    fn open(&mut self, host: &RoleHost) -> Result<(), Error> {
+        self.writer.open();
+        self.settle(PATIENCE, host)
+    }
+
+    fn flush(&mut self, host: &RoleHost) -> Result<(), Error> {
+        self.settle(Duration::ZERO, host)?;
+        if self.writer.under_way().is_none() && !self.pending.is_empty() {
+            self.writer.write(std::mem::take(&mut self.pending));
+            self.settle(PATIENCE, host)?;
+        }
         self.waiting_since = Instant::now();
+        Ok(())
+    }
+
+    /// Takes back what became of the writer's job, if it ends within `limit`.
+    fn settle(&mut self, limit: Duration, host: &RoleHost) -> Result<(), Error> {
+        if self.writer.under_way().is_none() {
+            return Ok(());
+        }
+        match self.writer.wait(limit)? {
+            Some(outcome) => {
+                self.pending.put_back(outcome.rest);
+                self.report(outcome.result.map_err(Trouble::Failed), host);
+            }
+            None => self.report(Err(Trouble::Stuck), host),
+        }
+        Ok(())
     }
 
     /// Says that the file cannot be written, and that it can again, once each.
-    fn report(&mut self, result: Result<(), WriteError>, host: &RoleHost) {
-        match result {
-            Ok(()) if self.failing => {
-                host.info(&format!(
-                    "`{}` is written again",
-                    self.file.path().display()
-                ));
-                self.failing = false;
+    fn report(&mut self, result: Result<(), Trouble>, host: &RoleHost) {
+        let path = self.path.display();
+        let (problem, next) = match result {
+            Ok(()) => {
+                if self.failing.take().is_some() {
+                    host.info(&format!("`{path}` is written again"));
+                }
+                return;
             }
-            Err(error) if !self.failing => {
-                let kept = MAX_PENDING_BYTES / 1024 / 1024;
-                host.error(&format!(
-                    "{error}; it is tried again, and up to {kept} MiB of lines are kept meanwhile"
-                ));
-                self.failing = true;
-            }
-            Ok(()) | Err(_) => {}
+            Err(Trouble::Failed(error)) => (error.to_string(), "it is tried again"),
+            Err(Trouble::Stuck) => (
+                format!("the disk of the log file `{path}` does not answer"),
+                "the lines are written when it does",
+            ),
+        };
+        if self.failing.is_none() {
+            let kept = MAX_PENDING_BYTES / 1024 / 1024;
+            host.error(&format!(
+                "{problem}; {next}, and up to {kept} MiB of lines are kept meanwhile"
+            ));
         }
+        self.failing = Some(problem);
     }
+}
+
+/// Why lines are not in the file.
+enum Trouble {
+    Failed(WriteError),
+    /// The system has not answered within [`PATIENCE`].
+    Stuck,
 }
 
 export_role!(Logger);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use kozo_abi::{Error, Message};
 
@@ -9,6 +10,7 @@ use kozo_abi::{Error, Message};
 const MAX_TEXT: usize = 64 * 1024;
 
 /// How lines are written.
+#[derive(Debug, Clone)]
 pub(crate) struct LineFormat {
     /// In the notation of `strftime`.
     time_prefix: String,
@@ -63,10 +65,19 @@ impl LineFormat {
     }
 
     fn prefix(&self, time: Timestamp) -> String {
-        let time = time.to_zoned(jiff::tz::TimeZone::system());
+        let time = time.to_zoned(TimeZone::system());
         // It was tried at the start; a line without a time is better than none.
         jiff::fmt::strtime::format(&self.time_prefix, &time).unwrap_or_default()
     }
+}
+
+/// Why the times of lines are not those of this machine's time zone, if so.
+pub(crate) fn time_zone_problem() -> Option<String> {
+    let error = TimeZone::try_system().err()?;
+    Some(format!(
+        "the time zone of this machine is not known, so the times of lines are in UTC: {error}; \
+         is the variable `TZ` right, and is `tzdata` installed?"
+    ))
 }
 
 /// Appends a text from somebody else. What could begin a new line, move a terminal's cursor or
@@ -123,7 +134,7 @@ mod tests {
     #[test]
     fn a_prefix_that_is_no_format_is_refused() {
         for bad in ["%", "%Q%", "%!", "[%Y %"] {
-            let error = LineFormat::new(bad.to_owned(), &[]).err().expect(bad);
+            let error = LineFormat::new(bad.to_owned(), &[]).expect_err(bad);
             assert!(error.to_string().starts_with("`timePrefix` is no format"));
         }
         // Those that Python knows, and none at all.

@@ -1,5 +1,5 @@
-//! The file that lines are appended to: it is written in batches, rotated, opened again when it
-//! was moved, and outlived when it cannot be written.
+//! The file that lines are appended to: it is written in batches, rotated, and opened again when it
+//! was moved.
 
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -7,14 +7,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::line::{Line, LineFormat};
-
-/// How many bytes of lines are kept while the file cannot be written. Later ones are lost, and
-/// counted.
-pub(crate) const MAX_PENDING_BYTES: usize = 1024 * 1024;
-
-/// How many bytes of lines are worth a write of their own, however few the lines are.
-const BATCH_BYTES: usize = 64 * 1024;
+use crate::line::LineFormat;
+use crate::pending::Pending;
 
 /// Who may read a new file: its owner and group.
 const FILE_MODE: u32 = 0o640;
@@ -26,6 +20,13 @@ pub(crate) struct Rotation {
     pub(crate) every: u64,
     /// How many old files to keep.
     pub(crate) keep: u32,
+}
+
+impl Rotation {
+    /// Whether a file with so many lines is full.
+    pub(crate) fn is_full(&self, lines: u64) -> bool {
+        self.every > 0 && lines >= self.every
+    }
 }
 
 /// What failed, and with which file.
@@ -57,18 +58,13 @@ impl fmt::Display for WriteError {
 
 impl std::error::Error for WriteError {}
 
-/// The file, and the lines that are not in it yet.
+/// The file.
 pub(crate) struct LogFile {
     path: PathBuf,
     rotation: Rotation,
     /// Whether the file is still to be emptied when it is opened.
     clear: bool,
     file: Option<OpenFile>,
-    /// Whole lines.
-    pending: Vec<u8>,
-    pending_lines: u64,
-    /// Lines that there was no room for.
-    lost: u64,
 }
 
 struct OpenFile {
@@ -84,51 +80,12 @@ impl LogFile {
             rotation,
             clear,
             file: None,
-            pending: Vec::new(),
-            pending_lines: 0,
-            lost: 0,
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// How many lines are not in the file yet.
-    pub(crate) fn pending(&self) -> u64 {
-        self.pending_lines
-    }
-
-    /// Whether all lines are in the file.
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.pending.is_empty() && self.lost == 0
-    }
-
-    /// Whether the next flush has much to write, or begins a new file.
-    pub(crate) fn has_batch(&self) -> bool {
-        self.pending.len() >= BATCH_BYTES || self.is_full()
-    }
-
-    fn is_full(&self) -> bool {
-        let lines = self.file.as_ref().map_or(0, |open| open.lines);
-        self.rotation.every > 0 && lines + self.pending_lines >= self.rotation.every
-    }
-
-    /// Adds a line, to be written by the next [`flush`](Self::flush).
-    pub(crate) fn push(&mut self, line: &Line) {
-        let length = line.prefix.len() + line.text.len() + 1;
-        if self.lost > 0 || self.pending.len() + length > MAX_PENDING_BYTES {
-            self.lost += 1;
-        } else {
-            self.append(line);
-        }
-    }
-
-    fn append(&mut self, line: &Line) {
-        self.pending.extend_from_slice(line.prefix.as_bytes());
-        self.pending.extend_from_slice(line.text.as_bytes());
-        self.pending.push(b'\n');
-        self.pending_lines += 1;
+    /// How many lines are in it, as far as that is known.
+    pub(crate) fn lines(&self) -> u64 {
+        self.file.as_ref().map_or(0, |open| open.lines)
     }
 
     /// Opens the file, or opens it anew.
@@ -140,22 +97,23 @@ impl LogFile {
         Ok(())
     }
 
-    /// Hands all lines to the system, and begins a new file when this one is full.
-    pub(crate) fn flush(&mut self, format: &LineFormat) -> Result<(), WriteError> {
-        if self.is_flushed() {
-            return Ok(());
-        }
+    /// Hands these lines to the system, and begins a new file when this one is full. What is not
+    /// in the file afterwards stays in `pending`.
+    pub(crate) fn write(
+        &mut self,
+        pending: &mut Pending,
+        format: &LineFormat,
+    ) -> Result<(), WriteError> {
         if !self.is_in_place() {
             self.open()?;
         }
-        self.write()?;
-        if self.lost > 0 {
-            let lost = std::mem::take(&mut self.lost);
+        self.append(pending)?;
+        if let Some(lost) = pending.take_lost() {
             let text = format!("({lost} lines are missing here: the file could not be written)");
-            self.append(&format.own_line(text));
-            self.write()?;
+            pending.append(&format.own_line(text));
+            self.append(pending)?;
         }
-        if self.is_full() {
+        if self.rotation.is_full(self.lines()) {
             self.rotate()?;
         }
         Ok(())
@@ -173,15 +131,12 @@ impl LogFile {
         }
     }
 
-    fn write(&mut self) -> Result<(), WriteError> {
+    fn append(&mut self, pending: &mut Pending) -> Result<(), WriteError> {
         let Some(open) = &mut self.file else {
             return Ok(());
         };
-        let (written, result) = open.append(&self.pending);
-        let lines = count_lines(&self.pending[..written]);
-        open.lines += lines;
-        self.pending_lines -= lines;
-        self.pending.drain(..written);
+        let (written, result) = open.append(pending.bytes());
+        open.lines += pending.remove(written);
         result.map_err(|source| self.failed("write to", source))
     }
 
@@ -304,6 +259,7 @@ fn survey(file: &mut File) -> io::Result<(u64, bool)> {
     }
 }
 
-fn count_lines(bytes: &[u8]) -> u64 {
+/// How many lines end in these bytes.
+pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
 }

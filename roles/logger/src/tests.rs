@@ -1,12 +1,18 @@
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kozo_abi::bench::{Incoming, RoleBench, StartedRole};
 use kozo_abi::{Error, Level};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
+use super::pending::MAX_PENDING_BYTES;
 use super::{FLUSH_AFTER, Logger};
+
+/// Long enough for anything that happens at all.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A folder for the test, and the log's path in it.
 fn place() -> (TempDir, PathBuf) {
@@ -294,6 +300,78 @@ fn a_file_that_can_never_be_opened_does_not_hold_the_role_up() -> Result<(), Err
     );
     let mut bench = logger(&path).start()?;
     assert!(errors(&mut bench)[0].contains("it is a pipe"));
+    Ok(())
+}
+
+/// A file that takes some thousand bytes, and then makes whoever writes to it wait until somebody
+/// reads from the other end.
+fn hanging_file() -> Result<(File, PathBuf), Error> {
+    let other_end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    grantpt(&other_end)?;
+    unlockpt(&other_end)?;
+    let path = ptsname(&other_end, Vec::new())?.into_string()?;
+    Ok((File::from(other_end), path.into()))
+}
+
+#[test]
+fn a_disk_that_does_not_answer_holds_the_role_up_for_a_moment_only() -> Result<(), Error> {
+    let (mut other_end, path) = hanging_file()?;
+    let mut bench = logger(&path).option("flushEvery", 1).start()?;
+    let line = "x".repeat(MAX_PENDING_BYTES / 18);
+    for _ in 0..20 {
+        log(&mut bench, &line)?;
+    }
+    let printed = |bench: &mut StartedRole| {
+        let lines = bench.logged().into_iter();
+        lines.filter(|(_, text)| text.ends_with('x')).count()
+    };
+    let reported = errors(&mut bench);
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(reported[0].contains("does not answer"), "{reported:?}");
+    // It takes no more lines for the file than it keeps, but prints and answers.
+    log(&mut bench, "the last one, x")?;
+    assert_eq!(printed(&mut bench), 1);
+    // The disk answers again.
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        let mut chunk = [0; 4096];
+        while !text.contains("are missing here") {
+            match other_end.read(&mut chunk) {
+                Ok(count) if count > 0 => text.push_str(&String::from_utf8_lossy(&chunk[..count])),
+                _ => break,
+            }
+        }
+        text
+    });
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        bench.run()?;
+        let again = |(_, text): &(Level, String)| text.ends_with("is written again");
+        if bench.logged().iter().any(again) {
+            break;
+        }
+        assert!(Instant::now() < deadline);
+    }
+    bench.stop()?;
+    let text = reader.join().expect("it reads");
+    assert!(text.contains("lines are missing here"), "{}", text.len());
+    Ok(())
+}
+
+#[test]
+fn a_disk_that_never_answers_does_not_keep_the_role_from_stopping() -> Result<(), Error> {
+    let (_other_end, path) = hanging_file()?;
+    let mut bench = logger(&path).option("flushEvery", 1).start()?;
+    for _ in 0..2 {
+        log(&mut bench, &"x".repeat(16 * 1024))?;
+    }
+    bench.reopen()?;
+    log(&mut bench, &"x".repeat(16 * 1024))?;
+    let error = bench.stop().unwrap_err().to_string();
+    assert!(
+        error.starts_with("lines of the log that are lost: 3: the disk of the log file"),
+        "{error}"
+    );
     Ok(())
 }
 
