@@ -44,6 +44,12 @@ impl Trust {
         self.keys.get_key_value(name).map(|(name, _)| name)
     }
 
+    /// The node that `key` is of: the first one by name, if there are several.
+    pub fn holder(&self, key: &PublicKey) -> Option<&NodeName> {
+        let holders = self.keys.iter().filter(|(_, keys)| is_one_of(key, keys));
+        holders.map(|(node, _)| node).min()
+    }
+
     /// Whether `key` is one of the keys of `node`.
     pub fn holds(&self, node: &str, key: &PublicKey) -> bool {
         self.keys(node).is_some_and(|keys| is_one_of(key, keys))

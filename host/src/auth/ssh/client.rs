@@ -14,7 +14,7 @@ use super::{
     AuthError, BoxedReceiver, Endpoint, MakeReceiver, Outlet, READ_AHEAD, SUBSYSTEM, Step,
 };
 use crate::auth::algorithms::needs_no_mac;
-use crate::auth::identity::is_one_of;
+use crate::auth::identity::{Trust, is_one_of};
 use crate::auth::keys::fingerprint;
 use crate::auth::secured::{Ended, Ending, Negotiated, Refused, Secured, Sender, Session};
 use crate::auth::stream::guard;
@@ -46,6 +46,8 @@ where
     let (opened_sender, mut opened) = oneshot::channel();
     let handler = ClientHandler {
         peer: peer.clone(),
+        own: endpoint.identity.node.clone(),
+        trust: Arc::clone(&endpoint.trust),
         keys,
         negotiated: None,
         state: State::Opening {
@@ -166,6 +168,8 @@ fn closed(step: Step) -> AuthError {
 /// What a session's task calls on the end that dials.
 pub(super) struct ClientHandler {
     peer: NodeName,
+    own: NodeName,
+    trust: Arc<Trust>,
     keys: Arc<[PublicKey]>,
     negotiated: Option<Negotiated>,
     state: State,
@@ -221,6 +225,13 @@ impl client::Handler for ClientHandler {
             && is_one_of(key, &self.keys)
         {
             return Ok(true);
+        }
+        if let Some(holder) = self.trust.holder(&shown.public_key()) {
+            return Err(AuthError::LeadsElsewhere {
+                peer: self.peer.clone(),
+                holder: (*holder != self.own).then(|| holder.clone()),
+            }
+            .into());
         }
         let expected: Vec<_> = self.keys.iter().map(fingerprint).collect();
         Err(AuthError::HostKeyMismatch {

@@ -57,6 +57,14 @@ pub enum AuthError {
         /// The fingerprints that the file has for the node.
         expected: String,
     },
+    /// The address that was dialled leads to another node of the file, or to this one.
+    #[error("the address leads {}, and not to `{peer}`: correct it in the network file", leads_to(.holder))]
+    LeadsElsewhere {
+        /// The node that was dialled.
+        peer: NodeName,
+        /// The one whose key the other end has proven. None: it is this node.
+        holder: Option<NodeName>,
+    },
     /// The node that was dialled does not accept this node's key.
     #[error(
         "`{peer}` does not accept the key of `{node}` ({fingerprint}): check that its network \
@@ -116,6 +124,13 @@ pub enum AuthError {
         /// Why.
         source: io::Error,
     },
+}
+
+fn leads_to(holder: &Option<NodeName>) -> String {
+    match holder {
+        Some(node) => format!("to `{node}`"),
+        None => "back to this node itself".to_owned(),
+    }
 }
 
 fn reason(detail: &Option<String>) -> String {

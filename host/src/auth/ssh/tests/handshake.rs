@@ -119,6 +119,26 @@ async fn another_key_than_the_dialled_nodes_is_refused_and_named() {
 }
 
 #[tokio::test]
+async fn an_address_that_leads_to_another_node_or_back_names_that_node() {
+    let network = Network::new(&["attic", "cellar", "garage"].map(|node| (node, ed25519())));
+    let (attic, cellar) = (network.endpoint("attic"), network.endpoint("cellar"));
+    for (leads_to, text) in [
+        (&cellar, "to `cellar`"),
+        (&attic, "back to this node itself"),
+    ] {
+        let (near, far) = duplex(STREAM_ROOM);
+        let garage = name("garage");
+        let dialling = connect(near, &attic, &garage, collector().0);
+        let accepting = accept(far, leads_to, collector().0);
+        let (dialled, _) = soon(async { tokio::join!(dialling, accepting) }).await;
+        let expected = format!(
+            "the address leads {text}, and not to `garage`: correct it in the network file"
+        );
+        assert_eq!(dialled.err().unwrap().to_string(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_the_other_end_does_not_know_is_rejected_on_both_ends() {
     let network = Network::pair();
     let stale_key = ed25519();
