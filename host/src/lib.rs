@@ -22,3 +22,4 @@ pub mod transports;
 pub mod wire;
 
 mod backoff;
+mod limited;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::observer::LinkWatch;
@@ -13,7 +13,7 @@ use crate::clock;
 use crate::config::{Network, Node};
 use crate::control::{PeerView, Way};
 use crate::link::io::{
-    AcceptLimits, Dialling, Driver, LinkObserver, Listener, MAX_DIALS, PeerLink, Peers, Route,
+    AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route,
 };
 use crate::link::{Candidate, Peer, PeerSettings};
 use crate::queue::QueueLimits;
@@ -84,7 +84,7 @@ fn named(candidates: &[Candidate], routes: &HashMap<(usize, usize), Route>) -> V
         let route = routes.get(&(candidate.own, candidate.peer))?;
         Some(Way {
             candidate: *candidate,
-            transport: route.name.clone(),
+            transport: route.transport.name().to_owned(),
             peer_transport: route.peer.name.clone(),
         })
     });
@@ -114,7 +114,6 @@ impl Links {
             arrivals: router,
         };
         let observer: Arc<dyn LinkObserver> = Arc::new(observer);
-        let dials = Arc::new(Semaphore::new(MAX_DIALS));
         let mut drivers = JoinSet::new();
         let mut ways = Vec::with_capacity(peers.len());
         let mut by_name: Peers = HashMap::new();
@@ -129,7 +128,6 @@ impl Links {
                 routes,
                 dialling.clone(),
                 Arc::clone(&observer),
-                Arc::clone(&dials),
                 accepted,
             );
             drivers.spawn(driver.run(stop.clone()));

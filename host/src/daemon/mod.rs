@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SecureRandom;
+use rustix::process::{getpid, kill_process};
 
 use crate::auth::algorithms::{AlgorithmError, Algorithms};
 use crate::auth::identity::{Identity, Trust};
@@ -20,6 +21,7 @@ use crate::auth::ssh::Endpoint;
 use crate::clock;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
+use crate::limited::apart;
 use crate::log::error_text;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
@@ -42,6 +44,9 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long links may take to close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long all of it may take before the process ends by force: less than systemd waits.
+const END_LIMIT: Duration = Duration::from_secs(18);
 
 /// What a daemon is made of.
 pub struct Setup {
@@ -104,7 +109,6 @@ impl Process {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(MAX_BLOCKING_THREADS)
             .build()
             .map_err(StartError::system("cannot make the runtime"))?;
         let signals = runtime
@@ -115,7 +119,7 @@ impl Process {
 
     /// Prepares a node, and runs it until SIGINT or SIGTERM; a second one ends the process at once.
     /// SIGHUP makes roles open their files again. What is read for a node may lie on a disk that
-    /// does not answer: a signal ends that, too.
+    /// does not answer, and its modules may not come back: a signal ends that, too.
     ///
     /// # Errors
     /// What `prepare` says, or why the node does not start.
@@ -131,14 +135,18 @@ impl Process {
             mut signals,
         } = self;
         let result = runtime.block_on(async {
-            let setup = tokio::select! {
-                setup = on_a_thread(prepare) => setup?,
+            let start = async {
+                let setup = on_a_thread(prepare).await?;
+                Ok::<_, E>(Daemon::start(setup).await?)
+            };
+            let daemon = tokio::select! {
+                daemon = start => daemon?,
                 () = signals.stop() => {
                     tracing::info!(target: "kozo", "stopped before the node was there");
                     return Ok(());
                 }
             };
-            Daemon::start(setup)?.run(signals).await;
+            daemon.run(signals).await;
             Ok(())
         });
         // A transport that hangs in a thread keeps nobody from going.
@@ -162,9 +170,6 @@ async fn on_a_thread<T: Send + 'static, E: From<StartError> + Send + 'static>(
     })
 }
 
-/// How many threads may block in transports at once.
-const MAX_BLOCKING_THREADS: usize = 128;
-
 /// A running node.
 struct Daemon {
     node: NodeName,
@@ -178,7 +183,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(setup: Setup) -> Result<Self, StartError> {
+    async fn start(setup: Setup) -> Result<Self, StartError> {
         let started = clock::now();
         let Setup {
             network,
@@ -186,14 +191,23 @@ impl Daemon {
             registry,
             control,
         } = setup;
-        let own = network.node(&node)?;
-        let endpoint = endpoint(&network, own)?;
+        let endpoint = endpoint(&network, network.node(&node)?)?;
         let state = StateFolders::new(
-            own.transport_storage.as_deref(),
+            network.node(&node)?.transport_storage.as_deref(),
             &transports::Surroundings::read(),
         );
-        let transports = Transports::new(&network, &node, &registry, &endpoint.attestor(), state)?;
+        let registry = Arc::new(registry);
+        let (network, transports) = {
+            let (node, registry) = (node.clone(), Arc::clone(&registry));
+            let attestor = endpoint.attestor();
+            let make = move || {
+                let made = Transports::new(&network, &node, &registry, &attestor, state)?;
+                Ok::<_, StartError>((network, made))
+            };
+            on_a_thread(make).await?
+        };
         let transports = Arc::new(transports);
+        let own = network.node(&node)?;
         let session = SessionId(random()?);
         let storage = own
             .role_storage
@@ -253,7 +267,6 @@ impl Daemon {
             )
             .map_err(StartError::system("cannot start a thread for a transport"))?;
         }
-        let registry = Arc::new(registry);
         let mut roles = Vec::with_capacity(own.roles.len());
         for (role, inbox) in own.roles.iter().zip(inboxes) {
             let setup = RoleSetup::new(own, role, storage.as_ref())?;
@@ -327,6 +340,7 @@ impl Daemon {
                 }
             }
         }
+        end_in_time();
         tokio::select! {
             () = self.stop() => tracing::info!(target: "kozo", node = %self.node, "stopped"),
             () = signals.stop() => {
@@ -341,18 +355,36 @@ impl Daemon {
         let asked = clock::now();
         self.roles.iter().for_each(HostedRole::stop);
         let roles = Arc::clone(&self.roles);
-        let joined = tokio::task::spawn_blocking(move || {
+        let joined = apart("join", move || {
             for role in roles.iter() {
                 role.join(asked);
             }
         });
-        // It does not panic, and whether it did makes no difference to the links.
-        let _ = joined.await;
+        if let Err(error) = joined.await {
+            // It makes no difference to the links.
+            tracing::error!(target: "kozo", "roles were not waited for: {error}");
+        }
         self.links.flush(FLUSH_LIMIT).await;
         self.stopping.send_replace(true);
-        self.transports.stop();
-        self.links.closed(CLOSE_LIMIT).await;
+        tokio::join!(
+            self.transports.stop(CLOSE_LIMIT),
+            self.links.closed(CLOSE_LIMIT),
+        );
     }
+}
+
+/// Ends the process by force when it has not ended in [`END_LIMIT`], whatever keeps it.
+fn end_in_time() {
+    let end = || {
+        std::thread::sleep(END_LIMIT);
+        tracing::error!(target: "kozo", "something keeps it from ending: it is killed");
+        // Nothing else ends a process of which some thread hangs while it ends.
+        let _ = kill_process(getpid(), rustix::process::Signal::KILL);
+    };
+    // Without a thread it does without.
+    let _ = std::thread::Builder::new()
+        .name("end".to_owned())
+        .spawn(end);
 }
 
 fn endpoint(network: &Network, own: &config::Node) -> Result<Endpoint, StartError> {

@@ -13,6 +13,7 @@ pub mod io;
 mod live;
 mod outbox;
 mod peer;
+mod places;
 mod rate;
 mod terms;
 

@@ -16,6 +16,10 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// and at most.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
+/// How long it may take a transport to be prepared, or to listen, before it is shown as one that fails.
+/// It is waited for all the same.
+const PREPARE_LIMIT: Duration = Duration::from_secs(60);
+
 /// Prepares a transport and accepts what connects to it, for as long as the daemon runs.
 pub struct Acceptor {
     instance: Arc<TransportInstance>,
@@ -27,7 +31,8 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Starts the thread. It ends when the transport is stopped, or never if the transport hangs.
+    /// Starts the thread. It ends when the transport is stopped, or never if the transport hangs. There
+    /// is none for a transport that was left out.
     ///
     /// # Errors
     /// The system has no thread left.
@@ -35,12 +40,15 @@ impl Acceptor {
         transport: &OwnTransport,
         listener: Listener,
         runtime: Handle,
-    ) -> std::io::Result<thread::JoinHandle<()>> {
+    ) -> std::io::Result<()> {
+        let Some(made) = &transport.made else {
+            return Ok(());
+        };
         let acceptor = Self {
-            instance: Arc::clone(&transport.instance),
+            instance: Arc::clone(&made.instance),
             services: Arc::clone(&transport.services),
             name: transport.name.clone(),
-            can_accept: transport.can_accept,
+            can_accept: made.can_accept,
             listener,
             runtime,
         };
@@ -48,10 +56,13 @@ impl Acceptor {
         thread::Builder::new()
             .name(name)
             .spawn(move || acceptor.run())
+            .map(drop)
     }
 
     fn run(&self) {
-        let prepared = self.persist("cannot be prepared", || self.instance.local_init());
+        let prepared = self.persist("local_init", "cannot be prepared", || {
+            self.instance.local_init()
+        });
         if !prepared {
             return;
         }
@@ -59,7 +70,7 @@ impl Acceptor {
             self.services.set_state(TransportState::DialsOnly);
             return;
         }
-        if !self.persist("cannot listen", || self.instance.bind()) {
+        if !self.persist("bind", "cannot listen", || self.instance.bind()) {
             return;
         }
         self.services.set_state(TransportState::Listening);
@@ -94,10 +105,15 @@ impl Acceptor {
     }
 
     /// Tries until it works; false when the transport is stopped before.
-    fn persist(&self, what: &str, mut step: impl FnMut() -> Result<(), String>) -> bool {
+    fn persist(
+        &self,
+        call: &'static str,
+        what: &'static str,
+        step: impl Fn() -> Result<(), String>,
+    ) -> bool {
         let mut retry = FIRST_RETRY;
         let mut fault = Fault::default();
-        while let Err(error) = step() {
+        while let Err(error) = self.watched(call, what, &step) {
             fault.report(
                 &format!("{what}, tried again later: {error}"),
                 &self.services,
@@ -110,6 +126,30 @@ impl Acceptor {
             retry = (retry * 2).min(LONGEST_RETRY);
         }
         !self.services.stopping()
+    }
+
+    /// Makes a call. That it does not come back is said while it does not.
+    fn watched(
+        &self,
+        call: &'static str,
+        what: &'static str,
+        step: impl Fn() -> Result<(), String>,
+    ) -> Result<(), String> {
+        let services = Arc::clone(&self.services);
+        let watch = self.runtime.spawn(async move {
+            tokio::time::sleep(PREPARE_LIMIT).await;
+            let seconds = PREPARE_LIMIT.as_secs();
+            let text = format!("{what}: `{call}` has not come back for more than {seconds} s");
+            services.report(&text);
+            services.set_state(TransportState::Failing(text));
+        });
+        let result = step();
+        watch.abort();
+        // The state is what came of it, unless it is what the watch has said: then it starts anew.
+        if result.is_ok() && matches!(self.services.state().0, TransportState::Failing(_)) {
+            self.services.set_state(TransportState::Starting);
+        }
+        result
     }
 }
 

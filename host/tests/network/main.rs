@@ -21,5 +21,6 @@ mod policies;
 mod refusals;
 mod returns;
 mod service;
+mod silent;
 mod starting;
 mod strangers;

@@ -4,22 +4,18 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::feed::Feed;
 use super::stream::stream;
-use super::{Arrivals, PeerLink};
+use super::{Arrivals, Calls, PeerLink};
 use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, Endpoint};
 use crate::clock;
 use crate::link::{AttemptId, Ending, LinkKey, Path};
 use crate::log::error_text;
-use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
-
-/// How long a transport may take for one connection. Tor may need most of it.
-const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+use crate::modules::transport::{Connection, PeerDescription};
 
 /// How long both ends may take to authenticate each other once they are connected.
 pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -34,11 +30,9 @@ const MAX_ADDRESSES: usize = 16;
 #[derive(Clone)]
 pub struct Route {
     /// This node's transport.
-    pub transport: Arc<TransportInstance>,
-    /// Its name.
-    pub name: String,
+    pub transport: Arc<Calls>,
     /// The peer's transport.
-    pub peer: PeerDescription,
+    pub peer: Arc<PeerDescription>,
 }
 
 /// What a dial needs beside the route.
@@ -57,7 +51,7 @@ pub(super) async fn dial(
     link: &Arc<PeerLink>,
     attempt: AttemptId,
 ) -> Result<(LinkKey, Secured), String> {
-    let transport = route.name.clone();
+    let transport = route.transport.name().to_owned();
     let connection = connect(route).await?;
     let address = connection.address.clone();
     let path = Path {
@@ -142,33 +136,21 @@ impl Drop for Made<'_> {
     }
 }
 
-/// The first connection that any of the peer's addresses gives.
+/// The first connection that any of the peer's addresses gives. Each try has a limit of its own, which
+/// begins when it has a thread.
 async fn connect(route: Route) -> Result<Connection, String> {
-    let asked = {
-        let route = route.clone();
-        tokio::task::spawn_blocking(move || route.transport.addresses(&route.peer))
-    };
-    let addresses = asked.await.map_err(|error| error_text(&error))??;
+    let addresses = route.transport.addresses(&route.peer).await?;
     if addresses.is_empty() {
         return Err("the peer's transport has no address that this node could dial".to_owned());
     }
     let mut tries = JoinSet::new();
     let mut errors = Vec::new();
-    let (sender, mut failed) = mpsc::channel::<()>(MAX_ADDRESSES);
     let mut addresses = addresses.into_iter().take(MAX_ADDRESSES).peekable();
-    let limit = tokio::time::sleep(CONNECT_LIMIT);
-    tokio::pin!(limit);
     loop {
         if let Some(address) = addresses.next() {
-            let (route, sender) = (route.clone(), sender.clone());
-            tries.spawn_blocking(move || {
-                let connection = route
-                    .transport
-                    .connect(&route.peer, &address, CONNECT_LIMIT);
-                if connection.is_err() {
-                    // The next address need not wait for its turn.
-                    let _ = sender.try_send(());
-                }
+            let route = route.clone();
+            tries.spawn(async move {
+                let connection = route.transport.connect(&route.peer, &address).await;
                 connection.map_err(|error| naming(&address, error))
             });
         }
@@ -176,18 +158,13 @@ async fn connect(route: Route) -> Result<Connection, String> {
         tokio::select! {
             ended = tries.join_next() => match ended {
                 Some(Ok(Ok(connection))) => return Ok(connection),
+                // The next address need not wait for its turn.
                 Some(Ok(Err(error))) => errors.push(error),
                 Some(Err(error)) => errors.push(error_text(&error)),
                 None if more => {}
                 None => return Err(errors.join("; ")),
             },
-            _ = failed.recv(), if more => {}
             () = tokio::time::sleep(ADDRESS_STAGGER), if more => {}
-            // The threads of a transport that hangs go on; what they bring is dropped.
-            () = &mut limit => {
-                errors.push(format!("no connection within {} s", CONNECT_LIMIT.as_secs()));
-                return Err(errors.join("; "));
-            }
         }
     }
 }

@@ -3,18 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialling, Route, dial};
 use super::{PeerLink, writer};
 use crate::auth::secured::Secured;
 use crate::clock::{self, Moment};
-use crate::link::{Action, AttemptId, LinkKey, Notice};
+use crate::link::{Action, AttemptId, LinkKey, Notice, Occurrence};
 use crate::names::NodeName;
-
-/// How many dials there may be at once, over all peers: each holds a few threads.
-pub const MAX_DIALS: usize = 32;
 
 /// Hears what links do, for the log and for people.
 pub trait LinkObserver: Send + Sync + 'static {
@@ -29,7 +26,6 @@ pub struct Driver {
     routes: HashMap<(usize, usize), Route>,
     dialling: Dialling,
     observer: Arc<dyn LinkObserver>,
-    dials: Arc<Semaphore>,
     /// Links that were accepted come in here.
     accepted: mpsc::Receiver<(LinkKey, Secured)>,
     tasks: JoinSet<Finished>,
@@ -50,7 +46,6 @@ impl Driver {
         routes: HashMap<(usize, usize), Route>,
         dialling: Dialling,
         observer: Arc<dyn LinkObserver>,
-        dials: Arc<Semaphore>,
         accepted: mpsc::Receiver<(LinkKey, Secured)>,
     ) -> Self {
         Self {
@@ -58,7 +53,6 @@ impl Driver {
             routes,
             dialling,
             observer,
-            dials,
             accepted,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
@@ -124,11 +118,8 @@ impl Driver {
                     return;
                 };
                 let (dialling, link) = (self.dialling.clone(), Arc::clone(&self.link));
-                let dials = Arc::clone(&self.dials);
                 let task = self.tasks.spawn(async move {
-                    // The semaphore is never closed.
-                    let _permit = dials.acquire_owned().await;
-                    let transport = route.name.clone();
+                    let transport = route.transport.name().to_owned();
                     let result = dial(&dialling, route, &link, attempt).await;
                     Finished::Dial(attempt, transport, result)
                 });
@@ -147,7 +138,14 @@ impl Driver {
             Action::Learn(interests) => {
                 self.dialling.arrivals.learn(self.link.name(), interests);
             }
-            Action::Notice(notice) => self.observer.notice(self.link.name(), &notice),
+            Action::Notice(notice) => {
+                if let Notice::Link(Occurrence::Up { .. }) = &notice {
+                    let name = self.link.name().as_str();
+                    let routes = self.routes.values();
+                    routes.for_each(|route| route.transport.heard_of(name));
+                }
+                self.observer.notice(self.link.name(), &notice);
+            }
         }
     }
 

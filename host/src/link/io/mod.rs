@@ -12,6 +12,7 @@
 //! the lock around a [`Peer`] is held for moments only, and never across I/O.
 
 mod accept;
+mod calls;
 mod dial;
 mod driver;
 mod feed;
@@ -24,8 +25,9 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 pub use accept::{AcceptCounts, AcceptLimits, Listener, Peers};
+pub use calls::Calls;
 pub use dial::{Dialling, Route};
-pub use driver::{Driver, LinkObserver, MAX_DIALS};
+pub use driver::{Driver, LinkObserver};
 
 use super::{Delivery, LinkKey, Output, Peer, PeerStatus, Standing};
 use crate::auth::secured::{Negotiated, Traffic};
