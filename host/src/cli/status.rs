@@ -258,6 +258,14 @@ fn notes(text: &mut String, report: &StatusReport) {
         }
     }
     for peer in &report.peers {
+        for other in &peer.unusable {
+            lines.push(format!(
+                "{}: no way to its `{}`: {}",
+                peer.peer,
+                other.transport,
+                shortened(&other.reason)
+            ));
+        }
         // What was mended since is for `kozo why`.
         if let Some(error) = peer.last_error.as_deref().filter(|_| peer.links.is_empty()) {
             let ago = span(peer.last_error_seconds.unwrap_or_default());

@@ -38,6 +38,7 @@ fn sentences(report: &WhyReport) -> String {
     lines.push(policy(node, peer, &report.outgoing));
     lines.push(policy(peer, node, &report.incoming));
     lines.push(ways(report));
+    lines.extend(what_keeps_ways(report));
     lines.extend(what_transports_say(report));
     lines.push(String::new());
     if report.history.is_empty() {
@@ -196,6 +197,25 @@ fn ways(report: &WhyReport) -> String {
         ways.join(", "),
         span(report.connection_retry_seconds)
     )
+}
+
+/// What is wrong with the ways that there are, and with those that there would be.
+fn what_keeps_ways(report: &WhyReport) -> Vec<String> {
+    let ways = report.ways.iter().filter_map(|way| {
+        let error = way.error.as_deref()?;
+        let (transport, peer_transport) = (&way.transport, &way.peer_transport);
+        Some(format!(
+            "`{transport}` to its `{peer_transport}` is not tried at present: {error}."
+        ))
+    });
+    let unusable = report.peer.unusable.iter().map(|other| {
+        let (peer, transport) = (&report.peer.peer, &other.transport);
+        format!(
+            "There is no way to `{transport}` of {peer}: {}.",
+            other.reason
+        )
+    });
+    ways.chain(unusable).collect()
 }
 
 /// What the transports of the ways are about: where there is no link yet, it may be the reason.

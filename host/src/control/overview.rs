@@ -116,7 +116,7 @@ impl Overview {
             ways: peer
                 .ways
                 .iter()
-                .map(|way| convert::way(way, self.transports.own()))
+                .map(|way| convert::way(way, peer.link.name(), self.transports.own()))
                 .collect(),
             history: history
                 .iter()

@@ -104,6 +104,9 @@ pub struct PeerReport {
     pub links: Vec<LinkReport>,
     /// The tries to dial that are under way.
     pub dialling: Vec<AttemptReport>,
+    /// Transports of the peer to which there is no way, as the file has them.
+    #[serde(default)]
+    pub unusable: Vec<UnusableReport>,
     /// What waits for the peer.
     pub queued: AmountReport,
     /// What is sent and not acknowledged yet.
@@ -198,6 +201,15 @@ pub struct AttemptReport {
     pub seconds: f64,
 }
 
+/// A transport of a peer to which there is no way, as the file has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusableReport {
+    /// Its name.
+    pub transport: String,
+    /// What its module says against its options, or why there is no module.
+    pub reason: String,
+}
+
 /// A number of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AmountReport {
@@ -235,7 +247,7 @@ pub enum TransportStateReport {
     Listening,
     /// It takes no connections; it can dial.
     DialsOnly,
-    /// It cannot take connections; that is tried again.
+    /// It cannot take connections, or does not come back from calls; that is tried again.
     Failing,
 }
 
@@ -292,6 +304,9 @@ pub struct WayReport {
     /// What the node's transport says it is about.
     #[serde(default)]
     pub status: Option<String>,
+    /// Why it is not tried at present.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// Something that happened with a peer's links.

@@ -15,4 +15,5 @@ mod hang;
 mod new;
 mod own_runtime;
 mod own_security;
+mod peers_options;
 mod replacing;

@@ -9,10 +9,11 @@ use crate::config::{ConnectPolicy, Node};
 use crate::control::report::{
     AmountReport, AttemptReport, ConnectionsReport, EventKind, EventReport, InboxReport,
     LinkReport, PeerReport, PeerStateReport, PolicyReport, RoleReport, RoleStateReport,
-    TransportReport, TransportStateReport, WayReport,
+    TransportReport, TransportStateReport, UnusableReport, WayReport,
 };
 use crate::link::io::{AcceptCounts, StreamStatus};
 use crate::link::{Event, LinkStatus, Occurrence, Standing};
+use crate::names::NodeName;
 use crate::roles::{HostedRole, RoleState};
 use crate::transports::{OwnTransport, TransportState};
 
@@ -75,12 +76,13 @@ pub(super) fn connections(counts: AcceptCounts) -> ConnectionsReport {
     }
 }
 
-pub(super) fn way(way: &Way, own: &[OwnTransport]) -> WayReport {
+pub(super) fn way(way: &Way, peer: &NodeName, own: &[OwnTransport]) -> WayReport {
     let transport = own.iter().find(|own| own.name == way.transport);
     WayReport {
         transport: way.transport.clone(),
         peer_transport: way.peer_transport.clone(),
         status: transport.and_then(OwnTransport::status),
+        error: transport.and_then(|own| own.barred(&way.peer_transport, peer)),
     }
 }
 
@@ -199,6 +201,15 @@ impl Overview {
             next_dial_seconds: next_dial.map(|moment| moment.since(now).as_secs_f64()),
             links: links.collect(),
             dialling: attempts.collect(),
+            unusable: self
+                .transports
+                .unusable(peer.link.name())
+                .iter()
+                .map(|other| UnusableReport {
+                    transport: other.name.clone(),
+                    reason: other.reason.clone(),
+                })
+                .collect(),
             queued: amount(status.queued),
             in_flight: amount(status.in_flight),
             sent: status.outbox.sent,
