@@ -5,6 +5,7 @@
 //! the links with it, and the next try to dial it. It performs nothing: it is told what happened,
 //! and says what to do as [`Action`]s. [`io`] performs: it dials, accepts, reads and writes.
 
+pub mod admission;
 mod backoff;
 mod dialer;
 mod history;

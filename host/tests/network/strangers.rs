@@ -1,20 +1,23 @@
 //! Bad input from the network. The daemon lives on, its other links stand, and its memory is
 //! bounded.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kozo::interest::{Interest, Kind};
 use kozo::wire::{Frame, Hello, MAX_FRAME_LEN, MAX_HELLO_LEN, MAX_INTERESTS, RoleInterests};
+use rustix::net::{AddressFamily, SocketType, bind, connect, ipproto, socket};
 use serde_json::Value;
 
 use super::guest::Guest;
 use super::injector::Injector;
-use super::process::{DEADLINE, Process, wait_until};
+use super::process::{DEADLINE, Process};
 use super::scene::Scene;
 
-/// The connections of one address that a daemon bears before they have said who they are.
-const PER_ADDRESS: usize = 8;
+/// More connections than a daemon bears before they have said who they are.
+const TOO_MANY: usize = 320;
 
 /// More memory than a daemon ever needs for all that is done to it here, in bytes: a few frames
 /// of the longest kind, and what the program itself takes.
@@ -132,28 +135,15 @@ fn what_is_not_ssh_is_refused() {
 }
 
 #[test]
-fn who_says_nothing_takes_one_of_few_places_and_nodes_that_are_linked_do_not_notice() {
+fn who_says_nothing_makes_room_for_others_and_nodes_that_are_linked_do_not_notice() {
     let mut house = House::new();
-    let mut silent = Vec::new();
-    // Who gets a place is greeted, who does not is cut off. Nodes take places for a moment, too.
-    let greeted = loop {
-        let mut stream = house.tcp();
-        if stream.read_exact(&mut [0; 4]).is_err() {
-            break silent.len();
-        }
-        silent.push(stream);
-        assert!(silent.len() <= PER_ADDRESS);
-    };
-    assert!(greeted > 0);
+    let mut silent: Vec<_> = (0..TOO_MANY).map(|_| house.tcp()).collect();
     house
         .clock
         .wait_for_text("link", "too many have not said who they are");
-    house.is_well();
-    // Who goes makes room.
-    drop(silent);
-    wait_until("there is room again", || {
-        house.tcp().read_exact(&mut [0; 4]).ok()
-    });
+    // The first of them is cut off, behind the greeting.
+    silent[0].read_to_end(&mut Vec::new()).unwrap();
+    house.member();
     house.is_well();
 }
 
@@ -357,4 +347,82 @@ fn new_links_in_the_place_of_old_ones_do_not_pile_up() {
     let said = house.reason();
     assert!(said.contains("there are too many links"), "{said}");
     house.is_well();
+}
+
+/// A connection from an address of this machine's own, of which 127.0.0.0/8 has many.
+fn stranger(port: u16, address: [u8; 4], words: &[u8]) -> std::io::Result<TcpStream> {
+    let tcp = Some(ipproto::TCP);
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, tcp)?;
+    bind(&socket, &SocketAddr::from((address, 0)))?;
+    connect(&socket, &SocketAddr::from(([127, 0, 0, 1], port)))?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_nonblocking(true)?;
+    stream.write_all(words)?;
+    Ok(stream)
+}
+
+/// Whether the daemon has hung up.
+fn is_over(stream: &mut TcpStream) -> bool {
+    let mut greeting = [0; 64];
+    loop {
+        match stream.read(&mut greeting) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// Strangers from 60 addresses who come back whenever they are cut off, say nothing or not enough,
+/// and others who talk nonsense, from the address that nodes come from as well.
+fn besiege(port: u16, stop: &AtomicBool) {
+    const HALVES: [&[u8]; 3] = [b"", b"SSH-2.0-x\r\n", b"SSH-2.0-x\r\n\0\0\0\x14"];
+    let come = |number: usize| {
+        let machine = u8::try_from(number % 60).unwrap();
+        stranger(port, [127, 0, 1, machine], HALVES[number % 3]).ok()
+    };
+    let mut held: Vec<_> = (0..180).map(come).collect();
+    while !stop.load(Ordering::Relaxed) {
+        for (number, held) in held.iter_mut().enumerate() {
+            if held.as_mut().is_none_or(is_over) {
+                *held = come(number);
+            }
+        }
+        for _ in 0..50 {
+            // It may be refused while it speaks.
+            let _ = stranger(port, [127, 0, 0, 1], &[0xff; 512]);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_node_that_dials_in_is_linked_although_strangers_besiege_the_port() {
+    // Each may find the machine busy, and lose its place to a stranger for that.
+    const TRIES: usize = 20;
+    let mut house = House::new();
+    let (port, stop) = (house.scene.port("clock"), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| besiege(port, &stop));
+        // Whatever fails here, the strangers end.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            house.clock.wait_for("strangers are refused", |line| {
+                let text = line["message"].as_str().unwrap_or_default();
+                text.starts_with("refused a connection")
+            });
+            for _ in 0..5 {
+                let linked =
+                    (0..TRIES).find_map(|_| Guest::connect(&house.scene, "guest", "clock").ok());
+                let mut guest = linked.expect("the node is kept out");
+                let hello = guest.hello();
+                guest.say(|frames| frames.hello(&hello));
+                guest.wait_for("a hello", |frame| matches!(frame, Frame::Hello(_)));
+            }
+            house.is_well();
+        }));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    });
 }

@@ -11,6 +11,7 @@
 mod client;
 mod endpoint;
 mod error;
+mod opening;
 mod outlet;
 mod server;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::names::NodeName;
 
 pub use endpoint::{Endpoint, MAX_PACKET, MIN_PACKET};
 pub use error::{AuthError, Step};
+pub(crate) use opening::Opening;
 pub(super) use outlet::Outlet;
 
 /// The subsystem's name, the same for every version: what is spoken in it says its own version.

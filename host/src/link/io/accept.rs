@@ -1,23 +1,24 @@
-//! Connections that others make: secured within limits, then handed to the driver of whichever
-//! peer is at the other end.
+//! Connections that others make: secured as [`Admission`] decides, then handed to the driver of
+//! whichever peer is at the other end.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::PeerLink;
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
 use super::feed::Feed;
 use super::stream::stream;
+use super::threshold::{Progress, Threshold};
 use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, AuthError, Endpoint};
 use crate::clock::{self, Moment};
+use crate::link::admission::{Admission, AdmissionLimits, CallerId, Decision, Origin, Step};
 use crate::link::{Ending, LinkKey, Path};
 use crate::log::error_text;
 use crate::modules::transport::Connection;
@@ -29,26 +30,19 @@ const IPV6_NETWORK: u32 = 64;
 /// How often at most the log tells of connections that were turned away.
 const TURNED_AWAY_LOG: Duration = Duration::from_secs(10);
 
-/// How many connections that have not proven who they are there may be, and for how long.
+/// The limits of connections that others make.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptLimits {
-    /// In all. Default: 64.
-    pub total: usize,
-    /// Over one transport: those who come through Tor are without number, and shall not take all
-    /// places from those who come by TCP. Default: 48.
-    pub per_transport: usize,
-    /// From one IPv4 address, or from one IPv6 network of 64 bits. Default: 8.
-    pub per_address: usize,
-    /// Until they have proven who they are. Default: 30 seconds.
+    /// How many there may be that have not proven who they are.
+    pub admission: AdmissionLimits,
+    /// How long each may take to do so. Default: 30 seconds.
     pub time: Duration,
 }
 
 impl Default for AcceptLimits {
     fn default() -> Self {
         Self {
-            total: 64,
-            per_transport: 48,
-            per_address: 8,
+            admission: AdmissionLimits::default(),
             time: HANDSHAKE_LIMIT,
         }
     }
@@ -66,11 +60,25 @@ pub struct Listener {
 struct Shared {
     peers: Peers,
     dialling: Dialling,
-    limits: AcceptLimits,
-    /// By the transport and the machine.
-    unproven: Mutex<HashMap<(String, String), usize>>,
-    turned_away: Mutex<TurnedAway>,
-    refused: AtomicU64,
+    time: Duration,
+    door: Mutex<Door>,
+    /// Wakes the task that gives turns.
+    waiting: Arc<Notify>,
+}
+
+/// Those who have not proven who they are.
+struct Door {
+    admission: Admission,
+    callers: HashMap<CallerId, Reins>,
+    turned_away: TurnedAway,
+    refused: u64,
+}
+
+/// What holds a caller: dropping them ends its connection.
+struct Reins {
+    /// Told when the caller may exchange keys.
+    turn: Option<oneshot::Sender<()>>,
+    _stay: oneshot::Sender<()>,
 }
 
 /// What became of the connections that others made and that became no links.
@@ -78,105 +86,160 @@ struct Shared {
 pub struct AcceptCounts {
     /// Connections whose other end has not said who it is yet.
     pub unproven: usize,
-    /// Connections that were closed at once, since there were too many of those.
+    /// Connections that were closed early, since there were too many of those.
     pub turned_away: u64,
     /// Connections that were closed since the other end did not prove that it is a node of the
     /// network.
     pub refused: u64,
 }
 
-/// Connections that were closed at once because too many others had not proven who they are.
+/// Connections that were closed because too many others had not proven who they are.
 #[derive(Debug, Default)]
 struct TurnedAway {
     count: u64,
     said: Option<Moment>,
 }
 
-impl Shared {
-    /// Counts a connection that is turned away. Whoever opens thousands does not fill the log.
-    fn turn_away(&self, transport: &str, address: &str) {
-        let now = clock::now();
-        let mut turned_away = self
-            .turned_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        turned_away.count += 1;
-        if turned_away
+impl TurnedAway {
+    /// Counts a connection. Whoever opens thousands does not fill the log.
+    fn add(&mut self, now: Moment) {
+        self.count += 1;
+        if self
             .said
             .is_none_or(|said| now.since(said) >= TURNED_AWAY_LOG)
         {
-            turned_away.said = Some(now);
+            self.said = Some(now);
             tracing::warn!(
                 target: "link",
-                transport,
-                address,
-                so_far = turned_away.count,
+                so_far = self.count,
                 "refused a connection: too many have not said who they are",
             );
         }
     }
 }
 
-impl Listener {
-    /// A listener for links with `peers`.
-    pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
-        let (unproven, turned_away) = Default::default();
-        Self {
-            shared: Arc::new(Shared {
-                peers,
-                dialling,
-                limits,
-                unproven,
-                turned_away,
-                refused: AtomicU64::new(0),
-            }),
+impl Shared {
+    /// Changes who is there, and does what follows from it.
+    fn change<T>(&self, change: impl FnOnce(&mut Door, Moment) -> T) -> T {
+        let now = clock::now();
+        let mut door = self.lock();
+        let result = change(&mut door, now);
+        let timeout = door.settle(now);
+        drop(door);
+        if timeout.is_some() {
+            self.waiting.notify_one();
         }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Door> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The task that gives turns ends.
+        self.waiting.notify_one();
+    }
+}
+
+impl Door {
+    /// Does what is decided, and returns when there may be more.
+    fn settle(&mut self, now: Moment) -> Option<Moment> {
+        self.admission.tick(now);
+        while let Some(decision) = self.admission.next_decision() {
+            match decision {
+                Decision::Exchange(id) => {
+                    let turn = self
+                        .callers
+                        .get_mut(&id)
+                        .and_then(|reins| reins.turn.take());
+                    // A caller that is gone leaves by itself.
+                    let _ = turn.map(|turn| turn.send(()));
+                }
+                Decision::Leave(id) => {
+                    self.callers.remove(&id);
+                    self.turned_away.add(now);
+                }
+            }
+        }
+        self.admission.timeout()
+    }
+}
+
+/// Gives turns for as long as there is a listener.
+async fn give_turns(shared: Weak<Shared>, waiting: Arc<Notify>) {
+    loop {
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let now = clock::now();
+        let timeout = shared.lock().settle(now);
+        drop(shared);
+        tokio::select! {
+            () = waiting.notified() => {}
+            () = super::driver::sleep_until(timeout) => {}
+        }
+    }
+}
+
+impl Listener {
+    /// A listener for links with `peers`. Must be called on the runtime.
+    pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
+        let waiting = Arc::new(Notify::new());
+        let shared = Arc::new(Shared {
+            peers,
+            dialling,
+            time: limits.time,
+            door: Mutex::new(Door {
+                admission: Admission::new(limits.admission),
+                callers: HashMap::new(),
+                turned_away: TurnedAway::default(),
+                refused: 0,
+            }),
+            waiting: Arc::clone(&waiting),
+        });
+        tokio::spawn(give_turns(Arc::downgrade(&shared), waiting));
+        Self { shared }
     }
 
     /// What became of connections that became no links.
     pub fn counts(&self) -> AcceptCounts {
-        let unproven = self
-            .shared
-            .unproven
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let door = self.shared.lock();
         AcceptCounts {
-            unproven: unproven.values().sum(),
-            turned_away: self
-                .shared
-                .turned_away
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .count,
-            refused: self.shared.refused.load(Ordering::Relaxed),
+            unproven: door.admission.unproven(),
+            turned_away: door.turned_away.count,
+            refused: door.refused,
         }
     }
 
     /// Takes a connection that came over the transport of this name. Must be called on the
     /// runtime.
     pub fn accept(&self, transport: &str, connection: Connection) {
-        let caller = (transport.to_owned(), host_of(&connection.address));
-        let Some(place) = Place::take(&self.shared, caller) else {
-            self.shared.turn_away(transport, &connection.address);
-            return;
-        };
         let (shared, transport) = (Arc::clone(&self.shared), transport.to_owned());
+        let (place, stays) = Place::take(&shared, &transport, &connection.address);
         tokio::spawn(async move {
             let address = connection.address.clone();
-            match secure(&shared, &transport, connection).await {
+            let result = tokio::select! {
+                biased;
+                result = secure(&shared, &transport, connection, &place) => result,
+                // It was counted when that was decided.
+                _ = stays => return,
+            };
+            match result {
                 Ok(()) => {}
                 // The other end may have reached this node another way meanwhile.
                 Err(Unsecured::Abandoned(reason)) => tracing::debug!(
                     target: "link", transport, address, reason, "a connection came to nothing",
                 ),
                 Err(Unsecured::Refused(reason)) => {
-                    shared.refused.fetch_add(1, Ordering::Relaxed);
+                    shared.lock().refused += 1;
                     tracing::info!(
                         target: "link", transport, address, reason, "refused a connection",
                     );
                 }
             }
-            drop(place);
         });
     }
 }
@@ -200,6 +263,7 @@ async fn secure(
     shared: &Arc<Shared>,
     transport: &str,
     connection: Connection,
+    place: &Place,
 ) -> Result<(), Unsecured> {
     let path = Path {
         transport: transport.to_owned(),
@@ -209,9 +273,10 @@ async fn secure(
         stream(connection.stream).map_err(|error| Unsecured::Refused(error_text(&error)))?;
     let slot: Arc<OnceLock<(Arc<PeerLink>, LinkKey)>> = Arc::default();
     let receiver = {
-        let (slot, shared) = (Arc::clone(&slot), Arc::clone(shared));
+        let (slot, shared, place) = (Arc::clone(&slot), Arc::clone(shared), place.clone());
         move |peer: &NodeName| {
             let now = clock::now();
+            place.linked();
             let link = shared.peers.get(peer).and_then(|(link, _)| {
                 let key = link.change(now, |peer| peer.accepted(path, now))?;
                 Some((Arc::clone(link), key))
@@ -229,7 +294,15 @@ async fn secure(
             Ok(node) => Ok(plain::open(socket, endpoint, node, receiver)),
             Err(error) => Err(Unsecured::Refused(error_text(&error))),
         },
-        None => by_ssh(socket, endpoint, shared.limits.time, receiver).await,
+        None => {
+            by_ssh(
+                Threshold::new(socket, place.clone()),
+                endpoint,
+                shared.time,
+                receiver,
+            )
+            .await
+        }
     };
     let Some((link, key)) = slot.get() else {
         return secured.map(|_| ());
@@ -253,7 +326,7 @@ async fn secure(
 }
 
 async fn by_ssh(
-    socket: UnixStream,
+    socket: Threshold<UnixStream, Place>,
     endpoint: &Endpoint,
     limit: Duration,
     receiver: impl FnOnce(&NodeName) -> Feed + Send + 'static,
@@ -287,55 +360,65 @@ fn host_of(address: &str) -> String {
     }
 }
 
-/// A place among the connections that have not proven who they are.
-struct Place {
+/// A place among the connections that have not proven who they are. It is free when the last of
+/// its clones is dropped.
+#[derive(Clone)]
+struct Place(Arc<Taken>);
+
+struct Taken {
     shared: Arc<Shared>,
-    /// The transport and the machine.
-    caller: (String, String),
+    id: CallerId,
 }
 
 impl Place {
-    fn take(shared: &Arc<Shared>, caller: (String, String)) -> Option<Self> {
-        let mut unproven = shared
-            .unproven
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let limits = &shared.limits;
-        let total: usize = unproven.values().sum();
-        let same_transport = unproven
-            .iter()
-            .filter(|((transport, _), _)| *transport == caller.0)
-            .map(|(_, count)| count)
-            .sum::<usize>();
-        let here = unproven.get(&caller).copied().unwrap_or(0);
-        if total >= limits.total
-            || same_transport >= limits.per_transport
-            || here >= limits.per_address
-        {
-            return None;
-        }
-        unproven.insert(caller.clone(), here + 1);
-        drop(unproven);
-        Some(Self {
-            shared: Arc::clone(shared),
-            caller,
+    /// A place for a connection, and what is dropped when it has to leave.
+    fn take(shared: &Arc<Shared>, transport: &str, address: &str) -> (Self, oneshot::Receiver<()>) {
+        let origin = Origin {
+            transport: transport.to_owned(),
+            machine: host_of(address),
+        };
+        let (stay, stays) = oneshot::channel();
+        let id = shared.change(|door, now| {
+            let id = door.admission.enter(origin, now);
+            let reins = Reins {
+                turn: None,
+                _stay: stay,
+            };
+            door.callers.insert(id, reins);
+            id
+        });
+        let shared = Arc::clone(shared);
+        (Self(Arc::new(Taken { shared, id })), stays)
+    }
+
+    /// A node was at the other end.
+    fn linked(&self) {
+        let Taken { shared, id } = &*self.0;
+        shared.change(|door, now| door.admission.linked(*id, now));
+    }
+}
+
+impl Progress for Place {
+    fn reach(&self, step: Step) -> Option<oneshot::Receiver<()>> {
+        let Taken { shared, id } = &*self.0;
+        shared.change(|door, now| {
+            let (turn, its_turn) = oneshot::channel();
+            let reins = door.callers.get_mut(id)?;
+            if step == Step::Waiting {
+                reins.turn = Some(turn);
+            }
+            door.admission.reach(*id, step, now);
+            Some(its_turn)
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for Taken {
     fn drop(&mut self) {
-        let mut unproven = self
-            .shared
-            .unproven
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = unproven.get_mut(&self.caller) {
-            *count -= 1;
-            if *count == 0 {
-                unproven.remove(&self.caller);
-            }
-        }
+        self.shared.change(|door, _| {
+            door.admission.leave(self.id);
+            door.callers.remove(&self.id);
+        });
     }
 }
 

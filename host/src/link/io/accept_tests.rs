@@ -8,6 +8,7 @@ use crate::auth::keys::{NewKey, generate};
 use crate::auth::ssh::Endpoint;
 use crate::clock::Moment;
 use crate::link::Delivery;
+use crate::link::admission::STEPS;
 use crate::link::io::Arrivals;
 use crate::wire::RoleInterests;
 
@@ -58,55 +59,53 @@ fn call_over(listener: &Listener, transport: &str, address: &str) -> UnixStream 
 }
 
 fn taken(listener: &Listener) -> usize {
-    listener.shared.unproven.lock().unwrap().values().sum()
+    listener.counts().unproven
 }
 
-/// Whether the other end has hung up without a word.
-fn is_refused(mut caller: UnixStream) -> bool {
-    caller.set_nonblocking(true).unwrap();
-    matches!(caller.read(&mut [0; 16]), Ok(0))
+/// Waits until a caller is cut off.
+async fn is_cut_off(mut caller: UnixStream) {
+    let all = tokio::task::spawn_blocking(move || caller.read_to_end(&mut Vec::new()));
+    let closed = tokio::time::timeout(DEADLINE, all).await.unwrap().unwrap();
+    closed.unwrap();
 }
 
-#[tokio::test]
-async fn strangers_have_few_places_in_all_and_fewer_for_each_address() {
-    let listener = listener(AcceptLimits {
-        total: 5,
-        per_address: 2,
+/// So many places for those who are silent.
+fn places(count: usize) -> AcceptLimits {
+    let admission = AdmissionLimits {
+        places: [count; STEPS],
+        quarters_per_transport: 4,
+        ..AdmissionLimits::default()
+    };
+    AcceptLimits {
+        admission,
         ..AcceptLimits::default()
-    });
-    let mut callers = Vec::new();
-    for address in [
-        "192.0.2.1:1",
-        "192.0.2.1:2",
-        "[2001:db8::1]:1",
-        "[2001:db8::ffff:2]:1",
-    ] {
-        callers.push(call(&listener, address));
     }
-    assert_eq!(taken(&listener), 4);
-    // The same machine, as IPv6 may show it, and another address of the same network.
-    assert!(is_refused(call(&listener, "192.0.2.1:3")));
-    assert!(is_refused(call(&listener, "[::ffff:192.0.2.1]:4")));
-    assert!(is_refused(call(&listener, "[2001:db8::3]:1")));
-    callers.push(call(&listener, "01:23:45:67:89:AB"));
-    assert_eq!(taken(&listener), 5);
-    assert!(is_refused(call(&listener, "198.51.100.1:1")));
 }
 
 #[tokio::test]
-async fn the_strangers_of_one_transport_leave_places_for_those_of_others() {
-    let listener = listener(AcceptLimits {
-        per_transport: 3,
-        ..AcceptLimits::default()
-    });
-    let callers = [1, 2, 3].map(|circuit| {
-        let address = format!("circuit {circuit}");
-        call_over(&listener, "onion", &address)
-    });
-    assert!(is_refused(call_over(&listener, "onion", "circuit 4")));
-    let tcp = call_over(&listener, "tcp", "192.0.2.1:1");
-    assert_eq!(taken(&listener), 4);
-    drop((callers, tcp));
+async fn who_comes_when_all_places_are_taken_gets_that_of_a_machine_that_has_many() {
+    let listener = listener(places(4));
+    // One machine as IPv4 and IPv6 show it, or the addresses of one network, count as one.
+    for many in [
+        ["192.0.2.1:1", "[::ffff:192.0.2.1]:2"],
+        ["[2001:db8::1]:1", "[2001:db8::ffff:2]:1"],
+    ] {
+        let [first, second] = many.map(|address| call(&listener, address));
+        let one = call(&listener, "198.51.100.1:1");
+        let other = call(&listener, "01:23:45:67:89:AB");
+        assert_eq!((taken(&listener), listener.counts().turned_away), (4, 0));
+        let last = call(&listener, "203.0.113.1:1");
+        is_cut_off(first).await;
+        assert_eq!((taken(&listener), listener.counts().turned_away), (4, 1));
+        drop((one, other, second, last));
+        listener.shared.lock().turned_away.count = 0;
+        let freed = async {
+            while taken(&listener) > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, freed).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -115,11 +114,9 @@ async fn who_does_not_say_who_it_is_in_time_loses_its_place() {
         time: Duration::from_millis(1),
         ..AcceptLimits::default()
     });
-    let mut caller = call(&listener, "192.0.2.1:1");
+    let caller = call(&listener, "192.0.2.1:1");
     assert_eq!(taken(&listener), 1);
-    let all = tokio::task::spawn_blocking(move || caller.read_to_end(&mut Vec::new()));
-    let closed = tokio::time::timeout(DEADLINE, all).await.unwrap().unwrap();
-    closed.unwrap();
+    is_cut_off(caller).await;
     let freed = async {
         while taken(&listener) > 0 {
             tokio::task::yield_now().await;
@@ -142,7 +139,8 @@ async fn why_a_connection_failed_is_not_lost() {
         address: "192.0.2.1:1".to_owned(),
         authenticated: None,
     };
-    let unsecured = secure(&listener.shared, "tcp", connection)
+    let (place, _stays) = Place::take(&listener.shared, "tcp", &connection.address);
+    let unsecured = secure(&listener.shared, "tcp", connection, &place)
         .await
         .unwrap_err();
     let reason = unsecured.reason();

@@ -186,7 +186,7 @@ impl Driver {
     }
 }
 
-async fn sleep_until(moment: Option<Moment>) {
+pub(super) async fn sleep_until(moment: Option<Moment>) {
     match moment {
         Some(moment) => tokio::time::sleep(moment.since(clock::now())).await,
         None => std::future::pending().await,

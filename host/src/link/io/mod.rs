@@ -17,6 +17,7 @@ mod dial;
 mod driver;
 mod feed;
 mod stream;
+mod threshold;
 mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
