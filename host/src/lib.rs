@@ -3,6 +3,7 @@
 //!
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
+pub mod access;
 pub mod auth;
 pub mod cli;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod interest;
+pub mod invisible;
 pub mod link;
 pub mod log;
 pub mod modules;

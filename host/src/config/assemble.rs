@@ -8,12 +8,12 @@ use russh::keys::PublicKey;
 use super::block::{Block, Unknown, Values};
 use super::builtin::{self, OVERRIDE};
 use super::catalog::Catalog;
-use super::keys;
 use super::network::{ConnectPolicy, Node, OrderSources, SenderPattern, Settings};
 use super::problem::{Place, Problem, Problems};
 use super::schema::OptionSpec;
 use super::text::{join_path, node_path, quoted};
 use super::tree::{Entry, Node as TreeNode, Tree};
+use crate::auth::keys;
 use crate::names::{NameError, NodeName};
 
 /// The network under construction.
@@ -187,7 +187,7 @@ impl<'a> Assembly<'a> {
                 TreeNode::List(_) => format!("{path}[{index}]"),
                 _ => path.clone(),
             };
-            match keys::parse(&scalar.text) {
+            match keys::parse_public(&scalar.text) {
                 Ok(key) => {
                     self.claim_key(&key, &node.key, line.place, &path);
                     found.push(key);

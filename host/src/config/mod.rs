@@ -22,7 +22,6 @@ mod check;
 mod document;
 mod folders;
 mod instance;
-mod keys;
 mod network;
 mod problem;
 pub mod reference;
@@ -41,7 +40,6 @@ pub use catalog::{Catalog, Lookup};
 pub use check::MAX_LIST;
 pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
-pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use network::{
     ConnectPolicy, InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths,
     SenderPattern, Settings, Transport,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{MAX_KEY_FILE_LEN, MAX_RSA_BITS, MIN_RSA_BITS};
+use super::{KindError, MAX_KEY_FILE_LEN};
 
 /// What is wrong with a key or its file, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,19 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Others can read a file that was handed to the daemon.
+    #[error(
+        "the private key `{}` can be read by others than root and this user (mode {mode:04o}, and no \
+         folder above keeps them out): give it the mode 0400, or 0440 with a group of this user, \
+         where it comes from",
+        path.display()
+    )]
+    Shared {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The file is longer than a key ever is.
     #[error(
         "`{}` is not a private key: it is longer than {MAX_KEY_FILE_LEN} bytes",
@@ -80,34 +93,25 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
+    /// PuTTY's form of the same, for which another program is needed.
+    #[error(
+        "the private key `{}` is protected by a passphrase, which nobody can type for a daemon: \
+         open it in PuTTYgen, empty both fields for the passphrase and save it again, or write one \
+         without with `puttygen {} -O private-openssh --new-passphrase /dev/null -o NEW`",
+        path.display(), path.display()
+    )]
+    EncryptedPutty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The kind of key is not accepted.
-    #[error(
-        "{subject} is of the type `{algorithm}`, which is not accepted: \
-         use ssh-ed25519, ecdsa-sha2-nistp256 or ssh-rsa"
-    )]
-    Unsupported {
+    #[error("{subject} {reason}")]
+    Kind {
         /// Which key.
         subject: String,
-        /// Its type.
-        algorithm: String,
+        /// What is the matter with it.
+        reason: KindError,
     },
-    /// An RSA key is too short to be safe or too long to be of use.
-    #[error("{subject} has {bits} bits: RSA keys must have {MIN_RSA_BITS} to {MAX_RSA_BITS}")]
-    RsaBits {
-        /// Which key.
-        subject: String,
-        /// Its length.
-        bits: usize,
-    },
-    /// A text is not a public key line.
-    #[error("this is not a public key line such as `ssh-ed25519 AAAA… name` ({0})")]
-    NotPublic(String),
-    /// A private key stands where a public one belongs.
-    #[error(
-        "this is a private key: `publicKey` must hold the public half, \
-         which may be shown to anybody"
-    )]
-    PrivateGiven,
     /// The private key belongs to none of the public keys.
     #[error(
         "the private key ({private}) does not belong to the node: its `publicKey` is {expected}; \

@@ -1,37 +1,49 @@
 //! Private keys on disk.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{PrivateKey, decode_secret_key, ssh_key};
+use russh::keys::{PrivateKey, decode_secret_key};
+use rustix::fs::StatVfsMountFlags;
 
-use super::{KeyError, check_kind, public_line};
+use super::kind::check_kind;
+use super::{KeyError, form, line, public_line};
+use crate::access::{Reach, User, reach_of};
 use crate::log::error_text;
 
 /// The longest key file that is read, in bytes.
 pub const MAX_KEY_FILE_LEN: u64 = 64 * 1024;
 
-/// What anybody but the owner may do with a file.
-const OTHERS: u32 = 0o077;
+/// The variable with which systemd says where the credentials of a service are.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
 const PRIVATE_MODE: u32 = 0o600;
 const PUBLIC_MODE: u32 = 0o644;
 
-/// Reads a node's private key: the OpenSSH format, or PEM as PKCS#1, PKCS#8 or SEC 1.
+/// Reads a node's private key: the OpenSSH format, PEM as PKCS#1, PKCS#8 or SEC 1, or PuTTY's.
+///
+/// Nobody but root and this user may be able to read the file; docs/keys.md has the rule.
 ///
 /// # Errors
 /// One [`KeyError`] for each thing that can be wrong with the file or with the key in it.
 pub fn load_private(path: &Path) -> Result<PrivateKey, KeyError> {
     let text = read_secret(path)?;
-    let key = decode_secret_key(&text, None).map_err(|error| explain(path, &text, &error))?;
+    // As it is first: a space may belong to what is signed in it.
+    let key = decode_secret_key(&text, None).or_else(|error| {
+        let text = form::tidied(&text);
+        decode_secret_key(&text, None).map_err(|_| form::explain(path, &text, &error))
+    })?;
     if key.is_encrypted() {
         let path = path.to_owned();
         return Err(KeyError::Encrypted { path });
     }
-    let subject = format!("the private key `{}`", path.display());
-    check_kind(&subject, key.public_key())?;
+    check_kind(key.public_key()).map_err(|reason| KeyError::Kind {
+        subject: format!("the private key `{}`", path.display()),
+        reason,
+    })?;
     Ok(key)
 }
 
@@ -139,68 +151,55 @@ fn read_secret(path: &Path) -> Result<String, KeyError> {
         return Err(KeyError::NotAFile { path });
     }
     let mut bytes = Vec::new();
-    file.take(MAX_KEY_FILE_LEN + 1)
+    (&file)
+        .take(MAX_KEY_FILE_LEN + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > MAX_KEY_FILE_LEN {
         let path = path.to_owned();
         return Err(KeyError::TooLarge { path });
     }
-    let text = String::from_utf8(bytes).map_err(|_| KeyError::NotPrivate {
+    let text = form::text(bytes).map_err(|reason| KeyError::NotPrivate {
         path: path.to_owned(),
-        reason: "it is not text".to_owned(),
+        reason,
     })?;
     // Before the permissions, which a public key may well have.
-    if ssh_key::PublicKey::from_openssh(text.trim()).is_ok() {
+    if line::is_public(&text) {
         let path = path.to_owned();
         return Err(KeyError::PublicGiven { path });
     }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & OTHERS != 0 {
-        let path = path.to_owned();
-        return Err(KeyError::Exposed { path, mode });
-    }
+    check_reach(&file, &metadata, path)?;
     Ok(text)
 }
 
-/// Says what is wrong with a key file that does not decode.
-fn explain(path: &Path, text: &str, error: &russh::keys::Error) -> KeyError {
-    use russh::keys::Error;
+/// Checks that nobody else can read a private key.
+///
+/// A file of one's own has to be closed by itself, as OpenSSH wants it: that is easily done, and holds
+/// wherever the file is moved. What was handed over cannot be changed, so there the folders count too.
+fn check_reach(file: &File, metadata: &Metadata, path: &Path) -> Result<(), KeyError> {
+    let user = User::of_this_process();
+    let is_own = metadata.uid() == user.id && !is_handed_over(file, path);
+    let mode = metadata.permissions().mode() & 0o7777;
     let path = path.to_owned();
-    let dsa = "ssh-dss";
-    match error {
-        Error::KeyIsEncrypted | Error::SshKey(ssh_key::Error::Encrypted) => {
-            KeyError::Encrypted { path }
-        }
-        // PKCS#8 with a passphrase fails as an unreadable structure.
-        _ if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-            || text.contains("Proc-Type: 4,ENCRYPTED") =>
-        {
-            KeyError::Encrypted { path }
-        }
-        _ if text.contains("-----BEGIN DSA PRIVATE KEY-----") => KeyError::Unsupported {
-            subject: format!("the private key `{}`", path.display()),
-            algorithm: dsa.to_owned(),
-        },
-        Error::UnsupportedKeyType {
-            key_type_string, ..
-        } => KeyError::Unsupported {
-            subject: format!("the private key `{}`", path.display()),
-            algorithm: key_type_string.clone(),
-        },
-        Error::SshKey(ssh_key::Error::AlgorithmUnsupported { algorithm }) => {
-            KeyError::Unsupported {
-                subject: format!("the private key `{}`", path.display()),
-                algorithm: algorithm.to_string(),
-            }
-        }
-        _ if !text.contains("PRIVATE KEY-----") => KeyError::NotPrivate {
-            path,
-            reason: "it has no `BEGIN … PRIVATE KEY` line".to_owned(),
-        },
-        other => KeyError::NotPrivate {
-            path,
-            reason: error_text(&other),
-        },
+    match reach_of(file, metadata, &path, &user) {
+        Reach::Owner => Ok(()),
+        Reach::Closed if !is_own => Ok(()),
+        _ if is_own => Err(KeyError::Exposed { path, mode }),
+        _ => Err(KeyError::Shared { path, mode }),
     }
+}
+
+/// Whether a file was given to this process by the system, so that its mode cannot be changed here.
+fn is_handed_over(file: &File, path: &Path) -> bool {
+    let is_credential = || {
+        let folder = PathBuf::from(std::env::var_os(CREDENTIALS)?)
+            .canonicalize()
+            .ok()?;
+        Some(path.canonicalize().ok()?.starts_with(folder))
+    };
+    let is_read_only = || {
+        let system = rustix::fs::fstatvfs(file).ok()?;
+        Some(system.f_flag.contains(StatVfsMountFlags::RDONLY))
+    };
+    is_credential().unwrap_or(false) || is_read_only().unwrap_or(false)
 }

@@ -148,18 +148,30 @@ fn a_short_rsa_key_is_refused_with_its_length() {
     }
     let error = load_private(&path).unwrap_err();
     assert!(
-        matches!(error, KeyError::RsaBits { bits: 1024, .. }),
+        matches!(
+            error,
+            KeyError::Kind {
+                reason: KindError::RsaBits(1024),
+                ..
+            }
+        ),
         "{error}"
     );
     let line = fs::read_to_string(public_path(&path)).unwrap();
     let error = parse_public(&line).unwrap_err();
-    assert!(
-        matches!(error, KeyError::RsaBits { bits: 1024, .. }),
-        "{error}"
-    );
+    assert_eq!(error, LineError::Kind(KindError::RsaBits(1024)));
     for bits in [0, 1024, MAX_RSA_BITS + 1] {
         let error = generate(NewKey::Rsa { bits }, "").unwrap_err();
-        assert!(matches!(error, KeyError::RsaBits { .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                KeyError::Kind {
+                    reason: KindError::RsaBits(_),
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }
 
@@ -168,12 +180,24 @@ fn kinds_that_nodes_do_not_use_are_refused_by_name() {
     let security_key = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIC\
                         HyV2C1ws0Ej/ay9mtdaVQYQcWYxUpt3C7nUXXGWn4YAAAABHNzaDo= attic";
     let error = parse_public(security_key).unwrap_err();
-    assert!(matches!(error, KeyError::Unsupported { .. }), "{error}");
+    assert!(
+        matches!(error, LineError::Kind(KindError::Type(_))),
+        "{error}"
+    );
     assert!(error.to_string().contains("sk-ssh-ed25519"), "{error}");
     let folder = folder();
     let dsa = "-----BEGIN DSA PRIVATE KEY-----\nMIIBugIBAAKBgQ==\n-----END DSA PRIVATE KEY-----\n";
     let error = load_private(&file(&folder, dsa)).unwrap_err();
-    assert!(matches!(error, KeyError::Unsupported { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            KeyError::Kind {
+                reason: KindError::Type(_),
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(error.to_string().contains("ssh-dss"), "{error}");
 }
 
@@ -277,6 +301,192 @@ fn a_key_of_another_node_is_told_from_the_right_one() {
     assert!(matches(&key, &[]).unwrap_err().to_string().contains("none"));
 }
 
+/// What a file may look like that holds this key.
+fn disguises(text: &str) -> Vec<String> {
+    let each_line = |change: &dyn Fn(&str) -> String| {
+        text.lines()
+            .map(|line| change(line) + "\n")
+            .collect::<String>()
+    };
+    vec![
+        format!("\u{feff}{text}"),
+        text.replace('\n', "\r\n"),
+        text.replace('\n', "\r"),
+        text.trim_end().to_owned(),
+        format!("\n\n{text}\n\n"),
+        each_line(&|line| format!("    {line}")),
+        each_line(&|line| format!("\t{line}  \t")),
+        each_line(&|line| format!("{line} ")),
+        each_line(&|line| format!("{line}\n")),
+        format!("\u{feff}  {}", text.replace('\n', "\r\n  ")),
+    ]
+}
+
+#[test]
+fn what_editors_do_to_a_key_file_is_undone() {
+    for (kind, _) in KINDS {
+        let key = generate(kind, "attic").unwrap();
+        let text = key
+            .to_openssh(russh::keys::ssh_key::LineEnding::LF)
+            .unwrap();
+        for text in disguises(&text) {
+            let folder = folder();
+            let loaded = load_private(&file(&folder, &text));
+            let loaded = loaded.unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            assert_eq!(loaded.public_key(), key.public_key());
+        }
+    }
+}
+
+/// An Ed25519 key as PuTTYgen writes it, of version 3. What `encryption` would do to it is left out.
+fn putty(key: &PrivateKey, encryption: &str) -> String {
+    use russh::keys::ssh_key::private::KeypairData;
+    let KeypairData::Ed25519(pair) = key.key_data() else {
+        panic!("this test knows Ed25519 only");
+    };
+    let string = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat();
+    let comment = "kozo";
+    let public = key.public_key().to_bytes().unwrap();
+    let private = string(&pair.private.to_bytes());
+    let signed: Vec<u8> = [
+        b"ssh-ed25519",
+        encryption.as_bytes(),
+        comment.as_bytes(),
+        &public,
+        &private,
+    ]
+    .iter()
+    .flat_map(|part| string(part))
+    .collect();
+    let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"");
+    let mac = ring::hmac::sign(&secret, &signed);
+    let mac: String = mac
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let lines = |bytes: &[u8]| {
+        let text = base64(bytes);
+        let lines: Vec<&str> = (0..text.len())
+            .step_by(64)
+            .map(|at| &text[at..text.len().min(at + 64)])
+            .collect();
+        (lines.len(), lines.join("\n"))
+    };
+    let ((publics, public), (privates, private)) = (lines(&public), lines(&private));
+    format!(
+        "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: {encryption}\nComment: {comment}\n\
+         Public-Lines: {publics}\n{public}\nPrivate-Lines: {privates}\n{private}\nPrivate-MAC: {mac}\n"
+    )
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| {
+            bits << 8 | usize::from(*group.get(at).unwrap_or(&0))
+        });
+        for digit in 0..4 {
+            text.push(match digit > group.len() {
+                true => '=',
+                false => DIGITS[bits >> (18 - 6 * digit) & 63].into(),
+            });
+        }
+    }
+    text
+}
+
+#[test]
+fn putty_s_files_are_taken_unless_they_have_a_passphrase() {
+    let key = generate(NewKey::Ed25519, "kozo").unwrap();
+    for text in disguises(&putty(&key, "none")) {
+        let folder = folder();
+        let loaded = load_private(&file(&folder, &text));
+        let loaded = loaded.unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        assert_eq!(loaded.public_key(), key.public_key());
+    }
+    for text in disguises(&putty(&key, "aes256-cbc")) {
+        let folder = folder();
+        let error = load_private(&file(&folder, &text)).unwrap_err();
+        assert!(
+            matches!(error, KeyError::EncryptedPutty { .. }),
+            "{text:?}: {error}"
+        );
+        let text = error.to_string();
+        assert!(
+            text.contains("passphrase") && text.contains("PuTTYgen"),
+            "{text}"
+        );
+    }
+    let text = putty(&key, "none");
+    let cut = text.lines().take(6).collect::<Vec<_>>().join("\n");
+    let folder = folder();
+    let error = load_private(&file(&folder, &cut)).unwrap_err().to_string();
+    assert!(error.contains("PuTTY's that was cut short"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_undone_in_a_key_file_is_named() {
+    let key = generate(NewKey::Ed25519, "attic").unwrap();
+    let text = key
+        .to_openssh(russh::keys::ssh_key::LineEnding::LF)
+        .unwrap();
+    let first_lines = |count| text.lines().take(count).collect::<Vec<_>>().join("\n");
+    for (text, why) in [
+        (text.replace('\n', "\\n"), "`\\n` as two characters"),
+        (text.replace('\n', " "), "all on one line"),
+        (first_lines(3), "its end is missing"),
+        (
+            text.lines().skip(1).collect::<Vec<_>>().join("\n"),
+            "its first line, ",
+        ),
+        (
+            text.replacen("AAAA", "AA\u{200b}AA", 1),
+            "a zero-width space (U+200B)",
+        ),
+        (
+            text.replacen("AAAA", "AA\u{a0}AA", 1),
+            "a no-break space (U+00A0)",
+        ),
+        ("\0".repeat(400), "nothing but NUL bytes"),
+        (String::new(), "it is empty"),
+    ] {
+        let folder = folder();
+        let error = load_private(&file(&folder, &text)).unwrap_err();
+        assert!(error.to_string().contains(why), "{why}: {error}");
+    }
+    let folder = folder();
+    let path = file(&folder, "");
+    let utf16: Vec<u8> = "\u{feff}----"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    fs::write(&path, utf16).unwrap();
+    let error = load_private(&path).unwrap_err().to_string();
+    assert!(error.contains("UTF-16"), "{error}");
+}
+
+#[test]
+fn a_public_key_in_place_of_a_private_one_is_known_in_any_form() {
+    let line = public_line(&generate(NewKey::Ed25519, "attic").unwrap());
+    for text in [
+        line.replace(' ', "  \t"),
+        format!("\u{feff}{line}\r\n"),
+        format!("no-pty,from=\"10.0.0.0/8\" {line}"),
+        format!("attic.example,192.0.2.1 {line}"),
+        "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----\n".to_owned(),
+        "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n".to_owned(),
+    ] {
+        let folder = folder();
+        let error = load_private(&file(&folder, &text)).unwrap_err();
+        assert!(
+            matches!(error, KeyError::PublicGiven { .. }),
+            "{text:?}: {error}"
+        );
+    }
+}
+
 #[test]
 fn a_text_that_is_no_public_key_is_refused() {
     let key = generate(NewKey::Ed25519, "attic").unwrap();
@@ -293,15 +503,18 @@ fn a_text_that_is_no_public_key_is_refused() {
         &line[..60],
     ] {
         let error = parse_public(text).unwrap_err();
-        assert!(matches!(error, KeyError::NotPublic(_)), "{text:?}: {error}");
+        assert!(
+            matches!(error, LineError::Malformed(_)),
+            "{text:?}: {error}"
+        );
     }
     let long = format!("{line}{}", "x".repeat(MAX_PUBLIC_LINE_LEN));
-    assert!(matches!(parse_public(&long), Err(KeyError::NotPublic(_))));
+    assert!(matches!(parse_public(&long), Err(LineError::Malformed(_))));
     let folder = folder();
     let path = folder.path().join("key");
     write_private(&path, &key).unwrap();
     let private = parse_public(&fs::read_to_string(&path).unwrap()).unwrap_err();
-    assert!(matches!(private, KeyError::PrivateGiven), "{private}");
+    assert_eq!(private, LineError::Private);
     assert!(
         !private.to_string().contains("AAAA"),
         "a secret is not repeated"

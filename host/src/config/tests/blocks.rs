@@ -98,7 +98,7 @@ fn an_empty_node_lacks_its_keys() {
 error: net.yaml:2:3: system.clock.privateKey: a node needs the option `privateKey`
     help: add it; the file with the node's private SSH key. It is on that node only, so all nodes may have the same path here
 error: net.yaml:2:3: system.clock.publicKey: a node needs the option `publicKey`
-    help: add it; the public half of that key, as the line in its `.pub` file: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521), or `ssh-rsa` of 2048 bits or more. A list while one key replaces another"#,
+    help: add it; the public half of that key, as the line in its `.pub` file: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521), or `ssh-rsa` of 2048 to 8192 bits. A list while one key replaces another"#,
     );
 }
 
