@@ -1,9 +1,11 @@
-//! Who else can read a file: judged by owners, modes and access lists of the file and of the
+//! Who else can read or change a file: judged by owners, modes and access lists of the file and of the
 //! folders on the way to it. Root is never somebody else, and so isn't the user asked about.
 
 mod acl;
+mod change;
 mod read;
 mod rights;
 
+pub use change::{ChangeError, Writer, check_unchangeable};
 pub use read::{Reach, reach_of};
 pub use rights::User;

@@ -10,7 +10,7 @@ use super::folders::{self, NamedFolder};
 use super::network::{Network, SearchPaths, unknown_node};
 use super::problem::{Class, Problem, Problems};
 use super::tree::Tree;
-use super::yaml;
+use super::{writers, yaml};
 use crate::names::NodeName;
 
 /// The largest configuration file, in bytes.
@@ -22,7 +22,7 @@ pub struct Document {
     tree: Tree,
     folder: PathBuf,
     digest: [u8; 32],
-    /// What was wrong with the YAML, without making it unreadable.
+    /// What was wrong with the YAML, without making it unreadable, and with the file itself.
     problems: Problems,
 }
 
@@ -72,7 +72,19 @@ impl Document {
                 "move the file to a folder with such a name",
             ));
         }
-        Self::parse(&file, folder, &bytes)
+        let odd = writers::check(path);
+        let add =
+            |problems: &mut Problems| odd.into_iter().for_each(|problem| problems.push(problem));
+        match Self::parse(&file, folder, &bytes) {
+            Ok(mut document) => {
+                add(&mut document.problems);
+                Ok(document)
+            }
+            Err(mut problems) => {
+                add(&mut problems);
+                Err(problems)
+            }
+        }
     }
 
     /// Reads the bytes of a file that is called `file` in messages, and whose relative paths

@@ -31,6 +31,7 @@ mod syntax;
 mod text;
 mod tree;
 mod value;
+mod writers;
 mod yaml;
 
 #[cfg(test)]

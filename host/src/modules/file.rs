@@ -3,11 +3,13 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+
+use crate::access::{ChangeError, check_unchangeable};
 
 /// The largest file that is read as a module or library, in bytes. One with all its debug
 /// information has some hundred megabytes.
@@ -16,21 +18,17 @@ pub const MAX_FILE_SIZE: u64 = 1 << 30;
 /// Who may have written the files that are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// Anybody: the program has no more rights than the user who started it.
+    /// Anybody.
     Any,
-    /// Not everybody: the program runs as root, so files and folders that every user of the
-    /// machine may write to are refused.
-    NotWorldWritable,
+    /// Root, and the user with this number, whom the program runs as. What others can change is
+    /// refused: they would run it with that user's rights.
+    User(u32),
 }
 
 impl Trust {
     /// What fits the user that the program runs as.
     pub fn of_this_process() -> Self {
-        if rustix::process::geteuid().is_root() {
-            Self::NotWorldWritable
-        } else {
-            Self::Any
-        }
+        Self::User(rustix::process::geteuid().as_raw())
     }
 }
 
@@ -49,12 +47,9 @@ pub enum FileError {
         "it has {0} bytes, more than the {MAX_FILE_SIZE} that are allowed: build it with `strip = true`"
     )]
     TooLarge(u64),
-    /// Everybody may change what the program would run as root.
-    #[error(
-        "every user may write to `{}`, and Kōzō runs as root here: take that right away with `chmod o-w`",
-        .0.display()
-    )]
-    WorldWritable(PathBuf),
+    /// Somebody else may change what the program would run.
+    #[error(transparent)]
+    Changeable(Arc<ChangeError>),
     /// The user that the program runs as has no right to read it.
     #[error(
         "this user may not read it: allow that with `chmod a+r`, and with `chmod a+x` for the folders on the way to it"
@@ -70,6 +65,15 @@ impl From<io::Error> for FileError {
         match error.kind() {
             io::ErrorKind::PermissionDenied => Self::Forbidden,
             _ => Self::Read(Arc::new(error)),
+        }
+    }
+}
+
+impl From<ChangeError> for FileError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Unknown(error) => error.into(),
+            error => Self::Changeable(Arc::new(error)),
         }
     }
 }
@@ -94,8 +98,8 @@ pub fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, FileError> {
         File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
     let metadata = file.metadata()?;
     check_type(&metadata)?;
-    if trust == Trust::NotWorldWritable {
-        check_writers(path, &metadata)?;
+    if let Trust::User(user) = trust {
+        check_unchangeable(path, user)?;
     }
     if metadata.len() > MAX_FILE_SIZE {
         return Err(FileError::TooLarge(metadata.len()));
@@ -125,27 +129,4 @@ fn check_type(metadata: &Metadata) -> Result<(), FileError> {
         "a device"
     };
     Err(FileError::NotRegular(what))
-}
-
-/// The file itself, the folder where it was found and, behind links, the one where it really is.
-fn check_writers(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
-    const WRITABLE_BY_ALL: u32 = 0o002;
-    if metadata.permissions().mode() & WRITABLE_BY_ALL != 0 {
-        return Err(FileError::WorldWritable(path.to_owned()));
-    }
-    let real = path.canonicalize()?;
-    let folders = [path.parent(), real.parent()];
-    for folder in folders.into_iter().flatten() {
-        // The parent of a bare file name is the empty path.
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
-        // A sticky folder, `/tmp` say, does not help: everybody may add a module there.
-        if std::fs::metadata(folder)?.permissions().mode() & WRITABLE_BY_ALL != 0 {
-            return Err(FileError::WorldWritable(folder.to_owned()));
-        }
-    }
-    Ok(())
 }

@@ -287,11 +287,11 @@ fn root_takes_nothing_that_everybody_may_write() {
             "every user may write to `{}`, and Kōzō runs as root here",
             path.display()
         );
-        let text = read_error(&file, Trust::NotWorldWritable).to_string();
+        let text = read_error(&file, Trust::User(0)).to_string();
         assert!(text.starts_with(&expected), "{text}");
         assert!(Inspected::read(&file, Trust::Any).is_ok());
     };
-    assert!(Inspected::read(&file, Trust::NotWorldWritable).is_ok());
+    assert!(Inspected::read(&file, Trust::User(0)).is_ok());
     allow(&file, 0o666);
     is_refused(&file);
     allow(&file, 0o644);
@@ -302,7 +302,7 @@ fn root_takes_nothing_that_everybody_may_write() {
     let links = tempfile::tempdir().unwrap();
     let link = links.path().join("link.so");
     std::os::unix::fs::symlink(real.join("libx.so"), &link).unwrap();
-    let text = read_error(&link, Trust::NotWorldWritable).to_string();
+    let text = read_error(&link, Trust::User(0)).to_string();
     assert!(text.contains(&format!("`{}`", real.display())), "{text}");
 }
 

@@ -145,7 +145,7 @@ fn root_takes_no_library_that_everybody_may_write() {
     outer(folder.path(), OUTER);
     let everybody = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(folder.path(), everybody).unwrap();
-    let text = load_error(vec![folder.path().to_owned()], Trust::NotWorldWritable);
+    let text = load_error(vec![folder.path().to_owned()], Trust::User(0));
     let expected = format!("every user may write to `{}`", folder.path().display());
     assert!(text.contains(&expected), "{text}");
 }
