@@ -101,7 +101,12 @@ check-format: ## check that `cargo fmt` would change nothing
 check-lints: ## check that clippy has nothing to say
 	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
 
-# Advisories need a database from the network: `cargo deny check advisories`.
+# Exit code 77: it cannot be done here.
+.PHONY: check-advisories
+check-advisories: ## ask what is known against dependencies (needs cargo-deny, and the network for its database)
+	@cargo deny fetch db || { echo "the database of advisories cannot be had here"; exit 77; }
+	cargo deny check --disable-fetch advisories
+
 .PHONY: check-dependencies
 check-dependencies: ## check licences and sources of dependencies (needs cargo-deny)
 	cargo deny check bans licenses sources
