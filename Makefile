@@ -20,9 +20,11 @@ help: ## list these targets
 build: ## build the program and all modules, optimised
 	cargo build --release
 
+# Not optimised: whoever sees Kōzō for the first time shall not wait, and the tests use all of it again.
 .PHONY: demo
-demo: build ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with a verdict)
-	$(TARGET)/release/kozo demo $(if $(RUN_FOR),--run-for $(RUN_FOR))
+demo: ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with a verdict)
+	cargo build
+	$(TARGET)/debug/kozo demo $(if $(RUN_FOR),--run-for $(RUN_FOR))
 
 # The tests start the program with the modules beside it, and cargo builds no module for a test of
 # its own accord.
@@ -55,13 +57,10 @@ figures-onion: build onion ## measure the onion transport, on a Tor network of i
 # Which cases (`CASES="gpio-roles"`; empty: all but those that measure).
 CASES ?=
 
-# The roles of their own that cases use. Built apart from the program: together they would get it other features,
-# and it would be built once more.
-CASE_ROLES := edge sink source witness
-
+# With the roles of their own that cases use. The rest is what a plain build makes, with the same features.
 .PHONY: test-hardware
 test-hardware: build ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
-	cargo build --release $(CASE_ROLES:%=-p kozo-role-bench-%)
+	cargo build --release $(WORKSPACE)
 	hardware/test $(TARGET)/release $(CASES)
 
 # A machine that the packages are installed on, as a person would.

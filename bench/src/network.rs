@@ -1,6 +1,7 @@
 //! A network in a temporary folder: keys, ports and the file that describes it.
 
 use std::fmt::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 use kozo::auth::keys::{self, NewKey, PrivateKey};
@@ -37,7 +38,7 @@ impl Network {
             nodes.push(Node {
                 name: (*name).to_owned(),
                 key,
-                port: kozo_abi::bench::reserve_port()?,
+                port: reserve_port()?,
                 address: None,
                 lines: String::new(),
                 roles: String::new(),
@@ -116,4 +117,19 @@ impl Network {
         }
         Ok(text)
     }
+}
+
+/// A port that nobody listens on, and that the system gives to nobody else for the next minute: a
+/// connection that was closed here first leaves it in the state TIME_WAIT.
+///
+/// `kozo_abi::bench` has this, too, but as a feature: whoever uses that builds `kozo-abi` and all
+/// modules of the workspace otherwise than a plain build does, and so once more.
+fn reserve_port() -> std::io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let client = TcpStream::connect(address)?;
+    let (accepted, _) = listener.accept()?;
+    drop(accepted);
+    drop(client);
+    Ok(address.port())
 }

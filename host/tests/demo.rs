@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
@@ -13,33 +12,17 @@ use tempfile::TempDir;
 
 #[path = "support/last_lines.rs"]
 mod last_lines;
+#[path = "support/modules.rs"]
+mod modules;
 #[path = "support/wait.rs"]
 mod wait;
 
 use last_lines::last_lines;
+use modules::build_modules;
 use wait::{DEADLINE, wait_until};
 
 /// How many of the last lines a failure shows.
 const SHOWN_LINES: usize = 12;
-
-/// Builds the modules of the demo, once, beside the program.
-fn build_modules() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let program = Path::new(env!("CARGO_BIN_EXE_kozo"));
-        let target = program.parent().and_then(Path::parent).unwrap();
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
-            .args(["-p", "kozo-role-timer", "-p", "kozo-role-cuckoo"])
-            .args(["-p", "kozo-role-logger", "-p", "kozo-transport-tcp"])
-            .arg("--target-dir")
-            .arg(target)
-            .status()
-            .unwrap();
-        assert!(status.success(), "the modules do not build");
-    });
-}
 
 /// A running demo, whose folder is in one of the test's own.
 struct Demo {

@@ -3,14 +3,17 @@
 use std::fmt::Write;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use kozo::auth::keys::{self, NewKey};
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, wait_until};
 use super::namespaces::Namespaces;
+
+#[path = "../support/modules.rs"]
+mod modules;
+
+use modules::build_modules;
 
 /// The nodes' names, by their ends of the cable.
 pub(crate) const NAMES: [&str; 2] = ["a", "b"];
@@ -147,30 +150,4 @@ impl Network {
         self.folder.disable_cleanup(true);
         self.folder.path()
     }
-}
-
-/// The modules that the tests load, built once, beside the program.
-fn build_modules() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let program = Path::new(env!("CARGO_BIN_EXE_kozo"));
-        let target = program.parent().and_then(Path::parent).unwrap();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
-            .arg("--target-dir")
-            .arg(target);
-        for package in [
-            "kozo-role-bench-source",
-            "kozo-role-bench-sink",
-            "kozo-transport-tcp",
-        ] {
-            cargo.args(["-p", package]);
-        }
-        assert!(
-            cargo.status().unwrap().success(),
-            "the modules do not build"
-        );
-    });
 }

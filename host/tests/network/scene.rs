@@ -10,41 +10,10 @@ use tempfile::TempDir;
 
 use super::process::Process;
 
-/// The modules that the tests load, built once, beside the program.
-fn build_modules() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let program = Path::new(env!("CARGO_BIN_EXE_kozo"));
-        let target = program.parent().and_then(Path::parent).unwrap();
-        let profile = match cfg!(debug_assertions) {
-            true => "dev",
-            false => "release",
-        };
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--profile", profile])
-            .arg("--manifest-path")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
-            .args([
-                "-p",
-                "kozo-role-timer",
-                "-p",
-                "kozo-role-cuckoo",
-                "-p",
-                "kozo-role-logger",
-            ])
-            .args([
-                "-p",
-                "kozo-role-message-injector",
-                "-p",
-                "kozo-transport-tcp",
-            ])
-            .arg("--target-dir")
-            .arg(target)
-            .status()
-            .unwrap();
-        assert!(status.success(), "the modules do not build");
-    });
-}
+#[path = "../support/modules.rs"]
+mod modules;
+
+use modules::build_modules;
 
 /// The folder with the fixture `gate`, which is built once.
 pub(crate) fn gate_folder() -> PathBuf {
