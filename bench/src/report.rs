@@ -1,11 +1,11 @@
-//! The figures: a table for people, JSON for programs.
+//! The figures: each as soon as it is taken, in the end a table for people, JSON for programs.
 
 use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::Failure;
+use crate::{Failure, supervise};
 
 /// All figures of one run of the program.
 #[derive(Debug, Serialize)]
@@ -14,6 +14,22 @@ pub(crate) struct Report {
     figures: Vec<Figure>,
     /// What could not be measured here, and why.
     skipped: Vec<(String, String)>,
+    /// Whether everything is told to the process that supervises this one.
+    #[serde(skip)]
+    told: bool,
+}
+
+/// What a measurement adds to the report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Entry {
+    /// A figure.
+    Figure(Figure),
+    /// What a figure that was added before ought to be.
+    Aim(String, Aim),
+    /// One figure divided by another one, under a name; nothing where one of them is missing.
+    Ratio(String, [String; 2]),
+    /// What could not be measured here, and why.
+    Skipped(String, String),
 }
 
 /// What it was measured on.
@@ -26,14 +42,14 @@ struct Machine {
 }
 
 /// One figure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figure {
     /// What was measured.
     pub(crate) name: String,
     /// How much: the median of all runs.
     pub(crate) value: f64,
     /// In which unit.
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
     /// The lowest and the highest of all runs.
     pub(crate) range: (f64, f64),
     /// What it was measured with.
@@ -45,7 +61,7 @@ pub(crate) struct Figure {
 }
 
 /// What a figure ought to be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Aim {
     /// No more than this.
@@ -72,7 +88,52 @@ impl fmt::Display for Aim {
     }
 }
 
+impl Figure {
+    /// The median of `values`; nothing when there are none.
+    fn new(
+        name: impl Into<String>,
+        mut values: Vec<f64>,
+        unit: &str,
+        limits: impl Into<String>,
+    ) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let (first, last) = (values.first()?, values.last()?);
+        Some(Self {
+            name: name.into(),
+            value: median(&values),
+            unit: unit.to_owned(),
+            range: (*first, *last),
+            limits: limits.into(),
+            aim: None,
+            met: None,
+        })
+    }
+
+    /// A line for people, with so many columns for the name.
+    fn line(&self, width: usize) -> String {
+        let (low, high) = self.range;
+        let range = format!("({} – {})", number(low), number(high));
+        let value = number(self.value);
+        let (name, unit, limits) = (&self.name, &self.unit, &self.limits);
+        let mut line = format!("{name:<width$} {value:>12} {unit:<4} {range:<26} {limits}");
+        match (self.aim, self.met) {
+            (Some(aim), Some(true)) => line += &format!("; {aim}: met"),
+            (Some(aim), _) => line += &format!("; {aim}: MISSED"),
+            (None, _) => {}
+        }
+        line
+    }
+}
+
 impl Report {
+    /// A report whose entries are told to the process that supervises this one.
+    pub(crate) fn told() -> Self {
+        Self {
+            told: true,
+            ..Self::new()
+        }
+    }
+
     /// A report without figures.
     pub(crate) fn new() -> Self {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -85,6 +146,53 @@ impl Report {
             },
             figures: Vec::new(),
             skipped: Vec::new(),
+            told: false,
+        }
+    }
+
+    /// Adds an entry, and shows it.
+    pub(crate) fn take(&mut self, entry: Entry) {
+        if self.told {
+            supervise::tell(&entry);
+        }
+        let shown = match entry {
+            Entry::Figure(figure) => {
+                let name = figure.name.clone();
+                self.figures.push(figure);
+                name
+            }
+            Entry::Aim(name, aim) => {
+                let mut figures = self.figures.iter_mut();
+                if let Some(figure) = figures.find(|figure| figure.name == name) {
+                    figure.met = Some(aim.is_met_by(figure.value));
+                    figure.aim = Some(aim);
+                }
+                name
+            }
+            Entry::Ratio(name, [figure, by]) => {
+                let (Some(figure), Some(by)) = (self.value(&figure), self.value(&by)) else {
+                    return;
+                };
+                let value = figure / by;
+                let figure = Figure::new(&name, vec![value], "×", "medians of this run");
+                self.figures.extend(figure);
+                name
+            }
+            Entry::Skipped(name, reason) => {
+                self.show(&format!("{name}: skipped: {reason}"));
+                self.skipped.push((name, reason));
+                return;
+            }
+        };
+        if let Some(figure) = self.figures.iter().find(|figure| figure.name == shown) {
+            self.show(&figure.line(0));
+        }
+    }
+
+    /// Shows a line at once: what is taken already shall be seen, whatever comes later.
+    fn show(&self, line: &str) {
+        if !self.told {
+            eprintln!("  {line}");
         }
     }
 
@@ -92,34 +200,19 @@ impl Report {
     pub(crate) fn add(
         &mut self,
         name: impl Into<String>,
-        mut values: Vec<f64>,
-        unit: &'static str,
+        values: Vec<f64>,
+        unit: &str,
         limits: impl Into<String>,
     ) {
-        values.sort_by(f64::total_cmp);
-        let (Some(first), Some(last)) = (values.first(), values.last()) else {
-            return;
-        };
-        self.figures.push(Figure {
-            name: name.into(),
-            value: median(&values),
-            unit,
-            range: (*first, *last),
-            limits: limits.into(),
-            aim: None,
-            met: None,
-        });
+        if let Some(figure) = Figure::new(name, values, unit, limits) {
+            self.take(Entry::Figure(figure));
+        }
     }
 
     /// Says what a figure that is there ought to be, and whether it is that.
     pub(crate) fn aim(&mut self, name: &str, aim: Aim) -> bool {
-        let mut figures = self.figures.iter_mut();
-        let Some(figure) = figures.find(|figure| figure.name == name) else {
-            return false;
-        };
-        let met = aim.is_met_by(figure.value);
-        (figure.aim, figure.met) = (Some(aim), Some(met));
-        met
+        self.take(Entry::Aim(name.to_owned(), aim));
+        self.value(name).is_some_and(|value| aim.is_met_by(value))
     }
 
     /// As [`aim`](Self::aim), but a figure that is something else is a failure.
@@ -133,14 +226,13 @@ impl Report {
 
     /// Adds one figure divided by another one, if both are there.
     pub(crate) fn ratio(&mut self, name: impl Into<String>, figure: &str, by: &str) {
-        if let (Some(figure), Some(by)) = (self.value(figure), self.value(by)) {
-            self.add(name, vec![figure / by], "×", "medians of this run");
-        }
+        let of = [figure.to_owned(), by.to_owned()];
+        self.take(Entry::Ratio(name.into(), of));
     }
 
     /// Says why something was not measured.
     pub(crate) fn skip(&mut self, name: &str, reason: impl fmt::Display) {
-        self.skipped.push((name.to_owned(), reason.to_string()));
+        self.take(Entry::Skipped(name.to_owned(), reason.to_string()));
     }
 
     /// The median of a figure that is there already.
@@ -175,19 +267,7 @@ impl fmt::Display for Report {
             .map(|figure| figure.name.chars().count());
         let width = width.max().unwrap_or(0);
         for figure in &self.figures {
-            let (low, high) = figure.range;
-            let range = format!("({} – {})", number(low), number(high));
-            let value = number(figure.value);
-            let (name, unit, limits) = (&figure.name, figure.unit, &figure.limits);
-            write!(
-                f,
-                "{name:<width$} {value:>12} {unit:<4} {range:<26} {limits}"
-            )?;
-            match (figure.aim, figure.met) {
-                (Some(aim), Some(true)) => writeln!(f, "; {aim}: met")?,
-                (Some(aim), _) => writeln!(f, "; {aim}: MISSED")?,
-                (None, _) => writeln!(f)?,
-            }
+            writeln!(f, "{}", figure.line(width))?;
         }
         for (name, reason) in &self.skipped {
             writeln!(f, "{name:<width$} {:>12}      {reason}", "skipped")?;

@@ -6,8 +6,8 @@
 //! kozo-bench-peers PEER LATENCY_COUNT THROUGHPUT_COUNT
 //! ```
 //!
-//! `PEER` is `mosquitto`, `nats` or `zenoh`. Standard output is one line of JSON. A peer that is
-//! not on this machine is an error whose text says so.
+//! `PEER` is `mosquitto`, `nats` or `zenoh`. Standard output is one line of JSON. Exit code 77: there
+//! is no such peer on this machine. What hangs is given up, and named.
 
 mod mosquitto;
 mod nats;
@@ -16,6 +16,7 @@ mod server;
 mod tls;
 mod zenoh;
 
+use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,6 +28,27 @@ use self::tls::Tls;
 
 /// Why something could not be measured.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long a client may take to connect.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take to hand all events over to a client.
+const SEND_LIMIT: Duration = Duration::from_secs(180);
+
+/// The exit code where there is no such peer.
+const MISSING: u8 = 77;
+
+/// There is no such peer on this machine.
+#[derive(Debug)]
+struct Missing(String);
+
+impl std::error::Error for Missing {}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// How long each event's data is, in bytes.
 const SIZE: usize = 64;
@@ -114,7 +136,10 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
-            ExitCode::FAILURE
+            match failure.is::<Missing>() {
+                true => ExitCode::from(MISSING),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -132,8 +157,10 @@ async fn run() -> Result<(), Failure> {
         }
         [name, latency, throughput] => {
             let peer = Peer::named(name)?;
-            let latency = measure(name, peer, latency.parse()?, Some(INTERVAL)).await?;
-            let throughput = measure(name, peer, throughput.parse()?, None).await?;
+            let latency = measure(name, peer, latency.parse()?, Some(INTERVAL)).await;
+            let latency = named("latency", latency)?;
+            let throughput = measure(name, peer, throughput.parse()?, None).await;
+            let throughput = named("throughput", throughput)?;
             let figures = serde_json::json!({"latency": latency, "throughput": throughput});
             println!("{figures}");
             Ok(())
@@ -153,7 +180,8 @@ async fn measure(
     let port = server::free_port()?;
     let _server = peer.serve(&tls, port)?;
     let receiver = Receiver::start(name, &tls, port, count)?;
-    let publisher = peer.publisher(&tls, port).await?;
+    let connecting = peer.publisher(&tls, port);
+    let publisher = within(CONNECT_LIMIT, "the publisher's connection", connecting).await?;
     let mut payload = Payload::new(SIZE);
     let mut stamped = |sequence| {
         let (run, sent) = (1, clock());
@@ -164,14 +192,35 @@ async fn measure(
         };
         payload.stamped(stamp).to_vec()
     };
-    for sequence in 1..=count {
-        publisher.publish(&stamped(sequence)).await?;
-        if let Some(interval) = interval {
-            publisher.flush().await?;
-            tokio::time::sleep(interval).await;
+    within(SEND_LIMIT, "sending", async {
+        for sequence in 1..=count {
+            publisher.publish(&stamped(sequence)).await?;
+            if let Some(interval) = interval {
+                publisher.flush().await?;
+                tokio::time::sleep(interval).await;
+            }
         }
-    }
-    publisher.flush().await?;
+        publisher.flush().await
+    })
+    .await?;
     // Blocks, which harms nobody: the clients have threads of their own.
     tokio::task::block_in_place(|| receiver.figures())
+}
+
+/// The same failure, with what was measured; that a peer is missing stays what it is.
+fn named<T>(what: &str, result: Result<T, Failure>) -> Result<T, Failure> {
+    result.map_err(|failure| match failure.is::<Missing>() {
+        true => failure,
+        false => format!("{what}: {failure}").into(),
+    })
+}
+
+/// Gives up what takes longer than it may, and names it.
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let given_up = |_| format!("{what} hung: no end after {} s", limit.as_secs());
+    tokio::time::timeout(limit, work).await.map_err(given_up)?
 }

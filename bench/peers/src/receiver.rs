@@ -1,7 +1,9 @@
 //! The receiving process: this program again, which counts what comes.
 
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::pin::pin;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +26,12 @@ const QUIET_POLLS: u32 = 100;
 
 /// How long the first event may take, in looks.
 const FIRST_POLLS: u32 = 1000;
+
+/// How long it may take until it has subscribed.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it may take until it has all or gives up, once everything is sent.
+const FIGURES_LIMIT: Duration = Duration::from_secs(180);
 
 /// Takes events, from any thread.
 #[derive(Clone, Default)]
@@ -69,8 +77,10 @@ impl Sink {
 /// The receiving process's whole work.
 pub(crate) async fn run(peer: Peer, tls: &Tls, port: u16, count: u64) -> Result<(), Failure> {
     let sink = Sink::default();
+    // Kept until the figures are out: a client that is dropped may wait for its peer.
+    let mut receiving = pin!(peer.receive(tls, port, sink.clone()));
     tokio::select! {
-        received = peer.receive(tls, port, sink.clone()) => received?,
+        received = &mut receiving => received?,
         () = sink.settled(count) => {}
     }
     let figures = sink.tally(|tally| tally.figures());
@@ -81,7 +91,7 @@ pub(crate) async fn run(peer: Peer, tls: &Tls, port: u16, count: u64) -> Result<
 /// A receiving process, killed when dropped.
 pub(crate) struct Receiver {
     child: Child,
-    said: Lines<BufReader<ChildStdout>>,
+    said: mpsc::Receiver<String>,
 }
 
 impl Receiver {
@@ -94,22 +104,38 @@ impl Receiver {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
-        let said = child.stdout.take().ok_or("it has no output")?;
-        let mut receiver = Self {
-            child,
-            said: BufReader::new(said).lines(),
-        };
-        match receiver.said.next().transpose()? {
-            Some(line) if line == READY => Ok(receiver),
-            said => Err(format!("the receiving process said {said:?}").into()),
+        let stdout = child.stdout.take().ok_or("it has no output")?;
+        let (sender, said) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let receiver = Self { child, said };
+        let line = receiver.line(READY_LIMIT, "its subscription")?;
+        if line == READY {
+            Ok(receiver)
+        } else {
+            Err(format!("the receiving process said `{line}`").into())
         }
     }
 
     /// Waits until it has all, or until no more comes.
-    pub(crate) fn figures(mut self) -> Result<Figures, Failure> {
-        let line = self.said.next().transpose()?;
-        let line = line.ok_or("the receiving process ended without figures")?;
-        Ok(serde_json::from_str(&line)?)
+    pub(crate) fn figures(self) -> Result<Figures, Failure> {
+        Ok(serde_json::from_str(
+            &self.line(FIGURES_LIMIT, "its figures")?,
+        )?)
+    }
+
+    /// What it says next, which is `what`.
+    fn line(&self, limit: Duration, what: &str) -> Result<String, Failure> {
+        self.said.recv_timeout(limit).map_err(|error| {
+            let how = match error {
+                RecvTimeoutError::Timeout => format!("hung: no end after {} s", limit.as_secs()),
+                RecvTimeoutError::Disconnected => "ended".to_owned(),
+            };
+            format!("the receiving process {how}, before {what}").into()
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::Failure;
+use crate::{Failure, Missing};
 
 /// How long a server may take until it listens.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("there is no `{name}` here: {error}"))?;
+            .map_err(|error| Missing(format!("there is no `{name}` here: {error}")))?;
         let mut server = Self(child);
         let deadline = Instant::now() + DEADLINE;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

@@ -18,7 +18,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         interval: Some(0.005),
         queue: QUEUE_LENGTH,
     };
-    let outcomes = settings.repeat(|| seldom.run_whole())?;
+    let outcomes = settings.repeat("events to all", || seldom.run_whole())?;
     let slowest = |of: fn(&Figures) -> u64| {
         let slowest = outcomes
             .iter()
@@ -33,7 +33,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         interval: None,
         ..seldom
     };
-    let rates = settings.repeat(|| {
+    let rates = settings.repeat("throughput", || {
         let outcome = bulk.run_whole()?;
         let longest = outcome.figures.iter().map(|figures| figures.duration).max();
         let seconds = longest.unwrap_or(1) as f64 / 1e9;

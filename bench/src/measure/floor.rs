@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_millis(1);
 
 pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
     let count = settings.choose(5000, 500);
-    let runs = settings.repeat(|| delays(count))?;
+    let runs = settings.repeat("messages", || delays(count))?;
     let share = |percent: usize| {
         let values = runs
             .iter()

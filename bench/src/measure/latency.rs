@@ -16,7 +16,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         interval: Some(0.001),
         queue: QUEUE_LENGTH,
     };
-    let outcomes = settings.repeat(|| stream.run_whole())?;
+    let outcomes = settings.repeat("single events", || stream.run_whole())?;
     let micros = |of: fn(&Figures) -> u64| {
         let values = outcomes.iter().map(|outcome| of(&outcome.figures[0]));
         values.map(|nanos| nanos as f64 / 1000.0).collect()

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Settings;
-use crate::Failure;
 use crate::daemon::Daemon;
 use crate::network::Network;
 use crate::report::Report;
+use crate::{Failure, supervise};
 
 /// How many nodes there are.
 const NODES: usize = 20;
@@ -15,7 +15,8 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
     let nodes = settings.choose(NODES, 5);
     let links = nodes * (nodes - 1) / 2;
     let (mut times, mut costs, mut memory) = (vec![], vec![], vec![]);
-    for _ in 0..settings.repeat {
+    for run in 1..=settings.repeat {
+        supervise::tell_begin(&format!("run {run} of {}", settings.repeat));
         let names: Vec<_> = (0..nodes).map(|node| format!("n{node}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let network = Network::new(&names)?;

@@ -11,14 +11,19 @@ mod peers;
 mod stream;
 mod throughput;
 
-use crate::Failure;
+use std::time::Duration;
+
 use crate::report::Report;
+use crate::{Failure, supervise};
+
+/// So many runs are what the limits of measurements are for.
+const RUNS: u32 = 3;
 
 /// How everything is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// How often.
-    pub(crate) repeat: usize,
+    pub(crate) repeat: u32,
     /// Only to see that it works.
     pub(crate) quick: bool,
 }
@@ -29,12 +34,22 @@ impl Settings {
         if self.quick { quick } else { full }
     }
 
-    /// What `measure` gives, as often as wanted.
+    /// How long a measurement may take.
+    pub(crate) fn limit(&self, measurement: &Measurement) -> Duration {
+        measurement.limit * self.repeat.div_ceil(RUNS)
+    }
+
+    /// What `measure` gives for `what`, as often as wanted.
     fn repeat<T>(
         &self,
+        what: &str,
         mut measure: impl FnMut() -> Result<T, Failure>,
     ) -> Result<Vec<T>, Failure> {
-        (0..self.repeat).map(|_| measure()).collect()
+        let run = |run| {
+            supervise::tell_begin(&format!("run {run} of {} of {what}", self.repeat));
+            measure()
+        };
+        (1..=self.repeat).map(run).collect()
     }
 }
 
@@ -44,8 +59,15 @@ pub(crate) struct Measurement {
     pub(crate) name: &'static str,
     /// What it measures.
     pub(crate) about: &'static str,
+    /// How long it may take: it only ends what hangs, for whatever a measurement waits for has a
+    /// limit of its own.
+    pub(crate) limit: Duration,
     /// Does it.
     pub(crate) run: fn(&Settings, &mut Report) -> Result<(), Failure>,
+}
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
 }
 
 /// All measurements, in the order in which they are made.
@@ -53,46 +75,67 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
     Measurement {
         name: "floor",
         about: "the bare SSH link, both ends in one process: what nothing on top can beat",
+        limit: minutes(3),
         run: floor::run,
     },
     Measurement {
         name: "latency",
         about: "one way, from role to role of two nodes",
+        limit: minutes(5),
         run: latency::run,
     },
     Measurement {
         name: "throughput",
         about: "events a second between two nodes, none lost",
+        limit: minutes(20),
         run: throughput::run,
     },
     Measurement {
-        name: "peers",
-        about: "other messaging systems, as far as they are here: latency and throughput",
-        run: peers::run,
+        name: "peers-mosquitto",
+        about: "Mosquitto, as far as it is here: latency and throughput",
+        limit: minutes(10),
+        run: peers::mosquitto,
+    },
+    Measurement {
+        name: "peers-nats",
+        about: "NATS, as far as it is here: latency and throughput",
+        limit: minutes(10),
+        run: peers::nats,
+    },
+    Measurement {
+        name: "peers-zenoh",
+        about: "zenoh: latency and throughput",
+        limit: minutes(10),
+        run: peers::zenoh,
     },
     Measurement {
         name: "fan-out",
         about: "one role's events to ten other nodes",
+        limit: minutes(10),
         run: fan_out::run,
     },
     Measurement {
         name: "connect",
         about: "the time to a link, at start and after a reset",
+        limit: minutes(10),
         run: connect::run,
     },
     Measurement {
         name: "mesh",
         about: "twenty nodes, all linked with all, from cold",
+        limit: minutes(8),
         run: mesh::run,
     },
     Measurement {
         name: "cost",
         about: "memory and processor time, idle and with fifty links",
+        limit: minutes(8),
         run: cost::run,
     },
     Measurement {
         name: "outage",
         about: "memory with a full queue for a peer that is away",
+        limit: minutes(5),
         run: outage::run,
     },
 ];

@@ -11,12 +11,8 @@ use super::Settings;
 use crate::Failure;
 use crate::report::Report;
 
-/// What they are called, by that program and by people.
-const PEERS: &[(&str, &str)] = &[
-    ("mosquitto", "Mosquitto, TLS, QoS 0"),
-    ("nats", "NATS, TLS"),
-    ("zenoh", "zenoh, peer to peer, TLS"),
-];
+/// Its exit code where there is no such peer on this machine.
+const MISSING: i32 = 77;
 
 /// What the program prints.
 #[derive(Deserialize)]
@@ -25,24 +21,36 @@ struct Outcome {
     throughput: Figures,
 }
 
-pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn mosquitto(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    run(settings, report, "mosquitto", "Mosquitto, TLS, QoS 0")
+}
+
+pub(super) fn nats(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    run(settings, report, "nats", "NATS, TLS")
+}
+
+pub(super) fn zenoh(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    run(settings, report, "zenoh", "zenoh, peer to peer, TLS")
+}
+
+/// Measures one of them: what it is called, by that program and by people.
+fn run(settings: &Settings, report: &mut Report, name: &str, about: &str) -> Result<(), Failure> {
     let program = program()?;
-    for (name, about) in PEERS {
-        if !program.exists() {
-            report.skip(
-                name,
-                "its client is not built: `make bench-peers` does that",
-            );
-            continue;
-        }
-        let counts = [
-            settings.choose(5000, 500),
-            settings.choose(1_000_000, 50_000),
-        ];
-        match settings.repeat(|| measure(&program, name, counts)) {
-            Ok(outcomes) => add(report, name, about, counts, &outcomes),
-            Err(failure) => report.skip(name, failure),
-        }
+    if !program.exists() {
+        report.skip(
+            name,
+            "its client is not built: `make bench-peers` does that",
+        );
+        return Ok(());
+    }
+    let counts = [
+        settings.choose(5000, 500),
+        settings.choose(1_000_000, 50_000),
+    ];
+    let outcomes = settings.repeat(name, || measure(&program, name, counts))?;
+    match outcomes.into_iter().collect::<Result<Vec<_>, String>>() {
+        Ok(outcomes) => add(report, name, about, counts, &outcomes),
+        Err(missing) => report.skip(name, missing),
     }
     Ok(())
 }
@@ -54,15 +62,21 @@ fn program() -> Result<PathBuf, Failure> {
     Ok(target.join("peers/release/kozo-bench-peers"))
 }
 
-fn measure(program: &PathBuf, name: &str, counts: [u64; 2]) -> Result<Outcome, Failure> {
+/// One run. The inner error says why there is no such peer on this machine.
+fn measure(
+    program: &PathBuf,
+    name: &str,
+    counts: [u64; 2],
+) -> Result<Result<Outcome, String>, Failure> {
     let output = Command::new(program)
         .arg(name)
         .args(counts.map(|count| count.to_string()))
         .output()?;
-    if output.status.success() {
-        Ok(serde_json::from_slice(&output.stdout)?)
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().into())
+    let told = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    match output.status.code() {
+        Some(0) => Ok(Ok(serde_json::from_slice(&output.stdout)?)),
+        Some(MISSING) => Ok(Err(told())),
+        _ => Err(told().into()),
     }
 }
 

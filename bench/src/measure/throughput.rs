@@ -44,7 +44,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
             interval: None,
             queue: load.queue,
         };
-        let outcomes = settings.repeat(|| stream.run_whole())?;
+        let outcomes = settings.repeat(name, || stream.run_whole())?;
         let count = stream.count as f64;
         let rate = |outcome: &Outcome| count / (outcome.figures[0].duration as f64 / 1e9);
         let each = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).collect();
