@@ -16,8 +16,11 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::clock::{self, Moment};
 
 /// Puts a stream behind a switch. It is read `chunk` bytes at a time, and at most `ahead` bytes
 /// are taken in while a write waits.
@@ -31,6 +34,7 @@ where
             stream: Some(stream),
             buffer: Buffer::new(chunk, ahead),
             finished: None,
+            waits: false,
             reader: None,
             writer: None,
         }),
@@ -48,11 +52,12 @@ pub struct Traffic(Arc<Counters>);
 struct Counters {
     received: AtomicU64,
     sent: AtomicU64,
+    /// In microseconds of the clock.
+    moved: AtomicU64,
 }
 
 impl Traffic {
-    /// Bytes read from the stream so far. When this grows the peer is alive, even if no whole
-    /// packet has arrived yet.
+    /// Bytes read from the stream so far.
     pub fn received(&self) -> u64 {
         self.0.received.load(Ordering::Relaxed)
     }
@@ -60,6 +65,31 @@ impl Traffic {
     /// Bytes that the stream has taken so far. They may still be in the system's buffers.
     pub fn sent(&self) -> u64 {
         self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// When bytes were last read from the stream, or written after they had to wait: the path was
+    /// alive then, even if no whole packet has arrived. The clock's zero when that has not been.
+    pub fn moved(&self) -> Moment {
+        Moment::ZERO + Duration::from_micros(self.0.moved.load(Ordering::Relaxed))
+    }
+
+    fn count_received(&self, bytes: usize) {
+        self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.note_movement();
+    }
+
+    fn count_sent(&self, bytes: usize, waited: bool) {
+        self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        // What is taken at once may only have filled a buffer of this machine's.
+        if waited {
+            self.note_movement();
+        }
+    }
+
+    fn note_movement(&self) {
+        let now = clock::now().since(Moment::ZERO).as_micros();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        self.0.moved.store(now, Ordering::Relaxed);
     }
 }
 
@@ -100,6 +130,8 @@ struct State<S> {
     buffer: Buffer,
     /// How reading ended, seen while a write waited and still to be told to the reader.
     finished: Option<io::Result<()>>,
+    /// The stream could take no more when it was last written to.
+    waits: bool,
     /// Who to wake when the switch is thrown.
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -148,10 +180,7 @@ impl<S: AsyncRead + Unpin> State<S> {
                 Poll::Ready(Ok(())) => match space.filled().len() {
                     0 => self.finished = Some(Ok(())),
                     count => {
-                        traffic
-                            .0
-                            .received
-                            .fetch_add(count as u64, Ordering::Relaxed);
+                        traffic.count_received(count);
                         self.buffer.extend(count);
                     }
                 },
@@ -213,12 +242,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         };
         match Pin::new(stream).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => {
-                let sent = &self.shared.traffic.0.sent;
-                sent.fetch_add(count as u64, Ordering::Relaxed);
+                let waited = std::mem::take(&mut state.waits);
+                self.shared.traffic.count_sent(count, waited);
                 Poll::Ready(Ok(count))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
+                state.waits = true;
                 let (before, ahead) = (state.buffer.len(), state.buffer.ahead);
                 state.fill(cx, ahead, &self.shared.traffic);
                 remember(&mut state.writer, cx);
@@ -349,6 +379,31 @@ mod tests {
         assert_eq!((&one, &two), (&bytes, &bytes));
         assert_eq!((traffic.sent(), traffic.received()), (900, 900));
         assert_eq!(right.shared.lock().buffer.bytes.len(), CHUNK);
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_packet_and_a_write_that_goes_on_are_movement() {
+        let (near, mut far) = duplex(8);
+        let (mut near, _switch, traffic) = guard(near, CHUNK, AHEAD);
+        near.write_all(&[1; 8]).await.unwrap();
+        // A buffer took it at once: that tells nothing of the path.
+        assert_eq!(traffic.moved(), Moment::ZERO);
+        let mut taken = [0; 16];
+        let (written, read) = tokio::join!(near.write_all(&[1; 8]), far.read_exact(&mut taken));
+        written.and(read.map(|_| ())).unwrap();
+        assert_ne!(traffic.moved(), Moment::ZERO);
+
+        let (near, mut far) = duplex(8);
+        let (mut near, _switch, traffic) = guard(near, CHUNK, AHEAD);
+        far.write_all(&[1; 3]).await.unwrap();
+        let mut packet = [0; 4];
+        let mut whole = std::pin::pin!(near.read_exact(&mut packet));
+        std::future::poll_fn(|cx| {
+            assert!(whole.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert_ne!(traffic.moved(), Moment::ZERO);
     }
 
     #[tokio::test]

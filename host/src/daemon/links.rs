@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::observer::LinkWatch;
-use crate::auth::ssh::Endpoint;
+use crate::auth::ssh::{Endpoint, read_size};
 use crate::clock;
 use crate::config::{Network, Node};
 use crate::control::{PeerView, Way};
@@ -56,7 +56,7 @@ pub(super) fn peers(
             },
             message_max_age: settings.message_max_age,
             order_max_age: settings.order_max_age,
-            max_read: settings.max_buffer_read_size,
+            max_read: read_size(settings.max_buffer_read_size),
             config_digest: network.digest.to_vec(),
             seed: seeds.u64(..),
         };

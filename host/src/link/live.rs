@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::terms::{LinkKey, Path};
 use crate::clock::Moment;
-use crate::wire::LinkId;
+use crate::wire::{LinkId, PendingFrame};
 
 /// How many of its heartbeats a peer may miss before it is taken for gone.
 const MISSED_HEARTBEATS: u32 = 3;
@@ -25,6 +25,13 @@ const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
 /// How long a peer may take to answer a heartbeat when there is a reason to doubt the link. Long
 /// enough for a round trip over Tor behind a second's worth of data.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The slowest path that is borne, in bytes a second: how long a frame or a packet may take to come.
+const SLOWEST_RATE: f64 = 512.0;
+
+/// The most that encryption has to read before it can tell whether any of it is the peer's, in bytes:
+/// the longest SSH packet that is announced, with what is around it.
+const LONGEST_PACKET: f64 = 66.0 * 1024.0;
 
 /// What is made of a longer interval that a peer announces.
 const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -64,11 +71,24 @@ pub(super) struct Link {
     heartbeat: Duration,
     heartbeat_due: Moment,
     peer_heartbeat: Duration,
+    /// When something that is the peer's for certain came last.
     heard: Moment,
-    /// A frame that is coming in pieces, and when it has to be complete.
-    frame_due: Option<Moment>,
-    /// The link is in doubt, and when something has to have come over it.
-    answer_due: Option<Moment>,
+    /// When bytes last came, or went after they had to wait.
+    moved: Moment,
+    /// A frame that is coming in pieces.
+    partial: Option<Partial>,
+    /// The link is in doubt, and since when: something has to come over it.
+    doubted: Option<Moment>,
+}
+
+/// A frame that is coming in pieces.
+#[derive(Debug, Clone, Copy)]
+struct Partial {
+    /// Which one of the link.
+    place: u64,
+    begun: Moment,
+    /// How long it may take.
+    limit: Duration,
 }
 
 impl Link {
@@ -100,8 +120,9 @@ impl Link {
             heartbeat_due: now,
             peer_heartbeat,
             heard: now,
-            frame_due: None,
-            answer_due: None,
+            moved: now,
+            partial: None,
+            doubted: None,
         }
     }
 
@@ -114,21 +135,45 @@ impl Link {
         self.peer_heartbeat = interval.min(LONGEST_HEARTBEAT);
     }
 
-    /// Bytes came: a sign of life, whatever they are. `frame` is the length of the frame of which
-    /// only a part is here, in units of the largest read.
-    pub(super) fn heard(&mut self, frame: Option<u32>, now: Moment) {
+    /// Something of the peer's came: a sign of life, whatever it is. `pending` is the frame of
+    /// which only a part is here; largest reads are of `max_read` bytes.
+    pub(super) fn heard(&mut self, pending: Option<PendingFrame>, max_read: usize, now: Moment) {
         self.heard = now;
-        self.answer_due = None;
-        self.frame_due = frame.map(|reads| {
-            let due = now + self.silence().saturating_mul(reads.saturating_add(1));
-            self.frame_due.map_or(due, |earlier| earlier.min(due))
+        self.doubted = None;
+        self.partial = pending.map(|frame| Partial {
+            place: frame.place,
+            begun: match self.partial {
+                Some(earlier) if earlier.place == frame.place => earlier.begun,
+                _ => now,
+            },
+            limit: self.frame_limit(frame.announced, max_read),
         });
+    }
+
+    /// Bytes came over the link's stream at that moment, or went after they had to wait. Whether
+    /// they are the peer's is not known yet.
+    pub(super) fn moved(&mut self, at: Moment) {
+        if at > self.moved {
+            self.moved = at;
+            self.doubted = self.doubted.filter(|since| at <= *since);
+        }
+    }
+
+    /// This process did not run for so long: the peer could not be heard.
+    pub(super) fn overslept(&mut self, late: Duration, now: Moment) {
+        let later = |moment: Moment| (moment + late).min(now);
+        self.heard = later(self.heard);
+        self.moved = later(self.moved);
+        self.doubted = self.doubted.map(later);
+        if let Some(partial) = &mut self.partial {
+            partial.begun = later(partial.begun);
+        }
     }
 
     /// Sends a heartbeat at once, which the peer has to answer before long.
     pub(super) fn probe(&mut self, now: Moment) {
         self.heartbeat_due = now;
-        self.answer_due.get_or_insert(now + ANSWER_LIMIT);
+        self.doubted.get_or_insert(now);
     }
 
     /// How long the peer may be silent.
@@ -136,10 +181,22 @@ impl Link {
         (self.peer_heartbeat * MISSED_HEARTBEATS).max(SHORTEST_SILENCE)
     }
 
+    /// How long a frame may take: so many times the silence as it has largest reads, and in any
+    /// case what it takes on the slowest path.
+    fn frame_limit(&self, announced: usize, max_read: usize) -> Duration {
+        let reads = u32::try_from(announced / max_read.max(1)).unwrap_or(u32::MAX);
+        let by_reads = self.silence().saturating_mul(reads.saturating_add(1));
+        by_reads.max(self.silence() + time_on_the_slowest_path(announced as f64))
+    }
+
     /// When the link is taken for dead if nothing more comes.
     pub(super) fn dead_at(&self) -> Moment {
-        let silent = self.heard + self.silence();
-        let due = [self.frame_due, self.answer_due];
+        // Somebody on the path could send bytes that never become a packet.
+        let unproven = self.heard + time_on_the_slowest_path(LONGEST_PACKET);
+        let silent = self.heard.max(self.moved.min(unproven)) + self.silence();
+        let frame_due = self.partial.map(|frame| frame.begun + frame.limit);
+        let answer_due = self.doubted.map(|since| since + ANSWER_LIMIT);
+        let due = [frame_due, answer_due];
         due.into_iter().flatten().fold(silent, Moment::min)
     }
 
@@ -165,4 +222,8 @@ impl Link {
             None => round_trip,
         });
     }
+}
+
+fn time_on_the_slowest_path(bytes: f64) -> Duration {
+    Duration::from_secs_f64(bytes / SLOWEST_RATE)
 }

@@ -47,7 +47,7 @@ struct Queued {
 #[derive(Debug)]
 struct InFlight {
     queued: Queued,
-    /// None when it has to be sent again.
+    /// None when it was, or has to be, sent again.
     mark: Option<SendMark>,
 }
 
@@ -67,6 +67,8 @@ pub(super) struct Outbox {
     in_flight_cost: usize,
     /// How many at the front of `in_flight` are on the present link; the rest is to be sent again.
     sent: usize,
+    /// What those count.
+    sent_cost: usize,
     rate: DeliveryRate,
     counts: OutboxCounts,
 }
@@ -79,6 +81,7 @@ impl Outbox {
             in_flight: VecDeque::new(),
             in_flight_cost: 0,
             sent: 0,
+            sent_cost: 0,
             rate: DeliveryRate::default(),
             counts: OutboxCounts::default(),
         }
@@ -116,16 +119,17 @@ impl Outbox {
 
     /// Whether there is a message for the link that the peer's acknowledgements allow.
     pub(super) fn can_send(&self) -> bool {
-        if self.sent < self.in_flight.len() {
-            return true;
-        }
-        let Some(next) = self.queued.front() else {
-            return false;
+        let next = match self.in_flight.get(self.sent) {
+            Some(next) => &next.queued.message,
+            None if self.in_flight.len() >= IN_FLIGHT_MESSAGES => return false,
+            None => match self.queued.front() {
+                Some(next) => &next.message,
+                None => return false,
+            },
         };
-        // A message larger than the allowance goes alone.
-        self.in_flight.is_empty()
-            || self.in_flight.len() < IN_FLIGHT_MESSAGES
-                && self.in_flight_cost + next.message.cost() <= self.rate.allowance()
+        // A message larger than the allowance goes alone. What is sent again counts like what is
+        // sent for the first time: the path may be a slower one.
+        self.sent == 0 || self.sent_cost + next.cost() <= self.rate.allowance()
     }
 
     /// Takes the next message for the link, if the peer's acknowledgements allow one more.
@@ -134,18 +138,22 @@ impl Outbox {
         if !self.can_send() {
             return None;
         }
-        if self.sent == self.in_flight.len() {
+        let mark = if self.sent == self.in_flight.len() {
             let queued = self.queued.pop()?;
             self.in_flight_cost += queued.message.cost();
             self.in_flight.push_back(InFlight { queued, mark: None });
             self.counts.sent += 1;
+            Some(self.rate.mark(now))
         } else {
             self.counts.sent_again += 1;
-        }
-        let mark = self.rate.mark(now);
+            // It may have arrived over the last link: when it is acknowledged, that tells nothing of
+            // this one.
+            None
+        };
         let next = self.in_flight.get_mut(self.sent)?;
-        next.mark = Some(mark);
+        next.mark = mark;
         self.sent += 1;
+        self.sent_cost += next.queued.message.cost();
         Some(Due {
             sequence: next.queued.sequence,
             remaining: next.queued.expires.since(now),
@@ -188,7 +196,7 @@ impl Outbox {
 
     /// The peer has seen everything up to `sequence`. True if that made room.
     pub(super) fn acknowledge(&mut self, sequence: u64, now: Moment) -> bool {
-        let mut bytes = 0;
+        let (mut bytes, mut measured) = (0, 0);
         let mut last_mark = None;
         while self
             .in_flight
@@ -201,22 +209,28 @@ impl Outbox {
             let cost = first.queued.message.cost();
             self.in_flight_cost -= cost;
             bytes += cost;
-            last_mark = first.mark.or(last_mark);
-            self.sent = self.sent.saturating_sub(1);
+            if first.mark.is_some() {
+                measured += cost;
+                last_mark = first.mark;
+            }
+            if self.sent > 0 {
+                self.sent -= 1;
+                self.sent_cost -= cost;
+            }
             self.counts.acknowledged += 1;
         }
         if self.in_flight.is_empty() {
             self.in_flight.shrink_to(64);
         }
         if let Some(mark) = last_mark {
-            self.rate.acknowledged(bytes, mark, now);
+            self.rate.acknowledged(measured, mark, now);
         }
         bytes > 0
     }
 
     /// There is another link: what is in flight has to be sent again over it.
     pub(super) fn rewind(&mut self) {
-        self.sent = 0;
+        (self.sent, self.sent_cost) = (0, 0);
         self.rate.reset();
         for next in &mut self.in_flight {
             next.mark = None;

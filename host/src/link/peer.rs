@@ -308,6 +308,8 @@ impl Peer {
         let acknowledgement = self.carrier().and_then(|_| self.inbound.acknowledge_by());
         links
             .chain(acknowledgement)
+            // What is due already waits for a writer that is held up, and not for a moment.
+            .filter(|due| *due > now)
             .chain(self.idle_at())
             .chain(self.dialer.timeout(self.want(now)))
             .min()
@@ -473,7 +475,10 @@ impl Peer {
         reason: String,
         now: Moment,
     ) {
-        let replaced = self.carrier().is_some();
+        // The word that another link replaces this one may come before that one's hello.
+        let replaced = self.carrier().is_some()
+            || ending == Ending::Orderly
+                && self.links.iter().any(|link| link.stage == Stage::Greeting);
         let what = match stage {
             // Both dialled at once, and this one came second.
             Stage::Greeting if replaced => return,

@@ -1,11 +1,13 @@
 //! A simulated network around the pure core: many nodes, a clock of its own, and a seed for
 //! everything that happens by chance. A failing seed fails again.
 //!
-//! The network carries real bytes, in order, with delays and at limited rates. It can cut a
-//! connection (each end learns of it, or not), and crash and restart a node.
+//! The network carries real bytes, in order, with delays and at rates that may change under way. It
+//! delivers them in pieces of any length, as a socket does, and what is encrypted is understood only
+//! when a whole packet of it is there. It can cut a connection (each end learns of it, or not), crash
+//! and restart a node, and keep one from running for a while.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::*;
@@ -14,14 +16,24 @@ use crate::config::ConnectPolicy;
 use crate::interest::Kind;
 use crate::names::{NodeName, RoleName};
 use crate::queue::QueueLimits;
-use crate::wire::{FrameDecoder, FrameWriter, Message, SessionId};
+use crate::wire::{FrameDecoder, FrameWriter, Message, PendingFrame, SessionId};
 
 mod connections;
+mod paths;
 mod scenarios;
 mod seen;
 
 /// What a socket takes before the writer has to wait, in bytes.
-const SOCKET_BUFFER: f64 = 64.0 * 1024.0;
+const SOCKET_BUFFER: usize = 512 * 1024;
+
+/// The longest piece that arrives at a time, in bytes: what one TCP segment carries.
+const LONGEST_PIECE: usize = 1400;
+
+/// How often a node may ask in a row for a moment that is past.
+const MOST_HASTY: u32 = 20;
+
+/// The longest packet of an encrypted connection, in bytes.
+const LONGEST_PACKET: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct NodeIndex(usize);
@@ -54,8 +66,10 @@ enum Event {
         rank: u8,
         own: usize,
     },
-    /// Bytes reach an end.
-    Arrive(End, Vec<u8>),
+    /// The next piece has left an end's line.
+    Leave(End),
+    /// Bytes reach an end; they may complete a packet.
+    Arrive(End, Vec<u8>, bool),
     /// An end learns that its connection is gone.
     Broken(End),
     /// A node looks at its peers.
@@ -68,13 +82,32 @@ struct Connection {
     nodes: [NodeIndex; 2],
     keys: [Option<LinkKey>; 2],
     decoders: [FrameDecoder; 2],
-    /// Until when each side's sending line is busy.
-    busy_until: [Moment; 2],
+    /// What each side has put into its socket and is not under way yet.
+    lines: [Line; 2],
+    /// From when on each side writes: its link is known before it is in the hands of a writer.
+    served: [Moment; 2],
+    /// What came of a packet that is not complete.
+    packets: [Vec<u8>; 2],
     /// When the last bytes from each side arrive: the order holds.
     last_arrival: [Moment; 2],
     /// Bytes vanish.
     cut: bool,
     own: usize,
+}
+
+/// A socket that sends.
+#[derive(Default)]
+struct Line {
+    pieces: VecDeque<Piece>,
+    /// Bytes in them. What is more than [`SOCKET_BUFFER`] waits with the writer.
+    length: usize,
+}
+
+enum Piece {
+    /// Bytes, and whether a packet ends with them.
+    Bytes(Vec<u8>, bool),
+    /// The socket is closed.
+    End,
 }
 
 struct Node {
@@ -84,6 +117,10 @@ struct Node {
     life: u64,
     /// When it looks at its peers next.
     wake: Option<Moment>,
+    /// Until when it does not run.
+    frozen: Moment,
+    /// How often in a row it asked for a moment that is past.
+    hasty: u32,
     peers: BTreeMap<usize, Peer>,
     /// The numbers that came of each (sender, sender's life), within this node's present life.
     got: HashMap<(usize, u64), Vec<u64>>,
@@ -117,6 +154,9 @@ struct World {
     /// Which transport index works between two nodes: `blocked` holds those that do not.
     blocked: Vec<(usize, usize, usize)>,
     weather: Weather,
+    /// Whether bytes are understood only when a whole packet is there, as with SSH.
+    encrypted: bool,
+    heartbeat: Duration,
     candidates: Vec<Candidate>,
     policies: Vec<(ConnectPolicy, ConnectPolicy)>,
     queue: QueueLimits,
@@ -135,6 +175,8 @@ impl World {
             connections: Vec::new(),
             blocked: Vec::new(),
             weather: LAN,
+            encrypted: true,
+            heartbeat: Duration::from_secs(10),
             candidates: vec![Candidate {
                 own: 0,
                 peer: 0,
@@ -154,6 +196,8 @@ impl World {
                 up: false,
                 life: 0,
                 wake: None,
+                frozen: Moment::ZERO,
+                hasty: 0,
                 peers: BTreeMap::new(),
                 got: HashMap::new(),
                 next_number: 0,
@@ -180,8 +224,8 @@ impl World {
                 session,
                 outgoing: own.0.min(peer.1),
                 incoming: peer.0.min(own.1),
-                heartbeat: Duration::from_secs(10),
-                peer_heartbeat: Duration::from_secs(10),
+                heartbeat: self.heartbeat,
+                peer_heartbeat: self.heartbeat,
                 connection_retry: Duration::from_secs(60),
                 idle_timeout: Duration::from_secs(60),
                 queue: self.queue,
@@ -224,14 +268,20 @@ impl World {
     }
 
     fn send_with(&mut self, from: usize, padding: &[u8]) {
+        self.send_many(from, padding, 1);
+    }
+
+    fn send_many(&mut self, from: usize, padding: &[u8], count: usize) {
         let now = self.now;
         let node = &mut self.nodes[from];
-        node.next_number += 1;
-        let data = rmp_serde::to_vec(&(node.life, node.next_number, padding)).unwrap();
-        let role = RoleName::new("role").unwrap();
-        let message = Message::new(Kind::Event, &role, "t", None, 0.0, &data).unwrap();
-        for peer in node.peers.values_mut() {
-            peer.send(message.clone(), now);
+        for _ in 0..count {
+            node.next_number += 1;
+            let data = rmp_serde::to_vec(&(node.life, node.next_number, padding)).unwrap();
+            let role = RoleName::new("role").unwrap();
+            let message = Message::new(Kind::Event, &role, "t", None, 0.0, &data).unwrap();
+            for peer in node.peers.values_mut() {
+                peer.send(message.clone(), now);
+            }
         }
         self.drive(from);
     }
@@ -256,11 +306,20 @@ impl World {
     }
 
     fn handle(&mut self, event: Event) {
+        if let Some(pause) = self.pause(&event) {
+            // It happens all the same, and the node sees it later.
+            self.at(pause, event);
+            return;
+        }
         match event {
             Event::Wake(node) => {
                 // Others that were set later fire for nothing.
-                if self.nodes[node.0].wake == Some(self.now) {
+                if let Some(due) = self.nodes[node.0].wake.filter(|due| *due <= self.now) {
                     self.nodes[node.0].wake = None;
+                    let (late, now) = (self.now.since(due), self.now);
+                    for peer in self.nodes[node.0].peers.values_mut() {
+                        peer.overslept(late, now);
+                    }
                     self.drive(node.0);
                 }
             }
@@ -275,9 +334,29 @@ impl World {
             } => {
                 self.dialled(from.0, to.0, life, AttemptId(attempt), own);
             }
-            Event::Arrive(end, bytes) => self.arrive(end, &bytes),
+            Event::Leave(end) => self.leave(end),
+            Event::Arrive(end, bytes, is_end) => self.arrive(end, &bytes, is_end),
             Event::Broken(end) => self.broken(end, "reset"),
         }
+    }
+
+    /// For how long the node that sees this event does not run.
+    fn pause(&self, event: &Event) -> Option<Duration> {
+        let node = match event {
+            Event::Dialled { from, .. } => *from,
+            Event::Arrive(end, ..) | Event::Broken(end) => {
+                self.connections[end.connection].nodes[end.side]
+            }
+            Event::Wake(node) => *node,
+            Event::Leave(_) | Event::Restart(_) => return None,
+        };
+        let pause = self.nodes[node.0].frozen.since(self.now);
+        (!pause.is_zero()).then_some(pause)
+    }
+
+    /// Keeps a node from running: its machine is busy, or was suspended.
+    fn freeze(&mut self, node: usize, pause: Duration) {
+        self.nodes[node].frozen = self.now + pause;
     }
 
     /// Kills a node; it starts again after `pause`.
@@ -327,9 +406,16 @@ impl World {
                 self.act(node, other, action);
             }
             if let Some(timeout) = self.peer(node, other).timeout(now) {
-                // A timeout in the past is asked for once: what it wants was done just now.
-                let delay = timeout.since(now).max(Duration::from_micros(100));
-                self.wake(node, delay);
+                // A round of tries may begin at once. But whoever goes on to ask for a moment in the
+                // past is busy without doing anything.
+                let hasty = if timeout > now {
+                    0
+                } else {
+                    self.nodes[node].hasty + 1
+                };
+                self.nodes[node].hasty = hasty;
+                assert!(hasty < MOST_HASTY, "node {node} waits for what is past");
+                self.wake(node, timeout.since(now).max(Duration::from_micros(100)));
             }
         }
     }
@@ -363,17 +449,30 @@ impl World {
         for key in keys {
             while let Some(end) = self.end(node, key, other) {
                 let now = self.now;
-                let buffer = Duration::from_secs_f64(SOCKET_BUFFER / self.weather.rate);
-                let busy = self.connections[end.connection].busy_until[end.side].since(now);
-                if busy > buffer {
-                    self.wake(node, busy - buffer);
+                let line = &self.connections[end.connection].lines[end.side];
+                if line.length > SOCKET_BUFFER {
+                    break;
+                }
+                let served = self.connections[end.connection].served[end.side];
+                if served > now {
+                    self.wake(node, served.since(now));
                     break;
                 }
                 let mut writer = FrameWriter::default();
-                let output = self.peer(node, other).output(key, &mut writer, now);
+                let output = loop {
+                    let before = writer.len();
+                    let output = self.peer(node, other).output(key, &mut writer, now);
+                    let is_all = writer.len() - before < OUTPUT_CHUNK;
+                    if is_all
+                        || output == Output::Last
+                        || writer.len() > LONGEST_PACKET - OUTPUT_CHUNK
+                    {
+                        break output;
+                    }
+                };
                 let bytes = writer.take();
                 let empty = bytes.is_empty();
-                self.transmit(end, bytes.to_vec());
+                self.transmit(end, &bytes);
                 if output == Output::Last {
                     self.close_end(end);
                     break;
@@ -399,6 +498,22 @@ impl World {
 
     fn live_links(&self, node: usize, other: usize) -> usize {
         self.nodes[node].peers[&other].status().links.len()
+    }
+
+    /// Why links ended that no other one replaced.
+    fn lost_links(&self) -> Vec<&str> {
+        let lost = self
+            .notices
+            .iter()
+            .filter_map(|(_, _, notice)| match notice {
+                Notice::Link(Occurrence::Down {
+                    replaced: false,
+                    reason,
+                    ..
+                }) => Some(reason.as_str()),
+                _ => None,
+            });
+        lost.collect()
     }
 
     /// No process got anything twice or out of order.

@@ -290,6 +290,19 @@ pub struct FrameDecoder {
     /// What came of a frame that is not complete.
     partial: BytesMut,
     limit: usize,
+    /// How many frames were complete so far.
+    complete: u64,
+}
+
+/// A frame of which only a part is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingFrame {
+    /// Its place among the frames of the link, from 0 on.
+    pub place: u64,
+    /// How many bytes of it are here, its length included.
+    pub here: usize,
+    /// How many it has in all, as far as is known.
+    pub announced: usize,
 }
 
 impl Default for FrameDecoder {
@@ -297,6 +310,7 @@ impl Default for FrameDecoder {
         Self {
             partial: BytesMut::new(),
             limit: MAX_HELLO_LEN,
+            complete: 0,
         }
     }
 }
@@ -340,15 +354,19 @@ impl FrameDecoder {
         Ok(())
     }
 
-    /// How many bytes of an incomplete frame are here, and how many it announces in all.
-    pub fn pending(&self) -> Option<(usize, usize)> {
+    /// The frame that is not complete, if there is one.
+    pub fn pending(&self) -> Option<PendingFrame> {
         if self.partial.is_empty() {
             return None;
         }
         let announced = self.partial.first_chunk().map_or(LENGTH_LEN, |length| {
             LENGTH_LEN + u32::from_be_bytes(*length) as usize
         });
-        Some((self.partial.len(), announced))
+        Some(PendingFrame {
+            place: self.complete,
+            here: self.partial.len(),
+            announced,
+        })
     }
 
     /// The first frame's bytes and what follows it; none when it is not complete.
@@ -368,6 +386,7 @@ impl FrameDecoder {
 
     fn parsed(&mut self, bytes: &[u8]) -> Result<Frame, FrameError> {
         let frame = Frame::parse(bytes)?;
+        self.complete += 1;
         if matches!(frame, Frame::Hello(_)) {
             self.limit = MAX_FRAME_LEN;
         }

@@ -206,7 +206,7 @@ fn feed(bytes: &[u8], chunk: usize) {
         assert!(
             decoder
                 .pending()
-                .is_none_or(|(here, _)| here <= bytes.len())
+                .is_none_or(|pending| pending.here <= bytes.len())
         );
     }
 }

@@ -17,6 +17,12 @@ pub const MIN_PACKET: usize = 1024;
 /// The largest packet that is announced, in bytes: what SSH implementations are tried with.
 pub const MAX_PACKET: usize = 65535;
 
+/// What is read from a stream at a time, and the largest packet that is announced, in bytes, when the
+/// option `maxBufferReadSize` says so many: it is brought into [`MIN_PACKET`]`..=`[`MAX_PACKET`].
+pub fn read_size(max_buffer_read_size: usize) -> usize {
+    max_buffer_read_size.clamp(MIN_PACKET, MAX_PACKET)
+}
+
 /// How often a caller may fail. OpenSSH spends one on asking for the methods.
 const MAX_ATTEMPTS: usize = 3;
 
@@ -37,16 +43,14 @@ pub struct Endpoint {
 impl Endpoint {
     /// Prepares the links of `identity`.
     ///
-    /// `max_packet` is the option `maxBufferReadSize` in bytes: the largest chunk that is read
-    /// from a stream at a time, and the largest SSH packet that is announced. It is brought into
-    /// [`MIN_PACKET`]`..=`[`MAX_PACKET`].
+    /// `max_packet` is the option `maxBufferReadSize` in bytes; [`read_size`] says what is made of it.
     pub fn new(
         identity: Identity,
         trust: Arc<Trust>,
         algorithms: &Algorithms,
         max_packet: usize,
     ) -> Self {
-        let chunk = max_packet.clamp(MIN_PACKET, MAX_PACKET);
+        let chunk = read_size(max_packet);
         let limits = russh::Limits::default();
         let preferred = algorithms.preferred();
         Self {

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::secured::{Receiver, Secured};
 use crate::names::NodeName;
 
-pub use endpoint::{Endpoint, MAX_PACKET, MIN_PACKET};
+pub use endpoint::{Endpoint, MAX_PACKET, MIN_PACKET, read_size};
 pub use error::{AuthError, Step};
 pub(crate) use opening::Opening;
 pub(super) use outlet::Outlet;

@@ -93,6 +93,7 @@ impl Driver {
         let mut actions = Vec::new();
         let timeout = {
             let mut state = self.link.lock();
+            state.look_at_streams(now);
             state.peer.tick(now);
             while let Some(action) = state.peer.next_action() {
                 actions.push(action);

@@ -47,8 +47,7 @@ impl Receiver for Feed {
                 deliveries.extend(delivery);
                 Ok::<(), Broken>(())
             });
-            let incomplete = decoder.pending().map(|(_, announced)| announced);
-            peer.heard(key, incomplete, now);
+            peer.heard(key, decoder.pending(), now);
             result
         });
         if !deliveries.is_empty() {

@@ -21,6 +21,7 @@ mod threshold;
 mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 use tokio::sync::Notify;
@@ -243,6 +244,16 @@ impl PeerLink {
 }
 
 impl State {
+    /// Tells the core what it is not told by what arrives: when bytes moved, and that the driver did
+    /// not run when it was to.
+    fn look_at_streams(&mut self, now: Moment) {
+        let late = self.armed.map_or(Duration::ZERO, |armed| now.since(armed));
+        self.peer.overslept(late, now);
+        for writer in &self.writers {
+            self.peer.moved(writer.key, writer.traffic.moved());
+        }
+    }
+
     /// Wakes the writers that wait and have something to write now.
     fn wake_writers(&mut self, now: Moment) {
         for writer in self.writers.iter_mut().filter(|writer| writer.idle) {

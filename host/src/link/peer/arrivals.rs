@@ -9,17 +9,32 @@ use crate::link::live::Stage;
 use crate::link::terms::{
     Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Violation,
 };
-use crate::wire::{Frame, Hello, LinkId, Message, PROTOCOL};
+use crate::wire::{Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame};
 
 impl Peer {
-    /// Bytes came over a link, of which `incomplete` more are announced for a frame that has
-    /// begun.
-    pub fn heard(&mut self, key: LinkKey, incomplete: Option<usize>, now: Moment) {
-        let max_read = self.settings.max_read.max(1);
+    /// Bytes of the peer's came over a link, the frames in them included; `pending` is the one that
+    /// is not complete.
+    pub fn heard(&mut self, key: LinkKey, pending: Option<PendingFrame>, now: Moment) {
+        let max_read = self.settings.max_read;
         if let Some(link) = self.link_mut(key) {
-            let reads =
-                incomplete.map(|length| u32::try_from(length / max_read).unwrap_or(u32::MAX));
-            link.heard(reads, now);
+            link.heard(pending, max_read, now);
+        }
+    }
+
+    /// Bytes came over a link's stream at the moment `at`, or went after they had to wait: the path
+    /// is alive, although nothing that came makes up anything yet.
+    pub fn moved(&mut self, key: LinkKey, at: Moment) {
+        if let Some(link) = self.link_mut(key) {
+            link.moved(at);
+        }
+    }
+
+    /// This process ran `late`, so much after a moment that it had asked for: it was not scheduled,
+    /// or the machine was suspended. What peers said meanwhile waits to be read, and they may have
+    /// stood still as well, so the time does not count as silence.
+    pub fn overslept(&mut self, late: Duration, now: Moment) {
+        for link in &mut self.links {
+            link.overslept(late, now);
         }
     }
 
@@ -100,10 +115,7 @@ impl Peer {
         message: Message,
         now: Moment,
     ) -> Option<Delivery> {
-        self.used = now;
-        let before = self.inbound.counts().missed;
-        let new = self.inbound.message(sequence, message.body().len(), now);
-        self.notice_missed(self.inbound.counts().missed - before);
+        let new = self.arrived(sequence, message.body().len(), now);
         // A peer that may not send to this node has another file.
         if !new || self.settings.incoming == ConnectPolicy::Never {
             return None;
@@ -111,6 +123,15 @@ impl Peer {
         // A peer cannot give its messages a longer life than this node's file does.
         let remaining = remaining.min(self.settings.max_age(message.kind()));
         Some(Delivery { message, remaining })
+    }
+
+    /// A message came, of so many bytes. False when it came before.
+    fn arrived(&mut self, sequence: u64, bytes: usize, now: Moment) -> bool {
+        self.used = now;
+        let before = self.inbound.counts().missed;
+        let new = self.inbound.message(sequence, bytes, now);
+        self.notice_missed(self.inbound.counts().missed - before);
+        new
     }
 
     fn notice_missed(&mut self, missed: u64) {

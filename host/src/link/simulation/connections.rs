@@ -24,13 +24,17 @@ impl World {
                 transport: format!("t{own}"),
                 address: "here".into(),
             };
+            let late = self.weather.jitter * 6;
+            let served = [(); 2].map(|()| now + self.chance(late));
             let dialler = self.peer(from, to).linked(attempt, path.clone(), now);
             let acceptor = self.peer(to, from).accepted(path, now);
             self.connections.push(Connection {
                 nodes: [NodeIndex(from), NodeIndex(to)],
                 keys: [dialler, acceptor],
                 decoders: Default::default(),
-                busy_until: [now; 2],
+                lines: Default::default(),
+                served,
+                packets: Default::default(),
                 last_arrival: [now; 2],
                 cut: false,
                 own,
@@ -46,7 +50,7 @@ impl World {
         self.drive(from);
     }
 
-    pub(super) fn arrive(&mut self, end: End, bytes: &[u8]) {
+    pub(super) fn arrive(&mut self, end: End, bytes: &[u8], is_end: bool) {
         let connection = &mut self.connections[end.connection];
         let (node, from) = (
             connection.nodes[end.side].0,
@@ -55,17 +59,25 @@ impl World {
         let Some(key) = connection.keys[end.side] else {
             return;
         };
+        let now = self.now;
+        let connection = &mut self.connections[end.connection];
+        let packet = &mut connection.packets[end.side];
+        packet.extend_from_slice(bytes);
+        if self.encrypted && !is_end {
+            self.peer(node, from).moved(key, now);
+            return;
+        }
         let mut frames = Vec::new();
         let decoder = &mut connection.decoders[end.side];
         decoder
-            .decode(bytes, |frame| {
+            .decode(&std::mem::take(packet), |frame| {
                 frames.push(frame);
                 Ok::<(), crate::wire::FrameError>(())
             })
             .unwrap();
-        let incomplete = decoder.pending().map(|(_, announced)| announced);
-        let now = self.now;
-        self.peer(node, from).heard(key, incomplete, now);
+        let pending = decoder.pending();
+        self.peer(node, from).moved(key, now);
+        self.peer(node, from).heard(key, pending, now);
         for frame in frames {
             match self.peer(node, from).received(key, frame, now) {
                 Ok(Some(delivery)) => {
@@ -103,11 +115,7 @@ impl World {
     pub(super) fn close_end(&mut self, end: End) {
         let connection = &mut self.connections[end.connection];
         connection.keys[end.side] = None;
-        if !connection.cut {
-            let arrival = connection.last_arrival[end.side].since(self.now);
-            let delay = arrival + self.weather.delay;
-            self.at(delay, Event::Broken(end.other()));
-        }
+        self.put(end, Piece::End);
     }
 
     /// Cuts a random connection that is in use. Each end learns of it soon, later, or by silence.
@@ -155,20 +163,73 @@ impl World {
         self.blocked.clear();
     }
 
-    pub(super) fn transmit(&mut self, end: End, bytes: Vec<u8>) {
-        if bytes.is_empty() {
-            return;
+    pub(super) fn transmit(&mut self, end: End, bytes: &[u8]) {
+        for packet in bytes.chunks(LONGEST_PACKET) {
+            let mut rest = packet;
+            if !self.encrypted {
+                // What is not cut into packets is one stream: a piece may end anywhere.
+                let line = &mut self.connections[end.connection].lines[end.side];
+                rest = line.append(rest);
+            }
+            while !rest.is_empty() {
+                let length = self.random.usize(1..=LONGEST_PIECE).min(rest.len());
+                let (piece, tail) = rest.split_at(length);
+                rest = tail;
+                self.put(end, Piece::Bytes(piece.to_vec(), rest.is_empty()));
+            }
         }
+    }
+
+    /// Puts something into a socket.
+    fn put(&mut self, end: End, piece: Piece) {
+        let line = &mut self.connections[end.connection].lines[end.side];
+        line.length += piece.length();
+        line.pieces.push_back(piece);
+        if line.pieces.len() == 1 {
+            self.start_leaving(end);
+        }
+    }
+
+    /// The first piece in a socket is on its way out.
+    fn start_leaving(&mut self, end: End) {
+        let line = &self.connections[end.connection].lines[end.side];
+        if let Some(first) = line.pieces.front() {
+            let takes = Duration::from_secs_f64(first.length() as f64 / self.weather.rate);
+            self.at(takes, Event::Leave(end));
+        }
+    }
+
+    /// It has left; nothing more does when the connection is cut.
+    pub(super) fn leave(&mut self, end: End) {
         let jitter = self.chance(self.weather.jitter);
         let connection = &mut self.connections[end.connection];
-        let takes = Duration::from_secs_f64(bytes.len() as f64 / self.weather.rate);
-        let sent = connection.busy_until[end.side].max(self.now) + takes;
-        connection.busy_until[end.side] = sent;
-        let arrival = (sent + self.weather.delay + jitter)
+        if connection.cut {
+            return;
+        }
+        let line = &mut connection.lines[end.side];
+        let Some(piece) = line.pieces.pop_front() else {
+            return;
+        };
+        let waited = line.length > SOCKET_BUFFER;
+        line.length -= piece.length();
+        let has_room = line.length <= SOCKET_BUFFER;
+        let arrival = (self.now + self.weather.delay + jitter)
             .max(connection.last_arrival[end.side] + Duration::from_nanos(1));
         connection.last_arrival[end.side] = arrival;
-        if !connection.cut {
-            self.at(arrival.since(self.now), Event::Arrive(end.other(), bytes));
+        let (key, nodes) = (connection.keys[end.side], connection.nodes);
+        let event = match piece {
+            Piece::Bytes(bytes, is_end) => Event::Arrive(end.other(), bytes, is_end),
+            Piece::End => Event::Broken(end.other()),
+        };
+        self.at(arrival.since(self.now), event);
+        self.start_leaving(end);
+        let (node, other) = (nodes[end.side].0, nodes[1 - end.side].0);
+        if let Some(key) = key.filter(|_| waited && self.nodes[node].up) {
+            let now = self.now;
+            self.peer(node, other).moved(key, now);
+            if has_room {
+                self.wake(node, Duration::ZERO);
+            }
         }
     }
 
@@ -186,5 +247,31 @@ impl World {
                     })
                     .map(|side| End { connection, side })
             })
+    }
+}
+
+impl Line {
+    /// Fills the last piece that waits up, and returns what does not fit.
+    fn append<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let is_waiting = self.pieces.len() > 1;
+        match self.pieces.back_mut() {
+            Some(Piece::Bytes(last, _)) if is_waiting => {
+                let room = LONGEST_PIECE.saturating_sub(last.len()).min(bytes.len());
+                let (fitting, rest) = bytes.split_at(room);
+                last.extend_from_slice(fitting);
+                self.length += room;
+                rest
+            }
+            _ => bytes,
+        }
+    }
+}
+
+impl Piece {
+    fn length(&self) -> usize {
+        match self {
+            Self::Bytes(bytes, _) => bytes.len(),
+            Self::End => 0,
+        }
     }
 }
