@@ -28,6 +28,16 @@ impl Kind {
             _ => None,
         }
     }
+
+    /// The kind with this name in an interest.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "event" => Some(Self::Event),
+            "order" => Some(Self::Order),
+            "log" => Some(Self::Log),
+            _ => None,
+        }
+    }
 }
 
 /// What a message is matched by.

@@ -10,8 +10,8 @@
 //! | 5 | acknowledgement | the highest sequence number seen |
 //! | 6 | bye | why the sender closes the link, for people to read |
 //!
-//! A receiver skips further elements of an array and frames with other numbers: that is how later
-//! versions add to it. The *floor* of a heartbeat says that every message up to that number was
+//! A receiver skips further elements of an array, frames with other numbers, and messages of other
+//! kinds: that is how later versions add to it. The *floor* of a heartbeat says that every message up to that number was
 //! sent before it or will never be: so the receiver learns of messages that were dropped even if
 //! none follows them.
 
@@ -23,6 +23,7 @@ use rmp::encode;
 use super::hello::Hello;
 use super::message::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError};
 use super::put;
+use super::value::value_len;
 use crate::names::MAX_NAME_LEN;
 
 /// The longest frame, in bytes after the length: a message with everything at its limit.
@@ -38,17 +39,20 @@ pub const MAX_BYE_LEN: usize = 512;
 /// its marker.
 const MESSAGE_HEAD_LEN: usize = 1 + 1 + 9 + 9;
 
+/// How many elements a message's array has, its number included.
+const MESSAGE_ELEMENTS: u32 = 9;
+
 /// The width of a frame's length.
 const LENGTH_LEN: usize = 4;
 
 /// The numbers of the frames: the only place that knows them.
 mod number {
-    pub(super) const HELLO: u8 = 1;
-    pub(super) const HEARTBEAT: u8 = 2;
-    pub(super) const ECHO: u8 = 3;
-    pub(super) const MESSAGE: u8 = 4;
-    pub(super) const ACKNOWLEDGEMENT: u8 = 5;
-    pub(super) const BYE: u8 = 6;
+    pub(super) const HELLO: u64 = 1;
+    pub(super) const HEARTBEAT: u64 = 2;
+    pub(super) const ECHO: u64 = 3;
+    pub(super) const MESSAGE: u64 = 4;
+    pub(super) const ACKNOWLEDGEMENT: u64 = 5;
+    pub(super) const BYE: u64 = 6;
 }
 
 /// One frame.
@@ -87,10 +91,18 @@ pub enum Frame {
         /// Why.
         reason: String,
     },
+    /// A message of a kind that this version does not know. No role here can want it, but it counts
+    /// as seen.
+    UnknownMessage {
+        /// Its number in the sender's session.
+        sequence: u64,
+        /// The length of what stands behind `remaining`, in bytes.
+        length: usize,
+    },
     /// A frame of a later version.
     Unknown {
         /// Its number.
-        number: u8,
+        number: u64,
     },
 }
 
@@ -127,30 +139,49 @@ impl Frame {
         if elements == 0 {
             return Err(FrameError::NotAFrame);
         }
-        let number: u8 = rmp::decode::read_int(&mut rest).map_err(|_| FrameError::NotAFrame)?;
+        let number: u64 = rmp::decode::read_int(&mut rest).map_err(|_| FrameError::NotAFrame)?;
         let integer = |rest: &mut &[u8], frame| -> Result<u64, FrameError> {
             rmp::decode::read_int(rest).map_err(|_| FrameError::Malformed(frame))
         };
+        // How many more elements are there than this version has for the frame?
+        let more = |listed: u32, frame| -> Result<u32, FrameError> {
+            elements
+                .checked_sub(listed)
+                .ok_or(FrameError::Malformed(frame))
+        };
         match number {
-            number::HELLO => Hello::parse(rest)
-                .map(|hello| Self::Hello(Box::new(hello)))
-                .map_err(FrameError::Hello),
-            number::HEARTBEAT => Ok(Self::Heartbeat {
-                clock: integer(&mut rest, "a heartbeat")?,
-                floor: integer(&mut rest, "a heartbeat")?,
-            }),
-            number::ECHO => Ok(Self::Echo {
-                clock: integer(&mut rest, "an echo")?,
-            }),
-            number::MESSAGE => Ok(Self::Message {
-                sequence: integer(&mut rest, "a message")?,
-                remaining: Duration::from_millis(integer(&mut rest, "a message")?),
-                message: Message::parse(rest)?,
-            }),
-            number::ACKNOWLEDGEMENT => Ok(Self::Acknowledgement {
-                sequence: integer(&mut rest, "an acknowledgement")?,
-            }),
+            number::HELLO => {
+                more(2, "a hello")?;
+                Hello::parse(rest)
+                    .map(|hello| Self::Hello(Box::new(hello)))
+                    .map_err(FrameError::Hello)
+            }
+            number::HEARTBEAT => {
+                more(3, "a heartbeat")?;
+                Ok(Self::Heartbeat {
+                    clock: integer(&mut rest, "a heartbeat")?,
+                    floor: integer(&mut rest, "a heartbeat")?,
+                })
+            }
+            number::ECHO => {
+                more(2, "an echo")?;
+                Ok(Self::Echo {
+                    clock: integer(&mut rest, "an echo")?,
+                })
+            }
+            number::MESSAGE => {
+                let sequence = integer(&mut rest, "a message")?;
+                let remaining = Duration::from_millis(integer(&mut rest, "a message")?);
+                message(elements, sequence, remaining, rest)
+            }
+            number::ACKNOWLEDGEMENT => {
+                more(2, "an acknowledgement")?;
+                Ok(Self::Acknowledgement {
+                    sequence: integer(&mut rest, "an acknowledgement")?,
+                })
+            }
             number::BYE => {
+                more(2, "a bye")?;
                 let (reason, _) = rmp::decode::read_str_from_slice(rest)
                     .map_err(|_| FrameError::Malformed("a bye"))?;
                 let end = reason.floor_char_boundary(MAX_BYE_LEN);
@@ -161,6 +192,53 @@ impl Frame {
             number => Ok(Self::Unknown { number }),
         }
     }
+}
+
+/// Reads a message frame of so many elements, from its kind on.
+fn message(
+    elements: u32,
+    sequence: u64,
+    remaining: Duration,
+    rest: &[u8],
+) -> Result<Frame, FrameError> {
+    let (message, behind) = match Message::parse_first(rest) {
+        Ok(parsed) => parsed,
+        // A later version's, if it is whole.
+        Err(MessageError::Kind(_)) if is_sequence(rest, elements.saturating_sub(3)) => {
+            return Ok(Frame::UnknownMessage {
+                sequence,
+                length: rest.len(),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(more) = elements.checked_sub(MESSAGE_ELEMENTS) else {
+        return Err(FrameError::Malformed("a message"));
+    };
+    if more == 0 && !behind.is_empty() {
+        return Err(MessageError::Trailing(behind.len()).into());
+    }
+    Ok(Frame::Message {
+        sequence,
+        remaining,
+        message,
+    })
+}
+
+/// Whether `bytes` are so many MessagePack values and nothing else, and as many as stand behind a
+/// message's `remaining` at least.
+fn is_sequence(mut bytes: &[u8], values: u32) -> bool {
+    if values < MESSAGE_ELEMENTS - 3 {
+        return false;
+    }
+    for _ in 0..values {
+        // Each takes a byte at least, so a count that is too high ends soon.
+        match value_len(bytes) {
+            Ok(length) => bytes = &bytes[length..],
+            Err(_) => return false,
+        }
+    }
+    bytes.is_empty()
 }
 
 /// Puts frames together into the bytes that a link sends.
@@ -222,8 +300,8 @@ impl FrameWriter {
         // Put together here, since adding to `bytes` costs more than writing a few bytes.
         let mut head = [0; MESSAGE_HEAD_LEN];
         let mut rest = &mut head[..];
-        put(encode::write_array_len(&mut rest, 9));
-        put(encode::write_uint(&mut rest, u64::from(number::MESSAGE)));
+        put(encode::write_array_len(&mut rest, MESSAGE_ELEMENTS));
+        put(encode::write_uint(&mut rest, number::MESSAGE));
         put(encode::write_uint(&mut rest, sequence));
         put(encode::write_uint(&mut rest, remaining));
         let used = MESSAGE_HEAD_LEN - rest.len();
@@ -261,9 +339,9 @@ impl FrameWriter {
     }
 }
 
-fn array(bytes: &mut BytesMut, elements: u32, number: u8) {
+fn array(bytes: &mut BytesMut, elements: u32, number: u64) {
     put(encode::write_array_len(&mut Writer(bytes), elements));
-    integer(bytes, u64::from(number));
+    integer(bytes, number);
 }
 
 fn integer(bytes: &mut BytesMut, number: u64) {

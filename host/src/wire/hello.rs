@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::interest::Interest;
+use crate::interest::{Interest, Kind, Pattern};
 use crate::log::error_text;
 use crate::names::RoleName;
 
@@ -74,7 +74,9 @@ pub struct Hello {
 pub struct RoleInterests {
     /// The role's name.
     pub role: String,
-    /// What it wants to hear of.
+    /// What it wants to hear of. When it is read, what is of a kind that this version does not know
+    /// is left out: nothing that a role here sends can fit it.
+    #[serde(deserialize_with = "known_interests")]
     pub interests: Vec<Interest>,
 }
 
@@ -82,6 +84,48 @@ impl RoleInterests {
     /// How many they count as in a hello: a role without any takes room as well.
     pub(super) fn count(&self) -> usize {
         self.interests.len().max(1)
+    }
+}
+
+fn known_interests<'de, D>(deserializer: D) -> Result<Vec<Interest>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let listed = Vec::<ListedInterest>::deserialize(deserializer)?;
+    Ok(listed
+        .into_iter()
+        .filter_map(ListedInterest::known)
+        .collect())
+}
+
+/// An [`Interest`] as a peer lists it: of any kind.
+#[derive(Deserialize)]
+struct ListedInterest {
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default, rename = "type")]
+    type_name: Option<Vec<Pattern>>,
+    #[serde(default)]
+    channel: Option<Vec<Pattern>>,
+    #[serde(default)]
+    role: Option<Vec<Pattern>>,
+    #[serde(default)]
+    node: Option<Vec<Pattern>>,
+}
+
+impl ListedInterest {
+    fn known(self) -> Option<Interest> {
+        let kind = match self.kind {
+            Some(name) => Some(Kind::from_name(&name)?),
+            None => None,
+        };
+        Some(Interest {
+            kind,
+            type_name: self.type_name,
+            channel: self.channel,
+            role: self.role,
+            node: self.node,
+        })
     }
 }
 

@@ -46,7 +46,7 @@ pub enum MessageError {
     Field(&'static str),
     /// The kind has a number that this version does not know.
     #[error("the message is of an unknown kind, {0}")]
-    Kind(u8),
+    Kind(u64),
     /// The sender's name is none.
     #[error("the sending role's name is not a name: {0}")]
     Role(#[from] NameError),
@@ -132,17 +132,29 @@ impl Message {
         }))
     }
 
-    /// Reads a message's body, as it stands in a message frame.
+    /// Reads a message's body.
     ///
     /// # Errors
     /// The first thing that is not as [`new`](Self::new) would have written it.
     pub fn parse(body: &[u8]) -> Result<Self, MessageError> {
-        let mut rest = body;
-        let number: u8 = rmp::decode::read_int(&mut rest).map_err(|_| field("kind"))?;
-        let kind = Kind::from_number(number).ok_or(MessageError::Kind(number))?;
-        let role = take_text(body, &mut rest).ok_or(field("role"))?;
-        RoleName::check(text(body, role))?;
-        let type_name = take_text(body, &mut rest).ok_or(field("type"))?;
+        match Self::parse_first(body)? {
+            (message, []) => Ok(message),
+            (_, behind) => Err(MessageError::Trailing(behind.len())),
+        }
+    }
+
+    /// Reads the message whose body `bytes` start with, and returns what stands behind it.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_first(bytes: &[u8]) -> Result<(Self, &[u8]), MessageError> {
+        let mut rest = bytes;
+        let number: u64 = rmp::decode::read_int(&mut rest).map_err(|_| field("kind"))?;
+        let kind = u8::try_from(number).ok().and_then(Kind::from_number);
+        let kind = kind.ok_or(MessageError::Kind(number))?;
+        let role = take_text(bytes, &mut rest).ok_or(field("role"))?;
+        RoleName::check(text(bytes, role))?;
+        let type_name = take_text(bytes, &mut rest).ok_or(field("type"))?;
         if type_name.range().len() > MAX_TYPE_LEN {
             return Err(MessageError::TypeTooLong(type_name.range().len()));
         }
@@ -150,24 +162,28 @@ impl Message {
             rest = &rest[1..];
             None
         } else {
-            let channel = take_text(body, &mut rest).ok_or(field("channel"))?;
+            let channel = take_text(bytes, &mut rest).ok_or(field("channel"))?;
             if channel.range().len() > MAX_CHANNEL_LEN {
                 return Err(MessageError::ChannelTooLong(channel.range().len()));
             }
             Some(channel)
         };
         let timestamp = rmp::decode::read_f64(&mut rest).map_err(|_| field("timestamp"))?;
-        check_data(rest)?;
-        let data_start = span_to(body, rest);
-        Ok(Self {
-            body: body.into(),
+        let data_start = span_to(bytes, rest);
+        let (data, behind) = rest.split_at(value_len(rest)?);
+        if data.len() > MAX_DATA_LEN {
+            return Err(MessageError::DataTooLong(data.len()));
+        }
+        let message = Self {
+            body: bytes[..bytes.len() - behind.len()].into(),
             kind,
             role,
             type_name,
             channel,
             timestamp,
             data_start,
-        })
+        };
+        Ok((message, behind))
     }
 
     /// The bytes that [`parse`](Self::parse) reads.

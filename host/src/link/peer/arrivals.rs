@@ -82,6 +82,12 @@ impl Peer {
                 }
                 return self.message(sequence, remaining, message, now);
             }
+            Frame::UnknownMessage { sequence, length } => {
+                if let Some(link) = self.link_mut(key) {
+                    link.received += 1;
+                }
+                self.arrived(sequence, length, now);
+            }
             Frame::Acknowledgement { sequence } => {
                 self.outbox.acknowledge(sequence, now);
             }
