@@ -12,17 +12,23 @@
 //!
 //! Texts of peers and modules are in there, so control characters are always escaped: a line is
 //! one line, and nothing in it moves a terminal's cursor.
+//!
+//! Whoever writes a line never waits for whoever reads the log (`spool`), and nobody can fill it
+//! with lines of one kind (`limit`).
 
 mod filter;
+mod limit;
 mod line;
 mod output;
 mod panic_text;
+mod spool;
 mod style;
 #[cfg(test)]
 mod tests;
 mod timestamp;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use tracing_subscriber::Registry;
@@ -30,10 +36,30 @@ use tracing_subscriber::layer::SubscriberExt;
 
 pub use filter::{Filter, FilterError};
 pub use kozo_abi::error_text;
-pub use line::{Fields, Line, printable};
+pub use line::{Fields, Line, More, printable};
 use output::{Libraries, Output};
 pub(crate) use panic_text::panic_text;
+pub use spool::Losses;
+use spool::Spool;
+pub(crate) use style::shows_colours;
 use style::{Style, Surroundings};
+
+pub(crate) use limit::{Allowance, Budget, WINDOW, windows};
+
+/// The name of events whose number is bounded where they are written, or by what is wrong with a
+/// file: `tracing::info!(name: BOUNDED, …)`. Of all others the log itself limits how many of one
+/// place in the code, about one peer, role or transport, there are in a while.
+pub(crate) const BOUNDED: &str = "bounded";
+
+/// How long a process that ends waits until its last lines are read.
+const END_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a thread that panics waits for that: it may be the end of the process.
+const PANIC_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a module that has written a line does: what it does next may be the end of the process.
+/// The log's thread needs less by far, but for a machine that is very busy.
+const MODULE_LIMIT: Duration = Duration::from_millis(5);
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -47,30 +73,80 @@ pub enum Format {
 
 /// Why the log cannot be started.
 #[derive(Debug, thiserror::Error)]
-#[error("something else writes the log of this process already")]
-pub struct StartError;
+pub enum StartError {
+    /// There is a log already.
+    #[error("something else writes the log of this process already")]
+    Started,
+    /// The log has a thread of its own.
+    #[error("cannot start a thread for the log: {0}")]
+    Thread(std::io::Error),
+}
 
-static STARTED: OnceLock<Style> = OnceLock::new();
+static STARTED: OnceLock<(Style, Arc<Spool>)> = OnceLock::new();
 
 /// Starts the log of this process. What is logged before goes nowhere.
 ///
-/// Panics become lines of it as well, in place of the standard library's own text.
+/// Panics become lines of it as well, in place of the standard library's own text. Whoever ends the
+/// process calls [`finish`].
 ///
 /// # Errors
-/// [`StartError`] when there is a log already.
+/// [`StartError`]
 pub fn start(filter: &Filter, format: Format) -> Result<(), StartError> {
     let style = Style::choose(format, &Surroundings::read());
+    let spool = Arc::new(Spool::new(style));
+    let of_parts = Arc::clone(&spool);
     let subscriber = Registry::default()
         .with(filter.own())
-        .with(Output::new(move |line: &Line| output::write(line, style)));
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError)?;
-    ::log::set_boxed_logger(Box::new(Libraries::new(filter.of_libraries(), style)))
-        .map_err(|_| StartError)?;
+        .with(Output::new(move |line, cause| of_parts.line(line, cause)));
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError::Started)?;
+    let of_libraries = Libraries::new(filter.of_libraries(), Arc::clone(&spool));
+    ::log::set_boxed_logger(Box::new(of_libraries)).map_err(|_| StartError::Started)?;
     ::log::set_max_level(filter.most_verbose());
+    let writer = Arc::clone(&spool);
+    std::thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || writer.write())
+        .map_err(StartError::Thread)?;
     log_panics();
     // A second start has failed above.
-    let _ = STARTED.set(style);
+    let _ = STARTED.set((style, spool));
     Ok(())
+}
+
+/// Waits until all lines are written, for 2 s at most: somebody may have stopped to read them.
+pub fn finish() {
+    if let Some(spool) = spool() {
+        spool.flush(END_LIMIT);
+    }
+}
+
+/// Prints a text to the standard error output, in its place among the lines.
+pub(crate) fn print(text: String) {
+    match spool() {
+        Some(spool) => spool.text(text),
+        // With nobody who reads there is nobody to tell.
+        None => drop(std::io::Write::write_all(
+            &mut std::io::stderr().lock(),
+            text.as_bytes(),
+        )),
+    }
+}
+
+/// Gives the line that a module has just written the time to be written: should the module take the
+/// process with it, its last words are known. Short, and not at all while nobody reads the log.
+pub(crate) fn settle_module_line() {
+    if let Some(spool) = spool() {
+        spool.settle_unless_stalled(MODULE_LIMIT);
+    }
+}
+
+/// How many lines are not in the log as they were.
+pub fn losses() -> Losses {
+    spool().map_or_else(Losses::default, |spool| spool.losses())
+}
+
+fn spool() -> Option<&'static Spool> {
+    STARTED.get().map(|(_, spool)| &**spool)
 }
 
 /// Starts the log of a process whose lines, up to [`tracing::Level::DEBUG`], somebody else takes.
@@ -79,8 +155,9 @@ pub fn start(filter: &Filter, format: Format) -> Result<(), StartError> {
 /// [`StartError`] when there is a log already.
 pub(crate) fn start_with(write: impl Fn(&Line) + Send + Sync + 'static) -> Result<(), StartError> {
     let most = tracing_subscriber::filter::LevelFilter::DEBUG;
-    let subscriber = Registry::default().with(most).with(Output::new(write));
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError)?;
+    let output = Output::new(move |line, _| write(&line));
+    let subscriber = Registry::default().with(most).with(output);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError::Started)?;
     log_panics();
     Ok(())
 }
@@ -96,11 +173,14 @@ fn log_panics() {
             "panicked: {}",
             panic.payload_as_str().unwrap_or("no text was given"),
         );
+        if let Some(spool) = spool() {
+            spool.settle(PANIC_LIMIT);
+        }
     }));
 }
 
 /// Whether programs read the log rather than people: it has been started as JSON, or goes to the
 /// journal. What is wrong at the start then belongs into it, too.
 pub fn is_read_by_programs() -> bool {
-    matches!(STARTED.get(), Some(Style::Json | Style::Journal))
+    matches!(STARTED.get(), Some((Style::Json | Style::Journal, _)))
 }

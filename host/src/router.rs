@@ -130,6 +130,7 @@ impl Router {
             tracing::warn!(
                 target: "role",
                 role = %role.name,
+                node = %sender,
                 "refused the order `{}` of {}@{sender}: `acceptOrdersFrom` does not name it",
                 message.type_name(),
                 message.role(),

@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::config::{Class, Problems, Severity};
-use crate::log::{error_text, is_read_by_programs};
+use crate::log::{BOUNDED, error_text, is_read_by_programs, print};
 
 /// The exit codes, as `--help` explains them.
 pub(super) const EXIT_CODES: &str = "\
@@ -97,8 +97,7 @@ fn print_error(text: &str) {
     if is_read_by_programs() {
         tracing::error!(target: TARGET, "{text}");
     } else {
-        // Not with `eprintln!`, which panics when nobody reads.
-        print_to_stderr(&format!("error: {text}\n"));
+        print(format!("error: {text}\n"));
     }
 }
 
@@ -106,12 +105,8 @@ fn print_report(problems: &Problems) {
     if is_read_by_programs() {
         log_problems(problems);
     } else {
-        print_to_stderr(&format!("{problems}\n"));
+        print(format!("{problems}\n"));
     }
-}
-
-fn print_to_stderr(text: &str) {
-    let _ = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
 }
 
 /// Writes each problem of a configuration file into the log.
@@ -132,8 +127,8 @@ pub(super) fn log_problems(problems: &Problems) {
         );
         let help = problem.help.as_deref();
         match problem.severity {
-            Severity::Error => tracing::error!(target: TARGET, help, "{text}"),
-            Severity::Warning => tracing::warn!(target: TARGET, help, "{text}"),
+            Severity::Error => tracing::error!(name: BOUNDED, target: TARGET, help, "{text}"),
+            Severity::Warning => tracing::warn!(name: BOUNDED, target: TARGET, help, "{text}"),
         }
     }
     if problems.omitted() > 0 {

@@ -35,13 +35,15 @@ use failure::Failure;
 /// and prints what kept it from that.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = arguments::parse(words.into_iter().collect()).and_then(perform);
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print();
             failure.exit_code()
         }
-    }
+    };
+    crate::log::finish();
+    code
 }
 
 /// The words that the command line understands, for manual pages and completions.

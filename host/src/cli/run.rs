@@ -6,6 +6,7 @@ use super::arguments::RunArguments;
 use super::failure::{Failure, log_problems};
 use super::prepare::Prepared;
 use crate::daemon::{self, StartError};
+use crate::log::BOUNDED;
 use crate::modules::{Registry, listing};
 
 pub(super) fn run(arguments: RunArguments) -> Result<(), Failure> {
@@ -46,8 +47,8 @@ impl From<StartError> for Failure {
 fn log_modules(registry: &Registry) {
     for remark in listing::remarks(registry) {
         match remark.is_mistake {
-            true => tracing::warn!(target: "module", "{}", remark.text),
-            false => tracing::info!(target: "module", "{}", remark.text),
+            true => tracing::warn!(name: BOUNDED, target: "module", "{}", remark.text),
+            false => tracing::info!(name: BOUNDED, target: "module", "{}", remark.text),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `kozo status`: what the node on this machine does.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
 
 use super::arguments::StatusArguments;
 use super::failure::Failure;
@@ -13,7 +12,7 @@ use crate::control::report::{
     LinkReport, PeerReport, PeerStateReport, RoleReport, RoleStateReport, StatusReport,
     TransportReport, TransportStateReport,
 };
-use crate::log::printable;
+use crate::log::{printable, shows_colours};
 
 /// How much of an error is shown; `--json` has all of it.
 const LONGEST_ERROR: usize = 160;
@@ -24,13 +23,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     if arguments.json {
         return output::print_json(&report);
     }
-    output::print(&render(&report, wants_colour()))
-}
-
-/// Whether the standard output shows colours.
-pub(super) fn wants_colour() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    std::io::stdout().is_terminal() && !refused
+    output::print(&render(&report, shows_colours(&std::io::stdout())))
 }
 
 fn render(report: &StatusReport, colour: bool) -> String {
@@ -243,6 +236,11 @@ fn notes(text: &mut String, report: &StatusReport) {
         "log line",
         "of roles left out: there were too many",
     );
+    note(
+        report.log.dropped,
+        "log line",
+        "dropped: nobody read the log",
+    );
     for role in &report.roles {
         if let Some(error) = &role.last_error {
             lines.push(format!("role {}: {}", role.name, shortened(error)));
@@ -301,7 +299,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::report::ConnectionsReport;
+    use crate::control::report::{ConnectionsReport, LogReport};
 
     fn report() -> StatusReport {
         let peer = serde_json::json!({
@@ -339,6 +337,7 @@ mod tests {
                 turned_away: 0,
                 refused: 1,
             },
+            log: LogReport::default(),
         }
     }
 

@@ -90,6 +90,7 @@ impl Overview {
                 .collect(),
             orders_refused: self.router.orders_refused(),
             connections: convert::connections(self.listener.counts()),
+            log: convert::log(crate::log::losses()),
         }
     }
 

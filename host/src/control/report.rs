@@ -27,6 +27,9 @@ pub struct StatusReport {
     pub orders_refused: u64,
     /// Connections that became no links.
     pub connections: ConnectionsReport,
+    /// Lines that are not in the log as they were.
+    #[serde(default)]
+    pub log: LogReport,
 }
 
 /// A role.
@@ -260,6 +263,15 @@ pub struct ConnectionsReport {
     pub turned_away: u64,
     /// Those whose other end did not prove that it is a node of the network.
     pub refused: u64,
+}
+
+/// Lines that are not in the log as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LogReport {
+    /// Those that were dropped, since nobody read the log.
+    pub dropped: u64,
+    /// Those that were too many of one kind, and are summed up in the last of them.
+    pub summed_up: u64,
 }
 
 /// Why there is a link with a peer, or none.

@@ -2,18 +2,20 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::credentials::Owner;
 use super::protocol::{MAX_REQUEST, Outcome, Request};
 use super::socket::ControlSocket;
 
-/// How many clients are served at once; more are closed at once.
+/// How many clients are served at once. One more takes the place of the oldest that has not sent its
+/// request, or does not read the answer; while there is none, it is closed at once.
 pub const MAX_CLIENTS: usize = 16;
 
 /// How long a client may take to send its request, and to read the answer.
@@ -38,15 +40,14 @@ pub async fn serve(socket: ControlSocket, answers: Arc<impl Answers>) -> io::Res
         user: rustix::process::geteuid().as_raw(),
         group: socket.group(),
     };
-    let mut clients = JoinSet::new();
+    let mut clients = Clients::default();
     loop {
-        while clients.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((client, _)) if clients.len() < MAX_CLIENTS => {
+            Ok((client, _)) if clients.make_room() => {
                 let answers = Arc::clone(&answers);
-                clients.spawn(async move {
+                clients.add(|at_work| async move {
                     // A client that is gone or too slow misses its answer; nobody else cares.
-                    let _ = attend(client, owner, answers.as_ref()).await;
+                    let _ = attend(client, owner, answers.as_ref(), &at_work).await;
                 });
             }
             Ok(_) => {}
@@ -58,14 +59,59 @@ pub async fn serve(socket: ControlSocket, answers: Arc<impl Answers>) -> io::Res
     }
 }
 
-async fn attend(mut client: UnixStream, owner: Owner, answers: &impl Answers) -> io::Result<()> {
+/// The clients that are served, the oldest first. They end with this.
+#[derive(Default)]
+struct Clients {
+    tasks: JoinSet<()>,
+    places: Vec<(AbortHandle, Arc<AtomicBool>)>,
+}
+
+impl Clients {
+    /// Whether there is room for one more: if need be, a client that keeps others waiting goes.
+    fn make_room(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        self.places.retain(|(task, _)| !task.is_finished());
+        if self.places.len() < MAX_CLIENTS {
+            return true;
+        }
+        let idle = |(_, at_work): &(_, Arc<AtomicBool>)| !at_work.load(Ordering::Relaxed);
+        let Some(place) = self.places.iter().position(idle) else {
+            return false;
+        };
+        let (task, _) = self.places.remove(place);
+        task.abort();
+        true
+    }
+
+    /// Serves a client. It says whether it is the daemon that is at work, or the client.
+    fn add<F>(&mut self, serve: impl FnOnce(Arc<AtomicBool>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let at_work = Arc::new(AtomicBool::new(false));
+        let task = self.tasks.spawn(serve(Arc::clone(&at_work)));
+        self.places.push((task, at_work));
+    }
+}
+
+async fn attend(
+    mut client: UnixStream,
+    owner: Owner,
+    answers: &impl Answers,
+    at_work: &AtomicBool,
+) -> io::Result<()> {
     let outcome = if owner.admits(&client.peer_cred()?) {
         let request = tokio::time::timeout(CLIENT_LIMIT, read_request(&mut client)).await??;
         match Request::parse(&request) {
-            Ok(request) => match answers.answer(request).await {
-                Ok(answer) => Outcome::Answer(answer),
-                Err(reason) => Outcome::Error(reason),
-            },
+            Ok(request) => {
+                at_work.store(true, Ordering::Relaxed);
+                let answer = answers.answer(request).await;
+                at_work.store(false, Ordering::Relaxed);
+                match answer {
+                    Ok(answer) => Outcome::Answer(answer),
+                    Err(reason) => Outcome::Error(reason),
+                }
+            }
             Err(error) => Outcome::Error(format!("the request: {error}")),
         }
     } else {

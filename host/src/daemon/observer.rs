@@ -1,6 +1,6 @@
 //! Who is told what links do: the log, and whoever waits for links to come and go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -34,14 +34,38 @@ impl LinkObserver for LinkWatch {
     }
 }
 
+/// How many failures to dial a peer are known again.
+const MAX_FAILURES: usize = 16;
+
 /// Writes what links do to the log. What repeats itself is said once: the rest is for whoever
 /// looks for a fault.
 #[derive(Debug, Default)]
 struct LinkLog {
-    /// The last failure to dial each peer.
-    failures: Mutex<HashMap<NodeName, String>>,
+    failures: Mutex<HashMap<NodeName, Failures>>,
     /// Peers that were warned of.
     other_config: Mutex<HashSet<NodeName>>,
+}
+
+/// The failures to dial a peer since its last link, the newest last: the transport and the reason of
+/// each. Of several ways to a peer, each has its own, and now and then another one.
+#[derive(Debug, Default)]
+struct Failures(VecDeque<(String, String)>);
+
+impl Failures {
+    /// Whether it is a new one.
+    fn add(&mut self, transport: &str, reason: &str) -> bool {
+        let known = self
+            .0
+            .iter()
+            .any(|(over, why)| over == transport && why == reason);
+        if !known {
+            if self.0.len() == MAX_FAILURES {
+                self.0.pop_front();
+            }
+            self.0.push_back((transport.to_owned(), reason.to_owned()));
+        }
+        !known
+    }
 }
 
 impl LinkLog {
@@ -87,10 +111,11 @@ impl LinkLog {
     }
 
     fn dial_failed(&self, peer: &NodeName, transport: &str, reason: &str) {
-        let last = lock(&self.failures).insert(peer.clone(), reason.to_owned());
-        if last.as_deref() == Some(reason) {
-            tracing::debug!(target: "link", %peer, transport, reason, "cannot be reached");
-        } else {
+        let is_new = lock(&self.failures)
+            .entry(peer.clone())
+            .or_default()
+            .add(transport, reason);
+        if is_new {
             tracing::info!(
                 target: "link",
                 %peer,
@@ -98,6 +123,8 @@ impl LinkLog {
                 reason,
                 "cannot be reached, tried again",
             );
+        } else {
+            tracing::debug!(target: "link", %peer, transport, reason, "cannot be reached");
         }
     }
 
@@ -125,4 +152,25 @@ fn down(peer: &NodeName, path: &Path, reason: &str, orderly: bool, replaced: boo
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_known_again_and_bounded() {
+        let mut failures = Failures::default();
+        assert!(failures.add("tcp", "no route"));
+        assert!(failures.add("onion", "no route"));
+        for _ in 0..2 {
+            assert!(!failures.add("tcp", "no route"));
+            assert!(!failures.add("onion", "no route"));
+        }
+        for number in 0..MAX_FAILURES {
+            assert!(failures.add("tcp", &number.to_string()));
+        }
+        assert_eq!(failures.0.len(), MAX_FAILURES);
+        assert!(failures.add("tcp", "no route"));
+    }
 }

@@ -28,6 +28,18 @@ pub struct Line {
     /// With what: names and values, in the order in which they were given.
     #[serde(default)]
     pub fields: Fields,
+    /// What it stands for beside itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<More>,
+}
+
+/// Lines that were too many of one kind, and are told of in the last of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// How many there were.
+    pub lines: u64,
+    /// In how many seconds.
+    pub seconds: u64,
 }
 
 /// Names and values, in the order in which they were given.
@@ -39,6 +51,12 @@ impl Fields {
     pub fn text(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(field, _)| field == name)?;
         value.as_str()
+    }
+
+    /// The number of this name.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        let (_, value) = self.0.iter().find(|(field, _)| field == name)?;
+        value.as_u64()
     }
 
     /// Adds a value, in place of an earlier one of the same name.
@@ -76,12 +94,28 @@ impl Line {
         }
     }
 
-    /// Message and fields.
+    /// How many bytes its texts have, nearly.
+    pub(super) fn size(&self) -> usize {
+        let fields = self.fields.0.iter().map(|(name, value)| {
+            // What is no text is a number or the like.
+            name.len() + value.as_str().map_or(size_of::<u64>(), str::len)
+        });
+        self.time.len()
+            + self.level.len()
+            + self.target.len()
+            + self.message.len()
+            + fields.sum::<usize>()
+    }
+
+    /// Message and fields, and how many more there were.
     pub fn text(&self) -> String {
         let mut text = printable(&self.message).into_owned();
         if !self.fields.0.is_empty() {
             let space = if text.is_empty() { "" } else { " " };
             let _ = write!(text, "{space}{}", self.fields);
+        }
+        if let Some(More { lines, seconds }) = self.more {
+            let _ = write!(text, " … and {} more in {seconds} s", grouped(lines));
         }
         text
     }
@@ -104,6 +138,19 @@ impl Line {
             },
         }
     }
+}
+
+/// A number with a comma before each three digits.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The escape sequence with which a terminal shows a level.

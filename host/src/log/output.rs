@@ -1,31 +1,40 @@
-//! From events to lines on the standard error output.
+//! From events to lines.
 
 use std::fmt;
-use std::io::Write;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::error_text;
+use super::limit::Cause;
 use super::line::{Fields, Line};
-use super::style::Style;
+use super::spool::Spool;
 use super::timestamp::utc;
+use super::{BOUNDED, error_text};
 
 /// The field that holds the text of an event.
 const MESSAGE: &str = "message";
 
-/// Turns what the host's own parts report into lines, and gives them to `W`.
+/// The fields that tell whom a line is about. Their values are names out of this node's file; an
+/// address or a reason is what strangers choose.
+const ABOUT: [&str; 5] = ["peer", "node", "role", "transport", "module"];
+
+/// How much of such a name counts, in characters. No valid one is longer.
+const MAX_NAME: usize = 64;
+
+/// Turns what the host's own parts report into lines, and gives them to `W`, with what limits
+/// their number, if anything does.
 pub(super) struct Output<W> {
     write: W,
 }
 
-impl<W: Fn(&Line)> Output<W> {
+impl<W: Fn(Line, Option<Cause>)> Output<W> {
     pub(super) fn new(write: W) -> Self {
         Self { write }
     }
@@ -34,7 +43,7 @@ impl<W: Fn(&Line)> Output<W> {
 impl<S, W> Layer<S> for Output<W>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
-    W: Fn(&Line) + 'static,
+    W: Fn(Line, Option<Cause>) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
@@ -53,8 +62,36 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        (self.write)(&line(event, &context));
+        let line = line(event, &context);
+        let cause = cause(event.metadata(), &line.fields);
+        (self.write)(line, cause);
     }
+}
+
+/// What limits the number of such lines. Nothing does where it is bounded anyway, and for whoever
+/// asks for details.
+fn cause(metadata: &Metadata<'static>, fields: &Fields) -> Option<Cause> {
+    if metadata.name() == BOUNDED || *metadata.level() > tracing::Level::INFO {
+        return None;
+    }
+    let mut about = String::new();
+    for (name, value) in &fields.0 {
+        if ABOUT.contains(&name.as_str())
+            && let Some(value) = value.as_str()
+        {
+            about.push_str(name);
+            about.push('=');
+            about.extend(value.chars().take(MAX_NAME));
+            about.push(' ');
+        }
+    }
+    Some(Cause {
+        place: (
+            metadata.file().unwrap_or(metadata.target()),
+            metadata.line().unwrap_or_default(),
+        ),
+        about,
+    })
 }
 
 /// The line of an event: its own fields first, then those of the spans that it is in, the
@@ -86,14 +123,8 @@ where
         target: Line::shown_target(event.metadata().target()).to_owned(),
         message,
         fields,
+        more: None,
     }
-}
-
-/// A line that cannot be written is lost: there is nowhere to say so.
-pub(super) fn write(line: &Line, style: Style) {
-    let _ = std::io::stderr()
-        .lock()
-        .write_all(line.rendered(style).as_bytes());
 }
 
 /// Takes the fields of an event or a span.
@@ -138,12 +169,12 @@ impl Visit for Collector<'_> {
 /// Writes what libraries report through the crate `log`.
 pub(super) struct Libraries {
     filter: Targets,
-    style: Style,
+    spool: Arc<Spool>,
 }
 
 impl Libraries {
-    pub(super) fn new(filter: Targets, style: Style) -> Self {
-        Self { filter, style }
+    pub(super) fn new(filter: Targets, spool: Arc<Spool>) -> Self {
+        Self { filter, spool }
     }
 }
 
@@ -169,8 +200,17 @@ impl ::log::Log for Libraries {
             target: record.target().to_owned(),
             message: record.args().to_string(),
             fields: Fields::default(),
+            more: None,
         };
-        write(&line, self.style);
+        let is_detail = record.level() > ::log::Level::Info;
+        let cause = (!is_detail).then(|| Cause {
+            place: (
+                record.file_static().unwrap_or_default(),
+                record.line().unwrap_or_default(),
+            ),
+            about: line.target.chars().take(MAX_NAME).collect(),
+        });
+        self.spool.line(line, cause);
     }
 
     fn flush(&self) {}

@@ -5,6 +5,9 @@ use std::io::IsTerminal;
 
 use super::Format;
 
+/// What `TERM` says of a terminal that obeys no escape sequences.
+const DUMB: &str = "dumb";
+
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
@@ -19,13 +22,45 @@ pub(super) enum Style {
     Json,
 }
 
+/// The variables by which people say that they want no colours, and terminals that they have none.
+#[derive(Debug, Default)]
+pub(super) struct ColourVariables {
+    /// `NO_COLOR`: any text but an empty one.
+    no_color: Option<OsString>,
+    /// `TERM`.
+    term: Option<OsString>,
+}
+
+impl ColourVariables {
+    fn read() -> Self {
+        Self {
+            no_color: std::env::var_os("NO_COLOR"),
+            term: std::env::var_os("TERM"),
+        }
+    }
+
+    fn are_wanted(&self) -> bool {
+        let refused = self
+            .no_color
+            .as_ref()
+            .is_some_and(|value| !value.is_empty());
+        let is_dumb = self.term.as_ref().is_some_and(|term| term == DUMB);
+        !refused && !is_dumb
+    }
+}
+
+/// Whether a stream shows colours: a terminal that has them, before somebody who wants them.
+pub(crate) fn shows_colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && ColourVariables::read().are_wanted()
+}
+
 /// What this depends on.
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
     /// Whether the standard error output is a terminal.
     pub(super) terminal: bool,
-    /// The variable `NO_COLOR`.
-    pub(super) no_color: Option<OsString>,
+    /// What speaks against colours.
+    pub(super) colour: ColourVariables,
     /// The variable `JOURNAL_STREAM`: device and inode of the socket into the journal.
     pub(super) journal_stream: Option<OsString>,
     /// Device and inode of the standard error output.
@@ -38,7 +73,7 @@ impl Surroundings {
         let output = rustix::fs::fstat(&stderr).ok();
         Self {
             terminal: stderr.is_terminal(),
-            no_color: std::env::var_os("NO_COLOR"),
+            colour: ColourVariables::read(),
             journal_stream: std::env::var_os("JOURNAL_STREAM"),
             output: output.map(|stat| (stat.st_dev, stat.st_ino)),
         }
@@ -57,12 +92,11 @@ impl Surroundings {
 
 impl Style {
     pub(super) fn choose(format: Format, surroundings: &Surroundings) -> Self {
-        let no_color = surroundings.no_color.as_ref();
         match format {
             Format::Json => Self::Json,
             Format::Text if surroundings.is_journal() => Self::Journal,
             Format::Text => Self::Text {
-                colour: surroundings.terminal && no_color.is_none_or(|value| value.is_empty()),
+                colour: surroundings.terminal && surroundings.colour.are_wanted(),
             },
         }
     }
@@ -73,20 +107,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_terminal_shows_colours_and_not_against_no_color() {
-        let terminal = |no_color: Option<&str>| Surroundings {
-            terminal: true,
-            no_color: no_color.map(OsString::from),
-            ..Surroundings::default()
+    fn only_a_terminal_that_has_colours_shows_them_and_not_against_no_color() {
+        let style = |terminal, no_color: Option<&str>, term: Option<&str>| {
+            let surroundings = Surroundings {
+                terminal,
+                colour: ColourVariables {
+                    no_color: no_color.map(OsString::from),
+                    term: term.map(OsString::from),
+                },
+                ..Surroundings::default()
+            };
+            Style::choose(Format::Text, &surroundings)
         };
-        let style = |surroundings| Style::choose(Format::Text, &surroundings);
-        assert_eq!(style(terminal(None)), Style::Text { colour: true });
-        assert_eq!(style(terminal(Some(""))), Style::Text { colour: true });
-        assert_eq!(style(terminal(Some("1"))), Style::Text { colour: false });
-        assert_eq!(
-            style(Surroundings::default()),
-            Style::Text { colour: false }
-        );
+        let [plain, coloured] = [false, true].map(|colour| Style::Text { colour });
+        assert_eq!(style(true, None, None), coloured);
+        assert_eq!(style(true, Some(""), Some("xterm-256color")), coloured);
+        assert_eq!(style(true, Some("1"), Some("xterm-256color")), plain);
+        assert_eq!(style(true, None, Some("dumb")), plain);
+        assert_eq!(style(false, None, Some("xterm-256color")), plain);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const TEXT: Style = Style::Text { colour: false };
 fn logged(log: impl FnOnce()) -> Vec<Line> {
     let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
     let kept = Arc::clone(&lines);
-    let output = Output::new(move |line: &Line| kept.lock().unwrap().push(line.clone()));
+    let output = Output::new(move |line: Line, _| kept.lock().unwrap().push(line));
     tracing::subscriber::with_default(Registry::default().with(output), log);
     std::mem::take(&mut *lines.lock().unwrap())
 }
@@ -32,6 +32,7 @@ fn line(message: &str, fields: &[(&str, Value)]) -> Line {
         target: "link".to_owned(),
         message: message.to_owned(),
         fields: Fields(fields.collect()),
+        more: None,
     }
 }
 

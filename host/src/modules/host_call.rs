@@ -52,6 +52,7 @@ extern "C" fn module_log(module: RStr<'_>, number: u8, text: RStr<'_>) {
                 Level::Info => tracing::info!(target: TARGET, module, "{text}"),
                 Level::Debug => tracing::debug!(target: TARGET, module, "{text}"),
             }
+            crate::log::settle_module_line();
         },
     );
 }

@@ -90,6 +90,7 @@ extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
         || (),
         |services| {
             services.log(level_from_number(level), text.as_str());
+            crate::log::settle_module_line();
         },
     );
 }

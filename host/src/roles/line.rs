@@ -2,18 +2,25 @@
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use kozo_abi::Level;
 
 use crate::clock::Moment;
+use crate::log::{Allowance, BOUNDED, Budget, WINDOW, windows};
 use crate::names::{ModuleName, RoleName};
 
-/// How many lines a role may write in [`LINE_WINDOW`]; more are left out and counted.
-pub(super) const MAX_LINES: u32 = 1000;
+/// How many lines a role may write; more are left out and counted. Other roles, peers, and whoever
+/// gives a role something to do decide how many there are.
+pub(super) const LINES: Budget = Budget {
+    at_once: 1000,
+    in_window: 100,
+};
 
-/// The time in which [`MAX_LINES`] are counted.
-pub(super) const LINE_WINDOW: Duration = Duration::from_secs(1);
+/// How many bytes these lines may have.
+const BYTES: Budget = Budget {
+    at_once: 256 * 1024,
+    in_window: 16 * 1024,
+};
 
 /// The longest text of a line, in bytes; what is over is cut off.
 pub(super) const MAX_LINE_LEN: usize = 8 * 1024;
@@ -44,10 +51,11 @@ impl RoleLog {
             return;
         }
         // Not held while the line is written: that may take its time.
-        let admitted = self.lock().admit(now);
-        if let Some(left_out) = admitted {
-            self.report_left_out(left_out);
-            self.write(level, &harmless(text));
+        let text = harmless(text);
+        let (admitted, left_out) = self.lock().admit(text.len(), now);
+        self.report_left_out(left_out);
+        if admitted {
+            self.write_of_role(level, &text);
         }
     }
 
@@ -74,9 +82,28 @@ impl RoleLog {
     fn report_left_out(&self, count: u64) {
         if count > 0 {
             let text = format!(
-                "{count} lines of this role were left out: it may write {MAX_LINES} a second"
+                "{count} lines of this role were left out: it may write {} of them, or {} KiB, at \
+                 once, and {} or {} KiB in {} s from then on",
+                LINES.at_once,
+                BYTES.at_once / 1024,
+                LINES.in_window,
+                BYTES.in_window / 1024,
+                WINDOW.as_secs(),
             );
             self.write(Level::Warn, &text);
+        }
+    }
+
+    /// A line that is counted here.
+    fn write_of_role(&self, level: Level, text: &str) {
+        let (role, module) = (self.role.as_str(), self.module.as_str());
+        match level {
+            Level::Error => {
+                tracing::error!(name: BOUNDED, target: TARGET, role, module, "{text}");
+            }
+            Level::Warn => tracing::warn!(name: BOUNDED, target: TARGET, role, module, "{text}"),
+            Level::Info => tracing::info!(name: BOUNDED, target: TARGET, role, module, "{text}"),
+            Level::Debug => tracing::debug!(name: BOUNDED, target: TARGET, role, module, "{text}"),
         }
     }
 
@@ -135,37 +162,42 @@ fn is_harmful(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Counts lines.
+/// Counts lines and their bytes.
 #[derive(Debug, Default)]
 struct LineLimit {
     window_start: Moment,
-    lines: u32,
+    lines: Allowance,
+    bytes: Allowance,
     left_out: u64,
     left_out_in_all: u64,
 }
 
 impl LineLimit {
-    /// Whether a line may be written now; if so, how many were left out before it.
-    fn admit(&mut self, now: Moment) -> Option<u64> {
+    /// Whether a line of so many bytes may be written now, and how many were left out in windows
+    /// that are over.
+    fn admit(&mut self, length: usize, now: Moment) -> (bool, u64) {
         let left_out = self.settle(now);
-        if self.lines == 0 {
-            self.window_start = now;
-        }
-        if self.lines == MAX_LINES {
+        let has_room = [
+            self.lines.spend(LINES, 1),
+            self.bytes.spend(BYTES, length as u64),
+        ];
+        let admitted = has_room == [true; 2];
+        if !admitted {
             self.left_out += 1;
             self.left_out_in_all += 1;
-            return None;
         }
-        self.lines += 1;
-        Some(left_out)
+        (admitted, left_out)
     }
 
-    /// Ends a window whose time is over, and returns how many lines were left out in it.
+    /// Ends windows whose time is over, and returns how many lines were left out in them.
     fn settle(&mut self, now: Moment) -> u64 {
-        if now.since(self.window_start) < LINE_WINDOW {
+        let passed = windows(now.since(self.window_start));
+        if passed == 0 {
             return 0;
         }
-        self.lines = 0;
+        self.window_start = now;
+        self.lines.end_windows(LINES, passed);
+        self.bytes.end_windows(BYTES, passed);
         std::mem::take(&mut self.left_out)
     }
 }
@@ -194,15 +226,25 @@ mod tests {
     #[test]
     fn lines_over_the_limit_are_left_out_counted_and_told_of() {
         let mut limit = LineLimit::default();
-        let start = Moment::ZERO + Duration::from_secs(100);
-        for _ in 0..MAX_LINES {
-            assert_eq!(limit.admit(start), Some(0));
+        let start = Moment::ZERO + WINDOW * 10;
+        for _ in 0..LINES.at_once {
+            assert_eq!(limit.admit(10, start), (true, 0));
         }
-        assert_eq!(limit.admit(start), None);
-        assert_eq!(limit.admit(start + LINE_WINDOW / 2), None);
-        assert_eq!(limit.settle(start + LINE_WINDOW / 2), 0);
-        assert_eq!(limit.admit(start + LINE_WINDOW), Some(2));
-        assert_eq!(limit.settle(start + LINE_WINDOW * 3), 0);
-        assert_eq!(limit.left_out_in_all, 2);
+        assert_eq!(limit.admit(10, start), (false, 0));
+        assert_eq!(limit.admit(10, start + WINDOW / 2), (false, 0));
+        assert_eq!(limit.settle(start + WINDOW / 2), 0);
+        // Too much went before, so the next window is to be calm.
+        assert_eq!(limit.admit(10, start + WINDOW), (false, 2));
+        assert_eq!(limit.settle(start + WINDOW * 2), 1);
+        assert_eq!(limit.admit(10, start + WINDOW * 2), (true, 0));
+        assert_eq!(limit.left_out_in_all, 3);
+    }
+
+    #[test]
+    fn long_lines_are_fewer() {
+        let mut limit = LineLimit::default();
+        let start = Moment::ZERO + WINDOW * 10;
+        let admitted = (0..100).filter(|_| limit.admit(MAX_LINE_LEN, start).0);
+        assert_eq!(admitted.count(), 32);
     }
 }

@@ -77,10 +77,12 @@ impl Daemon {
 
     /// How often a link came up.
     pub(crate) fn links(&self) -> usize {
-        self.said()
-            .iter()
-            .filter(|line| line["message"] == "up")
-            .count()
+        let said = self.said();
+        let ups = said.iter().filter(|line| line["message"] == "up");
+        // Where there were too many, the last line stands for more.
+        let more = |line: &Value| line["more"]["lines"].as_u64().unwrap_or(0);
+        let links: u64 = ups.map(|line| 1 + more(line)).sum();
+        usize::try_from(links).unwrap()
     }
 
     /// How many messages it says it has missed.

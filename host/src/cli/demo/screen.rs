@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 
-use crate::log::{Fields, Line, printable};
+use crate::log::{Fields, Line, printable, shows_colours};
 
 /// The escape sequences with which a terminal tells the nodes apart.
 const COLOURS: [&str; 6] = [
@@ -33,8 +32,7 @@ pub(super) struct Screen {
 impl Screen {
     /// For the standard output, with colours if that is a terminal that should have them.
     pub(super) fn of_stdout(nodes: &[&str]) -> Self {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self::new(nodes, std::io::stdout().is_terminal() && !no_color)
+        Self::new(nodes, shows_colours(&std::io::stdout()))
     }
 
     fn new(nodes: &[&str], colour: bool) -> Self {

@@ -8,11 +8,12 @@ use crate::clock::Moment;
 use crate::config::{ConnectPolicy, Node};
 use crate::control::report::{
     AmountReport, AttemptReport, ConnectionsReport, EventKind, EventReport, InboxReport,
-    LinkReport, PeerReport, PeerStateReport, PolicyReport, RoleReport, RoleStateReport,
+    LinkReport, LogReport, PeerReport, PeerStateReport, PolicyReport, RoleReport, RoleStateReport,
     TransportReport, TransportStateReport, UnusableReport, WayReport,
 };
 use crate::link::io::{AcceptCounts, StreamStatus};
 use crate::link::{Event, LinkStatus, Occurrence, Standing};
+use crate::log::Losses;
 use crate::names::NodeName;
 use crate::roles::{HostedRole, RoleState};
 use crate::transports::{OwnTransport, TransportState};
@@ -73,6 +74,13 @@ pub(super) fn connections(counts: AcceptCounts) -> ConnectionsReport {
         unproven: counts.unproven,
         turned_away: counts.turned_away,
         refused: counts.refused,
+    }
+}
+
+pub(super) fn log(losses: Losses) -> LogReport {
+    LogReport {
+        dropped: losses.dropped,
+        summed_up: losses.summed_up,
     }
 }
 

@@ -6,7 +6,8 @@ use kozo_abi::SendError;
 use tempfile::TempDir;
 
 use super::*;
-use crate::roles::line::{MAX_LINES, RoleLog};
+use crate::log::WINDOW;
+use crate::roles::line::{LINES, RoleLog};
 use crate::storage::Storage;
 
 /// Runs `call` once, and returns what it told, with the role still running.
@@ -196,26 +197,27 @@ fn a_role_cannot_forge_lines_nor_flood_the_log() {
     let module = ModuleName::new("scripted").unwrap();
     let log = RoleLog::new(name, module);
     let start = clock::now();
+    let most = usize::try_from(LINES.at_once).unwrap();
     tracing::subscriber::with_default(subscriber, || {
         log.role_line(kozo_abi::Level::Info, "x\nERROR forged", start);
-        for _ in 0..MAX_LINES + 9 {
+        for _ in 0..most + 9 {
             log.role_line(kozo_abi::Level::Debug, "not shown, not counted", start);
         }
-        for _ in 0..MAX_LINES + 9 {
+        for _ in 0..most + 9 {
             log.role_line(kozo_abi::Level::Warn, "flood", start);
         }
         log.settle(start);
-        log.settle(start + Duration::from_secs(2));
+        log.settle(start + WINDOW);
     });
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), MAX_LINES as usize + 1);
+    assert_eq!(lines.len(), most + 1);
     assert!(lines[0].contains("role: x\\nERROR forged"), "{}", lines[0]);
     assert!(
         lines[0].contains("role=\"scripted1\" module=\"scripted\""),
         "{}",
         lines[0]
     );
-    assert!(lines[MAX_LINES as usize].contains("10 lines of this role were left out"));
+    assert!(lines[most].contains("10 lines of this role were left out"));
     assert_eq!(log.lines_left_out(), 10);
 }
