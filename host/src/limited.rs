@@ -1,10 +1,14 @@
 //! Calls that may not come back: whatever a module does in one, who waits for it goes on.
 
+use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+
+/// How long dropping something may take before it is left behind.
+const DROP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,27 +37,89 @@ pub(crate) enum NoResult {
     },
 }
 
-/// Makes a call on a thread of its own and waits for its result, for `limit` at most.
-///
-/// # Errors
-/// Why there is no result.
-pub(crate) fn within<T: Send + 'static>(
-    limit: Duration,
-    call: &'static str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, NoResult> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    spawn(call, move || {
-        // Nobody waits for it any more when the time was up.
-        let _ = sender.send(work());
-    })?;
-    receiver.recv_timeout(limit).map_err(|error| match error {
-        mpsc::RecvTimeoutError::Timeout => NoResult::Hangs { call, limit },
-        mpsc::RecvTimeoutError::Disconnected => NoResult::Panicked { call },
-    })
+/// A thread that makes one call after the other. When one hangs, the thread is left behind and the next
+/// call has another.
+#[derive(Default)]
+pub(crate) struct Worker {
+    jobs: Option<mpsc::Sender<Job>>,
 }
 
-/// The same for tasks, and without a limit: whoever waits may stop to.
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Worker {
+    /// Makes a call and waits for its result, for `limit` at most.
+    ///
+    /// # Errors
+    /// Why there is no result.
+    pub(crate) fn within<T: Send + 'static>(
+        &mut self,
+        limit: Duration,
+        call: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NoResult> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let job = Box::new(move || {
+            // Nobody waits for it any more when the time was up.
+            let _ = sender.send(work());
+        });
+        let jobs = match self.jobs.take() {
+            Some(jobs) => jobs,
+            None => {
+                let (jobs, queue) = mpsc::channel::<Job>();
+                spawn(call, move || queue.into_iter().for_each(|job| job()))?;
+                jobs
+            }
+        };
+        // When the thread has ended, so has the job.
+        let _ = jobs.send(job);
+        let result = receiver.recv_timeout(limit).map_err(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => NoResult::Hangs { call, limit },
+            mpsc::RecvTimeoutError::Disconnected => NoResult::Panicked { call },
+        });
+        self.jobs = result.is_ok().then_some(jobs);
+        result
+    }
+}
+
+/// A module's thing, which is dropped on a thread of its own: that may not come back either.
+pub(crate) struct DroppedApart<T: Send + 'static> {
+    /// None only while this is dropped.
+    value: Option<T>,
+    name: String,
+}
+
+impl<T: Send + 'static> DroppedApart<T> {
+    /// `name` is for the log.
+    pub(crate) fn new(value: T, name: &str) -> Self {
+        Self {
+            value: Some(value),
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Deref for DroppedApart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.value {
+            Some(value) => value,
+            None => unreachable!("it is taken when nobody has it any more"),
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for DroppedApart<T> {
+    fn drop(&mut self) {
+        let value = self.value.take();
+        let dropped = Worker::default().within(DROP_LIMIT, "drop", || drop(value));
+        if let Err(error) = dropped {
+            tracing::error!(target: "transport", transport = self.name, "{error}: it is left behind");
+        }
+    }
+}
+
+/// Makes a call on a thread of its own, for a task, which may stop to wait for it.
 ///
 /// # Errors
 /// Why there is no result.
@@ -86,16 +152,48 @@ mod tests {
 
     #[test]
     fn a_result_is_handed_on_and_what_hangs_is_left_behind() {
-        assert_eq!(within(LIMIT, "init", || 7), Ok(7));
+        let mut worker = Worker::default();
+        let first = worker.within(LIMIT, "init", || thread::current().id());
+        assert_eq!(
+            worker.within(LIMIT, "init", || thread::current().id()),
+            first
+        );
         let (sender, receiver) = mpsc::channel::<()>();
         let limit = Duration::from_millis(1);
-        let hangs = within(limit, "init", move || receiver.recv().is_ok());
+        let hangs = worker.within(limit, "init", move || receiver.recv().is_ok());
         let error = hangs.unwrap_err();
         assert_eq!(
             error.to_string(),
             "`init` has not come back within 0.001 s, a fault of its module"
         );
+        // Nobody is kept by it, and the next call has another thread.
+        assert_eq!(worker.within(LIMIT, "init", || 7), Ok(7));
+        assert_ne!(
+            worker.within(LIMIT, "init", || thread::current().id()),
+            first
+        );
         drop(sender);
+    }
+
+    #[test]
+    fn a_call_that_panics_costs_no_other() {
+        let mut worker = Worker::default();
+        let panics = worker.within(LIMIT, "init", || panic!("no good"));
+        assert_eq!(panics, Err::<(), _>(NoResult::Panicked { call: "init" }));
+        assert_eq!(worker.within(LIMIT, "init", || 7), Ok(7));
+    }
+
+    #[test]
+    fn what_is_dropped_apart_is_dropped_on_another_thread() {
+        struct Tells(mpsc::Sender<thread::ThreadId>);
+        impl Drop for Tells {
+            fn drop(&mut self) {
+                self.0.send(thread::current().id()).unwrap();
+            }
+        }
+        let (sender, receiver) = mpsc::channel();
+        drop(DroppedApart::new(Tells(sender), "tcp"));
+        assert_ne!(receiver.try_recv().unwrap(), thread::current().id());
     }
 
     #[tokio::test]

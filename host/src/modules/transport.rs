@@ -14,12 +14,7 @@ use rustix::net::SocketType;
 use super::host_call::{MODULE_LOG, guarded, nanos};
 use super::role::plain;
 use super::transport_host;
-use crate::limited::within;
-use crate::log::error_text;
 use crate::names::ModuleName;
-
-/// How long a transport may take to be dropped before it is left behind.
-const DROP_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the host does for a transport. It is called from any thread of the transport's, several
 /// at once. A panic in it is logged and the transport gets a failure.
@@ -290,25 +285,10 @@ impl TransportInstance {
 
 impl Drop for TransportInstance {
     fn drop(&mut self) {
-        let parts = TransportParts {
-            data: self.parts.data,
-            vtable: self.parts.vtable,
-        };
-        let services = Arc::clone(&self.services);
-        let report = |services: &Arc<dyn TransportServices>, error: &str| {
+        if let Err(error) = plain(self.parts.vtable.drop()(self.parts.data)) {
+            let services = Arc::clone(&self.services);
             let text = format!("while the transport was dropped: {error}");
             guarded("log", || (), || services.log(Level::Error, &text));
-        };
-        let dropping = move || {
-            // As a whole: its pointer alone may not go to another thread.
-            let parts = parts;
-            if let Err(error) = plain(parts.vtable.drop()(parts.data)) {
-                report(&services, &error);
-            }
-        };
-        // Whoever holds it last is not kept by it. Without a thread it is never dropped.
-        if let Err(error) = within(DROP_LIMIT, "drop", dropping) {
-            report(&self.services, &error_text(&error));
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::services::Services;
 use super::{OwnTransport, TransportState};
+use crate::limited::DroppedApart;
 use crate::link::io::Listener;
 use crate::modules::transport::{TransportInstance, TransportServices};
 
@@ -22,7 +23,7 @@ const PREPARE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Prepares a transport and accepts what connects to it, for as long as the daemon runs.
 pub struct Acceptor {
-    instance: Arc<TransportInstance>,
+    instance: Arc<DroppedApart<TransportInstance>>,
     services: Arc<Services>,
     name: String,
     can_accept: bool,

@@ -7,7 +7,7 @@ use super::services::Services;
 use super::{CALL_LIMIT, Made, OwnTransport, PeerTransport, StateFolders, encode};
 use crate::auth::attest::Attestor;
 use crate::config;
-use crate::limited::{NoResult, within};
+use crate::limited::{DroppedApart, NoResult, Worker};
 use crate::link::io::Calls;
 use crate::log::error_text;
 use crate::modules::registry::Registry;
@@ -18,6 +18,8 @@ pub(super) struct Maker {
     registry: Arc<Registry>,
     attestor: Arc<Attestor>,
     state: Arc<StateFolders>,
+    /// Where modules are called.
+    worker: Worker,
     /// The modules that did not come back: they are not asked again.
     hanging: HashSet<ModuleName>,
 }
@@ -46,6 +48,7 @@ impl Maker {
             registry: Arc::clone(registry),
             attestor: Arc::clone(attestor),
             state: Arc::new(state),
+            worker: Worker::default(),
             hanging: HashSet::new(),
         }
     }
@@ -70,7 +73,7 @@ impl Maker {
         };
         match made {
             Ok((instance, said)) => {
-                let instance = Arc::new(instance);
+                let instance = Arc::new(DroppedApart::new(instance, &own.name));
                 own.made = Some(Made {
                     calls: Calls::new(Arc::clone(&instance), &own.name),
                     instance,
@@ -146,7 +149,7 @@ impl Maker {
         let (registry, name) = (Arc::clone(&self.registry), module.clone());
         let options = encode(options).map_err(NotMade::Refused)?;
         let services: Arc<dyn TransportServices> = Arc::clone(services) as _;
-        let made = within(CALL_LIMIT, "init", move || {
+        let made = self.worker.within(CALL_LIMIT, "init", move || {
             let module = registry.load_transport(&name);
             let module = module.map_err(|error| error_text(&error))?;
             let instance = module.create(services, &options)?;

@@ -22,7 +22,7 @@ pub use state_folders::{StateError, StateFolders, Surroundings};
 use crate::auth::attest::Attestor;
 use crate::clock::Moment;
 use crate::config::{self, Network, Problem, Problems};
-use crate::limited::{apart, within};
+use crate::limited::{DroppedApart, Worker, apart};
 use crate::link::Candidate;
 use crate::link::io::{Calls, Route};
 use crate::log::error_text;
@@ -46,7 +46,7 @@ pub struct OwnTransport {
 
 /// What there is of a transport whose module has made it.
 struct Made {
-    instance: Arc<TransportInstance>,
+    instance: Arc<DroppedApart<TransportInstance>>,
     calls: Arc<Calls>,
     priority: u8,
     can_accept: bool,
@@ -203,7 +203,7 @@ impl Transports {
                 continue;
             };
             let (instance, peers) = (Arc::clone(&made.instance), peers.clone());
-            let asked = within(CALL_LIMIT, "can_connect", move || {
+            let asked = Worker::default().within(CALL_LIMIT, "can_connect", move || {
                 let reached = peers.into_iter().filter_map(|(node, peer)| {
                     match instance.can_connect(&peer) {
                         Ok(true) => Some(Ok((node, peer.name.clone()))),

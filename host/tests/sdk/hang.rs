@@ -242,6 +242,10 @@ fn a_daemon_ends_in_order_whichever_call_of_a_transport_hangs() {
         daemon.wait_for_any_text(&format!("hangs in {call}"));
         daemon.signal(Signal::TERM);
     }
+    let mut end_of_process = start("exit");
+    end_of_process.wait_for_any_text("will hang in exit");
+    end_of_process.wait_for_any_text("started");
+    end_of_process.signal(Signal::TERM);
     let mut at_the_end = start("stop drop");
     at_the_end.wait_for_text("kozo", "started");
     at_the_end.signal(Signal::TERM);
@@ -249,6 +253,9 @@ fn a_daemon_ends_in_order_whichever_call_of_a_transport_hangs() {
     for (call, mut daemon) in daemons {
         assert_eq!(daemon.end().code(), Some(0), "{call}");
     }
+    // It had stopped in order, and what hangs is killed.
+    end_of_process.wait_for_text("kozo", "stopped");
+    assert_eq!(end_of_process.end().code(), None);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::clock::{self, Moment};
+use crate::limited::DroppedApart;
 use crate::link::places::{Barred, CallId, GRACE, Look, Outcome, Places, Subject};
 use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
 
@@ -22,7 +23,7 @@ const STACK_SIZE: usize = 1024 * 1024;
 pub struct Calls {
     /// For the threads, which outlive whoever asks.
     this: Weak<Self>,
-    instance: Arc<TransportInstance>,
+    instance: Arc<DroppedApart<TransportInstance>>,
     name: String,
     state: Mutex<State>,
 }
@@ -59,7 +60,7 @@ enum Answer {
 
 impl Calls {
     /// Calls into the transport of this name.
-    pub fn new(instance: Arc<TransportInstance>, name: &str) -> Arc<Self> {
+    pub(crate) fn new(instance: Arc<DroppedApart<TransportInstance>>, name: &str) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             instance,
