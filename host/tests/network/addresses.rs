@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use super::control::wait_for_why;
 use super::scene::Scene;
 
 /// Two nodes, of which the one with these addresses does not dial.
@@ -39,6 +40,26 @@ fn one_address_several_in_a_text_and_a_list_all_lead_there() {
     ] {
         linked_under(&addresses, "127.0.0.1");
     }
+}
+
+#[test]
+fn an_address_that_leads_back_or_to_another_node_is_named_as_that() {
+    let mut scene = Scene::new(&["attic", "clock", "garage", "scribe"]);
+    let [clock, scribe] = ["clock", "scribe"].map(|node| scene.port(node));
+    scene.tcp("attic", &format!("address: '127.0.0.1:{clock}'"));
+    scene.tcp("garage", &format!("address: '127.0.0.1:{scribe}'"));
+    let mut scribe = scene.start("scribe");
+    scribe.wait_for_text("transport", "listening");
+    let mut clock = scene.start("clock");
+    for (peer, leads) in [
+        ("attic", "back to this node itself, and not to `attic`"),
+        ("garage", "to `scribe`, and not to `garage`"),
+    ] {
+        let reason = format!("the address leads {leads}: correct it in the network file");
+        clock.wait_for_any_text(&reason);
+        wait_for_why(&scene, "clock", peer, &[&reason]);
+    }
+    clock.wait_for_link("scribe");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(crate) fn status(scene: &Scene, node: &str) -> Option<Value> {
 }
 
 /// Waits until `kozo why` says something that fits.
-fn wait_for_why(scene: &Scene, node: &str, peer: &str, parts: &[&str]) -> String {
+pub(crate) fn wait_for_why(scene: &Scene, node: &str, peer: &str, parts: &[&str]) -> String {
     let fits = |text: &String| parts.iter().all(|part| text.contains(part));
     wait_until(&format!("why {peer}: {parts:?}"), || {
         said(scene, node, &["why", peer]).filter(fits)
