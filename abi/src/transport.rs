@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -151,20 +151,26 @@ impl Connection {
         }
     }
 
-    /// A connection over a socket of a library that lends its descriptor as a number only: over a
-    /// duplicate of it, so that `socket` is to be dropped afterwards.
+    /// A connection over a socket that something else owns: over a duplicate of its descriptor, so
+    /// that `socket` is to be dropped afterwards.
+    ///
+    /// A type that tells its descriptor as a number only will not do: any type may return a number
+    /// that it does not own.
+    ///
+    /// ```compile_fail,E0277
+    /// struct Number;
+    /// impl std::os::fd::AsRawFd for Number {
+    ///     fn as_raw_fd(&self) -> i32 {
+    ///         0
+    ///     }
+    /// }
+    /// let _ = kozo_abi::Connection::duplicate_of(&Number, "nowhere");
+    /// ```
     ///
     /// # Errors
-    /// The system has no descriptor left, or `socket` has none.
-    pub fn duplicate_of(socket: &impl AsRawFd, address: impl Into<String>) -> io::Result<Self> {
-        let descriptor = socket.as_raw_fd();
-        if descriptor < 0 {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        // SAFETY: it is no -1, and whoever lends out a descriptor keeps it open while borrowed.
-        #[allow(unsafe_code)]
-        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
-        Ok(Self::new(descriptor.try_clone_to_owned()?, address))
+    /// The system has no descriptor left.
+    pub fn duplicate_of(socket: &impl AsFd, address: impl Into<String>) -> io::Result<Self> {
+        Ok(Self::new(socket.as_fd().try_clone_to_owned()?, address))
     }
 
     /// A connection over any blocking stream, for transports without a socket of the system's:
@@ -391,7 +397,6 @@ impl fmt::Debug for TransportHost {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::RawFd;
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -408,16 +413,5 @@ mod tests {
         // With the duplicate, the last descriptor has gone.
         assert_eq!(far.read(&mut got)?, 0);
         Ok(())
-    }
-
-    #[test]
-    fn a_socket_without_a_descriptor_has_no_duplicate() {
-        struct Closed;
-        impl AsRawFd for Closed {
-            fn as_raw_fd(&self) -> RawFd {
-                -1
-            }
-        }
-        assert!(Connection::duplicate_of(&Closed, "nowhere").is_err());
     }
 }

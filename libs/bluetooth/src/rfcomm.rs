@@ -1,10 +1,17 @@
 //! Streams.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 pub use bluer::rfcomm::{Listener, Stream};
 use bluer::rfcomm::{Security, SecurityLevel, Socket, SocketAddr};
 use bluer::{Address, Uuid};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg,
+};
 
 use crate::{Error, Result, sdp};
 
@@ -33,6 +40,49 @@ pub fn listen(local: Address, backlog: u16) -> Result<(Listener, u8)> {
     listening().map_err(|error| match Error::from_socket("", &error) {
         Error::NoSockets => Error::NoSockets,
         _ => Error::Connection(format!("cannot listen for Bluetooth connections: {error}")),
+    })
+}
+
+/// A duplicate of a stream's descriptor, which stays open when `stream` is dropped.
+///
+/// `bluer` lends the number of its descriptor and nothing that Rust could duplicate. The system does,
+/// when it passes the descriptor on through a socket pair.
+///
+/// # Errors
+/// The system has no descriptor left.
+pub fn descriptor(stream: &Stream) -> io::Result<OwnedFd> {
+    duplicate(stream)
+}
+
+fn duplicate(owner: &impl AsRawFd) -> io::Result<OwnedFd> {
+    let (near, far) = UnixStream::pair()?;
+    let passed = [owner.as_raw_fd()];
+    sendmsg::<()>(
+        near.as_raw_fd(),
+        // At least one byte has to go with it.
+        &[IoSlice::new(&[0])],
+        &[ControlMessage::ScmRights(&passed)],
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let received = recvmsg(
+        &far,
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let descriptor = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    // The system leaves it out where this process may have no more of them.
+    let is_cut = received.flags.contains(ReturnFlags::CTRUNC);
+    descriptor.ok_or_else(|| match is_cut {
+        true => rustix::io::Errno::MFILE.into(),
+        false => io::ErrorKind::InvalidInput.into(),
     })
 }
 
@@ -68,4 +118,36 @@ pub async fn connect(
         }
     }
     Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn a_duplicate_outlives_the_socket_that_it_is_of() -> io::Result<()> {
+        let (near, mut far) = UnixStream::pair()?;
+        let descriptor = duplicate(&near)?;
+        drop(near);
+        UnixStream::from(descriptor).write_all(b"ping")?;
+        let mut got = [0; 4];
+        far.read_exact(&mut got)?;
+        assert_eq!(&got, b"ping");
+        // With the duplicate, the last descriptor has gone.
+        assert_eq!(far.read(&mut got)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_socket_without_a_descriptor_has_no_duplicate() {
+        struct Closed;
+        impl AsRawFd for Closed {
+            fn as_raw_fd(&self) -> i32 {
+                -1
+            }
+        }
+        assert!(duplicate(&Closed).is_err());
+    }
 }

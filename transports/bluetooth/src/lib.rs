@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use kozo_abi::{Connection, Error, Peer, Priority, Transport, TransportHost, export_transport};
-use kozo_bluetooth::{Address, Bluetooth, Runtime, Uuid, parse_address, parse_uuid};
+use kozo_bluetooth::{Address, Bluetooth, Runtime, Uuid, parse_address, parse_uuid, rfcomm};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -103,10 +103,8 @@ impl Transport for BluetoothTransport {
         };
         let (stream, address) = accepted?;
         // Without the channel: all connections from one device count as from one machine.
-        Ok(Some(Connection::duplicate_of(
-            &stream,
-            address.to_string(),
-        )?))
+        let descriptor = rfcomm::descriptor(&stream)?;
+        Ok(Some(Connection::new(descriptor, address.to_string())))
     }
 
     fn addresses(&self, peer: &Peer<'_>) -> Result<Vec<String>, Error> {
@@ -135,7 +133,8 @@ impl Transport for BluetoothTransport {
         };
         let connected = self.run(connecting)?.ok_or("it is being stopped")?;
         let (stream, address) = connected?;
-        Ok(Connection::duplicate_of(&stream, address.to_string())?)
+        let descriptor = rfcomm::descriptor(&stream)?;
+        Ok(Connection::new(descriptor, address.to_string()))
     }
 
     fn priority(&self) -> Priority {
