@@ -130,7 +130,11 @@ impl Overview {
 
     /// Restarts the role of this name and waits until it is there again, or is not.
     pub async fn restart_role(&self, name: &str) -> Result<RestartReport, String> {
-        let Some(role) = self.roles.iter().find(|role| role.name().as_str() == name) else {
+        let place = self
+            .roles
+            .iter()
+            .position(|role| role.name().as_str() == name);
+        let Some(place) = place else {
             let names: Vec<_> = self.roles.iter().map(|role| role.name().as_str()).collect();
             return Err(match names.as_slice() {
                 [] => format!("`{}` hosts no roles", self.node),
@@ -141,9 +145,17 @@ impl Overview {
                 ),
             });
         };
+        let role = &self.roles[place];
         let before = role.status(clock::now());
         tracing::info!(target: "control", role = name, "a restart was asked for");
-        role.restart();
+        // Looking at a file may take its time.
+        let roles = Arc::clone(&self.roles);
+        let asked = tokio::task::spawn_blocking(move || roles[place].restart()).await;
+        let asked = asked.unwrap_or_else(|error| Err(error.to_string()));
+        asked.map_err(|reason| {
+            tracing::warn!(target: "control", role = name, "not restarted: {reason}");
+            format!("`{name}` is not restarted and goes on as it was: {reason}")
+        })?;
         let deadline = clock::now() + RESTART_LIMIT;
         loop {
             let now = clock::now();

@@ -22,10 +22,9 @@ use crate::clock;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
 use crate::limited::apart;
-use crate::log::error_text;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
-use crate::roles::{self, HostedRole, Inbox, IsolatedModule, RoleCode, RoleSetup};
+use crate::roles::{self, HostedRole, Inbox, RoleSetup, RoleSource};
 use crate::router::{LocalRole, MaxAges, Router};
 use crate::storage::{Storage, StorageError};
 use crate::transports::{self, Acceptor, StateFolders, Transports};
@@ -271,21 +270,12 @@ impl Daemon {
         for (role, inbox) in own.roles.iter().zip(inboxes) {
             let setup = RoleSetup::new(own, role, storage.as_ref())?;
             let (registry, module) = (Arc::clone(&registry), role.module.clone());
-            let isolation = role.isolation;
-            let load = move || {
-                let code = match isolation {
-                    None => registry.load_role(&module).map(RoleCode::from),
-                    Some(isolation) => registry
-                        .read_role(&module)
-                        .map(|file| IsolatedModule::new(&module, file, isolation).into()),
-                };
-                code.map_err(|error| error_text(&error))
-            };
+            let source = RoleSource::new(registry, module, role.isolation);
             roles.push(HostedRole::start(
                 setup,
                 inbox,
                 Arc::clone(&router) as _,
-                load,
+                Arc::new(source),
             )?);
         }
         tracing::info!(

@@ -1,7 +1,7 @@
 //! From a file's bytes to a module whose functions can be called.
 //!
 //! ```text
-//! bytes ── Image::read (elsewhere) ──▶ architecture? ──▶ copy in memory ──▶ its imports
+//! Content (elsewhere: inspected, copied to memory) ──▶ architecture? ──▶ its imports
 //!   ──▶ dlopen, all symbols ──▶ header of its interface ──▶ layout check ──▶ root module ──▶ attach
 //! ```
 //!
@@ -10,7 +10,6 @@
 
 #![allow(unsafe_code)] // The module's header is read from its symbol; each block has its reason.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,9 +41,6 @@ pub enum LoadError {
         /// What this is.
         host: Architecture,
     },
-    /// There is no place to copy it to.
-    #[error("it cannot be copied to memory (`memfd_create`): {0}")]
-    Memory(Arc<io::Error>),
     /// A library from a folder of imports cannot be used.
     #[error("it needs the library `{}`, which cannot be used: {error}", .path.display())]
     Import {
@@ -102,7 +98,7 @@ pub struct Source<'a> {
     /// Where it was read from, for messages.
     pub path: &'a Path,
     /// The bytes of its file.
-    pub bytes: &'a [u8],
+    pub code: &'a Arc<Memory>,
     /// What [`Image::read`] found in them.
     pub image: &'a Image,
 }
@@ -152,17 +148,15 @@ impl Loader {
                 host,
             });
         }
-        let memory = Memory::new(source.name.as_str(), source.bytes)
-            .map_err(|error| LoadError::Memory(Arc::new(error)))?;
         self.imports
             .open(&source.image.needs)
             .map_err(|(path, error)| LoadError::Import { path, error })?;
-        let library = dynamic::open(&memory.path(), source.path, self.imports.folders())?;
+        let library = dynamic::open(&source.code.path(), source.path, self.imports.folders())?;
 
         // From here on the object is mapped, so its memory stays open whatever happens, even when
         // the loader is dropped: the system knows the object by its path, and were the number in
         // it given to another one, that would be taken for this.
-        let memory: &'static Memory = Box::leak(Box::new(memory));
+        std::mem::forget(Arc::clone(source.code));
         // SAFETY: the symbol is the entry point that abi_stable reads in the same way, by its
         // address; `Image::read` saw that it is large enough to hold a header's beginning, which
         // `upgrade` checks before it reads on.
@@ -171,14 +165,17 @@ impl Loader {
             Err(error) => Err(LoadError::Header(error.to_string())),
         };
         let module = module.map(|(version, root)| Arc::new(finish(source.name, version, root)));
-        Ok(Opened { memory, module })
+        Ok(Opened {
+            memory: Arc::clone(source.code),
+            module,
+        })
     }
 }
 
 /// What `dlopen` took: the memory it mapped, and how it went on.
 #[derive(Debug)]
 struct Opened<T> {
-    memory: &'static Memory,
+    memory: Arc<Memory>,
     module: Result<Arc<T>, LoadError>,
 }
 
@@ -200,9 +197,10 @@ impl<T> Cache<T> {
     ) -> Result<Arc<T>, LoadError> {
         // Held while it is opened: the same module asked for twice is opened once.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all
-            .iter()
-            .find(|(name, opened)| name == source.name && opened.memory.holds(source.bytes));
+        let known = all.iter().find(|(name, opened)| {
+            let is_same = Arc::ptr_eq(&opened.memory, source.code);
+            name == source.name && (is_same || opened.memory.equals(source.code))
+        });
         if let Some((_, opened)) = known {
             return opened.module.clone();
         }

@@ -93,6 +93,42 @@ impl Metadata {
         self.options.iter().find(|option| option.name == name)
     }
 
+    /// What in `other` is not as it is here and matters to who has checked a network's file with
+    /// this: not its version, author and descriptions. None when all of that is the same.
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        // Listed in full, so that whoever adds something decides about it.
+        let Self {
+            kind,
+            name,
+            version: _,
+            author: _,
+            description: _,
+            storage,
+            options,
+            interests,
+        } = self;
+        let without_words = |options: &[OptionSpec]| -> Vec<OptionSpec> {
+            let bare = |option: &OptionSpec| OptionSpec {
+                description: String::new(),
+                ..option.clone()
+            };
+            options.iter().map(bare).collect()
+        };
+        if *kind != other.kind {
+            Some("another kind")
+        } else if *name != other.name {
+            Some("another name")
+        } else if without_words(options) != without_words(&other.options) {
+            Some("other options")
+        } else if *interests != other.interests {
+            Some("other interests")
+        } else if *storage != other.storage {
+            Some("another need of `roleStorage`")
+        } else {
+            None
+        }
+    }
+
     /// What a role of this module wants to hear of, with these options and names.
     pub fn interests(
         &self,

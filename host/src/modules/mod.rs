@@ -4,8 +4,8 @@
 //! SearchPaths ──▶ candidates ──read──▶ bytes ──▶ Image (ELF, metadata section) ──▶ Metadata
 //!  (search)        (search)   (file)             (elf, image)                      (inspect)
 //!                                        │
-//!        all that were found: Registry ◀─┘──▶ Loader ──▶ RoleModule ──▶ RoleInstance
-//!                           (registry)       (load)     (role; the same in transport)
+//!        all that were found: Registry ◀─┘──▶ Content ──▶ Loader ──▶ RoleModule ──▶ RoleInstance
+//!                           (registry)      (content)    (load)     (role; the same in transport)
 //! ```
 //!
 //! Up to the registry nothing of a module is run. What the loader takes stays in the process for
@@ -17,6 +17,7 @@
 //! back from modules); nothing outside this folder needs any.
 
 pub mod architecture;
+pub mod content;
 pub mod description;
 pub mod elf;
 pub mod file;
@@ -26,6 +27,7 @@ pub mod inspect;
 pub mod link_error;
 pub mod listing;
 pub mod load;
+pub mod memory;
 pub mod metadata;
 pub mod registry;
 pub mod role;
@@ -37,11 +39,11 @@ mod dynamic;
 mod host_call;
 mod inherited;
 mod layout;
-mod memory;
 mod role_host;
 mod transport_host;
 
 pub use architecture::Architecture;
+pub use content::Content;
 pub use file::Trust;
 pub(crate) use inherited::close_inherited;
 pub use inspect::{InspectError, Inspected};

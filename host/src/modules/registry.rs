@@ -11,11 +11,14 @@ mod error;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::content::{Content, ContentError};
 use super::file::Trust;
+use super::inspect::InspectError;
 use super::inspect::Inspected;
 use super::load::{LoadError, Loader, Source};
+use super::memory::Memory;
 use super::metadata::{Metadata, ModuleKind};
 use super::role::RoleModule;
 use super::search::{
@@ -57,7 +60,7 @@ pub struct RoleFile {
     /// Where it was read from, for messages.
     pub path: PathBuf,
     /// The bytes of the file.
-    pub bytes: Vec<u8>,
+    pub code: Arc<Memory>,
     /// The folders in which its own libraries may be, the first one first.
     pub imports: Vec<PathBuf>,
 }
@@ -72,6 +75,8 @@ pub struct Registry {
     /// The entry that stands for a name.
     chosen: BTreeMap<(ModuleKind, ModuleName), usize>,
     loader: Arc<Loader>,
+    /// What was read last of each module that is in use: so the roles of one share it.
+    read: Mutex<BTreeMap<(ModuleKind, ModuleName), Content>>,
 }
 
 impl Registry {
@@ -94,6 +99,7 @@ impl Registry {
             folder_errors: Vec::new(),
             chosen: BTreeMap::new(),
             loader,
+            read: Mutex::default(),
         };
         let folders = registry.read_folders();
         for kind in [ModuleKind::Role, ModuleKind::Transport] {
@@ -128,12 +134,12 @@ impl Registry {
     }
 
     /// Loads a role module. Its file is read now: what is loaded is what lies there, provided that
-    /// it still describes itself as it did.
+    /// it still is what the network's file was checked with.
     ///
     /// # Errors
     /// [`RegistryError`] says why it cannot be had.
     pub fn load_role(&self, name: &ModuleName) -> Result<Arc<RoleModule>, RegistryError> {
-        self.load(ModuleKind::Role, name, Loader::role)
+        self.load_content(&self.present_role(name)?)
     }
 
     /// Loads a transport module, as [`load_role`](Self::load_role) does.
@@ -141,48 +147,60 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`] says why it cannot be had.
     pub fn load_transport(&self, name: &ModuleName) -> Result<Arc<TransportModule>, RegistryError> {
-        self.load(ModuleKind::Transport, name, Loader::transport)
+        let content = self.present(ModuleKind::Transport, name)?;
+        self.loaded(&content, Loader::transport)
     }
 
-    /// Reads a role module for another process to load, with the same checks as
-    /// [`load_role`](Self::load_role). Nothing of it is loaded here.
+    /// Loads a role module of this content.
+    ///
+    /// # Errors
+    /// [`RegistryError::Load`] says why that cannot be done.
+    pub fn load_content(&self, content: &Content) -> Result<Arc<RoleModule>, RegistryError> {
+        self.loaded(content, Loader::role)
+    }
+
+    /// A role module of this content, for another process to load.
+    pub fn role_file(&self, content: &Content) -> RoleFile {
+        RoleFile {
+            path: content.path().to_owned(),
+            code: Arc::clone(content.code()),
+            imports: self.paths.imports.clone(),
+        }
+    }
+
+    /// What was read last of a role module's file; it is read now if it never was.
     ///
     /// # Errors
     /// [`RegistryError`] says why it cannot be had.
-    pub fn read_role(&self, name: &ModuleName) -> Result<RoleFile, RegistryError> {
-        let (path, _, bytes) = self.read(ModuleKind::Role, name)?;
-        Ok(RoleFile {
-            path: path.to_owned(),
-            bytes,
-            imports: self.paths.imports.clone(),
-        })
+    pub fn known_role(&self, name: &ModuleName) -> Result<Content, RegistryError> {
+        let known = self
+            .read_contents()
+            .get(&(ModuleKind::Role, name.clone()))
+            .cloned();
+        known.map_or_else(|| self.present_role(name), Ok)
     }
 
-    fn load<M>(
+    /// The present content of a role module's file, provided that it still is what the network's
+    /// file was checked with: its options, say, not its version.
+    ///
+    /// # Errors
+    /// [`RegistryError`] says why it cannot be had.
+    pub fn present_role(&self, name: &ModuleName) -> Result<Content, RegistryError> {
+        self.present(ModuleKind::Role, name)
+    }
+
+    fn loaded<M>(
         &self,
-        kind: ModuleKind,
-        name: &ModuleName,
+        content: &Content,
         load: impl FnOnce(&Loader, Source<'_>) -> Result<M, LoadError>,
     ) -> Result<M, RegistryError> {
-        let (path, now, bytes) = self.read(kind, name)?;
-        let source = Source {
-            name,
-            path,
-            bytes: &bytes,
-            image: &now.image,
-        };
-        load(&self.loader, source).map_err(|error| RegistryError::Load {
-            path: path.to_owned(),
+        load(&self.loader, content.source()).map_err(|error| RegistryError::Load {
+            path: content.path().to_owned(),
             error,
         })
     }
 
-    /// The present content of a module's file, if it still describes itself as it did.
-    fn read(
-        &self,
-        kind: ModuleKind,
-        name: &ModuleName,
-    ) -> Result<(&Path, Inspected, Vec<u8>), RegistryError> {
+    fn present(&self, kind: ModuleKind, name: &ModuleName) -> Result<Content, RegistryError> {
         let entry = self.entry(kind, name.as_str());
         let Some((entry, found)) = entry.and_then(|entry| Some((entry, entry.inspected.as_ref()?)))
         else {
@@ -194,15 +212,33 @@ impl Registry {
             });
         };
         let path = || entry.path.clone();
-        let (now, bytes) =
-            Inspected::read(&entry.path, self.trust).map_err(|error| RegistryError::Inspect {
+        // Held while the file is read: of many who want the same, one reads it.
+        let mut contents = self.read_contents();
+        let key = (kind, name.clone());
+        let now = Content::read(&entry.path, self.trust, contents.get(&key));
+        let now = now.map_err(|error| match error {
+            ContentError::Inspect(InspectError::File(error)) => RegistryError::Read {
                 path: path(),
                 error,
-            })?;
-        if now.metadata != found.metadata {
-            return Err(RegistryError::Changed { path: path() });
+            },
+            ContentError::Inspect(error) => RegistryError::Inspect {
+                path: path(),
+                error,
+            },
+            ContentError::Memory(error) => RegistryError::Memory {
+                path: path(),
+                error: Arc::new(error),
+            },
+        })?;
+        if let Some(what) = found.metadata.difference(now.metadata()) {
+            return Err(RegistryError::Changed { path: path(), what });
         }
-        Ok((&entry.path, now, bytes))
+        contents.insert(key, now.clone());
+        Ok(now)
+    }
+
+    fn read_contents(&self) -> MutexGuard<'_, BTreeMap<(ModuleKind, ModuleName), Content>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at every file of every folder, each folder once. The result maps a folder to its

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::code::RoleCode;
 use super::inbox::{Inbox, InboxStatus};
 use super::line::RoleLog;
 use super::services::MessageSink;
 use super::setup::{RoleSetup, StartError};
+use super::source::CodeSource;
 use super::thread::{Phase, Progress, RoleThread};
 use crate::clock::{self, Moment};
 use crate::names::{ModuleName, RoleName};
@@ -26,6 +26,7 @@ pub struct HostedRole {
     log: Arc<RoleLog>,
     progress: Arc<Progress>,
     stop_limit: Duration,
+    source: Arc<dyn CodeSource>,
 }
 
 /// How a role is.
@@ -65,17 +66,16 @@ pub enum RoleState {
 
 impl HostedRole {
     /// Starts a role on a thread of its own and returns at once. `inbox` is where its messages
-    /// come in, from the moment that the router knows it. `module` is asked for the
-    /// module at each life of the role anew, so that a replaced file is picked up; its error is a
-    /// failure like any other, after which the role tries again.
+    /// come in, from the moment that the router knows it. `source` is asked for its code at each life
+    /// of the role anew; its error is a failure like any other, after which the role tries again.
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn start<C: Into<RoleCode>>(
+    pub fn start(
         setup: RoleSetup,
         inbox: Arc<Inbox>,
         sink: Arc<dyn MessageSink>,
-        mut module: impl FnMut() -> Result<C, String> + Send + 'static,
+        source: Arc<dyn CodeSource>,
     ) -> Result<Self, StartError> {
         let hosted = Self {
             name: setup.name.clone(),
@@ -84,6 +84,7 @@ impl HostedRole {
             log: Arc::new(RoleLog::new(setup.name.clone(), setup.module.clone())),
             progress: Arc::new(Progress::new()),
             stop_limit: setup.stop_limit,
+            source: Arc::clone(&source),
         };
         let thread = RoleThread {
             setup,
@@ -91,7 +92,7 @@ impl HostedRole {
             sink,
             log: Arc::clone(&hosted.log),
             progress: Arc::clone(&hosted.progress),
-            module: Box::new(move || module().map(Into::into)),
+            source,
         };
         std::thread::Builder::new()
             .name(hosted.name.as_str().to_owned())
@@ -126,9 +127,15 @@ impl HostedRole {
     }
 
     /// Asks it to stop and to be made anew, from its module's present file; what waits in its
-    /// inbox stays there. A role that waits after a failure is made anew at once.
-    pub fn restart(&self) {
+    /// inbox stays there. A role that waits after a failure is made anew at once. Blocks for as long
+    /// as it takes to look at the file.
+    ///
+    /// # Errors
+    /// Why the present file cannot be used; the role goes on as it was.
+    pub fn restart(&self) -> Result<(), String> {
+        self.source.renew()?;
         self.inbox.request(|requests| requests.restart = true);
+        Ok(())
     }
 
     /// Asks it to open its files again: as soon as `run` returns, which it is asked to do.

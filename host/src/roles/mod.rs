@@ -26,6 +26,7 @@ mod line;
 mod pace;
 mod services;
 mod setup;
+mod source;
 mod thread;
 
 #[cfg(test)]
@@ -38,3 +39,4 @@ pub use isolated::{COMMAND as ISOLATED_ROLE, IsolatedModule, ProcessError, run_i
 pub use restart::RestartPolicy;
 pub use services::MessageSink;
 pub use setup::{RoleSetup, StartError};
+pub use source::{CodeSource, RoleSource};

@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌──────────── restart ────────────┐
 //!            ▼                                 │
-//!        Starting ──module, create, inbox──▶ Running ──stop──▶ Stopped
+//!        Starting ──code, create, inbox────▶ Running ──stop──▶ Stopped
 //!          ▲   │                               │                  ▲
 //!          │   └───────── error or panic ──────┤                  │
 //!          │                                   ▼                  │
@@ -16,18 +16,15 @@ use std::time::Duration;
 
 use kozo_abi::Level;
 
-use super::code::RoleCode;
 use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
 use super::line::{RoleLog, harmless};
 use super::restart::Backoff;
 use super::services::{MessageSink, Services};
 use super::setup::RoleSetup;
+use super::source::CodeSource;
 use crate::clock::{self, Moment};
 use crate::log::panic_text;
-
-/// What is asked for a role's module, at each of its lives anew.
-pub(super) type ModuleSource = Box<dyn FnMut() -> Result<RoleCode, String> + Send>;
 
 /// Where the thread is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +93,7 @@ pub(super) struct RoleThread {
     pub(super) sink: Arc<dyn MessageSink>,
     pub(super) log: Arc<RoleLog>,
     pub(super) progress: Arc<Progress>,
-    pub(super) module: ModuleSource,
+    pub(super) source: Arc<dyn CodeSource>,
 }
 
 impl RoleThread {
@@ -158,8 +155,8 @@ impl RoleThread {
             log: Arc::clone(&self.log),
             longest_wait: self.setup.longest_wait,
         });
-        // What a role is made from may be large, and is kept no longer than that takes.
-        let instance = (self.module)()?.create(services, &self.setup.options)?;
+        let instance = self.source.code()?.create(services, &self.setup.options)?;
+        self.source.made();
         let mut life = Life::new(instance, &self.inbox, &self.log, random);
         life.agree_on_inbox(self.setup.inbox)?;
         self.progress.update(|report| report.phase = Phase::Running);

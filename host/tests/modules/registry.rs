@@ -203,10 +203,15 @@ fn a_module_with_other_metadata_has_to_be_found_anew() {
     let roles = folder(&[("libprobe.so", &probe())]);
     let registry = scan(&[roles.path()], &[]);
     let first = registry.load_role(&name("probe")).unwrap();
-    let changed = patched(probe(), "Whether it fails", "Whether it stops");
-    std::fs::write(roles.path().join("libprobe.so"), changed).unwrap();
+    let path = roles.path().join("libprobe.so");
+    let changed = patched(probe(), "  panics:\n", "  panick:\n");
+    std::fs::write(&path, &changed).unwrap();
     let error = registry.load_role(&name("probe")).unwrap_err();
-    assert!(matches!(error, RegistryError::Changed { .. }), "{error}");
+    let expected = format!(
+        "the module `{}` has other options now than when it was found: start Kōzō again to use it",
+        path.display()
+    );
+    assert_eq!(error.to_string(), expected);
 
     let again = registry.scan_again();
     again.load_role(&name("probe")).unwrap();
@@ -214,6 +219,35 @@ fn a_module_with_other_metadata_has_to_be_found_anew() {
     std::fs::write(roles.path().join("libprobe.so"), probe()).unwrap();
     let back = again.scan_again().load_role(&name("probe")).unwrap();
     assert!(Arc::ptr_eq(&first, &back));
+}
+
+#[test]
+fn what_a_module_says_for_people_alone_may_change() {
+    let roles = folder(&[("libprobe.so", &probe())]);
+    let registry = scan(&[roles.path()], &[]);
+    for (before, after) in [
+        ("version: \"1.0\"", "version: \"1.1\""),
+        ("author: The", "author: All"),
+        ("Whether it fails", "Whether it stops"),
+    ] {
+        let changed = patched(probe(), before, after);
+        std::fs::write(roles.path().join("libprobe.so"), changed).unwrap();
+        registry.load_role(&name("probe")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_now_is_not_said_to_have_changed() {
+    let roles = folder(&[("libprobe.so", &probe())]);
+    let registry = scan(&[roles.path()], &[]);
+    let path = roles.path().join("libprobe.so");
+    std::fs::remove_file(&path).unwrap();
+    let error = registry.load_role(&name("probe")).unwrap_err();
+    let expected = format!(
+        "the module `{}` cannot be used now: it cannot be read: No such file",
+        path.display()
+    );
+    assert!(error.to_string().starts_with(&expected), "{error}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use kozo_abi::{Level, Priority};
 
 use crate::support::bench::{Bench, make_transport, transport_options};
 use crate::support::build::fixture;
-use crate::support::{loader, source};
+use crate::support::{code, loader, source};
 
 fn module() -> Arc<TransportModule> {
     let path = fixture("transport_probe");
@@ -21,7 +21,7 @@ fn module() -> Arc<TransportModule> {
     let inspected = Inspected::new(&path, &bytes).unwrap();
     let name = &inspected.metadata.name;
     loader()
-        .transport(source(name, &path, &bytes, &inspected.image))
+        .transport(source(name, &path, &code(&bytes), &inspected.image))
         .unwrap()
 }
 
@@ -184,7 +184,7 @@ fn a_role_named_as_a_transport_is_refused() {
     let bytes = crate::support::probe();
     let inspected = Inspected::new(path, &bytes).unwrap();
     let name = &inspected.metadata.name;
-    let error = loader().transport(source(name, path, &bytes, &inspected.image));
+    let error = loader().transport(source(name, path, &code(&bytes), &inspected.image));
     let error = error.unwrap_err().to_string();
     let expected = "what it exports is `TransportModule` in one, `RoleModule` in the other";
     assert!(error.contains(expected), "{error}");

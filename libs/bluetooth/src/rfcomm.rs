@@ -9,9 +9,7 @@ pub use bluer::rfcomm::{Listener, Stream};
 use bluer::rfcomm::{Security, SecurityLevel, Socket, SocketAddr};
 use bluer::{Address, Uuid};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
 use crate::{Error, Result, sdp};
 

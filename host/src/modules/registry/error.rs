@@ -1,7 +1,10 @@
 //! Why a file is not used, and why a module cannot be had.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::modules::file::FileError;
 use crate::modules::inspect::InspectError;
 use crate::modules::load::LoadError;
 use crate::modules::metadata::ModuleKind;
@@ -50,6 +53,22 @@ pub enum RegistryError {
         /// What is known about that.
         reason: Option<String>,
     },
+    /// Its file cannot be read now, which says nothing about what it holds.
+    #[error("the module `{}` cannot be used now: {error}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: FileError,
+    },
+    /// There is no place to copy it to.
+    #[error("the module `{}` cannot be copied to memory (`memfd_create`): {error}", .path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Arc<io::Error>,
+    },
     /// Its file is no module any more.
     #[error("the module `{}` has changed since it was found: {error}", .path.display())]
     Inspect {
@@ -58,15 +77,17 @@ pub enum RegistryError {
         /// Why.
         error: InspectError,
     },
-    /// Its file holds a module that describes itself in another way than the one that was found,
-    /// so what was checked against that may not hold any more.
+    /// Its file holds a module that describes itself in another way than the one that was found, in
+    /// something that the network's file was checked with.
     #[error(
-        "the module `{}` has other metadata now than when it was found: start Kōzō again to use it",
+        "the module `{}` has {what} now than when it was found: start Kōzō again to use it",
         .path.display()
     )]
     Changed {
         /// The file.
         path: PathBuf,
+        /// What differs: "another …" or "other …".
+        what: &'static str,
     },
     /// It cannot be loaded.
     #[error("the module `{}` cannot be loaded: {error}", .path.display())]

@@ -1,13 +1,16 @@
 //! The host's way to a role's process: frames from several threads, one after another.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
+use super::handover;
 use super::protocol::{self, FrameError, ToRole};
+use crate::modules::memory::Memory;
 
 #[derive(Debug)]
 pub(super) struct Link(Mutex<UnixStream>);
@@ -23,12 +26,12 @@ impl Link {
         Ok(self.lock().write_all(&bytes)?)
     }
 
-    /// Writes the first frame, and the module's file behind it.
-    pub(super) fn start(&self, frame: &ToRole, code: &[u8]) -> Result<(), FrameError> {
+    /// Hands the module's code over, and writes the first frame.
+    pub(super) fn start(&self, frame: &ToRole, code: &Memory) -> Result<(), FrameError> {
         let bytes = protocol::encode(frame)?;
         let mut stream = self.lock();
-        stream.write_all(&bytes)?;
-        Ok(stream.write_all(code)?)
+        handover::send(&stream, code.as_fd())?;
+        Ok(stream.write_all(&bytes)?)
     }
 
     /// Writes a small frame without ever waiting; false when that cannot be done now.

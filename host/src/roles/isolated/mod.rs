@@ -13,8 +13,9 @@
 //!
 //! The process is this program again, started from `/proc/self/exe`, so both ends are always of one
 //! version. It gets nothing of the host's: no descriptor but the socket pair's other end, no memory,
-//! and of the environment only what ordinary code needs. The module's file goes over the socket as
-//! the host has read and inspected it, and is loaded there as it would be here.
+//! and of the environment only what ordinary code needs. What the host has read of the module's file and
+//! inspected goes over the socket as a descriptor of sealed memory, and is loaded there as it would be
+//! here; so all processes of a module share its code.
 //!
 //! What a role asks the host for is done by the same [`Services`](super::services::Services) as for
 //! one in this process, and what its main thread asks for on the role's own thread: so waits,
@@ -24,6 +25,7 @@
 //! read the same files.
 
 mod child;
+mod handover;
 mod link;
 mod output;
 mod process;
@@ -31,11 +33,16 @@ mod protocol;
 mod reader;
 mod role;
 mod service;
+mod trial;
 mod watch;
 
 use crate::config::Isolation;
 use crate::modules::RoleFile;
 use crate::names::ModuleName;
+
+use serde_bytes::ByteBuf;
+
+use protocol::Start;
 
 pub use child::run_isolated;
 pub use process::ProcessError;
@@ -60,6 +67,20 @@ impl IsolatedModule {
             name: name.clone(),
             file,
             isolation,
+        }
+    }
+
+    /// Of what a role's process has to be told, what is the module's.
+    fn start(&self) -> Start {
+        Start {
+            node: String::new(),
+            name: String::new(),
+            module: self.name.to_string(),
+            path: self.file.path.clone(),
+            imports: self.file.imports.clone(),
+            options: ByteBuf::new(),
+            memory_limit: self.isolation.memory_limit,
+            is_trial: false,
         }
     }
 }

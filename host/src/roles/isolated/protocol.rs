@@ -2,11 +2,11 @@
 //!
 //! Both ends are the same program, so nothing here has a version. A frame is its length in four
 //! bytes, the highest first, and so many bytes of MessagePack: a [`ToRole`] or a [`FromRole`].
-//! Behind the first frame, [`ToRole::Start`], come the bytes of the module's file.
+//! Before the first frame, [`ToRole::Start`], goes a byte with the descriptor of the module's code.
 //!
 //! ```text
 //!   host                                     process
-//!    │ ── Start, the module's file ───────────▶ │  loads, makes the role
+//!    │ ── the module's code, Start ───────────▶ │  loads, makes the role
 //!    │ ◀── Request 7: load ──────────────────── │  (the role asks while it is made)
 //!    │ ── Answer 7: what it stored ───────────▶ │
 //!    │ ◀── Done ─────────────────────────────── │
@@ -67,8 +67,8 @@ pub(super) struct Start {
     pub(super) options: ByteBuf,
     /// In bytes.
     pub(super) memory_limit: Option<u64>,
-    /// The length of the module's file, which follows, in bytes.
-    pub(super) code_len: u64,
+    /// Only whether the module can be loaded is to be told; no role is made.
+    pub(super) is_trial: bool,
 }
 
 /// A function of the role.

@@ -54,22 +54,13 @@ impl IsolatedRole {
         options: &[u8],
     ) -> Result<Self, String> {
         let mut role = Self::start(services).map_err(|error| error_text(&error))?;
-        let IsolatedModule {
-            name,
-            file,
-            isolation,
-        } = module;
         let start = ToRole::Start(Start {
             node: role.services.node().to_owned(),
             name: role.services.name().to_owned(),
-            module: name.to_string(),
-            path: file.path.clone(),
-            imports: file.imports.clone(),
             options: ByteBuf::from(options),
-            memory_limit: isolation.memory_limit,
-            code_len: file.bytes.len() as u64,
+            ..module.start()
         });
-        if role.link.start(&start, &file.bytes).is_err() {
+        if role.link.start(&start, &module.file.code).is_err() {
             return Err(role.end());
         }
         if let Err(error) = role.outcome() {

@@ -141,7 +141,7 @@ fn the_module_is_asked_for_again_at_each_life() {
     assert_eq!(stage.status().failures, 2);
     let error = stage.status().last_error.unwrap();
     assert!(error.contains("the loader is broken"), "{error}");
-    stage.role.restart();
+    stage.role.restart().unwrap();
     stage.push("two");
     heard.expect(["two"]);
     stage.stop();
@@ -249,9 +249,9 @@ fn a_role_that_waits_after_a_failure_stops_at_once_and_restarts_on_request() {
     };
     assert!(restart_in > LONG / 3 && restart_in <= LONG);
     stage.push("kept");
-    stage.role.restart();
+    stage.role.restart().unwrap();
     heard.expect(["kept"]);
-    stage.role.restart();
+    stage.role.restart().unwrap();
     let stage = stage.waiting();
     assert_eq!(stage.status().restarts, 2);
     stage.stop();
@@ -276,7 +276,7 @@ fn a_restart_stops_the_role_and_keeps_what_waits() {
     stage.push("one");
     heard.expect(["new", "one"]);
     stage.push("two");
-    stage.role.restart();
+    stage.role.restart().unwrap();
     gate.open();
     heard.expect(["stop", "drop", "new", "two"]);
     let status = stage.status();

@@ -123,7 +123,7 @@ impl Script {
     fn start_from(
         self,
         change: impl FnOnce(&mut RoleSetup),
-        source: impl FnMut() -> Result<Arc<RoleModule>, String> + Send + 'static,
+        source: impl Fn() -> Result<Arc<RoleModule>, String> + Send + Sync + 'static,
     ) -> Stage {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let script = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -153,7 +153,7 @@ impl Script {
             setup,
             inbox,
             Arc::clone(&sink) as Arc<dyn MessageSink>,
-            source,
+            Arc::new(source),
         );
         Stage {
             role: role.unwrap(),

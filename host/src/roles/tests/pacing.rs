@@ -50,7 +50,7 @@ fn a_wait_between_runs_ends_for_a_reopen_and_a_restart() {
     heard.expect(["new"]);
     stage.role.reopen();
     heard.expect(["reopen"]);
-    stage.role.restart();
+    stage.role.restart().unwrap();
     heard.expect(["stop", "drop", "new"]);
     stage.stop();
     heard.expect(["stop", "drop"]);

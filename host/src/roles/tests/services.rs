@@ -145,7 +145,7 @@ fn a_stored_value_is_there_in_the_next_life() {
         })
         .start_with(|setup| setup.storage = Some(Arc::new(storage.role(&setup.name))));
     heard.expect(["None"]);
-    stage.role.restart();
+    stage.role.restart().unwrap();
     heard.expect(["Some(1)"]);
     stage.stop();
     let file = folder.path().join("clock.scripted1.kozo");

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use kozo::modules::image::Image;
 use kozo::modules::load::{LoadError, Source};
+use kozo::modules::memory::Memory;
 use kozo::modules::{InspectError, Inspected, Loader, RoleModule, Trust};
 use kozo::names::ModuleName;
 use tempfile::TempDir;
@@ -73,21 +74,26 @@ pub(crate) fn load(loader: &Loader, bytes: &[u8]) -> Result<Arc<RoleModule>, Loa
         Ok(inspected) => (inspected.metadata.name, inspected.image),
         Err(error) => panic!("{error}"),
     };
-    loader.role(source(&name, &path, bytes, &image))
+    loader.role(source(&name, &path, &code(bytes), &image))
 }
 
 pub(crate) fn source<'a>(
     name: &'a ModuleName,
     path: &'a Path,
-    bytes: &'a [u8],
+    code: &'a Arc<Memory>,
     image: &'a Image,
 ) -> Source<'a> {
     Source {
         name,
         path,
-        bytes,
+        code,
         image,
     }
+}
+
+/// What a loader takes.
+pub(crate) fn code(bytes: &[u8]) -> Arc<Memory> {
+    Arc::new(Memory::new("test", bytes).unwrap())
 }
 
 /// A loader without folders of imports.

@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
@@ -15,13 +14,14 @@ use kozo_abi::Level;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::handover;
 use super::process::ProcessError;
-use super::protocol::{self, Call, FromRole, Start, ToRole};
+use super::protocol::{self, Call, FromRole, PaceOutcome, Start, ToRole};
 use super::role::spawn;
 use crate::log::error_text;
-use crate::modules::file::MAX_FILE_SIZE;
 use crate::modules::image::Image;
 use crate::modules::load::Source;
+use crate::modules::memory::Memory;
 use crate::modules::{Loader, RoleModule, Trust, close_inherited};
 use crate::names::ModuleName;
 use crate::roles::hosted::STACK_SIZE;
@@ -41,6 +41,8 @@ pub fn run_isolated() -> Result<(), ProcessError> {
         .map_err(ProcessError::system("the host's end cannot be noticed"))?;
     outlive_signals().map_err(ProcessError::system("signals cannot be caught"))?;
     let stream = take_stdin().map_err(ProcessError::system("there is no socket"))?;
+    let code = handover::receive(&stream).and_then(Memory::received);
+    let code = code.map_err(|error| ProcessError::NoHost(error.to_string()))?;
     let mut incoming = BufReader::new(
         stream
             .try_clone()
@@ -49,9 +51,6 @@ pub fn run_isolated() -> Result<(), ProcessError> {
     let Some(ToRole::Start(start)) = protocol::read(&mut incoming)? else {
         return Err(ProcessError::NoHost("it has said nothing".to_owned()));
     };
-    let code = read_code(&mut incoming, start.code_len)
-        .map_err(ProcessError::system("the module was not handed over"))?;
-
     let remote = Arc::new(Remote::new(stream, &start.node, &start.name));
     remote.take_log();
     let (calls, called) = channel();
@@ -60,8 +59,15 @@ pub fn run_isolated() -> Result<(), ProcessError> {
         let remote = Arc::clone(&remote);
         move || {
             remote.is_main_thread();
-            let created = make(start, code);
-            calls::serve(&remote, created, &called);
+            if start.is_trial {
+                let outcome = load(&start, code).map(|_| protocol::Outcome {
+                    pace: Ok(PaceOutcome::AtOnce),
+                    inbox: None,
+                });
+                remote.done(outcome);
+            } else {
+                calls::serve(&remote, make(start, code), &called);
+            }
             drop(ends);
         }
     };
@@ -102,22 +108,9 @@ fn take_stdin() -> io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-fn read_code(stream: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
-    let mut code = Vec::new();
-    stream
-        .take(length.min(MAX_FILE_SIZE))
-        .read_to_end(&mut code)?;
-    if (code.len() as u64) < length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(code)
-}
-
 /// The role's module, and its options. From here on its memory is limited.
-fn make(start: Start, code: Vec<u8>) -> Result<(Arc<RoleModule>, Vec<u8>), String> {
-    let module = load(&start.module, start.path, start.imports, &code)?;
-    // Its copy is mapped; this one shall not count.
-    drop(code);
+fn make(start: Start, code: Memory) -> Result<(Arc<RoleModule>, Vec<u8>), String> {
+    let module = load(&start, code)?;
     if let Some(bytes) = start.memory_limit {
         let limit = Rlimit {
             current: Some(bytes),
@@ -129,12 +122,8 @@ fn make(start: Start, code: Vec<u8>) -> Result<(Arc<RoleModule>, Vec<u8>), Strin
     Ok((module, start.options.into_vec()))
 }
 
-fn load(
-    name: &str,
-    path: PathBuf,
-    imports: Vec<PathBuf>,
-    code: &[u8],
-) -> Result<Arc<RoleModule>, String> {
+fn load(start: &Start, code: Memory) -> Result<Arc<RoleModule>, String> {
+    let path = &start.path;
     let error = |error: &dyn std::error::Error| {
         format!(
             "the module `{}` cannot be loaded: {}",
@@ -142,13 +131,16 @@ fn load(
             error_text(error)
         )
     };
-    let name = ModuleName::new(name).map_err(|reason| error(&reason))?;
-    let image = Image::read(code).map_err(|reason| error(&reason))?;
-    let loader = Loader::new(imports, Trust::of_this_process());
+    let name = ModuleName::new(&start.module).map_err(|reason| error(&reason))?;
+    let bytes = code.read().map_err(|reason| error(&reason))?;
+    let image = Image::read(&bytes).map_err(|reason| error(&reason))?;
+    // What is mapped is the memory itself; this copy shall not count.
+    drop(bytes);
+    let loader = Loader::new(start.imports.clone(), Trust::of_this_process());
     let source = Source {
         name: &name,
-        path: &path,
-        bytes: code,
+        path,
+        code: &Arc::new(code),
         image: &image,
     };
     loader.role(source).map_err(|reason| error(&reason))

@@ -33,7 +33,7 @@ fn what_is_written_is_read_again() {
         imports: vec!["/usr/lib/kozo/imports".into()],
         options: ByteBuf::from([0x80]),
         memory_limit: Some(1 << 24),
-        code_len: 3,
+        is_trial: false,
     }));
     let calls = [Call::Run, Call::Inbox { length: 8, size: 9 }, Call::Drop];
     for call in calls {

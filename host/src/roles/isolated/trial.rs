@@ -1,0 +1,58 @@
+//! Whether a process can load a module, before a role that works is given up for it.
+
+use std::io::{BufReader, Read};
+use std::time::Duration;
+
+use super::IsolatedModule;
+use super::link::Link;
+use super::process::{Process, ProcessError};
+use super::protocol::{self, FromRole, Start, ToRole};
+use crate::log::error_text;
+
+/// How long it may take: a module is large at most, and the machine busy.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How much of what such a process writes as its error output is told, in bytes.
+const MAX_WORDS: u64 = 1024;
+
+impl IsolatedModule {
+    /// Loads the module in a process, and ends that.
+    ///
+    /// # Errors
+    /// Why it cannot be loaded.
+    pub(in crate::roles) fn try_out(&self) -> Result<(), String> {
+        self.load_elsewhere().map_err(|error| error_text(&error))?
+    }
+
+    fn load_elsewhere(&self) -> Result<Result<(), String>, ProcessError> {
+        let label = format!("{} (trial)", self.name);
+        let (mut process, stream, stderr) = Process::start(&label)?;
+        let unheard = ProcessError::system("its process cannot be heard");
+        stream.set_read_timeout(Some(LIMIT)).map_err(unheard)?;
+        let unshared = ProcessError::system("its socket cannot be shared");
+        let mut incoming = BufReader::new(stream.try_clone().map_err(unshared)?);
+        let start = ToRole::Start(Start {
+            is_trial: true,
+            ..self.start()
+        });
+        let link = Link::new(stream);
+        if link.start(&start, &self.file.code).is_ok() {
+            while let Ok(Some(said)) = protocol::read(&mut incoming) {
+                if let FromRole::Done(outcome) = said {
+                    return Ok(outcome.map(drop));
+                }
+            }
+        }
+        process.handle().kill();
+        let how = process.end();
+        let mut words = Vec::new();
+        // What cannot be read is not told.
+        let _ = stderr.take(MAX_WORDS).read_to_end(&mut words);
+        let words = String::from_utf8_lossy(&words);
+        Ok(Err(format!(
+            "the module `{}` cannot be loaded: a process that did {how} {}",
+            self.file.path.display(),
+            words.trim()
+        )))
+    }
+}
