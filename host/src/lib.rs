@@ -16,6 +16,7 @@ pub mod link;
 pub mod log;
 pub mod modules;
 pub mod names;
+pub mod printable;
 pub mod queue;
 pub mod roles;
 pub mod router;

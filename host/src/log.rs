@@ -34,9 +34,10 @@ use clap::ValueEnum;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
+pub use crate::printable::printable;
 pub use filter::{Filter, FilterError};
 pub use kozo_abi::error_text;
-pub use line::{Fields, Line, More, printable};
+pub use line::{Fields, Line, More};
 use output::{Libraries, Output};
 pub(crate) use panic_text::panic_text;
 pub use spool::Losses;

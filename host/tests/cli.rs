@@ -344,6 +344,43 @@ fn without_a_comment_a_key_says_whose_machine_made_it() {
 }
 
 #[test]
+fn names_of_files_and_texts_in_them_cannot_order_a_terminal_about() {
+    let folder = Folder::new();
+    let harmful = |c: char| c != '\n' && kozo::printable::is_harmful(c);
+    let missing = folder.path("\x1b[2J\u{202e}.yml");
+    let done = kozo(["check", &missing]).fails(2);
+    let said = done.stdout + &done.stderr;
+    assert!(said.contains("\\u{1b}[2J\\u{202e}.yml"), "{said}");
+    assert!(!said.contains(harmful), "{said:?}");
+
+    let odd = folder.write(
+        "odd.yml",
+        "system: {\"\u{202e}\\e[2J\": 1}\n\u{202e}: 2\n",
+    );
+    for words in [vec!["check", odd.as_str()], vec!["check", "--json", &odd]] {
+        let done = kozo(words).fails(3);
+        assert!(!done.stdout.contains(harmful), "{done:?}");
+        assert!(done.stdout.to_lowercase().contains("202e"), "{done:?}");
+    }
+
+    folder.write("\x1b[2J\u{9b}.so", "text");
+    for words in [
+        vec!["modules"],
+        vec!["modules", "--json"],
+        vec!["modules", "\u{9b}"],
+    ] {
+        let output = command()
+            .args(words)
+            .env("KOZOROLEPATH", folder.0.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!said.contains(harmful), "{said:?}");
+        assert!(said.contains("9b"), "{said:?}");
+    }
+}
+
+#[test]
 fn modules_are_listed_also_as_json() {
     let folder = Folder::new();
     let broken = PathBuf::from(folder.write("broken.so", "this is a text"));

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::config::{Class, Problems, Severity};
 use crate::log::{BOUNDED, error_text, is_read_by_programs, print};
+use crate::printable::printable_lines;
 
 /// The exit codes, as `--help` explains them.
 pub(super) const EXIT_CODES: &str = "\
@@ -97,7 +98,7 @@ fn print_error(text: &str) {
     if is_read_by_programs() {
         tracing::error!(target: TARGET, "{text}");
     } else {
-        print(format!("error: {text}\n"));
+        print(format!("error: {}\n", printable_lines(text)));
     }
 }
 
@@ -105,7 +106,7 @@ fn print_report(problems: &Problems) {
     if is_read_by_programs() {
         log_problems(problems);
     } else {
-        print(format!("{problems}\n"));
+        print(printable_lines(&format!("{problems}\n")).into_owned());
     }
 }
 

@@ -12,7 +12,8 @@ use crate::control::report::{
     LinkReport, PeerReport, PeerStateReport, RoleReport, RoleStateReport, StatusReport,
     TransportReport, TransportStateReport,
 };
-use crate::log::{printable, shows_colours};
+use crate::log::shows_colours;
+use crate::printable::{printable, shortened};
 
 /// How much of an error is shown; `--json` has all of it.
 const LONGEST_ERROR: usize = 160;
@@ -23,7 +24,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     if arguments.json {
         return output::print_json(&report);
     }
-    output::print(&render(&report, shows_colours(&std::io::stdout())))
+    output::print_coloured(&render(&report, shows_colours(&std::io::stdout())))
 }
 
 fn render(report: &StatusReport, colour: bool) -> String {
@@ -200,7 +201,11 @@ fn transport_row(table: &mut Table, transport: &TransportReport) {
         (transport.module.clone(), Tone::Plain),
         (state.to_owned(), tone),
         (
-            transport.status.as_deref().map_or(String::new(), shortened),
+            shortened(
+                transport.status.as_deref().unwrap_or_default(),
+                LONGEST_ERROR,
+            )
+            .into_owned(),
             Tone::Plain,
         ),
     ]);
@@ -243,7 +248,11 @@ fn notes(text: &mut String, report: &StatusReport) {
     );
     for role in &report.roles {
         if let Some(error) = &role.last_error {
-            lines.push(format!("role {}: {}", role.name, shortened(error)));
+            lines.push(format!(
+                "role {}: {}",
+                role.name,
+                shortened(error, LONGEST_ERROR)
+            ));
         }
     }
     for transport in &report.transports {
@@ -251,7 +260,7 @@ fn notes(text: &mut String, report: &StatusReport) {
             lines.push(format!(
                 "transport {}: {}",
                 transport.name,
-                shortened(error)
+                shortened(error, LONGEST_ERROR)
             ));
         }
     }
@@ -267,7 +276,11 @@ fn notes(text: &mut String, report: &StatusReport) {
         // What was mended since is for `kozo why`.
         if let Some(error) = peer.last_error.as_deref().filter(|_| peer.links.is_empty()) {
             let ago = span(peer.last_error_seconds.unwrap_or_default());
-            lines.push(format!("{}, {ago} ago: {}", peer.peer, shortened(error)));
+            lines.push(format!(
+                "{}, {ago} ago: {}",
+                peer.peer,
+                shortened(error, LONGEST_ERROR)
+            ));
         }
         let notes = peer.links.iter().filter_map(|link| link.note.as_deref());
         lines.extend(notes.map(|note| format!("link with {}: {note}", printable(&peer.peer))));
@@ -286,13 +299,6 @@ fn doubtful_if(condition: bool) -> Tone {
         Tone::Doubtful
     } else {
         Tone::Plain
-    }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_ERROR) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

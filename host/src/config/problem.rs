@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::printable::{printable, printable_lines};
+
 /// How many errors, and how many warnings, one report keeps; further ones are only counted.
 pub const MAX_PROBLEMS: usize = 1000;
 
@@ -203,16 +205,16 @@ impl fmt::Display for Problems {
             if index > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}: {}", problem.severity, self.file)?;
+            write!(f, "{}: {}", problem.severity, printable(&self.file))?;
             if let Some(Place { line, column }) = problem.place {
                 write!(f, ":{line}:{column}")?;
             }
             if !problem.path.is_empty() {
-                write!(f, ": {}", problem.path)?;
+                write!(f, ": {}", printable(&problem.path))?;
             }
-            write!(f, ": {}", problem.message)?;
+            write!(f, ": {}", printable_lines(&problem.message))?;
             if let Some(help) = &problem.help {
-                write!(f, "\n    help: {help}")?;
+                write!(f, "\n    help: {}", printable_lines(help))?;
             }
         }
         if self.omitted > 0 {

@@ -1,5 +1,7 @@
 //! Wording that every message shares.
 
+use crate::printable::shortened;
+
 /// How much of a text from the file a message repeats, in characters.
 const MAX_QUOTED: usize = 60;
 
@@ -13,19 +15,7 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// `text` cut short, with control characters made visible.
 pub(crate) fn plain(text: &str) -> String {
-    let mut shown = String::new();
-    for (index, character) in text.chars().enumerate() {
-        if index == MAX_QUOTED {
-            shown.push('…');
-            break;
-        }
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    shortened(text, MAX_QUOTED).into_owned()
 }
 
 /// `parent.child`, or `parent["child"]` where the child's name has other characters than the names

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::filter::OWN_CRATE;
 use super::style::Style;
+use crate::printable::{printable, printable_json};
 
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
@@ -132,7 +133,7 @@ impl Line {
             }
             Style::Journal => format!("<{}>{target}: {text}\n", priority_of(level)),
             Style::Json => match serde_json::to_string(self) {
-                Ok(json) => json + "\n",
+                Ok(json) => printable_json(&json).into_owned() + "\n",
                 // Texts and values of JSON always have a form as JSON.
                 Err(_) => String::new(),
             },
@@ -171,32 +172,6 @@ fn priority_of(level: &str) -> u8 {
         "INFO" => 6,
         _ => 7,
     }
-}
-
-/// Whether a terminal would obey this character, or show the ones around it in another order.
-fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        )
-}
-
-/// `text` without anything that a terminal would obey or that would forge a line: control
-/// characters, separators of lines and changes of the direction of writing are escaped.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        if is_harmful(character) {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    Cow::Owned(escaped)
 }
 
 fn quoted_if_needed(text: &str) -> Cow<'_, str> {

@@ -9,6 +9,7 @@ use super::metadata::ModuleKind;
 use super::registry::Entry;
 use crate::config::{DefaultValue, OptionSpec, Value};
 use crate::interest::{Interest, Kind, Pattern};
+use crate::printable::printable;
 
 /// Everything that is known of a module without running it. It displays as some paragraphs that end
 /// with a line break.
@@ -114,13 +115,13 @@ fn about(option: &OptionSpec) -> Vec<String> {
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let row = &self.row;
-        let known = |text: &Option<String>| text.clone().unwrap_or_default();
+        let known = |text: &Option<String>| line(text.as_deref().unwrap_or_default());
         let (kind, name, version) = (known(&row.kind), known(&row.name), known(&row.version));
-        writeln!(f, "{kind} `{name}` {version}, by {}", self.author)?;
-        writeln!(f, "{}\n", self.description)?;
-        writeln!(f, "file:      {}", row.path)?;
+        writeln!(f, "{kind} `{name}` {version}, by {}", line(&self.author))?;
+        writeln!(f, "{}\n", paragraph(&self.description, "  "))?;
+        writeln!(f, "file:      {}", line(&row.path))?;
         match &row.reason {
-            Some(reason) => writeln!(f, "state:     {}: {reason}", row.state)?,
+            Some(reason) => writeln!(f, "state:     {}: {}", row.state, line(reason))?,
             None => writeln!(f, "state:     {}", row.state)?,
         }
         let (architecture, abi) = (known(&row.architecture), known(&row.abi));
@@ -133,8 +134,8 @@ impl fmt::Display for Description {
             _ => "\nOptions:\n",
         })?;
         for option in &self.options {
-            writeln!(f, "  {}: {}", option.name, option.about)?;
-            writeln!(f, "      {}", option.description)?;
+            writeln!(f, "  {}: {}", line(&option.name), line(&option.about))?;
+            writeln!(f, "      {}", paragraph(&option.description, "      "))?;
         }
         match self.interests.as_deref() {
             None => Ok(()),
@@ -146,10 +147,22 @@ impl fmt::Display for Description {
                 )?;
                 interests
                     .iter()
-                    .try_for_each(|interest| writeln!(f, "  {}", in_words(interest)))
+                    .try_for_each(|interest| writeln!(f, "  {}", line(&in_words(interest))))
             }
         }
     }
+}
+
+/// A text of the module's, which may hold anything.
+fn line(text: &str) -> String {
+    printable(text).into_owned()
+}
+
+/// The same with its line breaks. None of its lines but the first begins where those of the host's
+/// own do.
+fn paragraph(text: &str, indent: &str) -> String {
+    let lines: Vec<_> = text.lines().map(printable).collect();
+    lines.join(&format!("\n{indent}"))
 }
 
 fn in_words(interest: &Interest) -> String {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::registry::{Entry, Registry, State};
+use crate::printable::{printable, printable_lines};
 
 /// What is shown in place of something that is not known.
 const UNKNOWN: &str = "-";
@@ -83,11 +84,11 @@ pub fn table(registry: &Registry) -> String {
         [
             or_unknown(&row.kind),
             or_unknown(&row.name),
-            or_unknown(&row.version),
+            printable(&or_unknown(&row.version)).into_owned(),
             or_unknown(&row.abi),
             or_unknown(&row.architecture),
             row.state.to_owned(),
-            row.path.clone(),
+            printable(&row.path).into_owned(),
         ]
     }));
     let mut text = aligned(&lines);
@@ -117,7 +118,12 @@ pub fn remarks(registry: &Registry) -> Vec<Remark> {
         let reason = row.reason?;
         Some(Remark {
             is_mistake: matches!(entry.state, State::Refused(_)),
-            text: format!("{}: {}: {reason}", row.path, row.state),
+            text: format!(
+                "{}: {}: {}",
+                printable(&row.path),
+                row.state,
+                printable_lines(&reason)
+            ),
         })
     });
     let folders = registry
@@ -125,7 +131,10 @@ pub fn remarks(registry: &Registry) -> Vec<Remark> {
         .iter()
         .map(|(folder, error)| Remark {
             is_mistake: true,
-            text: format!("{}: not searched: {error}", folder.display()),
+            text: format!(
+                "{}: not searched: {error}",
+                printable(&folder.display().to_string())
+            ),
         });
     files.chain(folders).collect()
 }

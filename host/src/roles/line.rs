@@ -8,6 +8,7 @@ use kozo_abi::Level;
 use crate::clock::Moment;
 use crate::log::{Allowance, BOUNDED, Budget, WINDOW, windows};
 use crate::names::{ModuleName, RoleName};
+use crate::printable::bounded;
 
 /// How many lines a role may write; more are left out and counted. Other roles, peers, and whoever
 /// gives a role something to do decide how many there are.
@@ -128,38 +129,9 @@ fn is_wanted(level: Level) -> bool {
     }
 }
 
-/// A text as one line, of bounded length, that no terminal takes for a command: control
-/// characters, and those that turn the direction of text, are escaped.
+/// A text as one line, of bounded length, that no terminal takes for a command.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    let (kept, cut) = split_at_most(text, MAX_LINE_LEN);
-    if cut.is_empty() && !kept.contains(is_harmful) {
-        return Cow::Borrowed(kept);
-    }
-    let mut line = String::with_capacity(kept.len() + 32);
-    for character in kept.chars() {
-        if is_harmful(character) {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    if !cut.is_empty() {
-        line.push_str(&format!("… ({} bytes more)", cut.len()));
-    }
-    Cow::Owned(line)
-}
-
-/// Splits a text at a character that starts at `length` bytes or less.
-fn split_at_most(text: &str, length: usize) -> (&str, &str) {
-    let mut end = length.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.split_at(end)
-}
-
-fn is_harmful(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    bounded(text, MAX_LINE_LEN)
 }
 
 /// Counts lines and their bytes.

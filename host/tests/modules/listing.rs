@@ -57,6 +57,35 @@ role  probe  1.0      1.0.0      {native:width$}  shadowed  {later}/a.so
 }
 
 #[test]
+fn a_module_cannot_order_a_terminal_about() {
+    // YAML's own escapes, so that the metadata itself is well-formed.
+    let module = patched(
+        probe(),
+        "version: \"1.0\"\nauthor: The Kōzō developers\ndescription: Does what a test asks for.\n",
+        "version: \"\\e[m\"\nauthor: \"\\e]0;\\a\\u202e and s\"\ndescription: \"\\e[2J\\nfile:  /bin/true\"\n",
+    );
+    let roles = folder(&[("a\x1b[2J.so", &module)]);
+    let paths = SearchPaths {
+        roles: vec![roles.path().to_owned(), roles.path().join("\x1b[3J")],
+        ..SearchPaths::default()
+    };
+    let registry = Registry::scan(paths, Trust::Any);
+    let entry = registry.entry(ModuleKind::Role, "probe").unwrap();
+    let described = Description::new(entry).unwrap().to_string();
+    for text in [table(&registry), described.clone()] {
+        let harmful = |c: char| c != '\n' && kozo::printable::is_harmful(c);
+        assert!(!text.contains(harmful), "{text:?}");
+        assert!(text.contains("\\u{1b}[2J"), "{text}");
+    }
+    // Nor can it say something in the host's name.
+    let said: Vec<_> = described
+        .lines()
+        .filter(|line| line.starts_with("file:"))
+        .collect();
+    assert_eq!(said.len(), 1, "{described}");
+}
+
+#[test]
 fn a_module_is_described_by_what_it_says() {
     let roles = folder(&[("libprobe.so", &probe())]);
     let paths = SearchPaths {

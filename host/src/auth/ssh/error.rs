@@ -6,6 +6,7 @@ use std::io;
 use crate::auth::secured::{Ended, Refused};
 use crate::log::error_text;
 use crate::names::NodeName;
+use crate::printable::shortened;
 
 /// The longest text of a peer's that an error repeats, in characters.
 const MAX_QUOTE: usize = 100;
@@ -142,10 +143,7 @@ fn reason(detail: &Option<String>) -> String {
 
 /// What a peer said, fit for a log line.
 pub(super) fn quote(text: &str) -> String {
-    text.chars()
-        .take(MAX_QUOTE)
-        .flat_map(char::escape_debug)
-        .collect()
+    shortened(text, MAX_QUOTE).into_owned()
 }
 
 /// What goes wrong inside a session.

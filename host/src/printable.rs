@@ -1,0 +1,118 @@
+//! Texts of others, fit to be shown: those of peers, modules, roles, files and the names of files.
+//!
+//! What a terminal would obey, or show the characters around it in another order for, is escaped as
+//! Rust would write it. All that is printed or logged goes through here, so that there is one list of
+//! what that is.
+
+use std::borrow::Cow;
+
+/// Whether a terminal would obey this character, or show the ones around it in another order.
+pub fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// `text` as one line: whatever is harmful is escaped, line breaks included.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, is_harmful)
+}
+
+/// `text` with its line breaks; whatever else is harmful is escaped.
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| character != '\n' && is_harmful(character))
+}
+
+/// `text` as one line of so many characters at most, not counting what escapes add.
+pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => Cow::Owned(printable(&text[..end]).into_owned() + "…"),
+        None => printable(text),
+    }
+}
+
+/// `text` as one line of so many bytes at most, not counting what escapes add, and how many there
+/// were more.
+pub fn bounded(text: &str, bytes: usize) -> Cow<'_, str> {
+    let (kept, cut) = text.split_at(text.floor_char_boundary(bytes));
+    match cut.len() {
+        0 => printable(kept),
+        more => Cow::Owned(format!("{}… ({more} bytes more)", printable(kept))),
+    }
+}
+
+/// A JSON document, in which a text may hold what is harmful: the same document without.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let is_harmful = |character| character != '\n' && is_harmful(character);
+    if !json.contains(is_harmful) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 8);
+    for character in json.chars() {
+        if is_harmful(character) {
+            // All of them have four digits at most.
+            safe.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+fn escaped(text: &str, is_harmful: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_harmful(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HARMFUL: &str = "a\x1b[2J\u{9b}31m\u{202e}b\r\u{200f}\t\u{2028}";
+    const ESCAPED: &str = "a\\u{1b}[2J\\u{9b}31m\\u{202e}b\\r\\u{200f}\\t\\u{2028}";
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_and_letters_of_all_scripts_stay() {
+        let letters = "Kōzō 構造 שלום 🕰";
+        assert!(matches!(printable(letters), Cow::Borrowed(text) if text == letters));
+        assert_eq!(printable(HARMFUL), ESCAPED);
+        assert_eq!(printable("a\nb"), "a\\nb");
+        assert_eq!(
+            printable_lines(&format!("{HARMFUL}\nb")),
+            format!("{ESCAPED}\nb")
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_cut_says_so() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äöü\x1b", 2), "äö…");
+        assert_eq!(bounded("äöü", 6), "äöü");
+        assert_eq!(bounded("äöü", 5), "äö… (2 bytes more)");
+        assert_eq!(bounded("\x07äöü", 3), "\\u{7}ä… (4 bytes more)");
+    }
+
+    #[test]
+    fn a_json_document_stays_the_same() {
+        let value = serde_json::json!({ "text": HARMFUL });
+        let json = serde_json::to_string_pretty(&value).unwrap();
+        let safe = printable_json(&json);
+        assert!(!safe.contains(|c| c != '\n' && is_harmful(c)), "{safe}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&safe).unwrap(),
+            value
+        );
+    }
+}
