@@ -353,10 +353,7 @@ fn names_of_files_and_texts_in_them_cannot_order_a_terminal_about() {
     assert!(said.contains("\\u{1b}[2J\\u{202e}.yml"), "{said}");
     assert!(!said.contains(harmful), "{said:?}");
 
-    let odd = folder.write(
-        "odd.yml",
-        "system: {\"\u{202e}\\e[2J\": 1}\n\u{202e}: 2\n",
-    );
+    let odd = folder.write("odd.yml", "system: {\"\u{202e}\\e[2J\": 1}\n\u{202e}: 2\n");
     for words in [vec!["check", odd.as_str()], vec!["check", "--json", &odd]] {
         let done = kozo(words).fails(3);
         assert!(!done.stdout.contains(harmful), "{done:?}");

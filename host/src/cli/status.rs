@@ -270,7 +270,7 @@ fn notes(text: &mut String, report: &StatusReport) {
                 "{}: no way to its `{}`: {}",
                 peer.peer,
                 other.transport,
-                shortened(&other.reason)
+                shortened(&other.reason, LONGEST_ERROR)
             ));
         }
         // What was mended since is for `kozo why`.
