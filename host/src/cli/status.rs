@@ -264,6 +264,14 @@ fn notes(text: &mut String, report: &StatusReport) {
             ));
         }
     }
+    let others: Vec<_> = report.peers.iter().filter(|peer| peer.other_file).collect();
+    if !others.is_empty() {
+        let names: Vec<_> = others.iter().map(|peer| peer.peer.as_str()).collect();
+        lines.push(format!(
+            "another version of the configuration file: {}",
+            names.join(", ")
+        ));
+    }
     for peer in &report.peers {
         for other in &peer.unusable {
             lines.push(format!(

@@ -33,6 +33,13 @@ fn sentences(report: &WhyReport) -> String {
         )
     }));
     lines.push(what_waits(report));
+    if report.peer.other_file {
+        lines.push(format!(
+            "{} has another version of the configuration file, as far as its last greeting says: \
+             copy the same one to every node, and restart those that had another one.",
+            report.peer.peer
+        ));
+    }
     lines.push(String::new());
     let (node, peer) = (report.node.as_str(), report.peer.peer.as_str());
     lines.push(policy(node, peer, &report.outgoing));

@@ -134,6 +134,9 @@ pub struct PeerReport {
     pub bytes_sent: u64,
     /// Bytes received likewise.
     pub bytes_received: u64,
+    /// Whether the peer had another version of the configuration file when it last greeted.
+    #[serde(default)]
+    pub other_file: bool,
     /// The last failure or fault, if any is remembered.
     pub last_error: Option<String>,
     /// How long ago it was.

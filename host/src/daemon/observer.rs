@@ -133,7 +133,7 @@ impl LinkLog {
             tracing::warn!(
                 target: "link",
                 %peer,
-                "has another configuration file: copy the same one to every node",
+                "has another version of the configuration file: copy the same one to every node",
             );
         }
     }

@@ -60,6 +60,8 @@ pub struct Peer {
     next_turn: u64,
     /// When a message last crossed a link, or a link became live.
     used: Moment,
+    /// The peer's last hello was of another configuration file.
+    other_config: bool,
     stopping: bool,
 }
 
@@ -82,6 +84,7 @@ impl Peer {
             next_key: 1,
             next_turn: 1,
             used: now,
+            other_config: false,
             stopping: false,
             settings,
         }

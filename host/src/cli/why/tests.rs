@@ -35,6 +35,7 @@ fn report(state: PeerStateReport) -> WhyReport {
             missed: 0,
             bytes_sent: 0,
             bytes_received: 0,
+            other_file: false,
             last_error: None,
             last_error_seconds: None,
         },

@@ -230,6 +230,7 @@ impl Overview {
             missed: status.inbound.missed,
             bytes_sent: snapshot.bytes_sent,
             bytes_received: snapshot.bytes_received,
+            other_file: status.other_config,
             last_error,
             last_error_seconds,
         };

@@ -199,7 +199,10 @@ impl Peer {
             self.actions.push_back(Action::CancelDial(attempt));
         }
         self.happened(Occurrence::Up { path, dialled }, now);
-        if hello.config.as_slice() != self.settings.config_digest {
+        // A client that is no node of ours has no file.
+        self.other_config =
+            !hello.config.is_empty() && hello.config.as_slice() != self.settings.config_digest;
+        if self.other_config {
             self.actions.push_back(Action::Notice(Notice::OtherConfig));
         }
         self.actions.push_back(Action::Learn(hello.interests));

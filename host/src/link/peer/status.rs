@@ -74,6 +74,8 @@ pub struct PeerStatus {
     pub inbound: InboundCounts,
     /// When the next try to dial may start.
     pub next_dial: Moment,
+    /// Whether the peer had another configuration file when it last said a hello.
+    pub other_config: bool,
     /// What happened lately, oldest first.
     pub history: Vec<Event>,
 }
@@ -91,6 +93,7 @@ impl Peer {
             outbox: self.outbox.counts(),
             inbound: self.inbound.counts(),
             next_dial: self.dialer.not_before(),
+            other_config: self.other_config,
             history: self.history.events().cloned().collect(),
         }
     }
