@@ -62,8 +62,17 @@ pub(crate) struct Guest {
 impl Guest {
     /// Connects to the daemon of `to` with the key and the name of `node`, and says nothing.
     pub(crate) fn connect(scene: &Scene, node: &str, to: &str) -> Result<Self, AuthError> {
+        Self::connect_at(scene, node, to, scene.port(to))
+    }
+
+    /// The same over a port that leads there.
+    pub(crate) fn connect_at(
+        scene: &Scene,
+        node: &str,
+        to: &str,
+        port: u16,
+    ) -> Result<Self, AuthError> {
         let endpoint = endpoint(scene, node);
-        let port = scene.port(to);
         let peer = NodeName::new(to).unwrap();
         let (sender, frames) = mpsc::channel();
         let decoder = FrameDecoder::default();
