@@ -57,9 +57,9 @@ figures-onion: build onion ## measure the onion transport, on a Tor network of i
 # Which cases (`CASES="gpio-roles"`; empty: all but those that measure).
 CASES ?=
 
-# With the roles of their own that cases use. The rest is what a plain build makes, with the same features.
+# What a plain build makes, with the same features, and the roles of their own that cases use.
 .PHONY: test-hardware
-test-hardware: build ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
+test-hardware: ## run Bluetooth and GPIO on emulated machines (CASES="gpio-roles": only that)
 	cargo build --release $(WORKSPACE)
 	hardware/test $(TARGET)/release $(CASES)
 

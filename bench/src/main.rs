@@ -96,6 +96,7 @@ fn measure_here(name: &str, settings: &Settings) -> ExitCode {
         eprintln!("no measurement is called `{name}`");
         return ExitCode::FAILURE;
     };
+    supervise::end_with_supervisor();
     match (measurement.run)(settings, &mut Report::told()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

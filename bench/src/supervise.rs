@@ -1,18 +1,21 @@
 //! One measurement as a process of its own: what it comes to is taken in as it comes, and when it
 //! takes longer than it may, it is ended with everything that it has started.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, getpid, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::measure::{Measurement, Settings};
 use crate::report::{Entry, Report};
+
+/// How often it is looked whether a process that has told all has ended.
+const POLL: Duration = Duration::from_millis(5);
 
 /// What such a process writes, one a line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +41,16 @@ pub(crate) fn tell_begin(what: &str) {
 /// In such a process: why it could not measure.
 pub(crate) fn tell_failure(why: &str) {
     write(&Told::Failure(why.to_owned()));
+}
+
+/// In such a process: lets it end, with all that it has started, when its supervisor does. Ctrl-C
+/// reaches only that one.
+pub(crate) fn end_with_supervisor() {
+    std::thread::spawn(|| {
+        // Nobody writes there: it ends when the other end is closed.
+        let _ = std::io::stdin().read(&mut [0]);
+        let _ = kill_process_group(getpid(), Signal::KILL);
+    });
 }
 
 fn write(told: &Told) {
@@ -66,10 +79,12 @@ fn supervise(mut command: Command, limit: Duration, report: &mut Report) -> Resu
     let deadline = Instant::now() + limit;
     // A process group of its own, which all that it starts belongs to.
     command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .process_group(0);
     let mut group = Group(command.spawn()?);
+    // Kept open for as long as it is supervised.
+    let _tie = group.0.stdin.take();
     let told = group.0.stdout.take().ok_or("it has no output")?;
     let told = listen(told);
     let mut begun = "its beginning".to_owned();
@@ -80,18 +95,27 @@ fn supervise(mut command: Command, limit: Duration, report: &mut Report) -> Resu
             Ok(Told::Begins(what)) => begun = what,
             Ok(Told::Failure(why)) => return Err(why.into()),
             Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                let limit = limit.as_secs();
-                return Err(format!("it hung at {begun}, and was ended after {limit} s").into());
-            }
+            Err(RecvTimeoutError::Timeout) => return Err(hung(&begun, limit)),
         }
     }
-    let status = group.0.wait()?;
+    let status = loop {
+        if let Some(status) = group.0.try_wait()? {
+            break status;
+        } else if Instant::now() > deadline {
+            return Err(hung(&begun, limit));
+        }
+        std::thread::sleep(POLL);
+    };
     if status.success() {
         Ok(())
     } else {
         Err(format!("it ended at {begun}: {status}").into())
     }
+}
+
+fn hung(begun: &str, limit: Duration) -> Failure {
+    let limit = limit.as_secs();
+    format!("it hung at {begun}, and was ended after {limit} s").into()
 }
 
 /// What a process tells, until it ends.
