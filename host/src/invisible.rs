@@ -20,12 +20,13 @@ impl Invisible {
         text.chars().find_map(Self::new)
     }
 
-    /// Whether letters of some languages, or pictures made of several characters, need it, so that
-    /// it may stand beside such.
+    /// Whether some languages, or pictures made of several characters, need it, so that it may stand
+    /// in the midst of a text.
     pub fn belongs_to_writing(self) -> bool {
         matches!(
             self.0,
-            '\u{a0}' | '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{202f}'
+            '\u{a0}' | '\u{ad}' | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202f}'
+                | '\u{2066}'..='\u{2069}' | '\u{61c}'
         )
     }
 
@@ -40,6 +41,18 @@ impl fmt::Display for Invisible {
         let name = name(self.0).unwrap_or("a control character");
         write!(f, "{name} (U+{:04X})", u32::from(self.0))
     }
+}
+
+/// `text` with the code in place of each character that nobody sees.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match Invisible::new(character) {
+            Some(_) => escaped.extend(character.escape_default()),
+            None => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 fn is_other_control(character: char) -> bool {

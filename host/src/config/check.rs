@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::measure;
 use super::problem::{Place, Problem, Problems};
 use super::scalar::{self, NotANumber, Number};
 use super::schema::{DefaultValue, OptionSpec, ValueKind};
@@ -104,7 +105,7 @@ impl Check<'_> {
             return self.in_range(Value::Integer(size), text, tree.place);
         }
         let number = match scalar::number(text) {
-            Err(NotANumber::Text) => return self.unexpected(tree),
+            Err(NotANumber::Text) => return self.no_number(tree, text),
             _ if !plain => return self.quoted(tree),
             Err(why) => {
                 let message = format!("{} is not {}: {why}", quoted(text), self.spec.expectation());
@@ -119,6 +120,19 @@ impl Check<'_> {
             (_, Number::Float(number)) => Value::Number(number),
         };
         self.in_range(value, text, tree.place)
+    }
+
+    /// Something else, or a number with a unit.
+    fn no_number<T>(&mut self, tree: &Tree, text: &str) -> Option<T> {
+        let Some(advice) = measure::advice(self.spec, text) else {
+            return self.unexpected(tree);
+        };
+        let message = format!(
+            "expected {}, found {}",
+            self.spec.expectation(),
+            tree.describe()
+        );
+        self.refuse(tree.place, message, advice)
     }
 
     fn in_range(&mut self, value: Value, written: &str, place: Place) -> Option<Value> {

@@ -1,5 +1,6 @@
 //! Wording that every message shares.
 
+use crate::invisible::{Invisible, escaped};
 use crate::printable::shortened;
 
 /// How much of a text from the file a message repeats, in characters.
@@ -8,14 +9,18 @@ const MAX_QUOTED: usize = 60;
 /// Names longer than this are not compared with others; no option has such a name.
 const MAX_COMPARED: usize = 64;
 
-/// `text` between backticks, cut short, with control characters made visible.
+/// `text` between backticks, cut short, with characters that nobody sees made visible; the first of
+/// them is called by its name.
 pub(crate) fn quoted(text: &str) -> String {
-    format!("`{}`", plain(text))
+    match Invisible::first_in(text) {
+        Some(found) => format!("`{}` with {found} in it", plain(text)),
+        None => format!("`{}`", plain(text)),
+    }
 }
 
-/// `text` cut short, with control characters made visible.
+/// `text` cut short, with characters that nobody sees made visible.
 pub(crate) fn plain(text: &str) -> String {
-    shortened(text, MAX_QUOTED).into_owned()
+    escaped(&shortened(text, MAX_QUOTED))
 }
 
 /// `parent.child`, or `parent["child"]` where the child's name has other characters than the names

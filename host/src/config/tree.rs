@@ -61,6 +61,14 @@ impl Tree {
         matches!(self.node, Node::Invalid)
     }
 
+    /// The same single value with another text.
+    pub(crate) fn with_text(mut self, text: String) -> Self {
+        if let Node::Scalar(scalar) = &mut self.node {
+            scalar.text = text;
+        }
+        self
+    }
+
     /// The text of a single value, quoted or not.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.node {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::foreign::{self, place_behind};
 use super::problem::{Place, Problem, Problems};
 use super::syntax::{MAX_DEPTH, place_of, syntax_problem, too_deep};
 use super::text::{join_path, quoted};
@@ -21,6 +22,10 @@ pub const MAX_TEXT: usize = 8 << 20;
 
 /// Reads one document. `None` when there is nothing to go on with; `problems` says why.
 pub(crate) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Tree> {
+    if let Some(problem) = foreign::of_bytes(bytes) {
+        problems.push(problem);
+        return None;
+    }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
@@ -40,14 +45,6 @@ pub(crate) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Tree> {
         }
     };
     Reader::new(problems).read(text)
-}
-
-fn place_behind(text: &str) -> Place {
-    let line_start = text.rfind('\n').map_or(0, |newline| newline + 1);
-    Place {
-        line: text.matches('\n').count() + 1,
-        column: text[line_start..].chars().count() + 1,
-    }
 }
 
 /// Reading cannot go on; the reason was reported.
@@ -100,6 +97,8 @@ enum Content {
         entries: Vec<Entry>,
         keys: HashMap<String, Place>,
         key: Key,
+        /// What merge keys bring. They were reported, and what they were to bring is not missing.
+        merged: Vec<Entry>,
     },
 }
 
@@ -111,6 +110,8 @@ enum Key {
     Read(String, Place),
     /// The value of a key that was reported.
     Dropped,
+    /// The value of a merge key.
+    Merge,
 }
 
 struct Reader<'p> {
@@ -160,7 +161,8 @@ impl<'p> Reader<'p> {
                 }
                 Ok((event, span)) => self.event(event, &span).ok()?,
                 Err(error) => {
-                    self.problems.push(syntax_problem(&error));
+                    let problem = syntax_problem(&error);
+                    self.problems.push(foreign::blamed(problem, text));
                     return None;
                 }
             }
@@ -195,6 +197,7 @@ impl<'p> Reader<'p> {
                     entries: Vec::new(),
                     keys: HashMap::new(),
                     key: Key::Awaited,
+                    merged: Vec::new(),
                 };
                 self.begin(place, anchor, tag.as_deref(), content)
             }
@@ -263,7 +266,20 @@ impl<'p> Reader<'p> {
         };
         let node = match open.content {
             Content::List(items) => Node::List(items),
-            Content::Map { entries, .. } => Node::Map(entries),
+            Content::Map {
+                mut entries,
+                mut keys,
+                merged,
+                ..
+            } => {
+                for entry in merged {
+                    // The first one counts.
+                    if keys.insert(entry.key.clone(), entry.key_place).is_none() {
+                        entries.push(entry);
+                    }
+                }
+                Node::Map(entries)
+            }
         };
         let place = open.place;
         self.complete(Tree { place, node }, open.weight, open.anchor)
@@ -271,6 +287,15 @@ impl<'p> Reader<'p> {
 
     /// Puts a complete value where it belongs: into the list or mapping around it.
     fn complete(&mut self, tree: Tree, weight: Weight, anchor: usize) -> Result<(), Stop> {
+        let tree = if self.awaits_key() {
+            tree
+        } else {
+            let (tree, problem) = foreign::visible_value(tree, || self.path());
+            problem
+                .into_iter()
+                .for_each(|problem| self.problems.push(problem));
+            tree
+        };
         if anchor != 0 {
             self.charge(weight, tree.place)?;
             self.anchors.insert(anchor, (tree.clone(), weight));
@@ -282,9 +307,15 @@ impl<'p> Reader<'p> {
         parent.weight.add_child(weight);
         match &mut parent.content {
             Content::List(items) => items.push(tree),
-            Content::Map { entries, key, .. } => match std::mem::replace(key, Key::Awaited) {
+            Content::Map {
+                entries,
+                key,
+                merged,
+                ..
+            } => match std::mem::replace(key, Key::Awaited) {
                 Key::Awaited => self.key(tree),
                 Key::Dropped => {}
+                Key::Merge => merge(tree, merged),
                 Key::Read(key, key_place) => entries.push(Entry {
                     key,
                     key_place,
@@ -293,6 +324,18 @@ impl<'p> Reader<'p> {
             },
         }
         Ok(())
+    }
+
+    /// Whether what comes next is the key of a mapping.
+    fn awaits_key(&self) -> bool {
+        let open = self.open.last().map(|open| &open.content);
+        matches!(
+            open,
+            Some(Content::Map {
+                key: Key::Awaited,
+                ..
+            })
+        )
     }
 
     fn complete_invalid(&mut self, place: Place) -> Result<(), Stop> {
@@ -309,6 +352,19 @@ impl<'p> Reader<'p> {
         else {
             return;
         };
+        if is_merge(&tree) {
+            *key = Key::Merge;
+            let message = "merge keys (`<<`) are not part of YAML 1.2 and are not read";
+            self.problems
+                .push(Problem::error(tree.place, path, message).with_help(
+                    "write the options out; a whole value may be repeated with `&name` and `*name`",
+                ));
+            return;
+        }
+        let (tree, invisible) = foreign::visible_key(tree, &path);
+        invisible
+            .into_iter()
+            .for_each(|problem| self.problems.push(problem));
         match checked_key(tree, keys, &path) {
             Ok((text, place)) => {
                 keys.insert(text.clone(), place);
@@ -383,6 +439,19 @@ impl<'p> Reader<'p> {
     }
 }
 
+fn is_merge(tree: &Tree) -> bool {
+    matches!(&tree.node, Node::Scalar(scalar) if scalar.plain && scalar.text == "<<")
+}
+
+/// Adds what a merge key brings: the entries of a mapping, or of several in their order.
+fn merge(tree: Tree, merged: &mut Vec<Entry>) {
+    match tree.node {
+        Node::Map(entries) => merged.extend(entries),
+        Node::List(items) => items.into_iter().for_each(|item| merge(item, merged)),
+        _ => {}
+    }
+}
+
 /// The text of a key, or what is wrong with it unless that was reported.
 fn checked_key(
     tree: Tree,
@@ -408,13 +477,6 @@ fn checked_key(
             error("a key must be a text, and this stands for nothing at all")
                 .with_help("put it in quotes if it is a name")
         }));
-    }
-    if scalar.plain && scalar.text == "<<" {
-        return Err(Some(
-            error("merge keys (`<<`) are not part of YAML 1.2 and are not read").with_help(
-                "write the options out; a whole value may be repeated with `&name` and `*name`",
-            ),
-        ));
     }
     let Some(first) = earlier.get(&scalar.text) else {
         return Ok((scalar.text, place));

@@ -6,8 +6,9 @@ use russh::keys::ssh_key::Error as DecodeError;
 
 use super::form::OPENSSH_START;
 use super::kind::{KindError, check_kind};
-use crate::invisible::Invisible;
+use crate::invisible::{Invisible, escaped};
 use crate::log::error_text;
+use crate::printable;
 
 /// The longest public key line that is parsed, in bytes (an RSA key of
 /// [`MAX_RSA_BITS`](super::MAX_RSA_BITS) needs some 1,500).
@@ -290,17 +291,5 @@ fn where_it_belongs(words: &[&str]) -> &'static str {
 }
 
 fn shortened(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_REPEATED).flat_map(visible).collect();
-    if text.chars().nth(MAX_REPEATED).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// The character, or its code where it cannot be seen.
-fn visible(character: char) -> Vec<char> {
-    match Invisible::new(character) {
-        Some(_) => character.escape_default().collect(),
-        None => vec![character],
-    }
+    escaped(&printable::shortened(text, MAX_REPEATED))
 }

@@ -5,6 +5,7 @@ mod blocks;
 mod bounds;
 mod examples;
 mod files;
+mod foreign;
 mod greeting;
 mod keys;
 mod modules;

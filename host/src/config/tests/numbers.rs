@@ -1,6 +1,6 @@
 //! Values of the wrong type, and numbers that are none.
 
-use super::{and, assert_report, with};
+use super::{and, assert_report, report, with};
 
 #[test]
 fn an_octal_looking_number_is_refused() {
@@ -218,7 +218,7 @@ fn a_decimal_unit_is_refused() {
         &and("outgoingQueueSize: 4 MB\n"),
         r#"
 error: net.yaml:24:20: outgoingQueueSize: expected a whole number of bytes, found the text `4 MB`
-    help: write a whole number from 1024 to 1073741824 bytes, or a size such as `64 KiB` or `4 MiB`"#,
+    help: write `4 MiB`, in units of 1024 bytes"#,
     );
 }
 
@@ -228,7 +228,7 @@ fn an_octal_looking_size_is_refused() {
         &and("outgoingQueueSize: 04 MiB\n"),
         r#"
 error: net.yaml:24:20: outgoingQueueSize: expected a whole number of bytes, found the text `04 MiB`
-    help: write a whole number from 1024 to 1073741824 bytes, or a size such as `64 KiB` or `4 MiB`"#,
+    help: write `4 MiB`, in units of 1024 bytes"#,
     );
 }
 
@@ -369,5 +369,37 @@ fn a_mac_that_is_none_is_refused() {
         r#"
 error: net.yaml:24:8: hmac: `hmac-md5` is not one of the possible values
     help: write `hmac-sha2-256-etm@openssh.com`, `hmac-sha2-512-etm@openssh.com`, `hmac-sha2-256`, `hmac-sha2-512`, `hmac-sha1-etm@openssh.com` or `hmac-sha1`"#,
+    );
+}
+
+#[test]
+fn a_number_with_a_unit_gets_the_one_to_write() {
+    assert_report(
+        &with("heartbeat: 30", "heartbeat: 30s"),
+        r#"
+error: net.yaml:23:12: heartbeat: expected a number of seconds, found the text `30s`
+    help: write `30`, since it counts seconds"#,
+    );
+    for (value, help) in [
+        ("2min", "write `120`, since it counts seconds"),
+        ("1 m", "write `60`, since it counts seconds"),
+        ("\"30 s\"", "write `30`, since it counts seconds"),
+        ("500ms", "write `0.5`, since it counts seconds"),
+        ("0,5", "write `0.5`, since it counts seconds"),
+        (
+            "20 ms",
+            "that is 0.02 seconds; write a number from 0.1 to 86400 seconds",
+        ),
+    ] {
+        let report = report(&with("heartbeat: 30", &format!("heartbeat: {value}")));
+        assert!(
+            report.contains(&format!("help: {help}")),
+            "{value}: {report}"
+        );
+    }
+    let report = report(&and("maxBufferReadSize: 64 KB\n"));
+    assert!(
+        report.contains("help: write `64 KiB`, in units of 1024 bytes"),
+        "{report}"
     );
 }
