@@ -32,7 +32,8 @@ pub trait Transport: Send + Sync + Sized + 'static {
     /// Makes the transport of any node of the network: no networking happens here.
     ///
     /// # Errors
-    /// Options that do not fit together; the daemon does not start then.
+    /// Options that do not fit together. The node does not start then, and for others there is no way
+    /// to it over this transport.
     fn init(options: Self::Options, host: &TransportHost) -> Result<Self, Error>;
 
     /// The address at which other nodes will reach this one, for a transport that makes it up by

@@ -158,14 +158,9 @@ impl Process {
 async fn on_a_thread<T: Send + 'static, E: From<StartError> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    let (done, result) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("start".to_owned())
-        .spawn(move || done.send(work()))
-        .map_err(StartError::system("cannot start a thread"))?;
-    result.await.unwrap_or_else(|_| {
-        let panicked = std::io::Error::other("a thread has panicked");
-        Err(StartError::system("cannot prepare the node")(panicked).into())
+    apart("start", work).await.unwrap_or_else(|error| {
+        let failed = StartError::system("cannot prepare the node");
+        Err(failed(std::io::Error::other(error)).into())
     })
 }
 

@@ -19,9 +19,10 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// How many of a name's addresses are tried.
 const MAX_ADDRESSES: usize = 16;
 
-/// How many names are resolved at a time. The system's resolver cannot be told to give up, so a
+/// How many names are resolved at a time: as many as the host dials at once, so that names whose server
+/// is silent keep no other from being resolved. The system's resolver cannot be told to give up, so a
 /// thread may outlive the connection that it was started for.
-const MAX_RESOLVING: usize = 32;
+const MAX_RESOLVING: usize = 256;
 
 static RESOLVING: AtomicUsize = AtomicUsize::new(0);
 
