@@ -17,7 +17,8 @@ Exit codes:
   2  there is no such file, or it cannot be read
   3  the configuration file is not valid, or this machine does not fit it
   4  the node is not in the configuration file
-  5  anything else that keeps the command from doing its work";
+  5  anything else that keeps the command from doing its work; of `run` also that the node runs
+     on this machine already";
 
 const USAGE: u8 = 1;
 const UNREADABLE: u8 = 2;

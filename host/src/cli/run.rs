@@ -28,6 +28,7 @@ fn prepare(arguments: RunArguments) -> Result<daemon::Setup, Failure> {
     log_modules(&registry);
     Ok(daemon::Setup {
         network,
+        file: arguments.config,
         node,
         registry,
         control: arguments.control,

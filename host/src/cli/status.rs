@@ -290,6 +290,13 @@ fn notes(text: &mut String, report: &StatusReport) {
                 shortened(error, LONGEST_ERROR)
             ));
         }
+        if let Some(twins) = &peer.twins {
+            lines.push(format!(
+                "two daemons run as {}, at {} and {}: stop one of them, or give it a name and a \
+                 key of its own",
+                twins.node, twins.linked, twins.other
+            ));
+        }
         let notes = peer.links.iter().filter_map(|link| link.note.as_deref());
         lines.extend(notes.map(|note| format!("link with {}: {note}", printable(&peer.peer))));
     }

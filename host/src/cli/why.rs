@@ -24,6 +24,16 @@ pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
 /// All that can be said: the answer first, then what it rests on.
 fn sentences(report: &WhyReport) -> String {
     let mut lines = vec![verdict(report)];
+    lines.extend(report.peer.twins.as_ref().map(|twins| {
+        format!(
+            "Two daemons run as {}: {} has the link, and {} was there as well {} ago. Stop one of \
+             them, or give it a name and a key of its own.",
+            twins.node,
+            twins.linked,
+            twins.other,
+            span(twins.last_seconds)
+        )
+    }));
     lines.extend(report.peer.dialling.iter().map(|attempt| {
         format!(
             "It has been dialled over `{}` (its `{}`) for {}.",

@@ -141,6 +141,22 @@ pub struct PeerReport {
     pub last_error: Option<String>,
     /// How long ago it was.
     pub last_error_seconds: Option<f64>,
+    /// Two daemons that run as the peer, or as this node, if there was a sign of them lately.
+    #[serde(default)]
+    pub twins: Option<TwinsReport>,
+}
+
+/// Two daemons that run as one node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TwinsReport {
+    /// The node.
+    pub node: String,
+    /// The address of the one that has the link, as a third node sees it that both reached.
+    pub linked: String,
+    /// The address of the other.
+    pub other: String,
+    /// How long ago there was the last sign of both.
+    pub last_seconds: f64,
 }
 
 /// How it stands with a peer.

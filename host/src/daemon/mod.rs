@@ -1,5 +1,6 @@
 //! Builds the parts of a node, runs them, and stops them in order.
 
+mod claim;
 mod control;
 mod links;
 mod observer;
@@ -33,6 +34,8 @@ use crate::wire::SessionId;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use claim::Claim;
+pub use claim::ClaimError;
 use links::Links;
 use observer::LinkWatch;
 use service::Service;
@@ -51,6 +54,8 @@ const END_LIMIT: Duration = Duration::from_secs(18);
 pub struct Setup {
     /// The network that the file describes.
     pub network: Network,
+    /// Where that file is.
+    pub file: PathBuf,
     /// The node that runs.
     pub node: NodeName,
     /// The modules of this machine.
@@ -66,6 +71,9 @@ pub enum StartError {
     /// The file, or what modules make of it.
     #[error(transparent)]
     Config(#[from] Problems),
+    /// The node runs on this machine already.
+    #[error(transparent)]
+    Twice(#[from] ClaimError),
     /// The node's private key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -174,6 +182,8 @@ struct Daemon {
     _attendants: JoinSet<()>,
     stopping: tokio::sync::watch::Sender<bool>,
     service: Arc<Service>,
+    /// Its folder is this daemon's for as long as it runs.
+    _storage: Option<Storage>,
 }
 
 impl Daemon {
@@ -181,10 +191,12 @@ impl Daemon {
         let started = clock::now();
         let Setup {
             network,
+            file,
             node,
             registry,
             control,
         } = setup;
+        let claim = Claim::take(network.node(&node)?, &file)?;
         let endpoint = endpoint(&network, network.node(&node)?)?;
         let state = StateFolders::new(
             network.node(&node)?.transport_storage.as_deref(),
@@ -283,6 +295,7 @@ impl Daemon {
         );
         let roles: Arc<[HostedRole]> = roles.into();
         let mut attendants = JoinSet::new();
+        attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
         let overview = Overview {
             node: node.clone(),
@@ -309,6 +322,7 @@ impl Daemon {
             _attendants: attendants,
             stopping,
             service,
+            _storage: storage,
         })
     }
 

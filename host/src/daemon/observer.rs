@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::link::io::LinkObserver;
-use crate::link::{Notice, Occurrence, Path};
+use crate::link::{Notice, Occurrence, Path, Twins};
 use crate::names::NodeName;
 
 /// Writes what links do to the log, and wakes whoever shows how many there are.
@@ -95,6 +95,7 @@ impl LinkLog {
                 "missed messages that the peer had dropped: its queue was full or they were too old",
             ),
             Notice::OtherConfig => self.other_config(peer),
+            Notice::Twins(twins) => warn_of_twins(peer, twins),
         }
     }
 
@@ -137,6 +138,21 @@ impl LinkLog {
             );
         }
     }
+}
+
+fn warn_of_twins(peer: &NodeName, twins: &Twins) {
+    let node = &twins.node;
+    let which = match node == peer {
+        true => "",
+        false => ", this node",
+    };
+    let [one, other] = &twins.places;
+    tracing::warn!(
+        target: "link",
+        %peer,
+        "two daemons run as `{node}`{which}, at {one} and {other}: stop one of them, or give it a \
+         name and a key of its own",
+    );
 }
 
 fn down(peer: &NodeName, path: &Path, reason: &str, orderly: bool, replaced: bool) {

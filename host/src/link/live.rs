@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::terms::{LinkKey, Path};
 use crate::clock::Moment;
-use crate::wire::{LinkId, PendingFrame};
+use crate::wire::{LinkId, PendingFrame, TwinsFrame};
 
 /// How many of its heartbeats a peer may miss before it is taken for gone.
 const MISSED_HEARTBEATS: u32 = 3;
@@ -59,9 +59,13 @@ pub(super) struct Link {
     /// The order in which links became live.
     pub(super) turn: u64,
     pub(super) since: Moment,
+    /// When its encryption stood.
+    pub(super) begun: Moment,
     pub(super) round_trip: Option<Duration>,
     /// Why the link is being closed, until the peer was told.
     pub(super) bye: Option<String>,
+    /// What the peer is to be told of two daemons that run as it.
+    pub(super) twins: Option<TwinsFrame>,
     /// The heartbeats to answer: only the last one counts.
     pub(super) echo: Option<u64>,
     /// Messages put on it.
@@ -111,8 +115,10 @@ impl Link {
             hello_sent: false,
             turn: 0,
             since: now,
+            begun: now,
             round_trip: None,
             bye: None,
+            twins: None,
             echo: None,
             sent: 0,
             received: 0,

@@ -26,7 +26,8 @@ use peer::OUTPUT_CHUNK;
 pub use peer::{LinkStatus, Peer, PeerSettings, PeerStatus, Standing};
 pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
 pub use terms::{
-    Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Output, Path, Violation,
+    Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Output, Path, Twins,
+    Violation,
 };
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 mod arrivals;
 mod settings;
 mod status;
+mod twins;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde_bytes::ByteBuf;
 
 pub use settings::PeerSettings;
 pub use status::{LinkStatus, PeerStatus, Standing};
+use twins::TwinWatch;
 
 use super::dialer::{AttemptId, Candidate, Dialer, Want};
 use super::history::History;
@@ -53,6 +55,7 @@ pub struct Peer {
     links: Vec<Link>,
     dialer: Dialer,
     history: History,
+    twins: TwinWatch,
     actions: VecDeque<Action>,
     random: fastrand::Rng,
     own_interests: Vec<RoleInterests>,
@@ -78,6 +81,7 @@ impl Peer {
             links: Vec::new(),
             dialer,
             history: History::default(),
+            twins: TwinWatch::default(),
             actions: VecDeque::new(),
             random: fastrand::Rng::with_seed(settings.seed),
             own_interests,
@@ -222,6 +226,9 @@ impl Peer {
             writer.hello(&hello);
         }
         let link = &mut self.links[index];
+        if let Some(twins) = link.twins.take() {
+            writer.twins(&twins);
+        }
         match link.stage {
             Stage::Greeting => return Output::Continue,
             Stage::Closing => {
@@ -326,6 +333,7 @@ impl Peer {
         let due = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
         !link.hello_sent
             || link.stage == Stage::Closing
+            || link.twins.is_some()
             || link.is_live()
                 && (link.echo.is_some()
                     || due(Some(link.heartbeat_due()))
@@ -478,6 +486,10 @@ impl Peer {
         reason: String,
         now: Moment,
     ) {
+        if stage == Stage::Closing && reason == ByeReason::Twin.text() {
+            // It never carried anything, and of the daemon behind it is told once.
+            return;
+        }
         // The word that another link replaces this one may come before that one's hello.
         let replaced = self.carrier().is_some()
             || ending == Ending::Orderly

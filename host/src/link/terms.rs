@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::dialer::{AttemptId, Candidate};
+use crate::clock::Moment;
+use crate::names::NodeName;
 use crate::wire::{Message, RoleInterests};
 
 /// One link, as this node's parts speak of it.
@@ -42,6 +44,20 @@ pub enum Notice {
     Missed(u64),
     /// The peer's configuration file is another one.
     OtherConfig,
+    /// Two daemons run as one node.
+    Twins(Twins),
+}
+
+/// Two daemons that run as one node, with one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Twins {
+    /// The node: the peer, or this one.
+    pub node: NodeName,
+    /// Where they are, as the third node sees it that both have links with: the address of the one
+    /// that has the link, and of the other.
+    pub places: [String; 2],
+    /// When there was the last sign of both.
+    pub last: Moment,
 }
 
 /// What may happen with a peer's links.
@@ -119,6 +135,8 @@ pub enum ByeReason {
     Idle,
     /// The policies allow no link in this direction.
     Policy,
+    /// Another daemon that runs as the same node has the link.
+    Twin,
 }
 
 impl ByeReason {
@@ -128,6 +146,7 @@ impl ByeReason {
             Self::Superseded => "another link replaces it",
             Self::Idle => "it was idle",
             Self::Policy => "the connect policies allow no link in this direction",
+            Self::Twin => "another daemon that runs as this node has the link",
         }
     }
 }

@@ -41,6 +41,17 @@ pub enum StorageError {
         /// What the system says.
         reason: io::Error,
     },
+    /// Another daemon of the node uses it.
+    #[error(
+        "another daemon runs as `{node}` with the folder `{}` (`roleStorage`): stop it first, or name another folder",
+        .path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The node.
+        node: NodeName,
+    },
     /// The role's file cannot be read.
     #[error(
         "the stored value cannot be read from `{}`; let the user that runs `kozo` read it: {reason}",

@@ -1,17 +1,23 @@
 //! The folder that the files of roles are in.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::Access;
+use rustix::fs::{Access, FlockOperation, flock};
 
 use super::StorageError;
 use crate::names::NodeName;
 
 /// Who may look into a folder that the daemon makes: its user alone.
 const FOLDER_MODE: u32 = 0o700;
+
+/// The end of the name of a node's lock. It starts with a dot, as the others that are no values.
+const LOCK_SUFFIX: &str = ".lock";
+
+/// Who may use it: the daemon's user alone.
+const LOCK_MODE: u32 = 0o600;
 
 /// The end of the name of a file that is being written.
 pub(super) const LEFTOVER_SUFFIX: &str = ".tmp";
@@ -57,6 +63,35 @@ pub(super) fn make(folder: &Path) -> Result<(), StorageError> {
             path: folder.to_owned(),
             reason,
         }),
+    }
+}
+
+/// Keeps other daemons of this node out of the folder, also those in other containers, for as long
+/// as the file is open. None where the folder's file system has no locks.
+///
+/// # Errors
+/// Another daemon has the lock.
+pub(super) fn lock(folder: &Path, node: &NodeName) -> Result<Option<File>, StorageError> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(LOCK_MODE)
+        .open(folder.join(format!(".{node}{LOCK_SUFFIX}")));
+    let locked = file.and_then(|file| {
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(file)
+    });
+    match locked {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(StorageError::InUse {
+            path: folder.to_owned(),
+            node: node.clone(),
+        }),
+        Err(error) => {
+            tracing::debug!("`{}` cannot be locked: {error}", folder.display());
+            Ok(None)
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
@@ -38,22 +38,27 @@ pub const MAX_DAMAGED: usize = 9;
 pub struct Storage {
     folder: PathBuf,
     node: NodeName,
+    /// What keeps other daemons of the node out.
+    _lock: Option<Arc<File>>,
 }
 
 impl Storage {
     /// Opens the folder for a node that is about to run. A folder that is missing is made, for
     /// the daemon's user alone, if the one above it exists. What an earlier daemon of this node
-    /// left half-written when it was killed is removed: so no other one may run.
+    /// left half-written when it was killed is removed: so no other one may run, and none can open
+    /// the folder for this node until the last copy of this is dropped.
     ///
     /// # Errors
-    /// The folder cannot be made, or cannot be used.
+    /// The folder cannot be made, or cannot be used, or another daemon of the node uses it.
     pub fn open(folder: &Path, node: &NodeName) -> Result<Self, StorageError> {
         folder::make(folder)?;
         check_folder(folder)?;
+        let lock = folder::lock(folder, node)?;
         folder::remove_leftovers(folder, node);
         Ok(Self {
             folder: folder.to_owned(),
             node: node.clone(),
+            _lock: lock.map(Arc::new),
         })
     }
 

@@ -21,6 +21,7 @@ fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".lock"))
         .collect();
     names.sort();
     names
@@ -50,6 +51,20 @@ fn roles_and_nodes_that_share_a_folder_do_not_meet() {
     open(folder.path()).store(b"elsewhere").unwrap();
     assert_eq!(cuckoo.load().unwrap(), None);
     assert_eq!(timer.load().unwrap().unwrap(), b"timer");
+}
+
+#[test]
+fn two_daemons_of_one_node_do_not_share_a_folder() {
+    let folder = TempDir::new().unwrap();
+    let first = Storage::open(folder.path(), &node()).unwrap();
+    let leftover = folder.path().join(".clock.local.cuckoo.kozo-aX3.tmp");
+    std::fs::write(&leftover, "half").unwrap();
+    let error = Storage::open(folder.path(), &node()).unwrap_err();
+    assert!(matches!(error, StorageError::InUse { .. }), "{error}");
+    assert!(leftover.exists());
+    drop(first);
+    Storage::open(folder.path(), &node()).unwrap();
+    assert!(!leftover.exists());
 }
 
 #[test]
@@ -159,7 +174,7 @@ fn a_folder_that_is_none_or_is_gone_is_an_error_that_names_it() {
     assert!(matches!(error, StorageError::NotAFolder(_)));
     let folder = above.path().join("storage");
     let role = open(&folder);
-    std::fs::remove_dir(&folder).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
     let text = role.store(b"x").unwrap_err().to_string();
     assert!(text.contains("clock.local.cuckoo.kozo`"), "{text}");
     assert!(check_folder(&folder).is_err());

@@ -9,6 +9,7 @@
 //! | 4 | message | sequence number, remaining age (ms), then the [`Message`]'s body: kind, role, type, channel, timestamp, data |
 //! | 5 | acknowledgement | the highest sequence number seen |
 //! | 6 | bye | why the sender closes the link, for people to read |
+//! | 7 | twins | whether the receiver's link stays, the addresses of both daemons, see [`TwinsFrame`] |
 //!
 //! A receiver skips further elements of an array, frames with other numbers, and messages of other
 //! kinds: that is how later versions add to it. The *floor* of a heartbeat says that every message up to that number was
@@ -35,6 +36,9 @@ pub const MAX_HELLO_LEN: usize = 256 * 1024;
 /// How much of a bye's text is kept, in bytes.
 pub const MAX_BYE_LEN: usize = 512;
 
+/// How much of the address of a daemon that runs twice is kept, in bytes.
+pub const MAX_PLACE_LEN: usize = 255;
+
 /// The most that stands before a message's body: the array, its number and two integers, each with
 /// its marker.
 const MESSAGE_HEAD_LEN: usize = 1 + 1 + 9 + 9;
@@ -53,6 +57,17 @@ mod number {
     pub(super) const MESSAGE: u64 = 4;
     pub(super) const ACKNOWLEDGEMENT: u64 = 5;
     pub(super) const BYE: u64 = 6;
+    pub(super) const TWINS: u64 = 7;
+}
+
+/// Two daemons run as the receiver's node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwinsFrame {
+    /// Whether the receiver is the one whose link stays.
+    pub stays: bool,
+    /// The addresses of both, as the sender sees them: of the one whose link stays, and of the
+    /// other.
+    pub places: [String; 2],
 }
 
 /// One frame.
@@ -99,6 +114,8 @@ pub enum Frame {
         /// The length of what stands behind `remaining`, in bytes.
         length: usize,
     },
+    /// Two daemons run as the receiver's node.
+    Twins(TwinsFrame),
     /// A frame of a later version.
     Unknown {
         /// Its number.
@@ -184,10 +201,21 @@ impl Frame {
                 more(2, "a bye")?;
                 let (reason, _) = rmp::decode::read_str_from_slice(rest)
                     .map_err(|_| FrameError::Malformed("a bye"))?;
-                let end = reason.floor_char_boundary(MAX_BYE_LEN);
                 Ok(Self::Bye {
-                    reason: reason[..end].to_owned(),
+                    reason: start_of(reason, MAX_BYE_LEN).to_owned(),
                 })
+            }
+            number::TWINS => {
+                let malformed = || FrameError::Malformed("a twins");
+                let stays = rmp::decode::read_bool(&mut rest).map_err(|_| malformed())?;
+                let mut places = [const { String::new() }; 2];
+                for place in &mut places {
+                    let (text, tail) =
+                        rmp::decode::read_str_from_slice(rest).map_err(|_| malformed())?;
+                    start_of(text, MAX_PLACE_LEN).clone_into(place);
+                    rest = tail;
+                }
+                Ok(Self::Twins(TwinsFrame { stays, places }))
             }
             number => Ok(Self::Unknown { number }),
         }
@@ -322,10 +350,22 @@ impl FrameWriter {
 
     /// Adds a bye.
     pub fn bye(&mut self, reason: &str) {
-        let reason = &reason[..reason.floor_char_boundary(MAX_BYE_LEN)];
         self.frame(|bytes| {
             array(bytes, 2, number::BYE);
+            let reason = start_of(reason, MAX_BYE_LEN);
             put(encode::write_str(&mut Writer(bytes), reason));
+        });
+    }
+
+    /// Tells of two daemons that run as the receiver's node.
+    pub fn twins(&mut self, twins: &TwinsFrame) {
+        self.frame(|bytes| {
+            array(bytes, 4, number::TWINS);
+            put(encode::write_bool(&mut Writer(bytes), twins.stays));
+            for place in &twins.places {
+                let place = start_of(place, MAX_PLACE_LEN);
+                put(encode::write_str(&mut Writer(bytes), place));
+            }
         });
     }
 
@@ -337,6 +377,11 @@ impl FrameWriter {
         let length = (self.bytes.len() - start - LENGTH_LEN) as u32;
         self.bytes[start..start + LENGTH_LEN].copy_from_slice(&length.to_be_bytes());
     }
+}
+
+/// So many bytes of a text at most.
+fn start_of(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 fn array(bytes: &mut BytesMut, elements: u32, number: u64) {

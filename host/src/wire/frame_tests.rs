@@ -35,6 +35,13 @@ fn message() -> Message {
     Message::new(Kind::Event, &role, "tick", None, 2.0, b"\xa5Ping!").unwrap()
 }
 
+fn twins() -> TwinsFrame {
+    TwinsFrame {
+        stays: true,
+        places: ["192.0.2.1:5".into(), "circuit 7".into()],
+    }
+}
+
 fn decode_in_chunks(bytes: &[u8], chunk: usize) -> Result<Vec<Frame>, FrameError> {
     let mut decoder = FrameDecoder::default();
     let mut frames = Vec::new();
@@ -57,6 +64,7 @@ fn frames_are_read_back_however_they_are_cut() {
     writer.message(6, Duration::from_millis(1500), &message());
     writer.acknowledgement(300);
     writer.bye("the node stops");
+    writer.twins(&twins());
     let bytes = writer.take();
     let expected = vec![
         Frame::Hello(Box::new(hello())),
@@ -74,10 +82,30 @@ fn frames_are_read_back_however_they_are_cut() {
         Frame::Bye {
             reason: "the node stops".into(),
         },
+        Frame::Twins(twins()),
     ];
     for chunk in [1, 2, 3, 7, 64, bytes.len()] {
         assert_eq!(decode_in_chunks(&bytes, chunk).unwrap(), expected);
     }
+}
+
+#[test]
+fn a_peer_decides_how_long_an_address_is_only_up_to_a_limit() {
+    let mut writer = FrameWriter::default();
+    writer.hello(&hello());
+    let long = [0xda, 0xff, 0xff].into_iter().chain([b'x'; 0xffff]);
+    let body: Vec<u8> = [0x94, 7, 0xc2]
+        .into_iter()
+        .chain(long)
+        .chain([0xa0])
+        .collect();
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let bytes = [&writer.take()[..], &length, &body].concat();
+    let frames = decode_in_chunks(&bytes, bytes.len()).unwrap();
+    let Frame::Twins(TwinsFrame { places, .. }) = &frames[1] else {
+        panic!("{frames:?}");
+    };
+    assert_eq!(places.each_ref().map(String::len), [MAX_PLACE_LEN, 0]);
 }
 
 /// The bytes are the protocol: a change here breaks every peer.

@@ -12,7 +12,7 @@ mod value;
 
 pub use frame::{
     Frame, FrameDecoder, FrameError, FrameWriter, MAX_BYE_LEN, MAX_FRAME_LEN, MAX_HELLO_LEN,
-    PendingFrame,
+    MAX_PLACE_LEN, PendingFrame, TwinsFrame,
 };
 pub use hello::{Hello, LinkId, MAX_INTERESTS, PROTOCOL, RoleInterests, SessionId};
 pub use interests::{SummedUp, ToldInterests};

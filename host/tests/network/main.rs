@@ -28,4 +28,5 @@ mod silent;
 mod slow_paths;
 mod starting;
 mod strangers;
+mod twins;
 mod unread;

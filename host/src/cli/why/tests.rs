@@ -38,6 +38,7 @@ fn report(state: PeerStateReport) -> WhyReport {
             other_file: false,
             last_error: None,
             last_error_seconds: None,
+            twins: None,
         },
         outgoing: policy_report("constant"),
         incoming: policy_report("never"),

@@ -9,10 +9,10 @@ use crate::config::{ConnectPolicy, Node};
 use crate::control::report::{
     AmountReport, AttemptReport, ConnectionsReport, EventKind, EventReport, InboxReport,
     LinkReport, LogReport, PeerReport, PeerStateReport, PolicyReport, RoleReport, RoleStateReport,
-    TransportReport, TransportStateReport, UnusableReport, WayReport,
+    TransportReport, TransportStateReport, TwinsReport, UnusableReport, WayReport,
 };
 use crate::link::io::{AcceptCounts, StreamStatus};
-use crate::link::{Event, LinkStatus, Occurrence, Standing};
+use crate::link::{Event, LinkStatus, Occurrence, Standing, Twins};
 use crate::log::Losses;
 use crate::names::NodeName;
 use crate::roles::{HostedRole, RoleState};
@@ -233,6 +233,9 @@ impl Overview {
             other_file: status.other_config,
             last_error,
             last_error_seconds,
+            twins: peer
+                .link
+                .look(|peer| peer.twins(now).map(|known| twins(known, now))),
         };
         (report, status.history)
     }
@@ -264,6 +267,16 @@ impl Overview {
                 )
             }),
         }
+    }
+}
+
+fn twins(twins: &Twins, now: Moment) -> TwinsReport {
+    let [linked, other] = twins.places.clone();
+    TwinsReport {
+        node: twins.node.to_string(),
+        linked,
+        other,
+        last_seconds: age(twins.last, now),
     }
 }
 

@@ -109,6 +109,7 @@ impl Peer {
                 self.closed(key, Ending::Orderly, &reason, now);
                 self.actions.push_back(Action::Close(key));
             }
+            Frame::Twins(twins) => self.hear_of_twins(twins, now),
             Frame::Hello(_) | Frame::Unknown { .. } => {}
         }
         None
@@ -160,10 +161,15 @@ impl Peer {
                 hello.node
             )));
         }
-        let restarted = self
-            .inbound
-            .session()
-            .is_some_and(|session| session != hello.session);
+        if self.sends_away(key, hello.session, now) {
+            return Ok(());
+        }
+        let before = self.inbound.session();
+        let replaced = before.filter(|session| *session != hello.session);
+        if let Some(replaced) = replaced {
+            self.twins.replace(replaced, hello.session, now);
+        }
+        let restarted = replaced.is_some();
         self.inbound.hello(hello.session, hello.base);
         let turn = self.next_turn;
         self.next_turn += 1;
