@@ -543,6 +543,24 @@ fn of_two_links_the_first_named_node_closes_one() {
 }
 
 #[test]
+fn a_bye_that_comes_before_the_hello_of_the_link_that_stays_is_no_loss() {
+    proves("to it the bye may come before the hello over the link that stays");
+    let scene = Scene::new(&["attic", "clock"]);
+    let mut clock = scene.start("clock");
+    clock.wait_for_text("transport", "listening");
+    let mut older = Guest::join(&scene, "attic", "clock", Vec::new());
+    let mut newer = Guest::connect(&scene, "attic", "clock").unwrap();
+    newer.wait_for("a hello", |frame| matches!(frame, Frame::Hello(_)));
+    older.say(|frames| frames.bye("another link replaces it"));
+    older.wait_for_end();
+    clock.wait_for_text("link", "another link carries on");
+    let hello = newer.hello();
+    newer.say(|frames| frames.hello(&hello));
+    stands(&mut newer);
+    assert!(!clock.has_line(|line| line["message"] == "down"));
+}
+
+#[test]
 fn heartbeats_go_out_as_often_as_the_hello_says() {
     proves("**Heartbeats** go out every `heartbeat` ms");
     let mut scene = Scene::new(&["clock", "guest"]);
