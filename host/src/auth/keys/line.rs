@@ -219,7 +219,7 @@ fn explain(words: &[&str], error: &DecodeError) -> LineError {
         return LineError::Certificate(shortened(first));
     }
     if is_broken(words) {
-        return LineError::Broken("a space");
+        return LineError::Broken("a space, or a line end that YAML reads as one");
     }
     if is_type(first) && first.contains(KEY_START) {
         return malformed("a space is missing between the type and the key");
