@@ -31,7 +31,7 @@ demo: ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with a ver
 .PHONY: test
 test: ## build everything for tests, and run them
 	cargo build $(WORKSPACE)
-	cargo test $(WORKSPACE)
+	KOZO_TEST_MODULES_ARE_BUILT=yes cargo test $(WORKSPACE)
 
 # Clients of other messaging systems, in a workspace of their own: hundreds of crates.
 .PHONY: bench-peers
