@@ -8,8 +8,9 @@ use yaml_serde::Value;
 use super::interest::Interest;
 use crate::Error;
 
-/// The only version of the metadata's format.
-const FORMAT: &str = "1.0";
+/// The versions of the metadata's format. The second one has added `conflicts`, `format` and
+/// `atMost`.
+const FORMATS: [&str; 2] = ["1.0", "1.1"];
 
 /// The values of options, by name.
 pub(super) type Values = BTreeMap<String, Value>;
@@ -31,10 +32,21 @@ pub(super) struct Metadata {
     options: BTreeMap<String, OptionSpec>,
     #[serde(default)]
     interests: Vec<Interest>,
+    conflicts: Option<Vec<Conflict>>,
+}
+
+/// Combinations of options that the host refuses. Here they reach the module, which refuses them by
+/// itself as well: a host that knows only the first format does not.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // As above.
+struct Conflict {
+    when: BTreeMap<String, Value>,
+    message: String,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[allow(dead_code)] // As above.
 struct OptionSpec {
     #[serde(rename = "type")]
@@ -47,7 +59,23 @@ struct OptionSpec {
     maximum: Option<f64>,
     #[serde(default)]
     choices: Vec<String>,
+    /// The host checks it, and the module as well, for the same reason as with conflicts.
+    format: Option<TextFormat>,
+    at_most: Option<String>,
     description: String,
+}
+
+/// As the host knows them.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TextFormat {
+    Address,
+    ListeningAddress,
+    Endpoint,
+    OnionAddress,
+    BluetoothAddress,
+    Uuid,
+    Strftime,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -80,15 +108,63 @@ impl Metadata {
     pub(super) fn parse(text: &str, kind: &str) -> Result<Self, Error> {
         let metadata: Self =
             yaml_serde::from_str(text).map_err(|error| format!("`module.yaml`: {error}"))?;
-        if metadata.format != FORMAT {
-            let found = &metadata.format;
-            return Err(format!("`module.yaml`: `format` is `{found}`, not `{FORMAT}`").into());
+        if !FORMATS.contains(&metadata.format.as_str()) {
+            let (found, newest) = (&metadata.format, FORMATS[1]);
+            return Err(format!("`module.yaml`: `format` is `{found}`, not `{newest}`").into());
         }
         if metadata.kind != kind {
             let found = &metadata.kind;
             return Err(format!("`module.yaml`: `kind` is `{found}`, but it is a {kind}").into());
         }
+        metadata
+            .rules()
+            .map_err(|problem| format!("`module.yaml`: {problem}"))?;
         Ok(metadata)
+    }
+
+    /// Checks what the second format has added.
+    fn rules(&self) -> Result<(), String> {
+        let is_new = |spec: &OptionSpec| spec.format.is_some() || spec.at_most.is_some();
+        let has_new = self.conflicts.is_some() || self.options.values().any(is_new);
+        if has_new && self.format == FORMATS[0] {
+            let newest = FORMATS[1];
+            return Err(format!(
+                "`conflicts`, and `format` and `atMost` of options, need `format: \"{newest}\"`"
+            ));
+        }
+        let is_number =
+            |spec: &OptionSpec| matches!(spec.kind, OptionKind::Integer | OptionKind::Number);
+        for (name, spec) in &self.options {
+            let is_text = matches!(spec.kind, OptionKind::Text | OptionKind::List);
+            if spec.format.is_some() && !is_text {
+                return Err(format!(
+                    "only a text or a list may have a `format`, not `{name}`"
+                ));
+            }
+            let Some(other) = &spec.at_most else {
+                continue;
+            };
+            let is_other = other != name && self.options.get(other).is_some_and(is_number);
+            if !is_other || !is_number(spec) {
+                return Err(format!(
+                    "`atMost` of `{name}`: it takes two options with numbers"
+                ));
+            }
+        }
+        for conflict in self.conflicts.iter().flatten() {
+            if conflict.when.is_empty() {
+                return Err("`conflicts`: `when` is empty, so it would always hold".to_owned());
+            }
+            let unknown = |name: &&String| !self.options.contains_key(*name);
+            if let Some(name) = conflict.when.keys().find(unknown) {
+                return Err(format!("`conflicts`: the module has no option `{name}`"));
+            }
+            let is_value = |value: &Value| !value.is_sequence() && !value.is_mapping();
+            if !conflict.when.values().all(is_value) {
+                return Err("`conflicts`: `when` has one value an option, or `null`".to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// All options: those that are given, and the defaults of the others.

@@ -134,6 +134,69 @@ fn options_are_filled_in_as_a_host_does() -> Result<(), Error> {
     Ok(())
 }
 
+struct Ruled;
+
+impl Role for Ruled {
+    type Options = serde::de::IgnoredAny;
+
+    fn new(_: Self::Options, _: &RoleHost) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, _: &RoleHost) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Described for Ruled {
+    const METADATA: &'static str = r#"
+format: "1.1"
+kind: role
+name: ruled
+version: "1.0"
+author: Somebody
+description: Says what it would refuse.
+options:
+  to: {type: list, format: address, default: null, description: Where to.}
+  few: {type: integer, default: 1, atMost: many, description: A small number.}
+  many: {type: number, default: 2, description: A larger one.}
+conflicts:
+  - {when: {to: "*", few: 0, many: null}, message: "not so"}
+"#;
+}
+
+#[test]
+fn what_the_metadata_says_beyond_types_is_read_and_left_to_the_module() {
+    // A host would refuse this; one that knows the first format only would not.
+    let bench = RoleBench::<Ruled>::new().option("to", "no address");
+    bench
+        .option("few", 5)
+        .start()
+        .expect("it is up to the role");
+}
+
+#[test]
+fn rules_that_a_host_would_refuse_are_refused() {
+    use super::metadata::Metadata;
+    let good = Ruled::METADATA;
+    Metadata::parse(good, "role").expect("it is good");
+    for (old, new, expected) in [
+        ("\"1.1\"", "\"1.0\"", "need `format: \"1.1\"`"),
+        ("\"1.1\"", "\"1.2\"", "`format` is `1.2`, not `1.1`"),
+        ("format: address", "format: colour", "colour"),
+        ("type: list", "type: path", "may have a `format`, not `to`"),
+        ("atMost: many", "atMost: to", "`atMost` of `few`"),
+        ("atMost: many", "atMost: few", "`atMost` of `few`"),
+        ("{to: \"*\", few: 0, many: null}", "{}", "`when` is empty"),
+        ("to: \"*\"", "from: \"*\"", "no option `from`"),
+        ("to: \"*\"", "to: [x]", "`when` has one value"),
+    ] {
+        assert!(good.contains(old), "{old}");
+        let error = Metadata::parse(&good.replacen(old, new, 1), "role").unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
 #[test]
 fn options_that_a_host_would_refuse_are_refused() {
     let error = RoleBench::<Puppet>::new()

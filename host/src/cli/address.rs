@@ -18,7 +18,7 @@ struct NoAddress(NodeName);
 pub(super) fn address(arguments: &AddressArguments) -> Result<(), Failure> {
     let node = &arguments.node;
     let prepared = Prepared::read(&arguments.config, Some(node), &[]).map_err(Failure::Report)?;
-    let (network, _) = prepared.network(Some(node)).map_err(Failure::Report)?;
+    let (network, _) = prepared.network_to_run(node).map_err(Failure::Report)?;
     let own = network.node(node).map_err(Failure::Report)?;
     let state = StateFolders::new(own.transport_storage.as_deref(), &Surroundings::read());
     let addresses = own_addresses(own, &prepared.registry, state).map_err(Failure::other)?;

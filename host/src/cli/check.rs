@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::prepare::Prepared;
 use super::{local, output};
 use crate::config::{Class, Problems, Severity};
+use crate::transports::try_transports;
 
 pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let (problems, failed) = look(arguments);
@@ -43,6 +44,9 @@ fn look(arguments: &CheckArguments) -> (Problems, Option<Class>) {
     let node = local.and_then(|name| network.as_ref()?.nodes.get(name));
     if let Some(node) = node {
         local::check(node, &prepared.registry, &mut problems);
+    }
+    if let Some((node, network)) = node.zip(network.as_ref()) {
+        try_transports(network, &node.name, &prepared.registry, &mut problems);
     }
     let failed = problems.has_errors().then_some(problems.class());
     (problems, failed)

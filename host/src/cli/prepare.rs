@@ -46,6 +46,15 @@ impl Prepared {
         self.document.network(&self.registry, local)
     }
 
+    /// The same for a node that is to run, which starts in spite of some mistakes in what is said
+    /// about others: see [`Document::network_to_run`].
+    ///
+    /// # Errors
+    /// Everything that keeps the node from starting.
+    pub(super) fn network_to_run(&self, local: &NodeName) -> Result<(Network, Problems), Problems> {
+        self.document.network_to_run(&self.registry, local)
+    }
+
     /// Checks that the file has this node.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::block::{Block, Unknown, Values};
 use super::builtin::{self, OVERRIDE};
 use super::catalog::Catalog;
 use super::network::{ConnectPolicy, Node, OrderSources, SenderPattern, Settings};
-use super::problem::{Place, Problem, Problems};
+use super::problem::{Place, Problem, Problems, Severity};
 use super::schema::OptionSpec;
 use super::text::{join_path, node_path, quoted};
 use super::tree::{Entry, Node as TreeNode, Tree};
@@ -21,6 +21,8 @@ pub(super) struct Assembly<'a> {
     pub(super) folder: &'a Path,
     pub(super) catalog: &'a dyn Catalog,
     pub(super) local: Option<&'a NodeName>,
+    /// How bad it is when another node than the local one could do nothing with its options.
+    others: Severity,
     pub(super) problems: &'a mut Problems,
     root: Values,
     /// The nodes by the fingerprints of their keys.
@@ -32,12 +34,14 @@ impl<'a> Assembly<'a> {
         folder: &'a Path,
         catalog: &'a dyn Catalog,
         local: Option<&'a NodeName>,
+        others: Severity,
         problems: &'a mut Problems,
     ) -> Self {
         Self {
             folder,
             catalog,
             local,
+            others,
             problems,
             root: Values::default(),
             key_owners: HashMap::new(),
@@ -265,6 +269,14 @@ impl<'a> Assembly<'a> {
                         .with_help("check the name: nobody there can give this role an order"),
                 );
             }
+        }
+    }
+
+    /// How bad it is when this node could do nothing with options of its.
+    pub(super) fn severity_at(&self, node: Option<&NodeName>) -> Severity {
+        match node.is_some() && node == self.local {
+            true => Severity::Error,
+            false => self.others,
         }
     }
 

@@ -159,6 +159,21 @@ impl Values {
         self.0.get(name).filter(|value| **value != Value::Null)
     }
 
+    /// Whether the option is given, and valid; it may be given as having no value.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Puts another value in the place of the option's.
+    pub(super) fn replace(&mut self, name: &str, value: Value) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    /// Takes the option's value away.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.value(name)?.as_text()
     }

@@ -8,7 +8,7 @@ use super::assemble::Assembly;
 use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
 use super::network::{Network, SearchPaths, unknown_node};
-use super::problem::{Class, Problem, Problems};
+use super::problem::{Class, Problem, Problems, Severity};
 use super::tree::Tree;
 use super::{writers, yaml};
 use crate::names::NodeName;
@@ -160,8 +160,32 @@ impl Document {
         catalog: &dyn Catalog,
         local: Option<&NodeName>,
     ) -> Result<(Network, Problems), Problems> {
+        self.build(catalog, local, Severity::Error)
+    }
+
+    /// The same for a node that is to run: options of the right types with which a module could do
+    /// nothing, an address that none can be say, are warnings on all other nodes. Theirs is the
+    /// mistake, and this one starts without the transport that has them.
+    ///
+    /// # Errors
+    /// As those of [`network`](Self::network).
+    pub fn network_to_run(
+        &self,
+        catalog: &dyn Catalog,
+        local: &NodeName,
+    ) -> Result<(Network, Problems), Problems> {
+        self.build(catalog, Some(local), Severity::Warning)
+    }
+
+    fn build(
+        &self,
+        catalog: &dyn Catalog,
+        local: Option<&NodeName>,
+        others: Severity,
+    ) -> Result<(Network, Problems), Problems> {
         let mut problems = self.problems.clone();
-        let nodes = Assembly::new(&self.folder, catalog, local, &mut problems).nodes(&self.tree);
+        let assembly = Assembly::new(&self.folder, catalog, local, others, &mut problems);
+        let nodes = assembly.nodes(&self.tree);
         if problems.has_errors() {
             return Err(problems);
         }

@@ -8,6 +8,7 @@ use super::builtin;
 use super::catalog::Lookup;
 use super::network::{InboxLimits, Isolation, OrderSources, Role, SenderPattern, Transport};
 use super::problem::{Place, Problem};
+use super::rules::Rules;
 use super::schema::OptionSpec;
 use super::text::{enumerate, join_path, quoted};
 use super::tree::{Entry, Tree};
@@ -21,6 +22,10 @@ struct Instance<'m> {
     module: ModuleName,
     metadata: Option<&'m Metadata>,
     values: Values,
+    /// What the module gets; none when it is not known here, or could do nothing with them.
+    options: Option<ModuleOptions>,
+    /// What is wrong with them.
+    fault: Option<String>,
 }
 
 impl<'a> Assembly<'a> {
@@ -39,6 +44,8 @@ impl<'a> Assembly<'a> {
             module,
             metadata,
             values,
+            options,
+            ..
         } = instance;
         if metadata.is_some_and(|metadata| metadata.storage) && !has_storage {
             let message = format!(
@@ -52,9 +59,6 @@ impl<'a> Assembly<'a> {
         }
         let accept_orders_from = self.order_sources(&entry.value, &values, &path);
         let (node, name) = (node?, name?);
-        let options = metadata.map(|metadata| {
-            module_options(metadata, &values, node.as_str(), name.as_str(), self.folder)
-        });
         let interests = match (metadata, &options) {
             (Some(metadata), Some(options)) => {
                 Interests::Known(metadata.interests(options, node, &name))
@@ -91,18 +95,18 @@ impl<'a> Assembly<'a> {
         let instance = self.instance(entry, &path, node, ModuleKind::Transport, common)?;
         let Instance {
             module,
-            metadata,
             values,
+            options,
+            fault,
+            ..
         } = instance;
-        let (node, name) = (node?, name?);
-        let options = metadata.map(|metadata| {
-            module_options(metadata, &values, node.as_str(), name.as_str(), self.folder)
-        });
+        node?;
         Some(Transport {
-            name,
+            name: name?,
             module,
             description: values.text("description").map(str::to_owned),
             options,
+            fault,
             place: entry.key_place,
         })
     }
@@ -155,11 +159,28 @@ impl<'a> Assembly<'a> {
             Some(_) => Unknown::REFUSED,
             None => Unknown::Ignored,
         };
-        let values = self.check(&block, common.iter().chain(own), unknown);
+        let mut values = self.check(&block, common.iter().chain(own), unknown);
+        let mut fault = None;
+        let options = metadata.and_then(|metadata| {
+            let rules = Rules {
+                tree: &entry.value,
+                place: entry.key_place,
+                path,
+                severity: self.severity_at(node),
+            };
+            let wrong = rules.formats(&metadata.options, &mut values, self.problems);
+            let node = node.map_or("", NodeName::as_str);
+            let options = module_options(metadata, &values, node, &entry.key, self.folder);
+            let clash = rules.combinations(metadata, &options, &values, self.problems);
+            fault = wrong.or(clash);
+            fault.is_none().then_some(options)
+        });
         Some(Instance {
             module: module?,
             metadata,
             values,
+            options,
+            fault,
         })
     }
 

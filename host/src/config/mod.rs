@@ -22,11 +22,13 @@ mod check;
 mod document;
 mod folders;
 mod foreign;
+mod format;
 mod instance;
 mod measure;
 mod network;
 mod problem;
 pub mod reference;
+mod rules;
 mod scalar;
 mod schema;
 mod syntax;
@@ -43,12 +45,14 @@ pub use catalog::{Catalog, Lookup};
 pub use check::MAX_LIST;
 pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
+pub use format::Format;
 pub use network::{
     ConnectPolicy, InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths,
     SenderPattern, Settings, Transport,
 };
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
 pub use reference::options_reference;
+pub use rules::{Condition, Conflict};
 pub use schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
 pub use syntax::MAX_DEPTH;
 pub use value::{ModuleOptions, Value};

@@ -299,8 +299,11 @@ pub struct Transport {
     pub module: ModuleName,
     /// What it is there for, for people.
     pub description: Option<String>,
-    /// The module's options; `None` when the module is not known on this machine.
+    /// The module's options; `None` when the module is not known on this machine, or could do nothing
+    /// with them.
     pub options: Option<ModuleOptions>,
+    /// What is wrong with the options then: only in the block of another node than the one that runs.
+    pub fault: Option<String>,
     /// Where the file names it.
     pub place: Place,
 }

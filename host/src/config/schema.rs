@@ -1,6 +1,7 @@
 //! What an option may be. Built-in options and those that modules declare are described by the
 //! same [`OptionSpec`], checked by the same code and printed by the same generator.
 
+use super::format::Format;
 use super::text::{enumerate, nearest, quoted};
 use super::value::Value;
 
@@ -101,6 +102,10 @@ pub struct OptionSpec {
     pub maximum: Option<f64>,
     /// The only texts allowed; any when empty.
     pub choices: Vec<String>,
+    /// What its text, or each text of its list, looks like; anything when there is none.
+    pub format: Option<Format>,
+    /// Another option, a number, that this one is not larger than.
+    pub at_most: Option<String>,
     /// What it is for, in a sentence or two.
     pub description: String,
 }
@@ -116,6 +121,8 @@ impl OptionSpec {
             minimum: None,
             maximum: None,
             choices: Vec::new(),
+            format: None,
+            at_most: None,
             description: description.to_owned(),
         }
     }

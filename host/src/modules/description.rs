@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::listing::Row;
 use super::metadata::ModuleKind;
 use super::registry::Entry;
-use crate::config::{DefaultValue, OptionSpec, Value};
+use crate::config::{DefaultValue, Format, OptionSpec, Value};
 use crate::interest::{Interest, Kind, Pattern};
 use crate::printable::printable;
 
@@ -51,6 +51,10 @@ pub struct OptionRow {
     pub maximum: Option<f64>,
     /// The only texts allowed; any when empty.
     pub choices: Vec<String>,
+    /// What its text, or each text of its list, looks like: `address`, `uuid` and the like.
+    pub format: Option<&'static str>,
+    /// Another option that it is not larger than.
+    pub at_most: Option<String>,
     /// What it is for.
     pub description: String,
     /// The same facts in words.
@@ -88,6 +92,8 @@ impl From<&OptionSpec> for OptionRow {
             minimum: option.minimum,
             maximum: option.maximum,
             choices: option.choices.clone(),
+            format: option.format.map(Format::name),
+            at_most: option.at_most.clone(),
             description: option.description.trim_end().to_owned(),
             about: about(option).join(", "),
         }
@@ -101,6 +107,13 @@ fn about(option: &OptionSpec) -> Vec<String> {
         range if !range.is_empty() => facts.push(range),
         _ => facts.extend(option.unit.as_ref().map(|unit| format!("in {unit}"))),
     }
+    facts.extend(option.format.map(|format| format.in_words().to_owned()));
+    facts.extend(
+        option
+            .at_most
+            .as_ref()
+            .map(|other| format!("at most `{other}`")),
+    );
     if !option.choices.is_empty() {
         facts.push(format!("one of {}", option.choices.join(", ")));
     }

@@ -5,7 +5,7 @@
 //! that any node can work that out from the network's file alone.
 //!
 //! ```yaml
-//! format: "1.0"
+//! format: "1.1"
 //! kind: role
 //! name: cuckoo
 //! version: "1.0"
@@ -26,7 +26,9 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
-use crate::config::{DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind, located};
+use crate::config::{
+    Conflict, DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind, located,
+};
 use crate::interest::{Interest, Kind, Pattern};
 use crate::names::{ModuleName, NodeName, RoleName};
 use template::Template;
@@ -39,6 +41,9 @@ pub const MAX_OPTIONS: usize = 256;
 
 /// How many interests a role module may have.
 pub const MAX_INTERESTS: usize = 256;
+
+/// How many conflicts a module may have.
+pub const MAX_CONFLICTS: usize = 64;
 
 /// What kind of module it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,6 +80,8 @@ pub struct Metadata {
     pub storage: bool,
     /// Its options, in its own order.
     pub options: Vec<OptionSpec>,
+    /// Combinations of its options that it can do nothing with.
+    pub conflicts: Vec<Conflict>,
     interests: Vec<InterestTemplate>,
 }
 
@@ -105,6 +112,7 @@ impl Metadata {
             description: _,
             storage,
             options,
+            conflicts,
             interests,
         } = self;
         let without_words = |options: &[OptionSpec]| -> Vec<OptionSpec> {
@@ -114,12 +122,19 @@ impl Metadata {
             };
             options.iter().map(bare).collect()
         };
+        let when = |conflict: &Conflict| conflict.when.clone();
         if *kind != other.kind {
             Some("another kind")
         } else if *name != other.name {
             Some("another name")
         } else if without_words(options) != without_words(&other.options) {
             Some("other options")
+        } else if !conflicts
+            .iter()
+            .map(when)
+            .eq(other.conflicts.iter().map(when))
+        {
+            Some("other rules for its options")
         } else if *interests != other.interests {
             Some("other interests")
         } else if *storage != other.storage {

@@ -2,10 +2,12 @@
 //! their options are checked; its own listen and dial.
 
 mod acceptor;
+mod inquiry;
 mod maker;
 mod own_address;
 mod services;
 mod state_folders;
+mod trial;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use maker::Maker;
 pub use own_address::{AddressError, own_addresses};
 use services::Services;
 pub use state_folders::{StateError, StateFolders, Surroundings};
+pub use trial::try_transports;
 
 use crate::auth::attest::Attestor;
 use crate::clock::Moment;
@@ -146,8 +149,12 @@ impl Transports {
         let mut problems = Problems::new(network.file.clone());
         for (node, configured) in &network.nodes {
             for transport in &configured.transports {
-                // Without options the module is not here: `kozo check` has warned of it.
+                // Without options the module is not here, or could do nothing with them: that was
+                // said when the file was read.
                 let Some(options) = &transport.options else {
+                    if let Some(fault) = &transport.fault {
+                        transports.note_unusable(node, transport, fault.clone());
+                    }
                     continue;
                 };
                 if node == own {
@@ -178,14 +185,19 @@ impl Transports {
 
     /// There is no way to a peer's transport.
     fn leave_out(&mut self, node: &NodeName, transport: &config::Transport, reason: String) {
-        let name = transport.name.as_str().to_owned();
         tracing::warn!(
             target: "transport",
-            transport = name,
+            transport = %transport.name,
             %node,
             line = transport.place.line,
             "there is no way to it: {reason}",
         );
+        self.note_unusable(node, transport, reason);
+    }
+
+    /// The same when the log has it already.
+    fn note_unusable(&mut self, node: &NodeName, transport: &config::Transport, reason: String) {
+        let name = transport.name.as_str().to_owned();
         let unusable = self.unusable.entry(node.clone()).or_default();
         unusable.push(Unusable { name, reason });
     }

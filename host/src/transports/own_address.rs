@@ -1,19 +1,14 @@
 //! The addresses that transports make up by themselves, for the file of a node that has not run
 //! yet.
 
-use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use kozo_abi::{Level, Readiness};
-
+use super::inquiry::Inquiry;
 use super::{StateFolders, encode};
 use crate::config;
 use crate::log::error_text;
 use crate::modules::registry::Registry;
-use crate::modules::transport::TransportServices;
-use crate::names::{ModuleName, NodeName, TransportName};
+use crate::names::TransportName;
 
 /// Why an address cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -48,69 +43,11 @@ pub fn own_addresses(
             continue;
         };
         let options = encode(options).map_err(failed)?;
-        let inquiry = Arc::new(Inquiry {
-            node: node.name.clone(),
-            name: transport.name.clone(),
-            module: transport.module.clone(),
-            state: Arc::clone(&state),
-        });
+        let inquiry = Inquiry::new(&node.name, transport, true, Some(Arc::clone(&state)));
+        let inquiry = Arc::new(inquiry);
         if let Some(address) = module.own_address(inquiry, &options).map_err(failed)? {
             addresses.push((transport.name.clone(), address));
         }
     }
     Ok(addresses)
-}
-
-/// The host of a transport that is asked for its address, and is never made.
-struct Inquiry {
-    node: NodeName,
-    name: TransportName,
-    module: ModuleName,
-    state: Arc<StateFolders>,
-}
-
-impl TransportServices for Inquiry {
-    fn node(&self) -> &str {
-        self.node.as_str()
-    }
-
-    fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    fn module(&self) -> &str {
-        self.module.as_str()
-    }
-
-    fn is_local(&self) -> bool {
-        true
-    }
-
-    fn stopping(&self) -> bool {
-        false
-    }
-
-    fn wait_readable(&self, _: BorrowedFd<'_>, _: Option<Duration>) -> Result<Readiness, String> {
-        Err("nothing is waited for while an address is asked for".to_owned())
-    }
-
-    fn sign(&self, _data: &[u8]) -> Result<Vec<u8>, String> {
-        Err("nothing is signed while an address is asked for".to_owned())
-    }
-
-    fn verify(&self, _node: &str, _data: &[u8], _signature: &[u8]) -> Result<(), String> {
-        Err("nothing is verified while an address is asked for".to_owned())
-    }
-
-    fn state_dir(&self) -> Result<PathBuf, String> {
-        self.state
-            .folder(&self.node, &self.name)
-            .map_err(|error| error_text(&error))
-    }
-
-    fn set_status(&self, _text: &str) {}
-
-    fn log(&self, level: Level, text: &str) {
-        super::services::log(level, &self.name, &self.node, text);
-    }
 }

@@ -9,6 +9,7 @@ mod ssh;
 
 mod addresses;
 mod bluetooth;
+mod checked;
 mod control;
 mod floods;
 mod foreign;

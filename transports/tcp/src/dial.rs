@@ -7,11 +7,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use kozo_abi::Error;
+use kozo_addresses::Endpoint;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
-
-use crate::address::Endpoint;
 
 /// How long after one address the next one is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);

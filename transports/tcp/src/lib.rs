@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use kozo_abi::{
     Connection, Error, Peer, Priority, Readiness, Transport, TransportHost, export_transport,
 };
+use kozo_addresses::{Endpoint, check_listening};
 use serde::Deserialize;
 
-mod address;
 mod dial;
 mod listen;
 mod socks;
 #[cfg(test)]
 mod tests;
 
-use address::Endpoint;
 use listen::Listeners;
 
 /// The options that `module.yaml` describes.
@@ -64,6 +63,11 @@ impl Transport for Tcp {
 
     fn init(options: Options, host: &TransportHost) -> Result<Self, Error> {
         options.endpoints()?;
+        // Where another node listens is its own affair.
+        if host.is_local() && !options.bind_address.is_empty() {
+            check_listening(&options.bind_address)
+                .map_err(|error| format!("`bindAddress`: {error}"))?;
+        }
         let onion = match (&options.socks_proxy, options.transparent_onion) {
             (Some(_), true) => {
                 return Err("`socksProxy` and `transparentOnion` exclude each other".into());

@@ -4,9 +4,9 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use kozo_abi::Error;
+use kozo_addresses::Endpoint;
 use kozo_socks::SocksError;
 
-use crate::address::Endpoint;
 use crate::dial;
 
 /// Connects to `endpoint` through `proxy`.

@@ -8,6 +8,9 @@ use kozo_abi::{Connection, Error, Level};
 
 use super::Tcp;
 
+/// An address of Tor's.
+const ONION: &str = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion";
+
 /// Long enough for anything that happens at all.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -155,7 +158,7 @@ fn options_that_cannot_work_are_refused_at_the_start() {
         proxy,
         "`socksProxy`: `127.0.0.1` has no port: write `host:port`"
     );
-    let onion = error(dialling().option("socksProxy", "a.onion:9050"));
+    let onion = error(dialling().option("socksProxy", format!("{ONION}:9050")));
     assert_eq!(onion, "`socksProxy` is itself an .onion address");
     let both = dialling().option("socksProxy", "127.0.0.1:9050");
     let both = error(both.option("transparentOnion", true));
@@ -163,6 +166,23 @@ fn options_that_cannot_work_are_refused_at_the_start() {
         both,
         "`socksProxy` and `transparentOnion` exclude each other"
     );
+}
+
+#[test]
+fn where_to_listen_is_checked_at_the_start_on_the_node_itself() -> Result<(), Error> {
+    let bench = |address: &str| dialling().option("bindAddress", address);
+    for (address, reason) in [
+        ("999.1.1.1", "is no IPv4 address"),
+        ("[::1]", "has brackets"),
+        ("127.0.0.1:6020", "has a port behind it"),
+        ("fe80::1", "is a link-local address"),
+    ] {
+        let error = bench(address).start().unwrap_err().to_string();
+        let expected = format!("`bindAddress`: `{address}` {reason}");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    bench("999.1.1.1").local(false).start()?;
+    Ok(())
 }
 
 #[test]
@@ -200,7 +220,7 @@ fn an_address_of_another_machine_cannot_be_bound() -> Result<(), Error> {
         error.contains("`bindAddress` is no address of this machine"),
         "{error}"
     );
-    let error = listening("127.0.0.1", "no such name")
+    let error = listening("127.0.0.1", "no-such-name.invalid")
         .unwrap_err()
         .to_string();
     assert!(
@@ -285,7 +305,7 @@ fn onion_peer() -> Result<StartedTransport, Error> {
     TransportBench::<Tcp>::new()
         .node("hidden")
         .local(false)
-        .option("address", "Example.onion:7000, 127.0.0.1")
+        .option("address", format!("{ONION}:7000, 127.0.0.1"))
         .start()
 }
 
@@ -296,9 +316,12 @@ fn onion_addresses_go_through_the_proxy_by_name() -> Result<(), Error> {
     let bob = dialling().option("socksProxy", &proxy.address).start()?;
     let hidden = onion_peer()?;
     let addresses = bob.addresses(&hidden.peer())?;
-    assert_eq!(addresses, ["Example.onion:7000", "127.0.0.1:6020"]);
+    assert_eq!(
+        addresses,
+        [format!("{ONION}:7000"), "127.0.0.1:6020".to_owned()]
+    );
     let connection = bob.connect(&hidden.peer(), &addresses[0], LIMIT)?;
-    assert_eq!(connection.address, "Example.onion:7000");
+    assert_eq!(connection.address, format!("{ONION}:7000"));
     let mut stream = stream(connection);
     assert_eq!(
         (stream.read_timeout()?, stream.write_timeout()?),
@@ -309,7 +332,11 @@ fn onion_addresses_go_through_the_proxy_by_name() -> Result<(), Error> {
     stream.read_exact(&mut echo)?;
     assert_eq!(&echo, b"ping");
     let request = proxy.thread.join().expect("it does not panic")?;
-    assert_eq!(request, b"\x05\x01\x00\x03\x0dExample.onion\x1b\x58");
+    let name = ONION.as_bytes();
+    assert_eq!(
+        request,
+        [b"\x05\x01\x00\x03\x3e", name, b"\x1b\x58"].concat()
+    );
     Ok(())
 }
 
@@ -337,10 +364,10 @@ fn a_proxy_that_fails_says_why() -> Result<(), Error> {
     ] {
         let proxy = proxy(greeting, reply)?;
         let bob = dialling().option("socksProxy", &proxy.address).start()?;
-        let error = bob.connect(&onion_peer()?.peer(), "a.onion:1", LIMIT);
+        let error = bob.connect(&onion_peer()?.peer(), &format!("{ONION}:1"), LIMIT);
         let error = error.unwrap_err().to_string();
         let expected = format!(
-            "cannot connect to `a.onion:1`: the proxy at `{}`: ",
+            "cannot connect to `{ONION}:1`: the proxy at `{}`: ",
             proxy.address
         );
         assert!(error.starts_with(&expected), "{error}");
@@ -357,7 +384,7 @@ fn a_proxy_that_says_nothing_is_given_up() -> Result<(), Error> {
         .start()?;
     // Time enough to reach the proxy, which says something else when it is over.
     let soon = Duration::from_secs(3);
-    let error = bob.connect(&onion_peer()?.peer(), "a.onion:1", soon);
+    let error = bob.connect(&onion_peer()?.peer(), &format!("{ONION}:1"), soon);
     let error = error.unwrap_err().to_string();
     assert!(error.ends_with("it did not answer in time"), "{error}");
     Ok(())
@@ -375,13 +402,15 @@ fn without_a_way_onion_addresses_are_left_out_and_mentioned_once() -> Result<(),
     assert!(
         logged[0]
             .1
-            .starts_with("`Example.onion:7000` of tcp@hidden is left")
+            .starts_with(&format!("`{ONION}:7000` of tcp@hidden is left"))
     );
-    let error = bob.connect(&hidden.peer(), "a.onion:1", LIMIT).unwrap_err();
+    let error = bob
+        .connect(&hidden.peer(), &format!("{ONION}:1"), LIMIT)
+        .unwrap_err();
     assert!(error.to_string().contains("it needs `socksProxy`"));
 
     let only = TransportBench::<Tcp>::new()
-        .option("address", "a.onion")
+        .option("address", ONION)
         .start()?;
     let error = bob.addresses(&only.peer()).unwrap_err().to_string();
     assert_eq!(error, "tcp@node has .onion addresses only");
@@ -392,6 +421,9 @@ fn without_a_way_onion_addresses_are_left_out_and_mentioned_once() -> Result<(),
 fn with_a_resolver_for_them_onion_addresses_are_dialled_like_others() -> Result<(), Error> {
     let bob = dialling().option("transparentOnion", true).start()?;
     let addresses = bob.addresses(&onion_peer()?.peer())?;
-    assert_eq!(addresses, ["Example.onion:7000", "127.0.0.1:6020"]);
+    assert_eq!(
+        addresses,
+        [format!("{ONION}:7000"), "127.0.0.1:6020".to_owned()]
+    );
     Ok(())
 }

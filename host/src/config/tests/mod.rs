@@ -13,6 +13,7 @@ mod numbers;
 mod reference;
 mod reports;
 mod robustness;
+mod rules;
 mod yaml;
 
 use std::sync::LazyLock;

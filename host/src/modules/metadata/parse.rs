@@ -1,5 +1,7 @@
 //! Reads metadata, with all of its mistakes in one report.
 
+mod conflicts;
+
 use std::sync::LazyLock;
 
 use super::template::{Template, TemplateError};
@@ -7,15 +9,16 @@ use super::{
     InterestTemplate, MAX_INTERESTS, MAX_METADATA_SIZE, MAX_OPTIONS, Metadata, ModuleKind,
 };
 use crate::config::{
-    Block, DefaultValue, Entry, OptionSpec, Place, Problem, Problems, Tree, TreeNode, Unknown,
-    Value, ValueKind, Values, enumerate, join_path, options, parse_yaml, quoted,
+    Block, DefaultValue, Entry, Format, OptionSpec, Place, Problem, Problems, Tree, TreeNode,
+    Unknown, Value, ValueKind, Values, enumerate, join_path, options, parse_yaml, quoted,
 };
 use crate::interest::Kind;
 use crate::names::{MAX_NAME_LEN, ModuleName};
 
-/// The format that is written here. A later `1.x` only adds keys, which are skipped.
-const FORMAT: &str = "1.0";
+/// The format that is known here. A later `1.x` only adds keys, which are skipped.
+const FORMAT: &str = "1.1";
 const FORMAT_MAJOR: &str = "1.";
+const FORMAT_MINOR: u32 = 1;
 
 /// What names in braces stand for besides options.
 const NODE: &str = "node";
@@ -28,10 +31,19 @@ const KINDS: [(&str, Kind); 3] = [
     ("log", Kind::Log),
 ];
 
-fn root_table() -> &'static [OptionSpec] {
-    static TABLE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
-        vec![
-            text("format", "The format of this text, `1.0`."),
+/// The keys of a mapping.
+struct Keys {
+    table: Vec<OptionSpec>,
+    /// Those that 1.1 has added. A host that knows only 1.0 skips them in a module that says 1.1,
+    /// and refuses them in one that says 1.0.
+    new: &'static [&'static str],
+}
+
+fn root_keys() -> &'static Keys {
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
+        new: &["conflicts"],
+        table: vec![
+            text("format", "The format of this text, `1.1`."),
             text("kind", "What kind of module it is.").one_of(&[ROLE, TRANSPORT]),
             text("name", "The module's name."),
             text("version", "The module's version."),
@@ -40,38 +52,45 @@ fn root_table() -> &'static [OptionSpec] {
             optional("storage", ValueKind::Boolean),
             optional("options", ValueKind::Block),
             optional("interests", ValueKind::Other),
-        ]
+            optional("conflicts", ValueKind::Other),
+        ],
     });
-    &TABLE
+    &KEYS
 }
 
-fn option_table() -> &'static [OptionSpec] {
-    static TABLE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+fn option_keys() -> &'static Keys {
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| {
         let types = ValueKind::OF_MODULES.map(|(name, _)| name);
-        vec![
-            text("type", "The type of its value.").one_of(&types),
-            optional("default", ValueKind::Other),
-            optional("unit", ValueKind::Text),
-            optional("minimum", ValueKind::Number),
-            optional("maximum", ValueKind::Number),
-            optional("choices", ValueKind::Texts),
-            text("description", "What it is for."),
-        ]
+        Keys {
+            new: &["format", "atMost"],
+            table: vec![
+                text("type", "The type of its value.").one_of(&types),
+                optional("default", ValueKind::Other),
+                optional("unit", ValueKind::Text),
+                optional("minimum", ValueKind::Number),
+                optional("maximum", ValueKind::Number),
+                optional("choices", ValueKind::Texts),
+                optional("format", ValueKind::Text),
+                optional("atMost", ValueKind::Text),
+                text("description", "What it is for."),
+            ],
+        }
     });
-    &TABLE
+    &KEYS
 }
 
-fn interest_table() -> &'static [OptionSpec] {
-    static TABLE: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
-        vec![
+fn interest_keys() -> &'static Keys {
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
+        new: &[],
+        table: vec![
             optional("kind", ValueKind::Text).one_of(&KINDS.map(|(name, _)| name)),
             optional("type", ValueKind::Texts),
             optional("channel", ValueKind::Texts),
             optional("role", ValueKind::Texts),
             optional("node", ValueKind::Texts),
-        ]
+        ],
     });
-    &TABLE
+    &KEYS
 }
 
 fn text(name: &str, description: &str) -> OptionSpec {
@@ -106,23 +125,22 @@ fn read(text: &str, problems: &mut Problems) -> Option<Metadata> {
             return None;
         }
     };
-    let unknown = unknown_keys(&tree, problems)?;
-    let mut reader = Reader { unknown, problems };
+    let minor = minor(&tree, problems)?;
+    let mut reader = Reader { minor, problems };
     reader.metadata(&tree)
 }
 
-/// How to take keys that are not known, or `None` for a format of which nothing is known.
-fn unknown_keys(tree: &Tree, problems: &mut Problems) -> Option<Unknown<'static>> {
+/// The minor version of the format, or `None` for one of which nothing is known.
+fn minor(tree: &Tree, problems: &mut Problems) -> Option<u32> {
     let Some(entry) = tree.entry("format") else {
-        return Some(Unknown::REFUSED);
+        return Some(FORMAT_MINOR);
     };
     let minor = entry
         .value
         .text()
         .and_then(|text| text.strip_prefix(FORMAT_MAJOR));
     match minor.map(str::parse::<u32>) {
-        Some(Ok(0)) => Some(Unknown::REFUSED),
-        Some(Ok(_)) => Some(Unknown::Ignored),
+        Some(Ok(minor)) => Some(minor),
         _ => {
             let message = format!(
                 "the format of this metadata, {}, is not known here",
@@ -139,13 +157,14 @@ fn unknown_keys(tree: &Tree, problems: &mut Problems) -> Option<Unknown<'static>
 }
 
 struct Reader<'r> {
-    unknown: Unknown<'static>,
+    /// The format is 1 and this.
+    minor: u32,
     problems: &'r mut Problems,
 }
 
 impl Reader<'_> {
     fn metadata(&mut self, tree: &Tree) -> Option<Metadata> {
-        let values = self.block(tree, tree.place, "", "metadata", root_table());
+        let values = self.block(tree, tree.place, "", "metadata", root_keys());
         let kind = match values.text("kind") {
             Some(ROLE) => Some(ModuleKind::Role),
             Some(TRANSPORT) => Some(ModuleKind::Transport),
@@ -169,6 +188,7 @@ impl Reader<'_> {
         });
         let options = self.options(tree, kind);
         let interests = self.interests(tree, &options);
+        let conflicts = self.conflicts(tree, &options);
         let owned = |name| values.text(name).map(str::to_owned);
         Some(Metadata {
             kind: kind?,
@@ -178,6 +198,7 @@ impl Reader<'_> {
             description: owned("description")?,
             storage: values.value("storage").and_then(Value::as_boolean) == Some(true),
             options,
+            conflicts,
             interests,
         })
     }
@@ -191,7 +212,28 @@ impl Reader<'_> {
             self.error(entry.key_place, "options", message);
         }
         let entries = entries.iter().take(MAX_OPTIONS);
-        entries.map(|entry| self.option(entry, kind)).collect()
+        let specs: Vec<OptionSpec> = entries
+            .clone()
+            .map(|entry| self.option(entry, kind))
+            .collect();
+        for (spec, entry) in specs.iter().zip(entries) {
+            self.at_most(spec, &entry.value, &specs);
+        }
+        specs
+    }
+
+    /// What an option is not larger than has to be another number.
+    fn at_most(&mut self, spec: &OptionSpec, tree: &Tree, specs: &[OptionSpec]) {
+        let (Some(other), Some(entry)) = (&spec.at_most, tree.entry("atMost")) else {
+            return;
+        };
+        let is_number =
+            |one: &OptionSpec| one.name == *other && one.name != spec.name && one.kind.is_numeric();
+        if !specs.iter().any(is_number) {
+            let path = join_path(&join_path("options", &spec.name), "atMost");
+            let message = format!("{} is no other option with a number", quoted(other));
+            self.error(entry.value.place, &path, message);
+        }
     }
 
     fn option(&mut self, entry: &Entry, kind: Option<ModuleKind>) -> OptionSpec {
@@ -202,7 +244,7 @@ impl Reader<'_> {
             entry.key_place,
             &path,
             "an option",
-            option_table(),
+            option_keys(),
         );
         let type_name = values.text("type");
         let value_kind = ValueKind::OF_MODULES
@@ -217,6 +259,8 @@ impl Reader<'_> {
             minimum: number("minimum"),
             maximum: number("maximum"),
             choices: values.texts("choices"),
+            format: self.format(&values, &entry.value, &path),
+            at_most: values.text("atMost").map(str::to_owned),
             description: values.text("description").unwrap_or_default().to_owned(),
         };
         if value_kind.is_some() {
@@ -224,6 +268,22 @@ impl Reader<'_> {
             spec.default = self.default(&spec, &entry.value, &path, kind);
         }
         spec
+    }
+
+    /// A format that is not known belongs to a later version, or is a slip.
+    fn format(&mut self, values: &Values, tree: &Tree, path: &str) -> Option<Format> {
+        let name = values.text("format")?;
+        let known = Format::ALL.iter().find(|(known, _)| *known == name);
+        if known.is_none() && self.minor <= FORMAT_MINOR {
+            let place = tree.child("format").map(|tree| tree.place);
+            let names = enumerate(Format::ALL.map(|(name, _)| name), "or");
+            let message = format!("{} is no format of a text", quoted(name));
+            self.problems.push(
+                Problem::error(place, join_path(path, "format"), message)
+                    .with_help(format!("write {names}")),
+            );
+        }
+        known.map(|(_, format)| *format)
     }
 
     fn option_name(&mut self, entry: &Entry, path: &str, kind: Option<ModuleKind>) {
@@ -266,6 +326,8 @@ impl Reader<'_> {
             ("minimum", spec.kind.is_numeric(), "a number"),
             ("maximum", spec.kind.is_numeric(), "a number"),
             ("choices", has_choices, "a text or a list"),
+            ("format", has_choices, "a text or a list"),
+            ("atMost", spec.kind.is_numeric(), "a number"),
         ] {
             if let Some(entry) = tree.entry(key).filter(|_| !allowed) {
                 let message = format!(
@@ -278,8 +340,10 @@ impl Reader<'_> {
         // The default is checked next, by what holds for its type.
         if !has_choices {
             spec.choices.clear();
+            spec.format = None;
         }
         if !spec.kind.is_numeric() {
+            spec.at_most = None;
             (spec.unit, spec.minimum, spec.maximum) = (None, None, None);
         }
         if let (Some(minimum), Some(maximum)) = (spec.minimum, spec.maximum)
@@ -311,6 +375,7 @@ impl Reader<'_> {
         let mut texts = Vec::new();
         value.collect_texts(&mut texts);
         for text in texts {
+            self.default_format(spec, text, default.place, &path);
             let references = match Template::parse(text) {
                 Ok(template) => template,
                 Err(error) => {
@@ -337,6 +402,19 @@ impl Reader<'_> {
             }
         }
         DefaultValue::Value(value)
+    }
+
+    /// A default has the format of its option, unless it is empty or its text is not known yet.
+    fn default_format(&mut self, spec: &OptionSpec, text: &str, place: Place, path: &str) {
+        let Some(format) = spec
+            .format
+            .filter(|_| !text.is_empty() && !text.contains('{'))
+        else {
+            return;
+        };
+        if let Err(error) = format.check(text) {
+            self.error(place, path, error);
+        }
     }
 
     fn interests(&mut self, tree: &Tree, options: &[OptionSpec]) -> Vec<InterestTemplate> {
@@ -367,7 +445,7 @@ impl Reader<'_> {
 
     fn interest(&mut self, item: &Tree, index: usize, options: &[OptionSpec]) -> InterestTemplate {
         let path = format!("interests[{index}]");
-        let values = self.block(item, item.place, &path, "an interest", interest_table());
+        let values = self.block(item, item.place, &path, "an interest", interest_keys());
         let kind = values.text("kind");
         let mut field = |name: &str| {
             let texts = match values.value(name)? {
@@ -441,14 +519,7 @@ impl Reader<'_> {
         self.error(place, path, error.to_string());
     }
 
-    fn block(
-        &mut self,
-        tree: &Tree,
-        place: Place,
-        path: &str,
-        what: &str,
-        table: &[OptionSpec],
-    ) -> Values {
+    fn block(&mut self, tree: &Tree, place: Place, path: &str, what: &str, keys: &Keys) -> Values {
         let block = Block {
             tree,
             place,
@@ -456,7 +527,20 @@ impl Reader<'_> {
             what,
             noun: "key",
         };
-        block.check(table.iter(), self.unknown, None, self.problems)
+        let is_new = |key: &str| keys.new.contains(&key);
+        let known = keys
+            .table
+            .iter()
+            .filter(|spec| self.minor > 0 || !is_new(&spec.name));
+        let later = |key: &str| {
+            (self.minor == 0 && is_new(key))
+                .then(|| format!("it is a key of the format 1.1: write `format: \"{FORMAT}\"`"))
+        };
+        let unknown = match self.minor {
+            0..=FORMAT_MINOR => Unknown::Refused { elsewhere: &later },
+            _ => Unknown::Ignored,
+        };
+        block.check(known, unknown, None, self.problems)
     }
 
     fn error(&mut self, place: Place, path: &str, message: impl Into<String>) {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{MAX_PROBLEMS, ModuleOptions};
+use crate::config::{Condition, Conflict, Format, MAX_PROBLEMS, ModuleOptions};
 
 const GOOD: &str = "\
 format: \"1.0\"
@@ -137,7 +137,7 @@ fn defaults_take_the_names_of_where_they_are_used() {
 
 #[test]
 fn a_later_minor_format_may_have_keys_that_are_not_known() {
-    let text = with("\"1.0\"", "\"1.1\"")
+    let text = with("\"1.0\"", "\"1.2\"")
         .replace("storage: true", "storage: true\ncolour: red")
         .replace("type: tick,", "type: tick, colour: red,");
     let metadata = Metadata::parse(&text).unwrap();
@@ -149,7 +149,7 @@ fn a_later_major_format_is_refused_without_guesses() {
     assert_refused(
         "format: \"2.0\"\nshape: round\n",
         "error: metadata:1:9: format: the format of this metadata, `2.0`, is not known here\n    \
-         help: write 1.0; a module with a later one needs a later Kōzō",
+         help: write 1.1; a module with a later one needs a later Kōzō",
     );
 }
 
@@ -323,4 +323,104 @@ proptest! {
             }
         }
     }
+}
+
+/// `GOOD` in the format that has added formats of texts and conflicts.
+fn newer(option: &str, more: &str) -> String {
+    let options = format!("options:\n  {option}\n");
+    with("\"1.0\"", "\"1.1\"").replace("options:\n", &options) + more
+}
+
+#[test]
+fn formats_of_texts_and_conflicts_are_read() {
+    let metadata = Metadata::parse(&newer(
+        "address: {type: list, default: null, format: address, description: Where.}\n  \
+         most: {type: number, default: 9, atMost: tick, description: How many.}",
+        "conflicts:\n  - {when: {address: \"*\", nodes: null, timer: a*}, message: \"not both\"}\n",
+    ))
+    .unwrap();
+    assert_eq!(
+        metadata.option("address").unwrap().format,
+        Some(Format::Address)
+    );
+    assert_eq!(
+        metadata.option("most").unwrap().at_most.as_deref(),
+        Some("tick")
+    );
+    let condition = |option: &str, value: Option<&str>| Condition {
+        option: option.to_owned(),
+        value: value.map(Pattern::new),
+    };
+    assert_eq!(
+        metadata.conflicts,
+        [Conflict {
+            when: vec![
+                condition("address", Some("*")),
+                condition("nodes", None),
+                condition("timer", Some("a*"))
+            ],
+            message: "not both".to_owned(),
+        }]
+    );
+}
+
+#[test]
+fn the_rules_of_the_guide_for_authors_are_read() {
+    let guide = include_str!("../../../../docs/modules.md");
+    let (_, block) = guide.split_once("```yaml rules\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let head =
+        "kind: role\nname: doorbell\nversion: \"1\"\nauthor: Somebody\ndescription: Rings.\n";
+    let metadata = Metadata::parse(&format!("{head}{block}")).unwrap();
+    assert_eq!(metadata.conflicts.len(), 2);
+    // Every format is explained.
+    for (name, _) in Format::ALL {
+        assert!(guide.contains(&format!("\n  | `{name}` | ")), "{name}");
+    }
+}
+
+#[test]
+fn what_came_with_a_later_format_is_refused_in_an_earlier_one_and_skipped_in_an_unknown_one() {
+    let option = "address: {type: text, default: null, format: address, description: Where.}";
+    let conflicts = "conflicts:\n  - {when: {timer: x}, message: no}\n";
+    let text = newer(option, conflicts);
+    let problems = Metadata::parse(&text.replace("\"1.1\"", "\"1.0\"")).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "error: metadata:9:40: options.address.format: an option has no key `format`\n    \
+         help: it is a key of the format 1.1: write `format: \"1.1\"`\n\
+         error: metadata:17:1: conflicts: metadata has no key `conflicts`\n    \
+         help: it is a key of the format 1.1: write `format: \"1.1\"`"
+    );
+    let later = text
+        .replace("\"1.1\"", "\"1.2\"")
+        .replace("format: address", "format: colour");
+    let metadata = Metadata::parse(&later).unwrap();
+    assert_eq!(metadata.option("address").unwrap().format, None);
+    assert_eq!(metadata.conflicts.len(), 1);
+}
+
+#[test]
+fn formats_and_conflicts_that_can_mean_nothing_are_refused() {
+    assert_refused(
+        &newer(
+            "a: {type: integer, default: 1, format: uuid, description: x}\n  \
+             b: {type: text, default: x, format: uuid, description: x}\n  \
+             c: {type: text, format: colour, description: x}\n  \
+             d: {type: integer, atMost: timer, description: x}",
+            "conflicts:\n  - {when: {}, message: x}\n  - {when: {e: 1}, message: x}\n  - {when: {a: [1]}}\n",
+        ),
+        r#"
+error: metadata:9:34: options.a.format: only a text or a list may have this, not an option of type `integer`
+error: metadata:10:28: options.b.default: `x` is no UUID: `uuidgen` makes one
+error: metadata:11:27: options.c.format: `colour` is no format of a text
+    help: write `address`, `listening-address`, `endpoint`, `onion-address`, `bluetooth-address`, `uuid` or `strftime`
+error: metadata:12:30: options.d.atMost: `timer` is no other option with a number
+error: metadata:21:5: conflicts[0].when: it is empty, so it would always hold
+error: metadata:22:13: conflicts[1].when.e: the module has no option `e`
+error: metadata:23:5: conflicts[2].message: a conflict needs the key `message`
+    help: add it; what is wrong, and what to do
+error: metadata:23:16: conflicts[2].when.a: expected a value
+    help: write one, `"*"` for any or `null` for none"#,
+    );
 }

@@ -1,0 +1,186 @@
+//! What the options of a module have to be beyond their types: of the right format, and such that
+//! they go together. Checked when each value by itself is known to be one.
+
+use super::block::Values;
+use super::problem::{Place, Problem, Problems, Severity};
+use super::schema::{DefaultValue, OptionSpec};
+use super::text::{join_path, quoted};
+use super::tree::{Node, Tree};
+use super::value::{ModuleOptions, Value};
+use crate::interest::Pattern;
+use crate::modules::metadata::Metadata;
+
+/// A combination of options that a module cannot do anything with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// It is there when all of these hold.
+    pub when: Vec<Condition>,
+    /// What is wrong then and what to do about it, for people.
+    pub message: String,
+}
+
+/// What holds for one option.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// The option's name.
+    pub option: String,
+    /// What its value, or any item of it, fits; none: it has no value.
+    pub value: Option<Pattern>,
+}
+
+impl Condition {
+    fn holds(&self, options: &ModuleOptions) -> bool {
+        let Some(value) = options.value(&self.option) else {
+            return false;
+        };
+        match (&self.value, value) {
+            (None, value) => *value == Value::Null,
+            (Some(_), Value::Null) => false,
+            (Some(pattern), Value::List(items)) => {
+                // An empty list was given as well.
+                (items.is_empty() && pattern.matches(""))
+                    || items.iter().any(|item| pattern.matches(&item.to_text()))
+            }
+            (Some(pattern), value) => pattern.matches(&value.to_text()),
+        }
+    }
+}
+
+/// One block whose options are checked.
+pub(super) struct Rules<'r> {
+    pub(super) tree: &'r Tree,
+    /// Where the block is named, for what is about no single value.
+    pub(super) place: Place,
+    pub(super) path: &'r str,
+    /// How bad a mistake is: it may be that of another node, which this one starts without.
+    pub(super) severity: Severity,
+}
+
+impl Rules<'_> {
+    /// Takes those values away that have not the format of their option, and says what is wrong with
+    /// the first one.
+    /// Of a list in another node's block the other items stay, and that is no loss.
+    pub(super) fn formats(
+        &self,
+        specs: &[OptionSpec],
+        values: &mut Values,
+        problems: &mut Problems,
+    ) -> Option<String> {
+        let mut fault = None;
+        for spec in specs {
+            let Some((format, value)) = spec.format.zip(values.value(&spec.name)) else {
+                continue;
+            };
+            let path = join_path(self.path, &spec.name);
+            let texts: Vec<_> = value.texts().zip(self.places(&spec.name)).collect();
+            let mut right = Vec::new();
+            let mut wrong = None;
+            for (text, place) in texts {
+                if spec.allows_empty() && text.is_empty() {
+                    right.push(Value::Text(text.to_owned()));
+                    continue;
+                }
+                match format.check(text) {
+                    Ok(()) => right.push(Value::Text(text.to_owned())),
+                    Err(error) => {
+                        wrong.get_or_insert_with(|| error.clone());
+                        let problem = self.problem(place, &path, error);
+                        problems.push(problem.with_help(format.advice()));
+                    }
+                }
+            }
+            let Some(wrong) = wrong else {
+                continue;
+            };
+            if self.severity == Severity::Warning && !right.is_empty() {
+                values.replace(&spec.name, Value::List(right));
+            } else {
+                values.remove(&spec.name);
+                fault.get_or_insert_with(|| format!("{}: {wrong}", quoted(&spec.name)));
+            }
+        }
+        fault
+    }
+
+    /// Finds options that do not go together, and says so of the first ones. Those of which a value is missing
+    /// because it was wrong are left out.
+    pub(super) fn combinations(
+        &self,
+        metadata: &Metadata,
+        options: &ModuleOptions,
+        values: &Values,
+        problems: &mut Problems,
+    ) -> Option<String> {
+        let mut found = None;
+        let is_sound = |name: &str| self.tree.entry(name).is_none() || values.contains(name);
+        for conflict in &metadata.conflicts {
+            let there =
+                |condition: &Condition| is_sound(&condition.option) && condition.holds(options);
+            if !conflict.when.iter().all(there) {
+                continue;
+            }
+            found.get_or_insert_with(|| conflict.message.clone());
+            let options = conflict
+                .when
+                .iter()
+                .map(|condition| condition.option.as_str());
+            let (place, path) = self.last_given(options);
+            problems.push(self.problem(place, &path, conflict.message.clone()));
+        }
+        for spec in &metadata.options {
+            let Some(other) = spec.at_most.as_deref() else {
+                continue;
+            };
+            let number = |name: &str| options.value(name).and_then(Value::as_number);
+            if let (Some(value), Some(most)) = (number(&spec.name), number(other))
+                && value > most
+                && is_sound(&spec.name)
+                && is_sound(other)
+            {
+                let (place, path) = self.last_given([other, &spec.name].into_iter());
+                let (name, other) = (quoted(&spec.name), quoted(other));
+                let message = format!(
+                    "{name} is {value}, which is more than {other}, {most}: make it smaller"
+                );
+                found.get_or_insert_with(|| message.clone());
+                problems.push(self.problem(place, &path, message));
+            }
+        }
+        found
+    }
+
+    /// Where each text of an option stands. Those of one text with commas stand where that does.
+    fn places(&self, option: &str) -> impl Iterator<Item = Place> {
+        let tree = self.tree.child(option);
+        let items = match tree.map(|tree| &tree.node) {
+            Some(Node::List(items)) => items.as_slice(),
+            _ => &[],
+        };
+        let whole = tree.map_or(self.place, |tree| tree.place);
+        let places: Vec<Place> = items.iter().map(|item| item.place).collect();
+        places.into_iter().chain(std::iter::repeat(whole))
+    }
+
+    /// The place and the path of the last of these options that the file gives.
+    fn last_given<'o>(&self, options: impl Iterator<Item = &'o str>) -> (Place, String) {
+        let given = options.filter_map(|option| Some((option, self.tree.child(option)?)));
+        match given.last() {
+            Some((option, tree)) => (tree.place, join_path(self.path, option)),
+            None => (self.place, self.path.to_owned()),
+        }
+    }
+
+    fn problem(&self, place: Place, path: &str, message: String) -> Problem {
+        Problem {
+            severity: self.severity,
+            ..Problem::error(place, path, message)
+        }
+    }
+}
+
+impl OptionSpec {
+    /// Whether an empty text stands for something: it does where it is the default.
+    fn allows_empty(&self) -> bool {
+        matches!(&self.default, DefaultValue::Value(Value::Text(text)) if text.is_empty())
+    }
+}

@@ -1,0 +1,102 @@
+//! Combinations of options with which a module can do nothing.
+
+use std::sync::LazyLock;
+
+use super::{Keys, Reader, text};
+use crate::config::{
+    Condition, Conflict, DefaultValue, Entry, OptionSpec, Problem, Tree, TreeNode, ValueKind,
+    join_path, quoted,
+};
+use crate::interest::Pattern;
+use crate::modules::metadata::MAX_CONFLICTS;
+
+/// What an option whose value is anything is called in a condition.
+const ANY_VALUE: &str = "*";
+
+fn conflict_keys() -> &'static Keys {
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+        let when = OptionSpec::new("when", ValueKind::Block, DefaultValue::Required, "Options.");
+        Keys {
+            new: &[],
+            table: vec![when, text("message", "What is wrong, and what to do.")],
+        }
+    });
+    &KEYS
+}
+
+impl Reader<'_> {
+    pub(super) fn conflicts(&mut self, tree: &Tree, options: &[OptionSpec]) -> Vec<Conflict> {
+        let Some(list) = tree.child("conflicts").filter(|list| !list.is_null()) else {
+            return Vec::new();
+        };
+        let items = match &list.node {
+            TreeNode::List(items) => items,
+            TreeNode::Invalid => return Vec::new(),
+            _ => {
+                let message = format!("expected a list of conflicts, found {}", list.describe());
+                self.problems.push(
+                    Problem::error(list.place, "conflicts", message)
+                        .with_help("write `- {when: {…}, message: …}` lines"),
+                );
+                return Vec::new();
+            }
+        };
+        if let Some(item) = items.get(MAX_CONFLICTS) {
+            let message = format!("a module may have {MAX_CONFLICTS} conflicts at most");
+            self.error(item.place, "conflicts", message);
+        }
+        let items = items.iter().take(MAX_CONFLICTS).enumerate();
+        items
+            .map(|(index, item)| self.conflict(item, index, options))
+            .collect()
+    }
+
+    fn conflict(&mut self, item: &Tree, index: usize, options: &[OptionSpec]) -> Conflict {
+        let path = format!("conflicts[{index}]");
+        let values = self.block(item, item.place, &path, "a conflict", conflict_keys());
+        let path = join_path(&path, "when");
+        let mut when = Vec::new();
+        if let Some(TreeNode::Map(entries)) = item.child("when").map(|tree| &tree.node) {
+            for entry in entries {
+                when.extend(self.condition(entry, &path, options));
+            }
+            if entries.is_empty() {
+                self.error(item.place, &path, "it is empty, so it would always hold");
+            }
+        }
+        Conflict {
+            when,
+            message: values.text("message").unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn condition(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+        options: &[OptionSpec],
+    ) -> Option<Condition> {
+        let path = join_path(path, &entry.key);
+        if !options.iter().any(|option| option.name == entry.key) {
+            let message = format!("the module has no option {}", quoted(&entry.key));
+            self.error(entry.key_place, &path, message);
+        }
+        let value = match (&entry.value.node, entry.value.is_null()) {
+            (_, true) => None,
+            (TreeNode::Scalar(scalar), false) => Some(Pattern::new(&scalar.text)),
+            (TreeNode::Invalid, _) => return None,
+            _ => {
+                self.problems.push(
+                    Problem::error(entry.value.place, &path, "expected a value").with_help(
+                        format!("write one, `\"{ANY_VALUE}\"` for any or `null` for none"),
+                    ),
+                );
+                return None;
+            }
+        };
+        Some(Condition {
+            option: entry.key.clone(),
+            value,
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! The host of transports that are asked something and never run.
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kozo_abi::{Level, Readiness};
+
+use super::StateFolders;
+use crate::config;
+use crate::log::error_text;
+use crate::modules::transport::TransportServices;
+use crate::names::{ModuleName, NodeName, TransportName};
+
+/// What such a transport knows of its surroundings. It gets nothing from its host that a running
+/// one would.
+pub(super) struct Inquiry {
+    node: NodeName,
+    name: TransportName,
+    module: ModuleName,
+    local: bool,
+    /// None: it may not have a folder either, since that would have to be made.
+    state: Option<Arc<StateFolders>>,
+    denied: AtomicBool,
+}
+
+impl Inquiry {
+    /// For a transport of this node, which may be the one that this machine is.
+    pub(super) fn new(
+        node: &NodeName,
+        transport: &config::Transport,
+        local: bool,
+        state: Option<Arc<StateFolders>>,
+    ) -> Self {
+        Self {
+            node: node.clone(),
+            name: transport.name.clone(),
+            module: transport.module.clone(),
+            local,
+            state,
+            denied: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the transport wanted something that it would get from the host of one that runs: then
+    /// it may have failed for that alone.
+    pub(super) fn has_denied(&self) -> bool {
+        self.denied.load(Ordering::SeqCst)
+    }
+
+    fn deny<T>(&self, what: &str) -> Result<T, String> {
+        self.denied.store(true, Ordering::SeqCst);
+        Err(format!("{what} while a transport is only asked"))
+    }
+}
+
+impl TransportServices for Inquiry {
+    fn node(&self) -> &str {
+        self.node.as_str()
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn module(&self) -> &str {
+        self.module.as_str()
+    }
+
+    fn is_local(&self) -> bool {
+        self.local
+    }
+
+    fn stopping(&self) -> bool {
+        false
+    }
+
+    fn wait_readable(&self, _: BorrowedFd<'_>, _: Option<Duration>) -> Result<Readiness, String> {
+        self.deny("nothing is waited for")
+    }
+
+    fn sign(&self, _data: &[u8]) -> Result<Vec<u8>, String> {
+        self.deny("nothing is signed")
+    }
+
+    fn verify(&self, _node: &str, _data: &[u8], _signature: &[u8]) -> Result<(), String> {
+        self.deny("nothing is verified")
+    }
+
+    fn state_dir(&self) -> Result<PathBuf, String> {
+        match &self.state {
+            Some(state) => state
+                .folder(&self.node, &self.name)
+                .map_err(|error| error_text(&error)),
+            None => self.deny("no folder is made"),
+        }
+    }
+
+    fn set_status(&self, _text: &str) {}
+
+    fn log(&self, level: Level, text: &str) {
+        super::services::log(level, &self.name, &self.node, text);
+    }
+}

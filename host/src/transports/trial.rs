@@ -1,0 +1,53 @@
+//! What modules say about the options of transports, without a node that runs.
+
+use std::sync::Arc;
+
+use super::encode;
+use super::inquiry::Inquiry;
+use crate::config::{Network, Problem, Problems};
+use crate::log::error_text;
+use crate::modules::registry::Registry;
+use crate::names::NodeName;
+
+/// Makes the transports of every node, as a daemon of the node `own` does when it starts, and adds
+/// what their modules refuse. The modules are loaded; nothing is sent, and no file is touched.
+pub fn try_transports(
+    network: &Network,
+    own: &NodeName,
+    registry: &Registry,
+    problems: &mut Problems,
+) {
+    for (node, configured) in &network.nodes {
+        for transport in &configured.transports {
+            // The module is not here: that was said.
+            let Some(options) = &transport.options else {
+                continue;
+            };
+            let path = format!("system.{node}.transports.{}", transport.name);
+            let loaded = match registry.load_transport(&transport.module) {
+                Ok(module) => module,
+                Err(error) => {
+                    let (place, reason) = (transport.place, error_text(&error));
+                    problems.push(match node == own {
+                        true => Problem::error(place, path, reason),
+                        // Nothing can be said against the other node.
+                        false => Problem::warning(place, path, reason),
+                    });
+                    continue;
+                }
+            };
+            let inquiry = Arc::new(Inquiry::new(node, transport, node == own, None));
+            let made = encode(options)
+                .and_then(|options| loaded.create(Arc::clone(&inquiry) as _, &options))
+                .and_then(|made| {
+                    made.priority()?;
+                    made.can_accept()
+                });
+            if let Err(reason) = made
+                && !inquiry.has_denied()
+            {
+                problems.push(Problem::error(transport.place, path, reason));
+            }
+        }
+    }
+}
