@@ -377,6 +377,7 @@ fn end_in_time() {
     let end = || {
         std::thread::sleep(END_LIMIT);
         tracing::error!(target: "kozo", "something keeps it from ending: it is killed");
+        crate::log::finish();
         // Nothing else ends a process of which some thread hangs while it ends.
         let _ = kill_process(getpid(), rustix::process::Signal::KILL);
     };

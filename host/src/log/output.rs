@@ -1,5 +1,6 @@
 //! From events to lines.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -17,9 +18,16 @@ use super::line::{Fields, Line};
 use super::spool::Spool;
 use super::timestamp::utc;
 use super::{BOUNDED, error_text};
+use crate::printable::bounded;
 
 /// The field that holds the text of an event.
 const MESSAGE: &str = "message";
+
+/// The longest message, in bytes. What a role says is shorter already.
+const MAX_MESSAGE: usize = 16 * 1024;
+
+/// The longest value of a field, in bytes: reasons may hold what strangers sent.
+const MAX_FIELD: usize = 1024;
 
 /// The fields that tell whom a line is about. Their values are names out of this node's file; an
 /// address or a reason is what strangers choose.
@@ -130,9 +138,27 @@ where
 /// Takes the fields of an event or a span.
 struct Collector<'f>(&'f mut Fields);
 
+/// The text, unless it is too long: what is kept of it is escaped then.
+fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.len() <= most {
+        true => Cow::Borrowed(text),
+        false => bounded(text, most),
+    }
+}
+
+impl Collector<'_> {
+    fn text(&mut self, field: &Field, value: &str) {
+        let most = match field.name() {
+            MESSAGE => MAX_MESSAGE,
+            _ => MAX_FIELD,
+        };
+        self.0.set(field.name(), shortened(value, most).into());
+    }
+}
+
 impl Visit for Collector<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.set(field.name(), value.into());
+        self.text(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -157,12 +183,11 @@ impl Visit for Collector<'_> {
     }
 
     fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
-        let text = error_text(error);
-        self.0.set(field.name(), text.into());
+        self.text(field, &error_text(error));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.set(field.name(), format!("{value:?}").into());
+        self.text(field, &format!("{value:?}"));
     }
 }
 
@@ -198,7 +223,7 @@ impl ::log::Log for Libraries {
             time: utc(SystemTime::now()),
             level: record.level().to_string(),
             target: record.target().to_owned(),
-            message: record.args().to_string(),
+            message: shortened(&record.args().to_string(), MAX_MESSAGE).into_owned(),
             fields: Fields::default(),
             more: None,
         };

@@ -167,3 +167,21 @@ fn the_fields_of_enclosing_spans_follow_those_of_the_event() {
         "peer=cottage transport=tcp role=timer"
     );
 }
+
+#[test]
+fn what_strangers_sent_does_not_make_a_line_long() {
+    let long = "ü".repeat(100_000);
+    let lines = logged(|| {
+        tracing::info!(reason = long, other = %long, "{long}");
+        tracing::info!(reason = "short", "short");
+    });
+    assert!(
+        lines[0].text().len() < 19 * 1024,
+        "{}",
+        lines[0].text().len()
+    );
+    assert!(lines[0].message.ends_with("ü… (183616 bytes more)"));
+    let reason = lines[0].fields.text("reason").unwrap();
+    assert!(reason.ends_with("ü… (198976 bytes more)"));
+    assert_eq!(lines[1].text(), "short reason=short");
+}

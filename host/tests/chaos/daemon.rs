@@ -1,6 +1,8 @@
 //! A daemon in a namespace; its log is a file.
 
 use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -21,18 +23,23 @@ const SHOWN_LINES: usize = 4;
 pub(crate) struct Daemon {
     child: Child,
     log: PathBuf,
+    control: PathBuf,
 }
 
 impl Daemon {
     /// Starts a command that becomes the daemon.
-    pub(crate) fn start(mut command: Command, log: PathBuf) -> Self {
+    pub(crate) fn start(mut command: Command, log: PathBuf, control: PathBuf) -> Self {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        Self { child, log }
+        Self {
+            child,
+            log,
+            control,
+        }
     }
 
     /// What it has said about links, so far.
@@ -46,16 +53,19 @@ impl Daemon {
             .collect()
     }
 
-    /// Whether it has a link, as far as it says.
+    /// Whether it has a link, as far as it says. Not by its log, which sums up links that come and go
+    /// so often.
     pub(crate) fn is_linked(&self) -> bool {
-        let text = fs::read_to_string(&self.log).unwrap();
-        // From the end, for this is asked often and the log grows.
-        let lines = text.lines().rev();
-        let mut said = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let last = said.find(|line| {
-            line["target"] == "link" && (line["message"] == "up" || line["message"] == "down")
-        });
-        last.is_some_and(|line| line["message"] == "up")
+        let status = || {
+            let mut client = UnixStream::connect(&self.control).ok()?;
+            client
+                .write_all(b"{\"version\":1,\"request\":\"status\"}\n")
+                .ok()?;
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).ok()?;
+            serde_json::from_str::<Value>(&answer).ok()
+        };
+        status().is_some_and(|status| status["answer"]["peers"][0]["state"] == "up")
     }
 
     /// Waits until it has a link.

@@ -107,13 +107,16 @@ impl Network {
     /// Starts a node's daemon.
     pub(crate) fn start(&self, end: usize) -> Daemon {
         let mut command = self.namespaces.command(end, env!("CARGO_BIN_EXE_kozo"));
+        let control = self.path(&format!("{}.sock", NAMES[end]));
         command
             .args(["--log-format", "json", "--log", "debug", "run"])
             .arg(self.path("kozo.yml"))
-            .arg(NAMES[end]);
+            .arg(NAMES[end])
+            .arg("--control")
+            .arg(&control);
         self.starts.set(self.starts.get() + 1);
         let log = self.path(&format!("{}.{}.log", NAMES[end], self.starts.get()));
-        Daemon::start(command, log)
+        Daemon::start(command, log, control)
     }
 
     /// Lets both sources send.
