@@ -23,6 +23,7 @@ use crate::clock;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
 use crate::limited::apart;
+use crate::modules::ExitWatch;
 use crate::modules::registry::Registry;
 use crate::names::NodeName;
 use crate::roles::{self, HostedRole, Inbox, RoleSetup, RoleSource};
@@ -141,6 +142,9 @@ impl Process {
             runtime,
             mut signals,
         } = self;
+        // Whatever modules do, it ends when it is asked to, and only then.
+        signals::hold();
+        let _watch = ExitWatch::start();
         let result = runtime.block_on(async {
             let start = async {
                 let setup = on_a_thread(prepare).await?;
@@ -297,6 +301,7 @@ impl Daemon {
         let mut attendants = JoinSet::new();
         attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
+        attendants.spawn(signals::keep());
         let overview = Overview {
             node: node.clone(),
             started,

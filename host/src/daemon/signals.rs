@@ -1,6 +1,27 @@
 //! The signals that a daemon heeds.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use crate::modules::signals;
+
+pub(super) use signals::hold;
+
+/// How often it is looked whether a module has taken a signal for itself, besides after each call of
+/// a role.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Puts back what modules change about signals, for as long as this is polled.
+pub(super) async fn keep() {
+    let mut interval = tokio::time::interval(LOOK_EVERY);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        signals::take_back(None);
+    }
+}
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

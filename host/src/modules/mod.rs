@@ -13,8 +13,9 @@
 //! wrong with a file is an error that says so; it never harms the host.
 //!
 //! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), `inherited` (closes what
-//! a process got from another), and `context` and `transport_host` (pointers and descriptors that come
-//! back from modules); nothing outside this folder needs any.
+//! a process got from another), `exit` and `signals` (what modules do to the whole process), and `context`
+//! and `transport_host` (pointers and descriptors that come back from modules); nothing outside this
+//! folder needs any.
 
 pub mod architecture;
 pub mod content;
@@ -36,14 +37,18 @@ pub mod transport;
 
 mod context;
 mod dynamic;
+mod exit;
 mod host_call;
 mod inherited;
+mod inside;
 mod layout;
 mod role_host;
+pub(crate) mod signals;
 mod transport_host;
 
 pub use architecture::Architecture;
 pub use content::Content;
+pub(crate) use exit::ExitWatch;
 pub use file::Trust;
 pub(crate) use inherited::close_inherited;
 pub use inspect::{InspectError, Inspected};

@@ -9,6 +9,7 @@ use kozo_abi::ffi::{InboxParts, MessageView, PaceParts, RoleModuleRef, RoleParts
 use kozo_abi::{InboxLimits, Level, Pace, Version};
 
 use super::host_call::{MODULE_LOG, duration, guarded};
+use super::inside::{Inside, label};
 use super::role_host;
 use crate::interest::Kind;
 use crate::names::ModuleName;
@@ -128,9 +129,17 @@ impl RoleModule {
         options: &[u8],
     ) -> Result<RoleInstance, String> {
         let handle = role_host::handle(Arc::clone(&services));
-        let created = self.root.create()(handle, RSlice::from_slice(options));
+        let label = label(services.name(), self.name.as_str());
+        let created = {
+            let _inside = Inside::of(label);
+            self.root.create()(handle, RSlice::from_slice(options))
+        };
         let parts = created.into_result().map_err(String::from)?;
-        Ok(RoleInstance { parts, services })
+        Ok(RoleInstance {
+            parts,
+            services,
+            label,
+        })
     }
 }
 
@@ -145,6 +154,8 @@ impl fmt::Debug for RoleModule {
 pub struct RoleInstance {
     parts: RoleParts,
     services: Arc<dyn RoleServices>,
+    /// How messages name it.
+    label: &'static str,
 }
 
 impl RoleInstance {
@@ -153,6 +164,7 @@ impl RoleInstance {
     /// # Errors
     /// What the role cannot go on from.
     pub fn run(&mut self) -> Result<(), String> {
+        let _inside = Inside::of(self.label);
         plain(self.parts.vtable.run()(self.parts.data))
     }
 
@@ -164,7 +176,10 @@ impl RoleInstance {
         let PaceParts {
             interval_nanos,
             messages_interrupt,
-        } = plain(self.parts.vtable.pace()(self.parts.data))?;
+        } = {
+            let _inside = Inside::of(self.label);
+            plain(self.parts.vtable.pace()(self.parts.data))?
+        };
         Ok(match duration(interval_nanos) {
             None => Pace::AtOnce,
             Some(interval) if messages_interrupt => Pace::EveryOrMessage(interval),
@@ -178,6 +193,7 @@ impl RoleInstance {
     /// A panic's text.
     pub fn inbox(&mut self, configured: InboxLimits) -> Result<InboxLimits, String> {
         let InboxLimits { length, size } = configured;
+        let _inside = Inside::of(self.label);
         let wanted = self.parts.vtable.inbox()(self.parts.data, InboxParts { length, size });
         let InboxParts { length, size } = plain(wanted)?;
         Ok(InboxLimits { length, size })
@@ -188,6 +204,7 @@ impl RoleInstance {
     /// # Errors
     /// What the role cannot go on from.
     pub fn reopen(&mut self) -> Result<(), String> {
+        let _inside = Inside::of(self.label);
         plain(self.parts.vtable.reopen()(self.parts.data))
     }
 
@@ -196,12 +213,14 @@ impl RoleInstance {
     /// # Errors
     /// What could not be done.
     pub fn stop(&mut self) -> Result<(), String> {
+        let _inside = Inside::of(self.label);
         plain(self.parts.vtable.stop()(self.parts.data))
     }
 }
 
 impl Drop for RoleInstance {
     fn drop(&mut self) {
+        let _inside = Inside::of(self.label);
         if let Err(error) = plain(self.parts.vtable.drop()(self.parts.data)) {
             let services = Arc::clone(&self.services);
             let text = format!("while the role was dropped: {error}");

@@ -10,6 +10,7 @@ mod scene;
 mod toolchain;
 
 mod compiler;
+mod ends;
 mod guide;
 mod hang;
 mod new;
