@@ -136,6 +136,40 @@ fn a_role_that_hangs_while_it_stops_is_killed() {
     assert!(!beside.clock.has_said("is left behind"));
 }
 
+/// How many processes sleep for so many seconds.
+fn sleepers(seconds: u32) -> usize {
+    let wanted = format!("sleep\0{seconds}\0");
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let lines = processes
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok());
+    lines.filter(|line| *line == wanted).count()
+}
+
+#[test]
+fn what_a_role_has_started_ends_with_it_in_whatever_session_it_is() {
+    // Times that nobody else sleeps for.
+    let seconds = 1_000_000 + std::process::id() % 1_000_000;
+    let block = format!("{{type: crash, does: leave, rounds: {seconds}, isolate: true}}");
+    let mut beside = Beside::new(&block);
+    let process = made_in(&mut beside.clock, "crash1");
+    wait_until("all of them sleep", || {
+        (sleepers(seconds) == 20).then_some(())
+    });
+    // First it crashes, and is made anew; then the daemon stops.
+    let pid = rustix::process::Pid::from_raw(process.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, Signal::ABORT).unwrap();
+    beside.clock.wait_for_text("role", "ended by signal 6");
+    made_in(&mut beside.clock, "crash1");
+    wait_until("those of the second life sleep", || {
+        (sleepers(seconds) == 20).then_some(())
+    });
+    beside.clock.signal(Signal::TERM);
+    assert_eq!(beside.clock.end().code(), Some(0));
+    wait_until("none of them is left", || {
+        (sleepers(seconds) == 0).then_some(())
+    });
+}
+
 #[test]
 fn a_killed_daemon_leaves_no_process_behind() {
     let mut beside = Beside::new("{type: crash, does: loop, isolate: true}");

@@ -31,6 +31,7 @@ mod output;
 mod process;
 mod protocol;
 mod reader;
+mod remains;
 mod role;
 mod service;
 mod trial;

@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, p
 
 use super::COMMAND;
 use super::protocol::FrameError;
+use super::remains::{Mark, VARIABLE};
 use crate::clock;
 use crate::log::error_text;
 
@@ -66,6 +67,7 @@ impl From<FrameError> for ProcessError {
 pub(super) struct Process {
     child: Child,
     handle: Arc<Handle>,
+    mark: Mark,
     is_reaped: bool,
 }
 
@@ -107,11 +109,13 @@ impl Process {
     pub(super) fn start(label: &str) -> Result<(Self, UnixStream, ChildStderr), ProcessError> {
         let (own, other) =
             UnixStream::pair().map_err(ProcessError::system("no socket pair for its process"))?;
+        let mark = Mark::new();
         let mut child = Command::new(PROGRAM)
             .arg0(env!("CARGO_PKG_NAME"))
             .args([COMMAND, label])
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| is_kept(name)))
+            .env(VARIABLE, mark.value())
             // Ctrl-C is for the host, which stops its roles in order.
             .process_group(0)
             .stdin(OwnedFd::from(other))
@@ -127,6 +131,7 @@ impl Process {
                 let process = Self {
                     child,
                     handle,
+                    mark,
                     is_reaped: false,
                 };
                 Ok((process, own, stderr))
@@ -161,6 +166,7 @@ impl Process {
             self.handle.wait(Duration::MAX);
             // An error is that there is nothing left.
             let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            self.mark.end_all();
         }
         self.child.wait()
     }
