@@ -100,9 +100,10 @@ impl Net {
         }
     }
 
-    /// Sends so many lines of 4 KiB.
+    /// Sends so many lines, each of which fills a packet of SSH: it takes longer than a peer with this
+    /// heartbeat may be silent.
     fn send(&mut self, lines: usize) {
-        let line = format!("('log', '{}')", "x".repeat(4096));
+        let line = format!("('log', '{}')", "x".repeat(60_000));
         for _ in 0..lines {
             self.injector.send(&line);
         }
@@ -121,16 +122,16 @@ impl Net {
 #[test]
 fn a_path_that_becomes_slow_keeps_its_link_and_what_is_sent_comes() {
     let mut net = Net::new(FAST);
-    net.send(200);
+    net.send(20);
     net.path.set_rate(16_000);
-    net.send(60);
+    net.send(4);
     net.arrives_over_the_same_link();
 }
 
 #[test]
 fn a_heartbeat_of_a_second_needs_no_fast_path() {
     let mut net = Net::new(12_000);
-    net.send(40);
+    net.send(3);
     net.arrives_over_the_same_link();
 }
 
