@@ -139,7 +139,7 @@ fn help_and_version_go_to_the_standard_output() {
         concat!("kozo ", env!("CARGO_PKG_VERSION"), "\n")
     );
     let commands = [
-        "run", "check", "keygen", "modules", "status", "why", "roles", "demo",
+        "run", "check", "keygen", "modules", "seal", "status", "why", "roles", "demo",
     ];
     let main = kozo(["--help"]).succeeds();
     for command in commands {

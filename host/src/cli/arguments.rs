@@ -86,6 +86,9 @@ pub(super) enum Command {
     /// List the role and transport modules of this machine, or describe one
     #[command(after_help = EXIT_CODES)]
     Modules(ModulesArguments),
+    /// Put a checksum at the end of modules' files, by which damage is noticed before they are used
+    #[command(after_help = EXIT_CODES)]
+    Seal(SealArguments),
     /// Show what the node on this machine does: its roles, links and transports
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
@@ -246,6 +249,14 @@ pub(super) struct ModulesArguments {
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SealArguments {
+    /// The `.so` files of role and transport modules, as they are to be installed: what changes them
+    /// later (`strip`) comes before
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,7 @@ mod prepare;
 mod reach;
 mod roles;
 mod run;
+mod seal;
 mod status;
 mod text;
 mod why;
@@ -64,6 +65,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Keygen(arguments) => keygen::keygen(&arguments),
         Command::Address(arguments) => address::address(&arguments),
         Command::Modules(arguments) => modules::modules(&arguments),
+        Command::Seal(arguments) => seal::seal(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Roles(arguments) => roles::roles(&arguments),

@@ -43,7 +43,9 @@ impl Content {
         if let Some(known) = known.filter(|known| known.0.code.holds(&bytes)) {
             return Ok(known.clone());
         }
-        let Inspected { image, metadata } = inspected;
+        let Inspected {
+            image, metadata, ..
+        } = inspected;
         let code = Memory::new(metadata.name.as_str(), &bytes).map_err(ContentError::Memory)?;
         Ok(Self(Arc::new(Parts {
             path: path.to_owned(),

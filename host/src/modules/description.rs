@@ -139,6 +139,10 @@ impl fmt::Display for Description {
         }
         let (architecture, abi) = (known(&row.architecture), known(&row.abi));
         writeln!(f, "built for: {architecture}, interface {abi}")?;
+        f.write_str(match row.sealed {
+            Some(true) => "sealed:    yes\n",
+            _ => "sealed:    no, so not all damage to its file is noticed (`kozo seal`)\n",
+        })?;
         if self.storage {
             f.write_str("storage:   needs `roleStorage` on its node\n")?;
         }

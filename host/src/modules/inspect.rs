@@ -5,6 +5,7 @@ use std::path::Path;
 use super::file::{self, FileError, Trust};
 use super::image::{Image, ImageError};
 use super::metadata::Metadata;
+use super::seal::{SealError, is_sealed};
 use crate::config::Problems;
 
 /// Why a file is not a module that can be used.
@@ -14,6 +15,9 @@ pub enum InspectError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// It is not what was sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// It is no module.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -25,6 +29,8 @@ pub enum InspectError {
 /// A module's file, looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspected {
+    /// Whether the file has a checksum, which fits then.
+    pub is_sealed: bool,
     /// What the shared object is like.
     pub image: Image,
     /// What the module says about itself.
@@ -37,11 +43,16 @@ impl Inspected {
     /// # Errors
     /// [`InspectError`] says why they are no module.
     pub fn new(path: &Path, bytes: &[u8]) -> Result<Self, InspectError> {
+        let is_sealed = is_sealed(bytes)?;
         let image = Image::read(bytes)?;
         let metadata = Metadata::parse(&image.metadata).map_err(|problems| {
             InspectError::Metadata(problems.about(path.display().to_string()))
         })?;
-        Ok(Self { image, metadata })
+        Ok(Self {
+            is_sealed,
+            image,
+            metadata,
+        })
     }
 
     /// Reads a file, once, and looks at it. The bytes are those that were looked at.

@@ -23,6 +23,8 @@ pub struct Row {
     pub abi: Option<String>,
     /// What it runs on.
     pub architecture: Option<String>,
+    /// Whether its file has a checksum, by which damage is noticed.
+    pub sealed: Option<bool>,
     /// Where the file is.
     pub path: String,
     /// `usable`, `foreign`, `shadowed` or `refused`.
@@ -54,6 +56,7 @@ impl From<&Entry> for Row {
             version: metadata.map(|metadata| metadata.version.clone()),
             abi: image.map(|image| image.abi.to_string()),
             architecture: image.map(|image| image.architecture.to_string()),
+            sealed: inspected.map(|inspected| inspected.is_sealed),
             path: entry.path.display().to_string(),
             state,
             reason,

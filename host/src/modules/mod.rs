@@ -10,7 +10,8 @@
 //!
 //! Up to the registry nothing of a module is run. What the loader takes stays in the process for
 //! good, in a private copy, so that whatever happens to its file disturbs nothing. Whatever is
-//! wrong with a file is an error that says so; it never harms the host.
+//! wrong with a file is an error that says so; it never harms the host. What a module's code would do
+//! once it is damaged is told by the file's checksum alone, if it has one (`seal`).
 //!
 //! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), `inherited` (closes what
 //! a process got from another), `exit` and `signals` (what modules do to the whole process), and `context`
@@ -32,6 +33,7 @@ pub mod memory;
 pub mod metadata;
 pub mod registry;
 pub mod role;
+pub mod seal;
 pub mod search;
 pub mod transport;
 

@@ -102,6 +102,7 @@ Does what a test asks for.
 file:      {}/libprobe.so
 state:     usable
 built for: {}, interface 1.0.0
+sealed:    no, so not all damage to its file is noticed (`kozo seal`)
 
 Options:
   fault: text, default \"\"

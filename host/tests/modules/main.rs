@@ -7,6 +7,7 @@ mod listing;
 mod loading;
 mod panics;
 mod registry;
+mod seals;
 mod support;
 mod transports;
 mod versions;

@@ -162,6 +162,43 @@ fn a_restart_with_a_module_that_cannot_be_loaded_keeps_the_role() {
     }
 }
 
+/// How many bytes of a module's file are overwritten at a time.
+const DAMAGE: usize = 8;
+
+#[test]
+fn a_restart_with_a_damaged_module_that_was_sealed_keeps_the_role() {
+    for (block, copies) in [(WORKS, 150), (WORKS_ISOLATED, 10)] {
+        let (scene, mut clock) = node(block);
+        let file = scene.folder().join("modules").join(FILE);
+        let mut seal = Command::new(env!("CARGO_BIN_EXE_kozo"));
+        check(seal.arg("seal").arg(&file).output().unwrap());
+        restart(&scene);
+        clock.wait_for_text("role", "crash1 made in process");
+
+        let expected = format!(
+            "`crash1` is not restarted and goes on as it was: the module `{}` has changed since it was found: \
+             it is damaged",
+            file.display()
+        );
+        let good = std::fs::read(&file).unwrap();
+        let mut random = fastrand::Rng::with_seed(0x5eed);
+        for _ in 0..copies {
+            let at = random.usize(..good.len() - DAMAGE);
+            let mut bytes = good.clone();
+            random.fill(&mut bytes[at..at + DAMAGE]);
+            bytes[at] = !good[at];
+            std::fs::write(&file, bytes).unwrap();
+            let said = String::from_utf8(ask_for_restart(&scene).stderr).unwrap();
+            assert!(said.contains(&expected), "at {at}: {said}");
+        }
+        clock.signal(Signal::HUP);
+        clock.wait_for_text("role", SAYS);
+        assert_eq!(clock.count("crash1 made in process"), 2);
+        clock.signal(Signal::TERM);
+        assert_eq!(clock.end().code(), Some(0));
+    }
+}
+
 #[test]
 fn a_restart_with_another_version_of_the_module_is_done() {
     for block in [WORKS, WORKS_ISOLATED] {
