@@ -136,6 +136,8 @@ mod tests {
         let storage = Storage::open(&folder.path().join(STORAGE), &node).unwrap();
         let cuckoo = storage.role(&RoleName::new(CUCKOO_ROLE).unwrap());
         cuckoo.store(&tick("clock")).unwrap();
+        // Only one daemon at a time has the folder, and it has ended when its work is judged.
+        drop((cuckoo, storage));
         let log = folder.path().join(LOG_FILE);
         std::fs::write(&log, "<timer@clock> Ping! 12:00:00\n").unwrap();
         judge(folder.path()).unwrap();
