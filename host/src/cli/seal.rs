@@ -18,9 +18,6 @@ enum SealingError {
     /// It is no module, or one that is damaged already.
     #[error(transparent)]
     Inspect(#[from] InspectError),
-    /// Somebody else wrote to it.
-    #[error("it was changed while it was sealed: try again when nothing writes to it")]
-    Changed,
     /// The seal cannot be put there.
     #[error("it cannot be written: {0}")]
     Write(#[from] io::Error),
@@ -67,23 +64,24 @@ pub(super) fn seal(arguments: &SealArguments) -> Result<(), Failure> {
 /// Seals a module's file, unless it is; whether that was to be done. The seal is written behind what
 /// is there, so that the file keeps its owner, its mode, and its other names.
 fn seal_file(path: &Path) -> Result<bool, SealingError> {
-    let (inspected, bytes) = Inspected::read(path, Trust::Any)?;
-    if inspected.is_sealed {
+    // Looked at before it is opened for writing: one that is sealed may be one that nobody may write.
+    if Inspected::read(path, Trust::Any)?.0.is_sealed {
         return Ok(false);
     }
     let mut file = File::options().append(true).open(path)?;
-    // Two who seal it at the same time would otherwise write two seals. Some file systems know no locks.
+    // Of several who seal it at the same time, one does, and the others see that. Some file systems
+    // know no locks.
     let _ = file.lock();
-    let length = bytes.len() as u64;
-    if file.metadata()?.len() != length {
-        return Err(SealingError::Changed);
+    let (inspected, bytes) = Inspected::read(path, Trust::Any)?;
+    if inspected.is_sealed {
+        return Ok(false);
     }
     let written = file
         .write_all(&seal_of(&bytes))
         .and_then(|()| file.sync_data());
     if let Err(error) = written {
         // A part of a seal is nobody's use; that it may stay there does no harm.
-        let _ = file.set_len(length);
+        let _ = file.set_len(bytes.len() as u64);
         return Err(error.into());
     }
     Ok(true)

@@ -11,3 +11,5 @@ mod seals;
 mod support;
 mod transports;
 mod versions;
+#[path = "../support/wait.rs"]
+mod wait;

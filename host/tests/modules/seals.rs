@@ -1,10 +1,12 @@
 //! Checksums at the end of modules' files: what `kozo seal` does, and what damage is noticed by them.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use kozo::modules::seal::SEAL_SIZE;
+use kozo::modules::seal::{SEAL_SIZE, seal_of};
 use kozo::modules::{Registry, SearchPaths, Trust};
 use kozo::names::ModuleName;
 use serde_json::Value;
@@ -12,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::bench::report;
 use crate::support::{folder, probe};
+use crate::wait::wait_until;
 
 const DAMAGED: &str = "it is damaged, or was changed after it was sealed: its checksum is another one than its seal says; \
                        install it again, or build and seal it again";
@@ -198,6 +201,37 @@ fn sealing_again_changes_nothing() {
     let line = format!("{}: was sealed already\n", path.display());
     assert_eq!(succeeds(twice), line.repeat(2));
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn who_seals_while_another_does_finds_it_done() {
+    let folder = folder(&[("libprobe.so", &probe())]);
+    let path = folder.path().join("libprobe.so");
+    let mut other = File::options().append(true).open(&path).unwrap();
+    other.lock().unwrap();
+    let sealing = kozo(Path::new("/"))
+        .arg("seal")
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = sealing.id().to_string();
+    wait_until("it waits for the lock", || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let mut waiting = locks.lines().filter(|line| line.contains("->"));
+        waiting
+            .any(|line| line.split_whitespace().any(|word| word == id))
+            .then_some(())
+    });
+    other.write_all(&seal_of(&probe())).unwrap();
+    drop(other);
+    let said = succeeds(sealing.wait_with_output().unwrap());
+    assert_eq!(said, format!("{}: was sealed already\n", path.display()));
+    assert_eq!(
+        std::fs::read(path).unwrap().len(),
+        probe().len() + SEAL_SIZE
+    );
 }
 
 #[test]
