@@ -29,7 +29,7 @@ enum InterestKind {
 /// Texts in which `*` stands for anything; any of them has to fit.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-enum Patterns {
+pub(super) enum Patterns {
     One(String),
     Several(Vec<String>),
 }
@@ -123,6 +123,23 @@ fn expand(pattern: &str, values: &Values) -> Result<Option<Vec<String>>, String>
         text.push_str(rest);
     }
     Ok(Some(expanded))
+}
+
+/// The names that stand in braces in a text.
+///
+/// # Errors
+/// A brace that is not closed.
+pub(super) fn references(text: &str) -> Result<Vec<&str>, String> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('{') {
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| format!("`{text}` has a `{{` without a `}}`"))?;
+        names.push(name);
+        rest = after;
+    }
+    Ok(names)
 }
 
 fn plain(value: &Value) -> String {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use yaml_serde::Value;
 
-use super::interest::Interest;
+use super::interest::{Interest, Patterns, references};
 use crate::Error;
 
-/// The versions of the metadata's format. The second one has added `conflicts`, `format` and
+/// The versions of the metadata's format. The second one has added `conflicts`, `claims`, `format` and
 /// `atMost`.
 const FORMATS: [&str; 2] = ["1.0", "1.1"];
 
@@ -33,6 +33,7 @@ pub(super) struct Metadata {
     #[serde(default)]
     interests: Vec<Interest>,
     conflicts: Option<Vec<Conflict>>,
+    claims: Option<Vec<Claim>>,
 }
 
 /// Combinations of options that the host refuses. Here they reach the module, which refuses them by
@@ -43,6 +44,21 @@ pub(super) struct Metadata {
 struct Conflict {
     when: BTreeMap<String, Value>,
     message: String,
+}
+
+/// What the options stand for that only one can have, which the host compares.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // As above.
+struct Claim {
+    #[serde(default)]
+    when: Option<BTreeMap<String, Value>>,
+    resource: Option<String>,
+    listen: Option<String>,
+    reach: Option<String>,
+    port: Option<String>,
+    #[serde(default)]
+    without: Option<Patterns>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -125,11 +141,12 @@ impl Metadata {
     /// Checks what the second format has added.
     fn rules(&self) -> Result<(), String> {
         let is_new = |spec: &OptionSpec| spec.format.is_some() || spec.at_most.is_some();
-        let has_new = self.conflicts.is_some() || self.options.values().any(is_new);
+        let has_new =
+            self.conflicts.is_some() || self.claims.is_some() || self.options.values().any(is_new);
         if has_new && self.format == FORMATS[0] {
             let newest = FORMATS[1];
             return Err(format!(
-                "`conflicts`, and `format` and `atMost` of options, need `format: \"{newest}\"`"
+                "`conflicts`, `claims`, and `format` and `atMost` of options, need `format: \"{newest}\"`"
             ));
         }
         let is_number =
@@ -152,16 +169,66 @@ impl Metadata {
             }
         }
         for conflict in self.conflicts.iter().flatten() {
-            if conflict.when.is_empty() {
-                return Err("`conflicts`: `when` is empty, so it would always hold".to_owned());
+            self.conditions("conflicts", &conflict.when)?;
+        }
+        for claim in self.claims.iter().flatten() {
+            self.claim(claim)?;
+        }
+        Ok(())
+    }
+
+    fn conditions(&self, key: &str, when: &BTreeMap<String, Value>) -> Result<(), String> {
+        if when.is_empty() {
+            return Err(format!("`{key}`: `when` is empty, so it would always hold"));
+        }
+        let unknown = |name: &&String| !self.options.contains_key(*name);
+        if let Some(name) = when.keys().find(unknown) {
+            return Err(format!("`{key}`: the module has no option `{name}`"));
+        }
+        let is_value = |value: &Value| !value.is_sequence() && !value.is_mapping();
+        if !when.values().all(is_value) {
+            return Err(format!(
+                "`{key}`: `when` has one value an option, or `null`"
+            ));
+        }
+        Ok(())
+    }
+
+    fn claim(&self, claim: &Claim) -> Result<(), String> {
+        if let Some(when) = &claim.when {
+            self.conditions("claims", when)?;
+        }
+        let (listen, port) = (claim.listen.is_some(), claim.port.is_some());
+        let template = match (&claim.resource, &claim.listen, &claim.reach) {
+            (Some(_), None, None) if port => {
+                return Err("`claims`: a `resource` has no `port`".to_owned());
             }
-            let unknown = |name: &&String| !self.options.contains_key(*name);
-            if let Some(name) = conflict.when.keys().find(unknown) {
-                return Err(format!("`conflicts`: the module has no option `{name}`"));
+            _ if listen && !port => return Err("`claims`: `listen` needs a `port`".to_owned()),
+            (Some(one), None, None) | (None, Some(one), None) | (None, None, Some(one)) => one,
+            _ => {
+                return Err(
+                    "`claims`: each takes one of `resource`, `listen` and `reach`".to_owned(),
+                );
             }
-            let is_value = |value: &Value| !value.is_sequence() && !value.is_mapping();
-            if !conflict.when.values().all(is_value) {
-                return Err("`conflicts`: `when` has one value an option, or `null`".to_owned());
+        };
+        for (text, most_lists) in [(Some(template), 1), (claim.port.as_ref(), 0)] {
+            let mut lists = 0;
+            for name in references(text.map_or("", String::as_str))
+                .map_err(|problem| format!("`claims`: {problem}"))?
+            {
+                match self.options.get(name).map(|spec| spec.kind) {
+                    None => return Err(format!("`claims`: the module has no option `{name}`")),
+                    Some(OptionKind::Any) => {
+                        return Err(format!(
+                            "`claims`: `{name}` may be anything, so it names nothing"
+                        ));
+                    }
+                    Some(OptionKind::List) => lists += 1,
+                    Some(_) => {}
+                }
+            }
+            if lists > most_lists {
+                return Err("`claims`: a text has one list at most, and a port none".to_owned());
             }
         }
         Ok(())

@@ -162,6 +162,10 @@ options:
   many: {type: number, default: 2, description: A larger one.}
 conflicts:
   - {when: {to: "*", few: 0, many: null}, message: "not so"}
+claims:
+  - {when: {few: 2}, resource: "bell {many}", without: [x]}
+  - {reach: "{to}", port: "{few}"}
+  - {listen: "", port: "{few}"}
 "#;
 }
 
@@ -190,6 +194,23 @@ fn rules_that_a_host_would_refuse_are_refused() {
         ("{to: \"*\", few: 0, many: null}", "{}", "`when` is empty"),
         ("to: \"*\"", "from: \"*\"", "no option `from`"),
         ("to: \"*\"", "to: [x]", "`when` has one value"),
+        ("{few: 2}", "{}", "`claims`: `when` is empty"),
+        ("bell {many}", "bell {much}", "no option `much`"),
+        ("bell {many}", "bell {many", "`{` without a `}`"),
+        (
+            "resource: \"bell",
+            "reach: x, resource: \"bell",
+            "one of `resource`",
+        ),
+        ("listen: \"\", ", "", "one of `resource`"),
+        ("\", without", "\", port: 1, without", "has no `port`"),
+        ("reach: \"{to}\", port", "listen: x, prt", "prt"),
+        (
+            "listen: \"\", port: \"{few}\"",
+            "listen: x",
+            "needs a `port`",
+        ),
+        ("port: \"{few}\"", "port: \"{to}\"", "a port none"),
     ] {
         assert!(good.contains(old), "{old}");
         let error = Metadata::parse(&good.replacen(old, new, 1), "role").unwrap_err();

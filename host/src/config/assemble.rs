@@ -8,6 +8,7 @@ use russh::keys::PublicKey;
 use super::block::{Block, Unknown, Values};
 use super::builtin::{self, OVERRIDE};
 use super::catalog::Catalog;
+use super::claims::{Claims, Noted};
 use super::network::{ConnectPolicy, Node, OrderSources, SenderPattern, Settings};
 use super::problem::{Place, Problem, Problems, Severity};
 use super::schema::OptionSpec;
@@ -27,6 +28,9 @@ pub(super) struct Assembly<'a> {
     root: Values,
     /// The nodes by the fingerprints of their keys.
     key_owners: HashMap<String, String>,
+    /// What the roles and transports of the node at hand claim.
+    pub(super) claimed: Vec<Noted>,
+    claims: Claims,
 }
 
 impl<'a> Assembly<'a> {
@@ -45,6 +49,8 @@ impl<'a> Assembly<'a> {
             problems,
             root: Values::default(),
             key_owners: HashMap::new(),
+            claimed: Vec::new(),
+            claims: Claims::default(),
         }
     }
 
@@ -117,6 +123,10 @@ impl<'a> Assembly<'a> {
             let name = values.text(option)?;
             ConnectPolicy::from_name(name)
         };
+        let others_to_self = policy("othersToSelfConnectPolicy");
+        let is_dialled = others_to_self != Some(ConnectPolicy::Never);
+        let claimed = std::mem::take(&mut self.claimed);
+        self.claims.add(&path, is_dialled, claimed, self.problems);
         let place_of = |option| match entry.value.child(option) {
             Some(value) => value.place,
             None => entry.key_place,
@@ -131,7 +141,7 @@ impl<'a> Assembly<'a> {
             role_storage_place: place_of("roleStorage"),
             transport_storage: values.text("transportStorage").map(PathBuf::from),
             self_to_others: policy("selfToOthersConnectPolicy")?,
-            others_to_self: policy("othersToSelfConnectPolicy")?,
+            others_to_self: others_to_self?,
             settings,
             roles,
             transports,

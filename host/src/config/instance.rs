@@ -6,6 +6,7 @@ use super::assemble::Assembly;
 use super::block::{Block, Unknown, Values};
 use super::builtin;
 use super::catalog::Lookup;
+use super::claims::Noted;
 use super::network::{InboxLimits, Isolation, OrderSources, Role, SenderPattern, Transport};
 use super::problem::{Place, Problem};
 use super::rules::Rules;
@@ -173,6 +174,16 @@ impl<'a> Assembly<'a> {
             let options = module_options(metadata, &values, node, &entry.key, self.folder);
             let clash = rules.combinations(metadata, &options, &values, self.problems);
             fault = wrong.or(clash);
+            if fault.is_none() {
+                let claims = rules.claims(metadata, &options, &values);
+                let claims = claims.into_iter().map(|(claimed, place, of_option)| Noted {
+                    claimed,
+                    block: path.to_owned(),
+                    path: of_option,
+                    place,
+                });
+                self.claimed.extend(claims);
+            }
             fault.is_none().then_some(options)
         });
         Some(Instance {

@@ -19,6 +19,7 @@ mod block;
 mod builtin;
 mod catalog;
 mod check;
+mod claims;
 mod document;
 mod folders;
 mod foreign;
@@ -43,6 +44,7 @@ mod tests;
 
 pub use catalog::{Catalog, Lookup};
 pub use check::MAX_LIST;
+pub use claims::{Claim, Claimed};
 pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
 pub use format::Format;

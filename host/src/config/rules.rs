@@ -2,6 +2,7 @@
 //! they go together. Checked when each value by itself is known to be one.
 
 use super::block::Values;
+use super::claims::Claimed;
 use super::problem::{Place, Problem, Problems, Severity};
 use super::schema::{DefaultValue, OptionSpec};
 use super::text::{join_path, quoted};
@@ -29,7 +30,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn holds(&self, options: &ModuleOptions) -> bool {
+    pub(crate) fn holds(&self, options: &ModuleOptions) -> bool {
         let Some(value) = options.value(&self.option) else {
             return false;
         };
@@ -112,7 +113,7 @@ impl Rules<'_> {
         problems: &mut Problems,
     ) -> Option<String> {
         let mut found = None;
-        let is_sound = |name: &str| self.tree.entry(name).is_none() || values.contains(name);
+        let is_sound = |name: &str| self.is_sound(name, values);
         for conflict in &metadata.conflicts {
             let there =
                 |condition: &Condition| is_sound(&condition.option) && condition.holds(options);
@@ -147,6 +148,30 @@ impl Rules<'_> {
             }
         }
         found
+    }
+
+    /// What the options claim, with the place and path of each.
+    pub(super) fn claims(
+        &self,
+        metadata: &Metadata,
+        options: &ModuleOptions,
+        values: &Values,
+    ) -> Vec<(Claimed, Place, String)> {
+        let claims = metadata.claims(options, |name| self.is_sound(name, values));
+        let located = claims.into_iter().map(|claim| {
+            let options = claim.options.iter().map(String::as_str);
+            let (mut place, path) = self.last_given(options);
+            if let [option] = claim.options.as_slice() {
+                place = self.places(option).nth(claim.item).unwrap_or(place);
+            }
+            (claim.what, place, path)
+        });
+        located.collect()
+    }
+
+    /// Whether the option has the value that is given, or none is.
+    fn is_sound(&self, name: &str, values: &Values) -> bool {
+        self.tree.entry(name).is_none() || values.contains(name)
     }
 
     /// Where each text of an option stands. Those of one text with commas stand where that does.

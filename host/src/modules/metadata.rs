@@ -18,6 +18,7 @@
 //!   - {kind: event, type: tick, role: "{timer}"}
 //! ```
 
+mod claims;
 mod parse;
 mod template;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::config::{
 };
 use crate::interest::{Interest, Kind, Pattern};
 use crate::names::{ModuleName, NodeName, RoleName};
+use claims::ClaimTemplate;
 use template::Template;
 
 /// The largest metadata, in bytes.
@@ -44,6 +46,9 @@ pub const MAX_INTERESTS: usize = 256;
 
 /// How many conflicts a module may have.
 pub const MAX_CONFLICTS: usize = 64;
+
+/// How many claims a module may have.
+pub const MAX_CLAIMS: usize = 64;
 
 /// What kind of module it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +87,7 @@ pub struct Metadata {
     pub options: Vec<OptionSpec>,
     /// Combinations of its options that it can do nothing with.
     pub conflicts: Vec<Conflict>,
+    claims: Vec<ClaimTemplate>,
     interests: Vec<InterestTemplate>,
 }
 
@@ -101,7 +107,7 @@ impl Metadata {
     }
 
     /// What in `other` is not as it is here and matters to who has checked a network's file with
-    /// this: not its version, author and descriptions. None when all of that is the same.
+    /// this: not its version, author and descriptions, nor its claims, of which only warnings come. None when all of that is the same.
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         // Listed in full, so that whoever adds something decides about it.
         let Self {
@@ -113,6 +119,7 @@ impl Metadata {
             storage,
             options,
             conflicts,
+            claims: _,
             interests,
         } = self;
         let without_words = |options: &[OptionSpec]| -> Vec<OptionSpec> {

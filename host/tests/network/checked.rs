@@ -82,3 +82,59 @@ fn addresses_that_cannot_be_are_refused_by_check_and_run() {
         assert_eq!(scene.start("hall").end().code(), Some(3), "{address}");
     }
 }
+
+#[test]
+fn what_two_have_that_only_one_can_is_told_by_check_and_run() {
+    let mut scene = Scene::new(&["hall", "attic"]);
+    scene
+        .role("hall", "motion", "{type: motion-detect, pin: 4}")
+        .role("hall", "lamp", "{type: gpio-output, pin: 4}");
+    let port = scene.port("hall");
+    let inject = format!("{{type: message_injector, bindAddress: localhost, bindPort: {port}}}");
+    scene.role("hall", "inject", &inject);
+    scene.tcp("attic", &format!("address: '127.0.0.1:{port}'"));
+    let file = scene.write().display().to_string();
+    let text = scene.text();
+    let line = |of: &str| 1 + text.lines().position(|line| line.contains(of)).unwrap();
+    let (motion, lamp, inject) = (line("motion:"), line("lamp:"), line("inject:"));
+    let tcp: Vec<_> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains("tcp:"))
+        .collect();
+    let [hall, attic] = [tcp[0].0 + 1, tcp[1].0 + 1];
+    let told = [
+        (
+            format!("warning: {file}:{lamp}:38: system.hall.roles.lamp.pin: "),
+            format!(
+                "GPIO line 4 is used twice on this node: by `system.hall.roles.motion` on line {motion}, and here"
+            ),
+        ),
+        (
+            format!("warning: {file}:{hall}:"),
+            format!(
+                "TCP port {port} is listened on twice on this node: by `system.hall.roles.inject` on line {inject}, and here"
+            ),
+        ),
+        (
+            format!("warning: {file}:{attic}:22: system.attic.transports.tcp.address: "),
+            format!(
+                "`127.0.0.1:{port}` is given for two nodes: by `system.hall.transports.tcp` on line {hall}, and here"
+            ),
+        ),
+    ];
+    for node in [None, Some("hall"), Some("attic")] {
+        let (report, code) = check(&scene, node);
+        assert_eq!(code, Some(0), "{report}");
+        for (beginning, message) in &told {
+            let fits = |line: &str| line.starts_with(beginning) && line.ends_with(message);
+            assert!(report.lines().any(fits), "{beginning}{message}\n{report}");
+        }
+        assert!(report.ends_with("0 errors, 3 warnings\n"), "{report}");
+    }
+    let mut hall = scene.start("hall");
+    for (_, message) in &told {
+        let line = hall.wait_for_text("start", message);
+        assert_eq!(line["level"], "WARN");
+    }
+}

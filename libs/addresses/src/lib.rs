@@ -6,6 +6,7 @@
 //!
 //! - [`Endpoint`]: a host and a port, to connect to.
 //! - [`check_listening`]: a host to listen on.
+//! - [`Listening`]: whether two of those leave room for each other.
 //! - [`check_onion`]: the address of an onion service.
 //! - [`bluetooth`]: the address of an adapter, and UUIDs of services.
 
@@ -14,8 +15,10 @@ mod endpoint;
 mod error;
 mod host;
 mod onion;
+mod sharing;
 
 pub use endpoint::{Endpoint, check_listening};
 pub use error::AddressError;
 pub use host::interface;
 pub use onion::check_onion;
+pub use sharing::Listening;

@@ -3,6 +3,7 @@
 mod accepted;
 mod blocks;
 mod bounds;
+mod claims;
 mod examples;
 mod files;
 mod foreign;

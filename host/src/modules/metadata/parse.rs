@@ -1,5 +1,6 @@
 //! Reads metadata, with all of its mistakes in one report.
 
+mod claims;
 mod conflicts;
 
 use std::sync::LazyLock;
@@ -41,7 +42,7 @@ struct Keys {
 
 fn root_keys() -> &'static Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
-        new: &["conflicts"],
+        new: &["conflicts", "claims"],
         table: vec![
             text("format", "The format of this text, `1.1`."),
             text("kind", "What kind of module it is.").one_of(&[ROLE, TRANSPORT]),
@@ -53,6 +54,7 @@ fn root_keys() -> &'static Keys {
             optional("options", ValueKind::Block),
             optional("interests", ValueKind::Other),
             optional("conflicts", ValueKind::Other),
+            optional("claims", ValueKind::Other),
         ],
     });
     &KEYS
@@ -189,6 +191,7 @@ impl Reader<'_> {
         let options = self.options(tree, kind);
         let interests = self.interests(tree, &options);
         let conflicts = self.conflicts(tree, &options);
+        let claims = self.claims(tree, &options);
         let owned = |name| values.text(name).map(str::to_owned);
         Some(Metadata {
             kind: kind?,
@@ -199,6 +202,7 @@ impl Reader<'_> {
             storage: values.value("storage").and_then(Value::as_boolean) == Some(true),
             options,
             conflicts,
+            claims,
             interests,
         })
     }
@@ -456,7 +460,7 @@ impl Reader<'_> {
             let path = join_path(&path, name);
             Some(
                 texts
-                    .filter_map(|text| self.pattern(text, place, &path, options))
+                    .filter_map(|text| self.template(text, place, &path, options, &[NODE, ROLE], 1))
                     .collect(),
             )
         };
@@ -471,12 +475,15 @@ impl Reader<'_> {
         }
     }
 
-    fn pattern(
+    /// A text in which options may stand, and `names`.
+    fn template(
         &mut self,
         text: &str,
         place: Place,
         path: &str,
         options: &[OptionSpec],
+        names: &[&str],
+        most_lists: usize,
     ) -> Option<Template> {
         let template = match Template::parse(text) {
             Ok(template) => template,
@@ -486,14 +493,11 @@ impl Reader<'_> {
             }
         };
         let mut lists = 0;
-        for name in template
-            .references()
-            .filter(|name| ![NODE, ROLE].contains(name))
-        {
+        for name in template.references().filter(|name| !names.contains(name)) {
             let Some(option) = options.iter().find(|option| option.name == name) else {
                 let message = format!("the module has no option {}", quoted(name));
-                let names = options.iter().map(|option| option.name.as_str());
-                let names = enumerate(names.chain([NODE, ROLE]), "and");
+                let known = options.iter().map(|option| option.name.as_str());
+                let names = enumerate(known.chain(names.iter().copied()), "and");
                 self.problems.push(
                     Problem::error(place, path, message)
                         .with_help(format!("in braces may stand {names}")),
@@ -509,8 +513,12 @@ impl Reader<'_> {
                 self.error(place, path, message);
             }
         }
-        if lists > 1 {
-            self.error(place, path, "only one list may stand in a pattern");
+        if lists > most_lists {
+            let message = match most_lists {
+                0 => "no list may stand here",
+                _ => "only one list may stand in a pattern",
+            };
+            self.error(place, path, message);
         }
         Some(template)
     }

@@ -373,6 +373,7 @@ fn the_rules_of_the_guide_for_authors_are_read() {
         "kind: role\nname: doorbell\nversion: \"1\"\nauthor: Somebody\ndescription: Rings.\n";
     let metadata = Metadata::parse(&format!("{head}{block}")).unwrap();
     assert_eq!(metadata.conflicts.len(), 2);
+    assert_eq!(metadata.claims.len(), 1);
     // Every format is explained.
     for (name, _) in Format::ALL {
         assert!(guide.contains(&format!("\n  | `{name}` | ")), "{name}");
@@ -395,7 +396,9 @@ fn what_came_with_a_later_format_is_refused_in_an_earlier_one_and_skipped_in_an_
     let later = text
         .replace("\"1.1\"", "\"1.2\"")
         .replace("format: address", "format: colour");
+    let later = later + "claims:\n  - {resource: \"{timer}\"}\n  - {colour: \"{timer}\"}\n";
     let metadata = Metadata::parse(&later).unwrap();
+    assert_eq!(metadata.claims.len(), 1);
     assert_eq!(metadata.option("address").unwrap().format, None);
     assert_eq!(metadata.conflicts.len(), 1);
 }
@@ -422,5 +425,27 @@ error: metadata:23:5: conflicts[2].message: a conflict needs the key `message`
     help: add it; what is wrong, and what to do
 error: metadata:23:16: conflicts[2].when.a: expected a value
     help: write one, `"*"` for any or `null` for none"#,
+    );
+}
+
+#[test]
+fn claims_that_can_mean_nothing_are_refused() {
+    assert_refused(
+        &newer(
+            "a: {type: list, default: null, description: x}\n  b: {type: any, default: null, description: x}",
+            "claims:\n  - {}\n  - {resource: x, reach: x}\n  - {resource: x, port: '1'}\n  - {listen: x}\n  \
+             - {resource: '{e} {b}'}\n  - {reach: '{a} {a}', port: '{a}'}\n  - {reach: x, when: {}}\n",
+        ),
+        r#"
+error: metadata:19:5: claims[0]: it takes one of `resource`, `listen` and `reach`
+error: metadata:20:5: claims[1]: it takes one of `resource`, `listen` and `reach`
+error: metadata:21:5: claims[2]: a `resource` has no `port`
+error: metadata:22:5: claims[3]: `listen` needs a `port`
+error: metadata:23:16: claims[4].resource: the module has no option `e`
+    help: in braces may stand `a`, `b`, `timer`, `nodes`, `tick` and `file`
+error: metadata:23:16: claims[4].resource: the option `b` is of type `any`, which is no pattern
+error: metadata:24:13: claims[5].reach: only one list may stand in a pattern
+error: metadata:24:30: claims[5].port: no list may stand here
+error: metadata:25:5: claims[6].when: it is empty, so it would always hold"#,
     );
 }

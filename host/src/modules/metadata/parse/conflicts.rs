@@ -54,7 +54,21 @@ impl Reader<'_> {
     fn conflict(&mut self, item: &Tree, index: usize, options: &[OptionSpec]) -> Conflict {
         let path = format!("conflicts[{index}]");
         let values = self.block(item, item.place, &path, "a conflict", conflict_keys());
-        let path = join_path(&path, "when");
+        let when = self.conditions(item, &path, options);
+        Conflict {
+            when,
+            message: values.text("message").unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// What stands below `when` in `item`; nothing, if that is not there.
+    pub(super) fn conditions(
+        &mut self,
+        item: &Tree,
+        path: &str,
+        options: &[OptionSpec],
+    ) -> Vec<Condition> {
+        let path = join_path(path, "when");
         let mut when = Vec::new();
         if let Some(TreeNode::Map(entries)) = item.child("when").map(|tree| &tree.node) {
             for entry in entries {
@@ -64,10 +78,7 @@ impl Reader<'_> {
                 self.error(item.place, &path, "it is empty, so it would always hold");
             }
         }
-        Conflict {
-            when,
-            message: values.text("message").unwrap_or_default().to_owned(),
-        }
+        when
     }
 
     fn condition(

@@ -1,0 +1,188 @@
+//! What only one can have: pins, ports and addresses. Modules say in their metadata what their options
+//! stand for; here it is compared, and whatever two have is told.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+
+use kozo_addresses::{Endpoint, Listening};
+
+use super::problem::{Place, Problem, Problems};
+use super::text::{plain, quoted};
+
+/// Something that only one can have, as the options of a role or transport name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What it is.
+    pub what: Claimed,
+    /// The options that name it.
+    pub options: Vec<String>,
+    /// Which item of them does, where they have several.
+    pub item: usize,
+}
+
+/// What a claim is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// A thing of the node's machine, in words: `GPIO line 18`.
+    Resource(String),
+    /// A TCP port of the node's machine, to listen on.
+    Port {
+        /// The IP address or name to listen on; empty: all addresses.
+        address: String,
+        /// The port.
+        port: String,
+    },
+    /// Where other nodes reach this one.
+    Reach {
+        /// An address, or whatever else others know it by.
+        address: String,
+        /// The port of an address without one.
+        port: Option<String>,
+    },
+}
+
+/// A claim, and where it comes from.
+#[derive(Debug)]
+pub(super) struct Noted {
+    pub(super) claimed: Claimed,
+    /// The way to the block of the role or transport.
+    pub(super) block: String,
+    /// The way to what is told of it.
+    pub(super) path: String,
+    /// Where that stands.
+    pub(super) place: Place,
+}
+
+/// Who has something.
+#[derive(Debug, Clone)]
+struct Holder {
+    /// The way to the node's block.
+    node: String,
+    block: String,
+    path: String,
+    place: Place,
+}
+
+/// All claims of a network so far.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// By the way to the node, and by what it is.
+    resources: HashMap<(String, String), Holder>,
+    /// By the way to the node, and by the port; with the address.
+    listening: HashMap<(String, String), Vec<(Listening, Holder)>>,
+    /// By the one form of the address.
+    reach: HashMap<String, Holder>,
+}
+
+impl Claims {
+    /// Adds those of a node's roles and transports, and says what somebody has claimed before. Where a
+    /// node is reached that is never dialled plays no part.
+    pub(super) fn add(
+        &mut self,
+        node: &str,
+        is_dialled: bool,
+        noted: Vec<Noted>,
+        problems: &mut Problems,
+    ) {
+        for Noted {
+            claimed,
+            block,
+            path,
+            place,
+        } in noted
+        {
+            if !is_dialled && matches!(claimed, Claimed::Reach { .. }) {
+                continue;
+            }
+            let node = node.to_owned();
+            let holder = Holder {
+                node,
+                block,
+                path,
+                place,
+            };
+            if let Some(problem) = self.claim(claimed, holder) {
+                problems.push(problem);
+            }
+        }
+    }
+
+    fn claim(&mut self, claimed: Claimed, holder: Holder) -> Option<Problem> {
+        match claimed {
+            Claimed::Resource(name) => self.resource(name, &holder),
+            Claimed::Port { address, port } => self.listening(&address, port, holder),
+            Claimed::Reach { address, port } => self.reach(&address, port.as_deref(), &holder),
+        }
+    }
+
+    fn resource(&mut self, name: String, holder: &Holder) -> Option<Problem> {
+        let what = plain(&name);
+        let first = first(self.resources.entry((holder.node.clone(), name)), holder)?;
+        (first.block != holder.block).then(|| {
+            let message = format!("{what} is used twice on this node: by {first}, and here");
+            holder.warning(message, "only one can have it: use another one here")
+        })
+    }
+
+    fn listening(&mut self, address: &str, port: String, holder: Holder) -> Option<Problem> {
+        let here = Listening::on(address);
+        let what = format!("TCP port {}", plain(&port));
+        let others = self.listening.entry((holder.node.clone(), port));
+        let others = others.or_default();
+        let first = others
+            .iter()
+            .find(|(there, first)| first.block != holder.block && here.overlaps(there));
+        if let Some((_, first)) = first {
+            let message = format!("{what} is listened on twice on this node: by {first}, and here");
+            return Some(holder.warning(
+                message,
+                "only one can: choose another port, or addresses that leave room for each other",
+            ));
+        }
+        others.push((here, holder));
+        None
+    }
+
+    fn reach(&mut self, address: &str, port: Option<&str>, holder: &Holder) -> Option<Problem> {
+        let port = port.and_then(|port| port.parse().ok());
+        let address = match Endpoint::parse(address, port) {
+            Ok(endpoint) => endpoint.canonical().to_string(),
+            Err(_) => address.trim().to_lowercase(),
+        };
+        let what = quoted(&address);
+        let first = first(self.reach.entry(address), holder)?;
+        // A node may say twice how it is reached.
+        (first.node != holder.node).then(|| {
+            let message = format!("{what} is given for two nodes: by {first}, and here");
+            holder.warning(
+                message,
+                "nobody could know which of the two answers: give each one of its own",
+            )
+        })
+    }
+}
+
+/// Who was there first; if nobody was, this one is now.
+fn first<K>(entry: Entry<'_, K, Holder>, holder: &Holder) -> Option<Holder> {
+    match entry {
+        Entry::Occupied(entry) => Some(entry.get().clone()),
+        Entry::Vacant(entry) => {
+            entry.insert(holder.clone());
+            None
+        }
+    }
+}
+
+impl Holder {
+    fn warning(&self, message: String, help: &str) -> Problem {
+        Problem::warning(self.place, &self.path, message).with_help(help)
+    }
+}
+
+/// As who else has it.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` on line {}", self.block, self.place.line)
+    }
+}

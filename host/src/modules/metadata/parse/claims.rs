@@ -1,0 +1,111 @@
+//! What a module's options stand for that only one can have.
+
+use std::sync::LazyLock;
+
+use super::{Keys, Reader, optional};
+use crate::config::{OptionSpec, Problem, Tree, TreeNode, ValueKind, enumerate, join_path};
+use crate::modules::metadata::MAX_CLAIMS;
+use crate::modules::metadata::claims::{ClaimTemplate, ClaimedTemplate};
+use crate::modules::metadata::template::Template;
+
+/// What a claim may be about: one of these.
+const SUBJECTS: [&str; 3] = ["resource", "listen", "reach"];
+
+fn claim_keys() -> &'static Keys {
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+        let [resource, listen, reach] = SUBJECTS.map(|name| optional(name, ValueKind::Text));
+        Keys {
+            new: &[],
+            table: vec![
+                resource,
+                listen,
+                reach,
+                optional("port", ValueKind::Text),
+                optional("when", ValueKind::Block),
+                optional("without", ValueKind::Texts),
+            ],
+        }
+    });
+    &KEYS
+}
+
+impl Reader<'_> {
+    pub(super) fn claims(&mut self, tree: &Tree, options: &[OptionSpec]) -> Vec<ClaimTemplate> {
+        let Some(list) = tree.child("claims").filter(|list| !list.is_null()) else {
+            return Vec::new();
+        };
+        let items = match &list.node {
+            TreeNode::List(items) => items,
+            TreeNode::Invalid => return Vec::new(),
+            _ => {
+                let message = format!("expected a list of claims, found {}", list.describe());
+                self.problems.push(
+                    Problem::error(list.place, "claims", message)
+                        .with_help("write `- {resource: \"… {option}\"}` lines"),
+                );
+                return Vec::new();
+            }
+        };
+        if let Some(item) = items.get(MAX_CLAIMS) {
+            let message = format!("a module may have {MAX_CLAIMS} claims at most");
+            self.error(item.place, "claims", message);
+        }
+        let items = items.iter().take(MAX_CLAIMS).enumerate();
+        items
+            .filter_map(|(index, item)| self.claim(item, index, options))
+            .collect()
+    }
+
+    fn claim(
+        &mut self,
+        item: &Tree,
+        index: usize,
+        options: &[OptionSpec],
+    ) -> Option<ClaimTemplate> {
+        let path = format!("claims[{index}]");
+        let values = self.block(item, item.place, &path, "a claim", claim_keys());
+        let when = self.conditions(item, &path, options);
+        let mut field = |name: &str| -> Option<Template> {
+            let text = values.text(name)?;
+            let place = item.child(name).map_or(item.place, |tree| tree.place);
+            let most_lists = usize::from(name != "port");
+            self.template(
+                text,
+                place,
+                &join_path(&path, name),
+                options,
+                &[],
+                most_lists,
+            )
+        };
+        let [resource, listen, reach] = SUBJECTS.map(&mut field);
+        let port = field("port");
+        let given = SUBJECTS.map(|name| values.text(name).is_some());
+        let has_port = values.text("port").is_some();
+        let wrong = match given {
+            [true, false, false] if has_port => Some("a `resource` has no `port`".to_owned()),
+            [false, true, false] if !has_port => Some("`listen` needs a `port`".to_owned()),
+            [true, false, false] | [false, true, false] | [false, false, true] => None,
+            // What this claims came with a later format.
+            [false, false, false] if self.minor > super::FORMAT_MINOR => return None,
+            _ => Some(format!("it takes one of {}", enumerate(SUBJECTS, "and"))),
+        };
+        if let Some(message) = wrong {
+            self.error(item.place, &path, message);
+        }
+        let what = match (resource, listen, reach) {
+            (Some(name), None, None) => ClaimedTemplate::Resource(name),
+            (None, Some(address), None) => ClaimedTemplate::Port {
+                address,
+                port: port?,
+            },
+            (None, None, Some(address)) => ClaimedTemplate::Reach { address, port },
+            _ => return None,
+        };
+        Some(ClaimTemplate {
+            when,
+            what,
+            without: values.texts("without"),
+        })
+    }
+}
