@@ -48,6 +48,10 @@ fn look(arguments: &CheckArguments) -> (Problems, Option<Class>) {
     if let Some((node, network)) = node.zip(network.as_ref()) {
         try_transports(network, &node.name, &prepared.registry, &mut problems);
     }
+    // Last, since it adds advice to what others have said.
+    if let Some(local) = local {
+        prepared.report_surroundings(local, &mut problems);
+    }
     let failed = problems.has_errors().then_some(problems.class());
     (problems, failed)
 }

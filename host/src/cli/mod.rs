@@ -23,6 +23,7 @@ mod roles;
 mod run;
 mod seal;
 mod status;
+mod surroundings;
 mod text;
 mod why;
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::surroundings;
 use crate::config::{self, Document, Network, Problem, Problems};
 use crate::modules::{Environment, Registry, SearchPaths, Trust};
 use crate::names::NodeName;
@@ -61,6 +62,11 @@ impl Prepared {
     /// A report that offers the names there are.
     pub(super) fn require_node(&self, node: &NodeName) -> Result<(), Problems> {
         self.document.require_node(node)
+    }
+
+    /// Adds a warning for what the file says of a node, which this machine is, and is not there.
+    pub(super) fn report_surroundings(&self, local: &NodeName, problems: &mut Problems) {
+        surroundings::check(&self.document, &self.registry, local, problems);
     }
 
     /// Adds a warning for each folder of modules that the file names and that cannot be searched. A

@@ -22,7 +22,8 @@ pub(super) fn run(arguments: RunArguments) -> Result<(), Failure> {
 fn prepare(arguments: RunArguments) -> Result<daemon::Setup, Failure> {
     let node = arguments.node;
     let prepared = Prepared::read(&arguments.config, Some(&node), &[]).map_err(Failure::Report)?;
-    let (network, warnings) = prepared.network_to_run(&node).map_err(Failure::Report)?;
+    let (network, mut warnings) = prepared.network_to_run(&node).map_err(Failure::Report)?;
+    prepared.report_surroundings(&node, &mut warnings);
     log_problems(&warnings);
     let registry = prepared.registry;
     log_modules(&registry);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::assemble::Assembly;
 use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
+use super::given::{self, Given};
 use super::network::{Network, SearchPaths, unknown_node};
 use super::problem::{Class, Problem, Problems, Severity};
 use super::tree::Tree;
@@ -132,14 +133,29 @@ impl Document {
         folders::named(&self.tree, &self.folder, local)
     }
 
+    /// The folder of the file, at which its relative paths start.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The paths and addresses that the file gives for a node, as far as their options are known.
+    pub fn given(&self, catalog: &dyn Catalog, node: &NodeName) -> Vec<Given<'_>> {
+        given::given(&self.tree, catalog, node)
+    }
+
+    /// The names of all nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeName> {
+        let system = self.tree.child("system");
+        let keys = system.into_iter().flat_map(Tree::keys);
+        keys.filter_map(|key| NodeName::new(key).ok())
+    }
+
     /// Checks that the file has a node of this name; whether all of it is valid plays no part.
     ///
     /// # Errors
     /// A report of class [`Class::UnknownNode`] that offers the names there are.
     pub fn require_node(&self, name: &NodeName) -> Result<(), Problems> {
-        let system = self.tree.child("system");
-        let keys = system.into_iter().flat_map(Tree::keys);
-        let nodes: Vec<NodeName> = keys.filter_map(|key| NodeName::new(key).ok()).collect();
+        let nodes: Vec<NodeName> = self.nodes().collect();
         if nodes.contains(name) {
             return Ok(());
         }

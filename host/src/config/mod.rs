@@ -24,6 +24,7 @@ mod document;
 mod folders;
 mod foreign;
 mod format;
+mod given;
 mod instance;
 mod measure;
 mod network;
@@ -48,6 +49,7 @@ pub use claims::{Claim, Claimed};
 pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
 pub use format::Format;
+pub use given::{Given, Meaning};
 pub use network::{
     ConnectPolicy, InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths,
     SenderPattern, Settings, Transport,

@@ -159,6 +159,19 @@ impl Problems {
         self.problems.insert(behind, problem);
     }
 
+    /// Gives what is said of this place about `subject` this advice, instead of what it had. False if
+    /// nothing is.
+    pub fn advise(&mut self, place: Place, subject: &str, help: &str) -> bool {
+        let mut is_advised = false;
+        for problem in &mut self.problems {
+            if problem.place == Some(place) && problem.message.contains(subject) {
+                problem.help = Some(help.to_owned());
+                is_advised = true;
+            }
+        }
+        is_advised
+    }
+
     /// The file that the report is about, as it was named.
     pub fn file(&self) -> &str {
         &self.file

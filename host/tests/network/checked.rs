@@ -1,5 +1,6 @@
 //! What `kozo check` says of a file is what `kozo run` makes of it.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use super::control::status;
@@ -137,4 +138,91 @@ fn what_two_have_that_only_one_can_is_told_by_check_and_run() {
         let line = hall.wait_for_text("start", message);
         assert_eq!(line["level"], "WARN");
     }
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_named_on_the_nodes_own_machine() {
+    let mut scene = Scene::new(&["hall", "attic"]);
+    scene
+        .tcp("hall", "address: '127.0.0.1', bindAddress: 'fe80::1%wlan9'")
+        .tcp(
+            "attic",
+            "address: ['127.0.0.1', 'fe80::2%wlan8', 'fe80::2%lo']",
+        );
+    let (report, code) = check(&scene, Some("hall"));
+    assert_eq!(code, Some(0), "{report}");
+    for expected in [
+        "system.hall.transports.tcp.bindAddress: this machine has no interface `wlan9`\n    help: there are ",
+        "system.attic.transports.tcp.address: this machine has no interface `wlan8`\n    help: there are ",
+        "`lo`",
+        "0 errors, 2 warnings\n",
+    ] {
+        assert!(report.contains(expected), "{expected}\n{report}");
+    }
+    // Where `attic` listens is seen there; how it is reached by others, from nowhere for sure.
+    let (report, _) = check(&scene, Some("attic"));
+    assert!(!report.contains("`wlan9`"), "{report}");
+    assert!(report.contains("`wlan8`\n    help: there are "), "{report}");
+    assert!(report.contains("right if it is one of theirs"), "{report}");
+    let (report, _) = check(&scene, None);
+    assert_eq!(report, "0 errors, 0 warnings\n");
+    let mut hall = scene.start("hall");
+    let line = hall.wait_for_text("start", "this machine has no interface `wlan9`");
+    assert_eq!(line["level"], "WARN");
+}
+
+#[test]
+fn paths_that_lead_somewhere_from_the_working_folder_only_are_told_with_the_right_ones() {
+    let mut scene = Scene::new(&["hall"]);
+    let working = tempfile::TempDir::new().unwrap();
+    let place = working.path().canonicalize().unwrap();
+    for folder in ["keys", "logs", "roles"] {
+        std::fs::create_dir(place.join(folder)).unwrap();
+    }
+    std::fs::rename(scene.key_path("hall"), place.join("keys/hall")).unwrap();
+    scene
+        .option("rolePath", "roles")
+        .role("hall", "log", "{type: logger, file: logs/kozo.log}");
+    let file = scene.write();
+    let key = scene.key_path("hall").display().to_string();
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&key, "keys/hall")).unwrap();
+    let check = |folder: &std::path::Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_kozo"))
+            .env_remove("KOZOROLEPATH")
+            .env_remove("KOZOTRANSPORTPATH")
+            .current_dir(folder)
+            .args([OsStr::new("check"), file.as_os_str(), OsStr::new("hall")])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let report = check(&place);
+    for (path, severity) in [
+        ("keys/hall", "error"),
+        ("logs/kozo.log", "warning"),
+        ("roles", "warning"),
+    ] {
+        let absent = file.with_file_name(path).display().to_string();
+        let help = format!(
+            "    help: a relative path starts at the folder of this file: write `{}`",
+            place.join(path).display()
+        );
+        let mut lines = report.lines().skip_while(|line| !line.contains(&absent));
+        assert!(
+            lines.next().unwrap_or_default().starts_with(severity),
+            "{report}"
+        );
+        assert_eq!(lines.next(), Some(help.as_str()), "{report}");
+    }
+    // From anywhere else, there is nothing to be told about.
+    let elsewhere = check(scene.folder());
+    assert!(!elsewhere.contains("a relative path"), "{elsewhere}");
+    let file = file.to_str().unwrap();
+    let control = scene.control("hall");
+    let words = ["run", file, "hall", "--control", control.to_str().unwrap()];
+    let mut hall = Process::start_through("env", &["-C", place.to_str().unwrap()], &words);
+    let line = hall.wait_for_text("start", "but `keys/hall` is in the working folder");
+    assert_eq!(line["level"], "WARN");
+    assert_ne!(hall.end().code(), Some(0));
 }

@@ -1,0 +1,109 @@
+//! What the file says about one node that means something outside of the file: paths and addresses, as
+//! they are written. Mistakes are left out here; they are reported when the network is built.
+
+use super::builtin::{self, OVERRIDE};
+use super::catalog::{Catalog, Lookup};
+use super::format::Format;
+use super::problem::Place;
+use super::schema::{OptionSpec, ValueKind};
+use super::text::{join_path, node_path};
+use super::tree::{Entry, Node, Tree};
+use crate::names::NodeName;
+
+/// One text of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given<'d> {
+    /// What it is.
+    pub meaning: Meaning,
+    /// As it is written.
+    pub text: &'d str,
+    /// The way through the blocks to its option.
+    pub path: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a text stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// A file or a folder.
+    Path,
+    /// Something of this format.
+    Formatted(Format),
+}
+
+/// All of them, for this node.
+pub(super) fn given<'d>(tree: &'d Tree, catalog: &dyn Catalog, node: &NodeName) -> Vec<Given<'d>> {
+    let mut found = Vec::new();
+    let Some(block) = tree
+        .child("system")
+        .and_then(|system| system.child(node.as_str()))
+    else {
+        return found;
+    };
+    let path = node_path(node.as_str());
+    add(&mut found, block, &path, builtin::node());
+    let (over, over_path) = (block.child(OVERRIDE), join_path(&path, OVERRIDE));
+    for spec in builtin::settings() {
+        let spec = std::slice::from_ref(spec);
+        match over.filter(|over| over.child(&spec[0].name).is_some()) {
+            Some(over) => add(&mut found, over, &over_path, spec),
+            None => add(&mut found, tree, "", spec),
+        }
+    }
+    for kind in ["roles", "transports"] {
+        let Some(Node::Map(entries)) = block.child(kind).map(|tree| &tree.node) else {
+            continue;
+        };
+        for Entry { key, value, .. } in entries {
+            let given = value.child("type").filter(|given| !given.is_null());
+            let module = given
+                .map_or(Some(key.as_str()), Tree::text)
+                .unwrap_or_default();
+            let lookup = match kind {
+                "roles" => catalog.role(module),
+                _ => catalog.transport(module),
+            };
+            if let Lookup::Found(metadata) = lookup {
+                let path = join_path(&join_path(&path, kind), key);
+                add(&mut found, value, &path, &metadata.options);
+            }
+        }
+    }
+    found
+}
+
+/// Adds what a block gives of these options.
+fn add<'d>(found: &mut Vec<Given<'d>>, block: &'d Tree, path: &str, specs: &[OptionSpec]) {
+    for spec in specs {
+        let meaning = match (spec.kind, spec.format) {
+            (ValueKind::Path | ValueKind::Paths, _) => Meaning::Path,
+            (_, Some(format)) => Meaning::Formatted(format),
+            _ => continue,
+        };
+        let Some(value) = block.child(&spec.name) else {
+            continue;
+        };
+        let values = match &value.node {
+            Node::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        for value in values.iter().filter(|value| !value.is_null()) {
+            let separator = match (spec.kind, &block.child(&spec.name).map(|tree| &tree.node)) {
+                (ValueKind::List, Some(Node::Scalar(_))) => Some(','),
+                (ValueKind::Paths, Some(Node::Scalar(_))) => Some(':'),
+                _ => None,
+            };
+            let texts = value.text().into_iter().flat_map(|text| match separator {
+                Some(separator) => text.split(separator).map(str::trim).collect(),
+                None => vec![text],
+            });
+            found.extend(texts.filter(|text| !text.is_empty()).map(|text| Given {
+                meaning,
+                text,
+                path: join_path(path, &spec.name),
+                place: value.place,
+            }));
+        }
+    }
+}
