@@ -1,8 +1,10 @@
 //! A TCP proxy on the loopback interface whose connections can be reset, on purpose.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
+
+use kozo_ground::lock::LockAnyway;
 
 /// Leads from a port of its own to another one, for as long as the program runs.
 pub(crate) struct Proxy {
@@ -38,7 +40,7 @@ impl Proxy {
 
     /// Resets all its connections: both ends get a TCP reset at once.
     pub(crate) fn reset(&self) -> std::io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock_anyway();
         for end in open.drain(..).flatten() {
             // Taking a connected socket's peer away is what makes the system send a reset, also
             // while threads still read it.
@@ -51,7 +53,7 @@ impl Proxy {
 fn join(near: TcpStream, far: TcpStream, open: &Mutex<Vec<[TcpStream; 2]>>) -> std::io::Result<()> {
     near.set_nodelay(true)?;
     far.set_nodelay(true)?;
-    let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut open = open.lock_anyway();
     open.push([near.try_clone()?, far.try_clone()?]);
     drop(open);
     for (from, to) in [(near.try_clone()?, far.try_clone()?), (far, near)] {

@@ -6,23 +6,15 @@
 pub mod access;
 pub mod auth;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
-pub mod interest;
-pub mod invisible;
 pub mod link;
 pub mod log;
 pub mod modules;
-pub mod names;
-pub mod printable;
-pub mod queue;
 pub mod roles;
 pub mod router;
 pub mod storage;
 pub mod transports;
-pub mod wire;
 
-mod backoff;
 mod limited;

@@ -20,7 +20,6 @@ mod filter;
 mod limit;
 mod line;
 mod output;
-mod panic_text;
 mod spool;
 mod style;
 #[cfg(test)]
@@ -34,12 +33,9 @@ use clap::ValueEnum;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub use crate::printable::printable;
 pub use filter::{Filter, FilterError};
-pub use kozo_abi::error_text;
 pub use line::{Fields, Line, More};
 use output::{Libraries, Output};
-pub(crate) use panic_text::panic_text;
 pub use spool::Losses;
 use spool::Spool;
 pub(crate) use style::shows_colours;

@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::interest::{Interests, Kind, Subject};
+use kozo_ground::lock::{LockAnyway, ReadWriteAnyway};
+use kozo_ground::names::{NodeName, RoleName};
+use kozo_wire::{Message, RoleInterests};
 use smallvec::SmallVec;
 
-use crate::clock::{self, Moment};
 use crate::config::{ConnectPolicy, OrderSources};
-use crate::interest::{Interests, Kind, Subject};
 use crate::link::Delivery;
 use crate::link::io::{Arrivals, FEW_PEERS, PeerLink};
-use crate::names::{NodeName, RoleName};
 use crate::roles::{Inbox, Incoming, MessageSink};
-use crate::wire::{Message, RoleInterests};
 
 /// How long messages have a meaning.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +66,7 @@ impl RemotePeer {
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
-        let wanted = self.wanted.read().unwrap_or_else(PoisonError::into_inner);
+        let wanted = self.wanted.read_anyway();
         wanted.iter().any(|interests| interests.matches(subject))
     }
 }
@@ -217,10 +218,7 @@ impl Arrivals for Router {
             let learnt = interests
                 .into_iter()
                 .map(|role| Interests::Known(role.interests));
-            *self.peers[place]
-                .wanted
-                .write()
-                .unwrap_or_else(PoisonError::into_inner) = learnt.collect();
+            *self.peers[place].wanted.write_anyway() = learnt.collect();
         }
     }
 
@@ -239,19 +237,13 @@ struct Room {
 
 impl Room {
     fn generation(&self) -> u64 {
-        *self
-            .generation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *self.generation.lock_anyway()
     }
 
     /// Waits until there may be more room than at generation `seen`; false at the deadline.
     fn wait(&self, seen: u64, deadline: Instant) -> bool {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let generation = self
-            .generation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let generation = self.generation.lock_anyway();
         let (_generation, waited) = self
             .changed
             .wait_timeout_while(generation, remaining, |generation| *generation == seen)
@@ -260,10 +252,7 @@ impl Room {
     }
 
     fn made(&self) {
-        *self
-            .generation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) += 1;
+        *self.generation.lock_anyway() += 1;
         // Without a waiter this is no system call.
         self.changed.notify_all();
     }

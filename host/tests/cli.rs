@@ -346,7 +346,7 @@ fn without_a_comment_a_key_says_whose_machine_made_it() {
 #[test]
 fn names_of_files_and_texts_in_them_cannot_order_a_terminal_about() {
     let folder = Folder::new();
-    let harmful = |c: char| c != '\n' && kozo::printable::is_harmful(c);
+    let harmful = |c: char| c != '\n' && kozo_ground::text::is_harmful(c);
     let missing = folder.path("\x1b[2J\u{202e}.yml");
     let done = kozo(["check", &missing]).fails(2);
     let said = done.stdout + &done.stderr;

@@ -15,7 +15,7 @@ use kozo::auth::identity::{Identity, Trust};
 use kozo::auth::keys::{MIN_RSA_BITS, NewKey, PrivateKey, generate, public_line, write_private};
 use kozo::auth::secured::{Receiver, Refused};
 use kozo::auth::ssh::{self, Endpoint, MAX_PACKET};
-use kozo::names::NodeName;
+use kozo_ground::names::NodeName;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc as queue, oneshot};

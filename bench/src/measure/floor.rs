@@ -1,7 +1,7 @@
 //! The bare link: SSH over TCP on the loopback interface, with nothing on top. Two threads of this
 //! process, each with a runtime like a daemon's.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +10,9 @@ use kozo::auth::identity::{Identity, Trust};
 use kozo::auth::keys::{self, NewKey, PrivateKey};
 use kozo::auth::secured::{Receiver, Refused};
 use kozo::auth::ssh::{self, Endpoint, MAX_PACKET};
-use kozo::names::NodeName;
 use kozo_bench_payload::{Payload, Stamp, clock};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -89,7 +90,7 @@ fn delays(count: usize) -> Result<Vec<u64>, Failure> {
     accepting
         .join()
         .map_err(|_| "the accepting end panicked")??;
-    let mut delays = std::mem::take(&mut *delays.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut delays = std::mem::take(&mut *delays.lock_anyway());
     delays.sort_unstable();
     Ok(delays)
 }
@@ -144,7 +145,7 @@ impl Receiver for Collector {
     fn data(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         let now = clock();
         let stamp = kozo_bench_payload::read(bytes).ok_or_else(|| Refused::new("no stamp"))?;
-        let mut delays = self.delays.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut delays = self.delays.lock_anyway();
         delays.push(now - stamp.sent);
         if delays.len() == self.count
             && let Some(done) = self.done.take()

@@ -9,12 +9,12 @@
 
 use std::sync::Arc;
 
+use kozo_ground::names::{ModuleName, NodeName};
 use russh::keys::ssh_key::{LineEnding, SshSig};
 use russh::keys::{HashAlg, PrivateKey};
 
 use super::algorithms::accepts_signature;
 use super::identity::{Identity, Trust, is_one_of};
-use crate::names::{ModuleName, NodeName};
 
 /// The start of the namespace; the module's name follows.
 pub const NAMESPACE: &str = "kozo-transport-v1@";
@@ -114,7 +114,7 @@ impl Attestor {
             Some(node) if *node == self.identity.node => Err(AttestError::OwnNode(node.clone())),
             Some(node) => Ok(node.clone()),
             None => Err(AttestError::UnknownNode(
-                crate::log::printable(name).into_owned(),
+                kozo_ground::text::printable(name).into_owned(),
             )),
         }
     }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use kozo_ground::names::NodeName;
+
 use super::keys::{PrivateKey, PublicKey, fingerprint};
-use crate::names::NodeName;
 
 /// This node's name and the key that proves it.
 #[derive(Clone)]

@@ -5,14 +5,14 @@
 //! other and with no others.
 
 use bytes::Bytes;
+use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::secured::{Closed, Ended, Ending, Receiver, Secured, Sender, Session};
 use super::ssh::{Endpoint, Outlet};
 use super::stream::guard;
-use crate::log::error_text;
-use crate::names::NodeName;
 use std::sync::Arc;
 
 /// How many sends wait for the session's task before the next sender waits: as with SSH.

@@ -14,13 +14,14 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::clock::{self, Moment};
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
 
 /// Puts a stream behind a switch. It is read `chunk` bytes at a time, and at most `ahead` bytes
 /// are taken in while a write waits.
@@ -139,7 +140,7 @@ struct State<S> {
 
 impl<S> Shared<S> {
     fn lock(&self) -> MutexGuard<'_, State<S>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock_anyway()
     }
 
     fn close(&self) {

@@ -1,11 +1,12 @@
 //! `kozo address`: the addresses that a node's transports make up by themselves.
 
+use kozo_ground::names::NodeName;
+use kozo_ground::text::printable;
+
 use super::arguments::AddressArguments;
 use super::failure::Failure;
 use super::output;
 use super::prepare::Prepared;
-use crate::log::printable;
-use crate::names::NodeName;
 use crate::transports::{StateFolders, Surroundings, own_addresses};
 
 /// Why there is nothing to print.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use kozo_ground::names::NodeName;
 
 use super::failure::{EXIT_CODES, Failure};
 use crate::log::{Filter, Format};
-use crate::names::NodeName;
 use crate::roles::ISOLATED_ROLE;
 
 /// How much a word has to be like the name of a command to be taken for a slip of it, from 0 to 1

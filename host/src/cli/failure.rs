@@ -5,9 +5,11 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use kozo_ground::text::error_text;
+use kozo_ground::text::printable_lines;
+
 use crate::config::{Class, Problems, Severity};
-use crate::log::{BOUNDED, error_text, is_read_by_programs, print};
-use crate::printable::printable_lines;
+use crate::log::{BOUNDED, is_read_by_programs, print};
 
 /// The exit codes, as `--help` explains them.
 pub(super) const EXIT_CODES: &str = "\

@@ -4,9 +4,10 @@
 use std::io;
 use std::path::Path;
 
+use kozo_ground::text::error_text;
+
 use crate::auth::keys;
 use crate::config::{Node, Problem, Problems};
-use crate::log::error_text;
 use crate::modules::{ModuleKind, Registry};
 use crate::storage::{StorageError, check_folder};
 

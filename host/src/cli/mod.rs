@@ -24,7 +24,6 @@ mod run;
 mod seal;
 mod status;
 mod surroundings;
-mod text;
 mod why;
 
 use std::ffi::OsString;

@@ -76,7 +76,7 @@ fn no_module(registry: &Registry, name: &str) -> NoModule {
         reasons => format!(" ({})", reasons.join("; ")),
     };
     NoModule {
-        name: crate::log::printable(name).into_owned(),
+        name: kozo_ground::text::printable(name).into_owned(),
         folders: folders.join(", "),
         reason,
     }

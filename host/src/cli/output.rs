@@ -2,8 +2,9 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use kozo_ground::text::{printable_json, printable_lines};
+
 use super::failure::Failure;
-use crate::printable::{printable_json, printable_lines};
 
 /// Prints a text. What others have brought into it cannot harm a terminal; line breaks stay.
 ///

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use kozo_ground::names::NodeName;
+
 use super::surroundings;
 use crate::config::{self, Document, Network, Problem, Problems};
 use crate::modules::{Environment, Registry, SearchPaths, Trust};
-use crate::names::NodeName;
 
 /// A configuration file, and the modules of this machine, also those in the folders that the file
 /// names.

@@ -1,10 +1,11 @@
 //! From the words of the command line to the daemon that is asked.
 
+use kozo_ground::names::NodeName;
+
 use super::arguments::DaemonArguments;
 use super::failure::Failure;
 use crate::control::client::Daemon;
 use crate::control::paths::Surroundings;
-use crate::names::NodeName;
 
 /// The daemon at the place that was given, or the one of `node`, or the only one there is.
 pub(super) fn reach(

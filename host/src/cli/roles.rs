@@ -1,12 +1,13 @@
 //! `kozo roles restart`.
 
+use kozo_ground::text::printable;
+
 use super::arguments::{RestartArguments, RolesArguments, RolesCommand};
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
 use crate::control::protocol::Request;
 use crate::control::report::RestartReport;
-use crate::log::printable;
 
 pub(super) fn roles(arguments: &RolesArguments) -> Result<(), Failure> {
     match &arguments.command {

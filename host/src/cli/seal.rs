@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use kozo_ground::text::printable;
+
 use super::arguments::SealArguments;
 use super::failure::Failure;
 use super::output;
 use crate::modules::seal::seal_of;
 use crate::modules::{InspectError, Inspected, Trust};
-use crate::printable::printable;
 
 /// Why a file is not sealed.
 #[derive(Debug, thiserror::Error)]

@@ -2,18 +2,19 @@
 
 use std::fmt::Write;
 
+use kozo_ground::text::{Table, Tone, bytes, count, span, toned};
+use kozo_ground::text::{printable, shortened};
+
 use super::arguments::StatusArguments;
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
-use super::text::{Table, Tone, bytes, count, span, toned};
 use crate::control::protocol::Request;
 use crate::control::report::{
     LinkReport, PeerReport, PeerStateReport, RoleReport, RoleStateReport, StatusReport,
     TransportReport, TransportStateReport,
 };
 use crate::log::shows_colours;
-use crate::printable::{printable, shortened};
 
 /// How much of an error is shown; `--json` has all of it.
 const LONGEST_ERROR: usize = 160;

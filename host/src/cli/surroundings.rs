@@ -6,14 +6,13 @@ use std::fs;
 use std::path::Path;
 
 use kozo_addresses::Endpoint;
+use kozo_ground::names::NodeName;
+use kozo_ground::text::{enumerate, quoted};
 use rustix::io::Errno;
 use rustix::net::netdevice::{index_to_name, name_to_index};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
-use crate::config::{
-    Catalog, Document, Format, Given, Meaning, Problem, Problems, enumerate, quoted,
-};
-use crate::names::NodeName;
+use crate::config::{Catalog, Document, Format, Given, Meaning, Problem, Problems};
 
 /// Where the kernel names the interfaces of the network that this process is in.
 const INTERFACES: &str = "/proc/self/net/dev";

@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
+use kozo_ground::text::printable;
+use kozo_ground::text::{bytes, count, span};
+
 use super::arguments::WhyArguments;
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
-use super::text::{bytes, count, span};
 use crate::control::protocol::Request;
 use crate::control::report::{EventKind, EventReport, PeerStateReport, PolicyReport, WhyReport};
-use crate::log::printable;
 
 pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
     let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;

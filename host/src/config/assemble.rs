@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use kozo_ground::names::{NameError, NodeName};
+use kozo_ground::text::{join_path, quoted};
 use russh::keys::PublicKey;
 
 use super::block::{Block, Unknown, Values};
@@ -10,12 +12,11 @@ use super::builtin::{self, OVERRIDE};
 use super::catalog::Catalog;
 use super::claims::{Claims, Noted};
 use super::network::{ConnectPolicy, Node, OrderSources, SenderPattern, Settings};
+use super::node_path;
 use super::problem::{Place, Problem, Problems, Severity};
 use super::schema::OptionSpec;
-use super::text::{join_path, node_path, quoted};
 use super::tree::{Entry, Node as TreeNode, Tree};
 use crate::auth::keys;
-use crate::names::{NameError, NodeName};
 
 /// The network under construction.
 pub(super) struct Assembly<'a> {

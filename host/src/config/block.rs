@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kozo_ground::text::{enumerate, join_path, nearest, quoted};
+
 use super::problem::{Place, Problem, Problems};
 use super::schema::{DefaultValue, OptionSpec};
-use super::text::{enumerate, join_path, nearest, quoted};
 use super::tree::{Node, Tree};
 use super::value::Value;
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use kozo_ground::text::quoted;
+
 use super::measure;
 use super::problem::{Place, Problem, Problems};
 use super::scalar::{self, NotANumber, Number};
 use super::schema::{DefaultValue, OptionSpec, ValueKind};
-use super::text::quoted;
 use super::tree::{Node, Scalar, Tree};
 use super::value::Value;
 

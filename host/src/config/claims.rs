@@ -6,9 +6,9 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use kozo_addresses::{Endpoint, Listening};
+use kozo_ground::text::{plain, quoted};
 
 use super::problem::{Place, Problem, Problems};
-use super::text::{plain, quoted};
 
 /// Something that only one can have, as the options of a role or transport name it.
 #[derive(Debug, Clone, PartialEq, Eq)]

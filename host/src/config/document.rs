@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use kozo_ground::names::NodeName;
+
 use super::assemble::Assembly;
 use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
@@ -12,7 +14,6 @@ use super::network::{Network, SearchPaths, unknown_node};
 use super::problem::{Class, Problem, Problems, Severity};
 use super::tree::Tree;
 use super::{writers, yaml};
-use crate::names::NodeName;
 
 /// The largest configuration file, in bytes.
 pub const MAX_FILE_SIZE: usize = 1 << 20;

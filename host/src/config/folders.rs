@@ -3,13 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+use kozo_ground::names::NodeName;
+use kozo_ground::text::join_path;
+
 use super::block::{Block, Unknown, Values};
 use super::builtin::{self, OVERRIDE};
 use super::network::{SearchPaths, Settings};
+use super::node_path;
 use super::problem::{Place, Problems};
-use super::text::{join_path, node_path};
 use super::tree::{Node, Tree};
-use crate::names::NodeName;
 
 /// The options that name folders of modules.
 const OF_MODULES: [&str; 2] = ["rolePath", "transportPath"];

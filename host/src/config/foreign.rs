@@ -1,10 +1,11 @@
 //! Characters that do not belong into a file of options: what a power cut leaves behind, another
 //! encoding, and what comes along when text is copied from a page.
 
+use kozo_ground::text::Invisible;
+use kozo_ground::text::{join_path, quoted};
+
 use super::problem::{Place, Problem};
-use super::text::{join_path, quoted};
 use super::tree::{Node, Scalar, Tree};
-use crate::invisible::Invisible;
 
 /// Why nothing of the file can be trusted, if that is so: it is no text, or parts of it are lost.
 pub(super) fn of_bytes(bytes: &[u8]) -> Option<Problem> {

@@ -104,7 +104,7 @@ fn strftime(text: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(format!(
             "{} is no format of a time: {error}",
-            super::text::quoted(text)
+            kozo_ground::text::quoted(text)
         )),
     }
 }

@@ -1,14 +1,16 @@
 //! What the file says about one node that means something outside of the file: paths and addresses, as
 //! they are written. Mistakes are left out here; they are reported when the network is built.
 
+use kozo_ground::names::NodeName;
+use kozo_ground::text::join_path;
+
 use super::builtin::{self, OVERRIDE};
 use super::catalog::{Catalog, Lookup};
 use super::format::Format;
+use super::node_path;
 use super::problem::Place;
 use super::schema::{OptionSpec, ValueKind};
-use super::text::{join_path, node_path};
 use super::tree::{Entry, Node, Tree};
-use crate::names::NodeName;
 
 /// One text of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]

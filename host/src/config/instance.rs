@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use kozo_ground::interest::Interests;
+use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
+use kozo_ground::text::{enumerate, join_path, quoted};
+
 use super::assemble::Assembly;
 use super::block::{Block, Unknown, Values};
 use super::builtin;
@@ -11,12 +15,9 @@ use super::network::{InboxLimits, Isolation, OrderSources, Role, SenderPattern, 
 use super::problem::{Place, Problem};
 use super::rules::Rules;
 use super::schema::OptionSpec;
-use super::text::{enumerate, join_path, quoted};
 use super::tree::{Entry, Tree};
 use super::value::{ModuleOptions, Value};
-use crate::interest::Interests;
 use crate::modules::metadata::{Metadata, ModuleKind};
-use crate::names::{ModuleName, NodeName, RoleName, TransportName};
 
 /// A role or transport block whose module and values were checked.
 struct Instance<'m> {

@@ -1,8 +1,9 @@
 //! Numbers as people write them, with a unit or a decimal comma: what they are in the unit of an
 //! option, so that a message can say what to write instead.
 
+use kozo_ground::text::quoted;
+
 use super::schema::{BYTES, OptionSpec, ValueKind};
-use super::text::quoted;
 
 /// The unit of options that are times.
 const SECONDS: &str = "seconds";

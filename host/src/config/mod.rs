@@ -14,6 +14,8 @@
 //! `off` is a boolean where one is expected and a text elsewhere, and `012` is an error instead
 //! of a ten or a twelve.
 
+use kozo_ground::text::join_path;
+
 mod assemble;
 mod block;
 mod builtin;
@@ -34,7 +36,7 @@ mod rules;
 mod scalar;
 mod schema;
 mod syntax;
-mod text;
+
 mod tree;
 mod value;
 mod writers;
@@ -70,6 +72,10 @@ pub mod options {
 // What the metadata of modules is read with as well.
 pub(crate) use block::{Block, Unknown, Values};
 pub(crate) use check::located;
-pub(crate) use text::{enumerate, join_path, nearest, quoted};
 pub(crate) use tree::{Entry, Node as TreeNode, Tree};
 pub(crate) use yaml::parse as parse_yaml;
+
+/// The way to the block of a node.
+fn node_path(name: &str) -> String {
+    join_path("system", name)
+}

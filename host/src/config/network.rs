@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kozo_ground::interest::{Interests, Pattern};
+use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
+use kozo_ground::text::{enumerate, nearest, quoted};
+use kozo_wire::{RoleInterests, ToldInterests};
 use russh::keys::PublicKey;
 
 use super::block::Values;
 use super::problem::{Class, Place, Problem, Problems};
-use super::text::{enumerate, nearest, quoted};
 use super::value::ModuleOptions;
-use crate::interest::{Interests, Pattern};
-use crate::names::{ModuleName, NodeName, RoleName, TransportName};
-use crate::wire::{RoleInterests, ToldInterests};
 
 /// The whole network.
 #[derive(Debug, Clone)]

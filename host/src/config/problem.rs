@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::printable::{printable, printable_lines};
+use kozo_ground::text::{printable, printable_lines};
 
 /// How many errors, and how many warnings, one report keeps; further ones are only counted.
 pub const MAX_PROBLEMS: usize = 1000;

@@ -1,14 +1,15 @@
 //! What the options of a module have to be beyond their types: of the right format, and such that
 //! they go together. Checked when each value by itself is known to be one.
 
+use kozo_ground::interest::Pattern;
+use kozo_ground::text::{join_path, quoted};
+
 use super::block::Values;
 use super::claims::Claimed;
 use super::problem::{Place, Problem, Problems, Severity};
 use super::schema::{DefaultValue, OptionSpec};
-use super::text::{join_path, quoted};
 use super::tree::{Node, Tree};
 use super::value::{ModuleOptions, Value};
-use crate::interest::Pattern;
 use crate::modules::metadata::Metadata;
 
 /// A combination of options that a module cannot do anything with.

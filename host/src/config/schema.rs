@@ -1,8 +1,9 @@
 //! What an option may be. Built-in options and those that modules declare are described by the
 //! same [`OptionSpec`], checked by the same code and printed by the same generator.
 
+use kozo_ground::text::{enumerate, nearest, quoted};
+
 use super::format::Format;
-use super::text::{enumerate, nearest, quoted};
 use super::value::Value;
 
 /// The unit in which a size may also be written as `64 KiB`.

@@ -1,9 +1,10 @@
 //! A YAML document as it was written: every key and value with its line and column, every scalar
 //! with its raw text. What a scalar means is decided by what is expected in its place.
 
+use kozo_ground::text::quoted;
+
 use super::problem::Place;
 use super::scalar;
-use super::text::quoted;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]

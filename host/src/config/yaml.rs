@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use kozo_ground::text::{join_path, quoted};
 
 use super::foreign::{self, place_behind};
 use super::problem::{Place, Problem, Problems};
 use super::syntax::{MAX_DEPTH, place_of, syntax_problem, too_deep};
-use super::text::{join_path, quoted};
 use super::tree::{Entry, Node, Scalar, Tree};
 
 /// How many keys and values a document may have, those that aliases repeat included.

@@ -5,13 +5,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kozo_ground::names::NodeName;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde::de::DeserializeOwned;
 
 use super::paths::Surroundings;
 use super::protocol::{MAX_ANSWER, Outcome, ProtocolError, Request};
-use crate::names::NodeName;
 
 /// How long a daemon may take to answer. It may have to wait for a role to come back.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);

@@ -5,16 +5,16 @@ mod convert;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::names::NodeName;
 use serde_json::Value;
 
 use super::protocol::Request;
 use super::report::{RestartReport, RoleReport, StatusReport, WhyReport};
 use super::server::Answers;
-use crate::clock::{self, Moment};
 use crate::config::Network;
 use crate::link::Candidate;
 use crate::link::io::{Listener, PeerLink};
-use crate::names::NodeName;
 use crate::roles::{HostedRole, RoleState};
 use crate::router::Router;
 use crate::transports::Transports;
@@ -190,7 +190,7 @@ impl Overview {
             .iter()
             .map(|peer| peer.link.name().as_str())
             .collect();
-        match crate::config::nearest(name, names) {
+        match kozo_ground::text::nearest(name, names) {
             Some(near) => format!("the network has no node `{name}`: did you mean `{near}`?"),
             None => format!("the network has no node `{name}`"),
         }

@@ -16,11 +16,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use kozo_ground::names::NodeName;
 use rustix::fs::{Access, access};
 use rustix::net::SocketAddrUnix;
 
-use crate::log::error_text;
-use crate::names::NodeName;
+use kozo_ground::text::error_text;
 
 /// What a node's socket is called, behind the node's name.
 const SUFFIX: &str = ".sock";

@@ -12,6 +12,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 
+use kozo_ground::names::NodeName;
 use ring::digest;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, UCred, connect, socket_with, sockopt,
@@ -19,7 +20,6 @@ use rustix::net::{
 
 use crate::auth::keys;
 use crate::config::Node;
-use crate::names::NodeName;
 
 /// Why a node cannot be claimed.
 #[derive(Debug, thiserror::Error)]

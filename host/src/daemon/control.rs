@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kozo_ground::names::NodeName;
+
 use crate::control::paths::{FolderError, Surroundings};
 use crate::control::{ControlSocket, Overview, SocketError, server};
-use crate::names::NodeName;
 
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]

@@ -4,22 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_ground::clock;
+use kozo_ground::queue::QueueLimits;
+use kozo_wire::{RoleInterests, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::observer::LinkWatch;
 use crate::auth::ssh::{Endpoint, read_size};
-use crate::clock;
 use crate::config::{Network, Node};
 use crate::control::{PeerView, Way};
 use crate::link::io::{
     AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route,
 };
 use crate::link::{Candidate, Peer, PeerSettings};
-use crate::queue::QueueLimits;
 use crate::router::{RemotePeer, Router};
 use crate::transports::Transports;
-use crate::wire::{RoleInterests, SessionId};
 
 /// How many accepted links may wait for the task of their peer.
 const ACCEPTED_SLOTS: usize = 4;

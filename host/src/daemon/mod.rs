@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_ground::clock;
+use kozo_ground::names::NodeName;
+use kozo_wire::SessionId;
 use ring::rand::SecureRandom;
 use rustix::process::{getpid, kill_process};
 
@@ -19,18 +22,15 @@ use crate::auth::algorithms::{AlgorithmError, Algorithms};
 use crate::auth::identity::{Identity, Trust};
 use crate::auth::keys::{self, KeyError};
 use crate::auth::ssh::Endpoint;
-use crate::clock;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
 use crate::limited::apart;
 use crate::modules::ExitWatch;
 use crate::modules::registry::Registry;
-use crate::names::NodeName;
 use crate::roles::{self, HostedRole, Inbox, RoleSetup, RoleSource};
 use crate::router::{LocalRole, MaxAges, Router};
 use crate::storage::{Storage, StorageError};
 use crate::transports::{self, Acceptor, StateFolders, Transports};
-use crate::wire::SessionId;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;

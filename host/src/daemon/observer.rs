@@ -1,13 +1,14 @@
 //! Who is told what links do: the log, and whoever waits for links to come and go.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
 use tokio::sync::Notify;
 
 use crate::link::io::LinkObserver;
 use crate::link::{Notice, Occurrence, Path, Twins};
-use crate::names::NodeName;
 
 /// Writes what links do to the log, and wakes whoever shows how many there are.
 pub(super) struct LinkWatch {
@@ -167,7 +168,7 @@ fn down(peer: &NodeName, path: &Path, reason: &str, orderly: bool, replaced: boo
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock_anyway()
 }
 
 #[cfg(test)]

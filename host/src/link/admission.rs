@@ -21,7 +21,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::clock::Moment;
+use kozo_ground::clock::Moment;
 
 /// How many places a machine from which a node linked lately has at each step for itself, and how
 /// many turns in each [`TURN_MEMORY`] come before those of other machines.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::backoff;
+use kozo_ground::backoff;
 
 /// The wait after the second failure in a row; the first is tried again at once.
 const FIRST_WAIT: Duration = Duration::from_millis(500);

@@ -14,8 +14,9 @@
 
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+
 use super::backoff::Backoff;
-use crate::clock::Moment;
 
 /// How long a candidate may try alone before the next one starts beside it.
 const STAGGER: Duration = Duration::from_secs(3);

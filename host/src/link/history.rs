@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use kozo_ground::clock::Moment;
+
 use super::terms::Occurrence;
-use crate::clock::Moment;
 
 /// How many different things are remembered of one peer.
 pub const HISTORY_LENGTH: usize = 16;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::clock::Moment;
-use crate::wire::SessionId;
+use kozo_ground::clock::Moment;
+
+use kozo_wire::SessionId;
 
 /// How long an acknowledgement may wait for more to acknowledge.
 const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(20);

@@ -11,9 +11,10 @@
 
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+use kozo_wire::{LinkId, PendingFrame, TwinsFrame};
+
 use super::terms::{LinkKey, Path};
-use crate::clock::Moment;
-use crate::wire::{LinkId, PendingFrame, TwinsFrame};
 
 /// How many of its heartbeats a peer may miss before it is taken for gone.
 const MISSED_HEARTBEATS: u32 = 3;

@@ -14,10 +14,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_wire::Message;
+
 use super::rate::{DeliveryRate, SendMark};
-use crate::clock::Moment;
-use crate::queue::{QueueLimits, RollingQueue};
-use crate::wire::Message;
 
 /// The most messages in flight to one peer.
 pub const IN_FLIGHT_MESSAGES: usize = 8192;
@@ -274,8 +275,8 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interest::Kind;
-    use crate::names::RoleName;
+    use kozo_ground::interest::Kind;
+    use kozo_ground::names::RoleName;
 
     const AGE: Duration = Duration::from_secs(10);
 

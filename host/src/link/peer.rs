@@ -26,9 +26,9 @@ use super::inbound::Inbound;
 use super::live::{Link, Stage};
 use super::outbox::Outbox;
 use super::terms::{Action, ByeReason, Ending, LinkKey, Notice, Occurrence, Output, Path};
-use crate::clock::Moment;
 use crate::config::ConnectPolicy;
-use crate::wire::{FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests};
+use kozo_ground::clock::Moment;
+use kozo_wire::{FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests};
 
 /// How long a link has to stand before its loss is answered by dialling at once, and the back-off
 /// starts anew.

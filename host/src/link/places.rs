@@ -23,7 +23,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use crate::clock::Moment;
+use kozo_ground::clock::Moment;
 
 /// How many tries of a transport may run for their full time at once. Each blocks a thread, which
 /// costs some 50 KiB of memory.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Moment;
+use kozo_ground::clock::Moment;
 
 /// The most that is in flight to one peer, in bytes as queues count them.
 pub const IN_FLIGHT_BYTES: usize = 1024 * 1024;

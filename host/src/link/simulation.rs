@@ -10,13 +10,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+use kozo_ground::interest::Kind;
+use kozo_ground::names::{NodeName, RoleName};
+use kozo_ground::queue::QueueLimits;
+use kozo_wire::{FrameDecoder, FrameWriter, Message, PendingFrame, SessionId};
+
 use super::*;
-use crate::clock::Moment;
 use crate::config::ConnectPolicy;
-use crate::interest::Kind;
-use crate::names::{NodeName, RoleName};
-use crate::queue::QueueLimits;
-use crate::wire::{FrameDecoder, FrameWriter, Message, PendingFrame, SessionId};
 
 mod connections;
 mod paths;

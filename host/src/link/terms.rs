@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+use kozo_wire::{Message, RoleInterests};
+
 use super::dialer::{AttemptId, Candidate};
-use crate::clock::Moment;
-use crate::names::NodeName;
-use crate::wire::{Message, RoleInterests};
 
 /// One link, as this node's parts speak of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -15,10 +15,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
 use serde_json::Value;
 
 use super::line::{Line, More};
-use crate::clock::Moment;
 
 /// The time in which lines are counted.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use kozo_ground::text::bounded;
+use kozo_ground::text::error_text;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -13,12 +15,11 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::BOUNDED;
 use super::limit::Cause;
 use super::line::{Fields, Line};
 use super::spool::Spool;
 use super::timestamp::utc;
-use super::{BOUNDED, error_text};
-use crate::printable::bounded;
 
 /// The field that holds the text of an event.
 const MESSAGE: &str = "message";

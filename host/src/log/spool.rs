@@ -13,15 +13,17 @@ use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use kozo_ground::clock;
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::text::grouped;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tracing::Level;
 
 use super::limit::{Cause, Limiter};
-use super::line::{Fields, Line, grouped};
+use super::line::{Fields, Line};
 use super::style::Style;
 use super::timestamp::utc;
-use crate::clock;
 
 /// How many lines may wait to be written.
 const MAX_LINES: usize = 4096;
@@ -186,7 +188,7 @@ impl Spool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock_anyway()
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use kozo_ground::text::printable;
 use serde_json::{Value, json};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::line::{Fields, Line};
 use super::output::Output;
-use super::printable;
 use super::style::Style;
 
 const TEXT: Style = Style::Text { colour: false };

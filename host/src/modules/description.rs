@@ -2,14 +2,14 @@
 
 use std::fmt::{self, Write as _};
 
+use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::text::printable;
 use serde::Serialize;
 
 use super::listing::Row;
 use super::metadata::ModuleKind;
 use super::registry::Entry;
 use crate::config::{DefaultValue, Format, OptionSpec, Value};
-use crate::interest::{Interest, Kind, Pattern};
-use crate::printable::printable;
 
 /// Everything that is known of a module without running it. It displays as some paragraphs that end
 /// with a line break.

@@ -7,7 +7,7 @@ use abi_stable::std_types::{ROption, RResult, RStr, RString};
 use kozo_abi::Level;
 use kozo_abi::ffi::{ModuleLog, level};
 
-use crate::log::panic_text;
+use kozo_ground::text::panic_text;
 
 /// The target of log lines that come from modules.
 const TARGET: &str = "kozo::module";

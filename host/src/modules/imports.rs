@@ -10,7 +10,9 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use kozo_ground::lock::LockAnyway;
 
 use super::dynamic;
 use super::elf::{ElfError, SharedObject};
@@ -70,7 +72,7 @@ impl Imports {
         if self.folders.is_empty() {
             return Ok(());
         }
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = self.opened.lock_anyway();
         self.open_all(needs, &mut opened)
     }
 

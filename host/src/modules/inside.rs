@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use kozo_ground::lock::LockAnyway;
 
 use super::signals;
 
@@ -39,7 +41,7 @@ pub(super) fn called() -> Option<&'static str> {
 pub(super) fn label(role: &str, module: &str) -> &'static str {
     static LABELS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let label = format!("the role `{role}` (module `{module}`)");
-    let mut labels = LABELS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut labels = LABELS.lock_anyway();
     if let Some(known) = labels.get(label.as_str()) {
         return known;
     }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
+use kozo_ground::text::{printable, printable_lines};
 use serde::Serialize;
 
 use super::registry::{Entry, Registry, State};
-use crate::printable::{printable, printable_lines};
 
 /// What is shown in place of something that is not known.
 const UNKNOWN: &str = "-";

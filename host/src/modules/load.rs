@@ -11,11 +11,13 @@
 #![allow(unsafe_code)] // The module's header is read from its symbol; each block has its reason.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use abi_stable::StableAbi;
 use abi_stable::library::{AbiHeaderRef, RootModule};
 use kozo_abi::Version;
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::ModuleName;
 
 use super::architecture::Architecture;
 use super::dynamic;
@@ -27,7 +29,6 @@ use super::link_error::LinkError;
 use super::memory::Memory;
 use super::role::RoleModule;
 use super::transport::TransportModule;
-use crate::names::ModuleName;
 
 /// Why a module cannot be loaded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -196,7 +197,7 @@ impl<T> Cache<T> {
         open: impl FnOnce() -> Result<Opened<T>, LoadError>,
     ) -> Result<Arc<T>, LoadError> {
         // Held while it is opened: the same module asked for twice is opened once.
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock_anyway();
         let known = all.iter().find(|(name, opened)| {
             let is_same = Arc::ptr_eq(&opened.memory, source.code);
             name == source.name && (is_same || opened.memory.equals(source.code))

@@ -27,11 +27,12 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
+use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::names::{ModuleName, NodeName, RoleName};
+
 use crate::config::{
     Conflict, DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind, located,
 };
-use crate::interest::{Interest, Kind, Pattern};
-use crate::names::{ModuleName, NodeName, RoleName};
 use claims::ClaimTemplate;
 use template::Template;
 

@@ -11,7 +11,10 @@ mod error;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::ModuleName;
 
 use super::content::{Content, ContentError};
 use super::file::Trust;
@@ -26,7 +29,6 @@ use super::search::{
 };
 use super::transport::TransportModule;
 use crate::config::{Catalog, Lookup};
-use crate::names::ModuleName;
 
 pub use error::{Refusal, RegistryError};
 
@@ -238,7 +240,7 @@ impl Registry {
     }
 
     fn read_contents(&self) -> MutexGuard<'_, BTreeMap<(ModuleKind, ModuleName), Content>> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+        self.read.lock_anyway()
     }
 
     /// Looks at every file of every folder, each folder once. The result maps a folder to its

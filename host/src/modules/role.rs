@@ -7,12 +7,12 @@ use std::time::Duration;
 use abi_stable::std_types::{RResult, RSlice, RStr, RString};
 use kozo_abi::ffi::{InboxParts, MessageView, PaceParts, RoleModuleRef, RoleParts};
 use kozo_abi::{InboxLimits, Level, Pace, Version};
+use kozo_ground::interest::Kind;
+use kozo_ground::names::ModuleName;
 
 use super::host_call::{MODULE_LOG, duration, guarded};
 use super::inside::{Inside, label};
 use super::role_host;
-use crate::interest::Kind;
-use crate::names::ModuleName;
 
 /// What the host does for a role. It is called from any thread of the role's, several at once,
 /// and may block where it says so. A panic in it is logged and the role gets a failure.

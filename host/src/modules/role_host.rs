@@ -8,11 +8,11 @@ use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 use kozo_abi::ffi::{
     MessageSink, OutgoingView, RoleHostHandle, RoleHostVtable, RoleHostVtableRef, received,
 };
+use kozo_ground::interest::Kind;
 
 use super::context;
 use super::host_call::{duration, host_failed, level_from_number};
 use super::role::{Outgoing, Received, RoleServices};
-use crate::interest::Kind;
 
 type Context = context::Context<dyn RoleServices>;
 

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
+use kozo_ground::lock::LockAnyway;
 use libc::{c_int, sigaction};
 
 /// Those that the daemon heeds, and the one that would end it at every link that breaks.
@@ -58,7 +59,7 @@ fn present(signal: c_int) -> sigaction {
 
 fn tell(signal: &'static str, whose: &str) {
     static TOLD: Mutex<BTreeSet<(&str, String)>> = Mutex::new(BTreeSet::new());
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut told = TOLD.lock_anyway();
     if told.insert((signal, whose.to_owned())) {
         tracing::warn!(
             target: "module",

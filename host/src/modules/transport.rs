@@ -9,12 +9,12 @@ use std::time::Duration;
 use abi_stable::std_types::{ROption, RSlice, RStr};
 use kozo_abi::ffi::{ConnectionParts, PeerView, TransportModuleRef, TransportParts};
 use kozo_abi::{Level, Priority, Readiness, Version};
+use kozo_ground::names::ModuleName;
 use rustix::net::SocketType;
 
 use super::host_call::{MODULE_LOG, guarded, nanos};
 use super::role::plain;
 use super::transport_host;
-use crate::names::ModuleName;
 
 /// What the host does for a transport. It is called from any thread of the transport's, several
 /// at once. A panic in it is logged and the transport gets a failure.

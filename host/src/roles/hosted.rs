@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::names::{ModuleName, RoleName};
+
 use super::inbox::{Inbox, InboxStatus};
 use super::line::RoleLog;
 use super::services::MessageSink;
 use super::setup::{RoleSetup, StartError};
 use super::source::CodeSource;
 use super::thread::{Phase, Progress, RoleThread};
-use crate::clock::{self, Moment};
-use crate::names::{ModuleName, RoleName};
 
 /// The stack of a role's thread, in bytes of address space; memory is only taken for what is
 /// used. Half of what Rust gives a thread is ample for ordinary code, and a machine with little

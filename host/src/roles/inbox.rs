@@ -9,11 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use crate::clock::{self, Moment};
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
+use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_wire::Message;
+
 use crate::config::InboxLimits;
-use crate::names::NodeName;
-use crate::queue::{QueueLimits, RollingQueue};
-use crate::wire::Message;
 
 /// The shortest wait that lets other threads of the machine work; a role that asks for less of
 /// one does not wait at all, as far as pacing goes.
@@ -286,7 +288,7 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // What the lock protects is whole between any two lines that could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock_anyway()
     }
 
     fn wake_all(&self) {

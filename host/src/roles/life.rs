@@ -1,12 +1,12 @@
 //! One life of a role: from its creation to the error, restart or stop that ends it.
 
 use kozo_abi::{InboxLimits as WantedLimits, Level, Pace};
+use kozo_ground::clock;
 
 use super::code::Instance;
 use super::inbox::{Inbox, PauseUntil};
 use super::line::RoleLog;
 use super::pace::{SPIN_PAUSE, SPIN_RUNS, Schedule, Spin, SpinGuard};
-use crate::clock;
 use crate::config::InboxLimits;
 
 /// Why a life ended without a failure.

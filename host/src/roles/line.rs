@@ -1,14 +1,15 @@
 //! Lines that roles write to the host's log: made harmless, and not too many.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use kozo_abi::Level;
+use kozo_ground::clock::Moment;
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::{ModuleName, RoleName};
+use kozo_ground::text::bounded;
 
-use crate::clock::Moment;
 use crate::log::{Allowance, BOUNDED, Budget, WINDOW, windows};
-use crate::names::{ModuleName, RoleName};
-use crate::printable::bounded;
 
 /// How many lines a role may write; more are left out and counted. Other roles, peers, and whoever
 /// gives a role something to do decide how many there are.
@@ -77,7 +78,7 @@ impl RoleLog {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, LineLimit> {
-        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+        self.limit.lock_anyway()
     }
 
     fn report_left_out(&self, count: u64) {

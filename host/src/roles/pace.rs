@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kozo_abi::Pace;
 
-use crate::clock::Moment;
+use kozo_ground::clock::Moment;
 
 /// So many calls of `run` in [`SPIN_WINDOW`] that neither waited nor took a message are too many.
 pub(super) const SPIN_RUNS: u32 = 1000;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::backoff;
+use kozo_ground::backoff;
 
 /// The waits between the failures of a role and its next lives: they double from `first` up to
 /// `ceiling`.

@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use abi_stable::std_types::{ROption, RSlice, RStr};
 use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
+use kozo_ground::clock;
+use kozo_ground::names::{NodeName, RoleName};
+use kozo_ground::text::error_text;
+use kozo_wire::Message;
 
 use super::inbox::{self, Incoming, Reader};
 use super::line::RoleLog;
-use crate::clock;
-use crate::log::error_text;
 use crate::modules::{Outgoing, Received, RoleServices};
-use crate::names::{NodeName, RoleName};
 use crate::storage::{RoleStorage, StorageError};
-use crate::wire::Message;
 
 /// How long a paced send waits at a time before it looks whether the role is being stopped.
 const PACED_STEP: Duration = Duration::from_millis(250);

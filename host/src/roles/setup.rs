@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_ground::names::{ModuleName, NodeName, RoleName};
+
 use super::isolated;
 use super::restart::RestartPolicy;
 use crate::config::{self, InboxLimits};
-use crate::names::{ModuleName, NodeName, RoleName};
 use crate::storage::{RoleStorage, Storage};
 
 /// What a role is started with.

@@ -7,14 +7,16 @@
 //!                           to life with it, what it was made of before
 //! ```
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::ModuleName;
+use kozo_ground::text::error_text;
 
 use super::code::RoleCode;
 use super::isolated::IsolatedModule;
 use crate::config::Isolation;
-use crate::log::error_text;
 use crate::modules::{Content, Registry};
-use crate::names::ModuleName;
 
 /// Where a role's code comes from.
 pub trait CodeSource: Send + Sync + 'static {
@@ -98,7 +100,7 @@ impl RoleSource {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock_anyway()
     }
 }
 

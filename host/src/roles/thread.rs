@@ -15,6 +15,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kozo_abi::Level;
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::text::panic_text;
 
 use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
@@ -23,8 +26,6 @@ use super::restart::Backoff;
 use super::services::{MessageSink, Services};
 use super::setup::RoleSetup;
 use super::source::CodeSource;
-use crate::clock::{self, Moment};
-use crate::log::panic_text;
 
 /// Where the thread is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        self.report.lock_anyway()
     }
 }
 

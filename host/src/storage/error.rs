@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use kozo_ground::names::NodeName;
+
 use super::MAX_STORED;
 use super::format::Damage;
-use crate::names::NodeName;
 
 /// Why a value cannot be stored or read.
 #[derive(Debug, thiserror::Error)]

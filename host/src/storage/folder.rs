@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use kozo_ground::names::NodeName;
 use rustix::fs::{Access, FlockOperation, flock};
 
 use super::StorageError;
-use crate::names::NodeName;
 
 /// Who may look into a folder that the daemon makes: its user alone.
 const FOLDER_MODE: u32 = 0o700;

@@ -18,11 +18,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 
-use crate::names::{NodeName, RoleName};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::{NodeName, RoleName};
 
 pub use error::StorageError;
 pub use folder::check_folder;
@@ -94,7 +95,7 @@ impl RoleStorage {
     /// # Errors
     /// The file cannot be read, is none, or is one of a later version.
     pub fn load(&self) -> Result<Option<Vec<u8>>, StorageError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock_anyway();
         match read(&self.path()) {
             Err(StorageError::Damaged { damage, .. }) => {
                 self.set_aside(&damage)?;
@@ -113,7 +114,7 @@ impl RoleStorage {
         if value.len() > MAX_STORED {
             return Err(StorageError::TooLarge(value.len()));
         }
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock_anyway();
         self.replace(value).map_err(|reason| StorageError::Write {
             path: self.path(),
             reason,

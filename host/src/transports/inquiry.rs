@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kozo_abi::{Level, Readiness};
+use kozo_ground::names::{ModuleName, NodeName, TransportName};
+use kozo_ground::text::error_text;
 
 use super::StateFolders;
 use crate::config;
-use crate::log::error_text;
 use crate::modules::transport::TransportServices;
-use crate::names::{ModuleName, NodeName, TransportName};
 
 /// What such a transport knows of its surroundings. It gets nothing from its host that a running
 /// one would.

@@ -3,16 +3,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use kozo_ground::names::{ModuleName, NodeName};
+use kozo_ground::text::error_text;
+
 use super::services::Services;
 use super::{CALL_LIMIT, Made, OwnTransport, PeerTransport, StateFolders, encode};
 use crate::auth::attest::Attestor;
 use crate::config;
 use crate::limited::{DroppedApart, NoResult, Worker};
 use crate::link::io::Calls;
-use crate::log::error_text;
 use crate::modules::registry::Registry;
 use crate::modules::transport::{PeerDescription, TransportInstance, TransportServices};
-use crate::names::{ModuleName, NodeName};
 
 pub(super) struct Maker {
     registry: Arc<Registry>,

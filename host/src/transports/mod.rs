@@ -23,15 +23,15 @@ pub use state_folders::{StateError, StateFolders, Surroundings};
 pub use trial::try_transports;
 
 use crate::auth::attest::Attestor;
-use crate::clock::Moment;
 use crate::config::{self, Network, Problem, Problems};
 use crate::limited::{DroppedApart, Worker, apart};
 use crate::link::Candidate;
 use crate::link::io::{Calls, Route};
-use crate::log::error_text;
 use crate::modules::registry::Registry;
 use crate::modules::transport::{PeerDescription, TransportInstance};
-use crate::names::{ModuleName, NodeName};
+use kozo_ground::clock::Moment;
+use kozo_ground::names::{ModuleName, NodeName};
+use kozo_ground::text::error_text;
 
 /// How long a module may take for a call in which nothing is to happen that takes time.
 const CALL_LIMIT: Duration = Duration::from_secs(10);

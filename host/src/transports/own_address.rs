@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use kozo_ground::names::TransportName;
+use kozo_ground::text::error_text;
+
 use super::inquiry::Inquiry;
 use super::{StateFolders, encode};
 use crate::config;
-use crate::log::error_text;
 use crate::modules::registry::Registry;
-use crate::names::TransportName;
 
 /// Why an address cannot be told.
 #[derive(Debug, thiserror::Error)]

@@ -3,19 +3,20 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kozo_abi::{Level, Readiness};
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::{ModuleName, NodeName, TransportName};
+use kozo_ground::text::{error_text, printable};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::{StateFolders, TransportState};
 use crate::auth::attest::Attestor;
-use crate::clock::{self, Moment};
-use crate::log::{error_text, printable};
 use crate::modules::transport::TransportServices;
-use crate::names::{ModuleName, NodeName, TransportName};
 
 /// How much of what a transport says about itself is kept, in characters.
 const LONGEST_STATUS: usize = 200;
@@ -72,14 +73,11 @@ impl Services {
 
     /// How the transport is, and since when.
     pub(super) fn state(&self) -> (TransportState, Moment) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.state.lock_anyway().clone()
     }
 
     pub(super) fn set_state(&self, state: TransportState) {
-        let mut present = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.state.lock_anyway();
         if present.0 != state {
             *present = (state, clock::now());
         }
@@ -87,10 +85,7 @@ impl Services {
 
     /// What the transport is about, as it has said last.
     pub(super) fn status(&self) -> Option<String> {
-        self.status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.status.lock_anyway().clone()
     }
 
     pub(super) fn module_name(&self) -> &ModuleName {
@@ -184,7 +179,7 @@ impl TransportServices for Services {
     }
 
     fn set_status(&self, text: &str) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = self.status.lock_anyway();
         *status = status_line(text);
     }
 

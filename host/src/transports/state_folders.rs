@@ -18,7 +18,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::names::{NodeName, TransportName};
+use kozo_ground::names::{NodeName, TransportName};
 
 /// Who may look into a folder that is made: its user alone.
 const FOLDER_MODE: u32 = 0o700;

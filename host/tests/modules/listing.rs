@@ -73,7 +73,7 @@ fn a_module_cannot_order_a_terminal_about() {
     let entry = registry.entry(ModuleKind::Role, "probe").unwrap();
     let described = Description::new(entry).unwrap().to_string();
     for text in [table(&registry), described.clone()] {
-        let harmful = |c: char| c != '\n' && kozo::printable::is_harmful(c);
+        let harmful = |c: char| c != '\n' && kozo_ground::text::is_harmful(c);
         assert!(!text.contains(harmful), "{text:?}");
         assert!(text.contains("\\u{1b}[2J"), "{text}");
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kozo::interest::Kind;
 use kozo_abi::{InboxLimits, Level, Pace};
+use kozo_ground::interest::Kind;
 
 use crate::support::bench::{Bench, make, make_on, report};
 use crate::support::build::{METADATA, c_library, c_module, section};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kozo::config::{Catalog, Lookup};
 use kozo::modules::{ModuleKind, Registry, RegistryError, SearchPaths, State, Trust};
-use kozo::names::ModuleName;
+use kozo_ground::names::ModuleName;
 
 use crate::support::bench::{make, report};
 use crate::support::build::{fixture, section};

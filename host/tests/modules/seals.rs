@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use kozo::modules::seal::{SEAL_SIZE, seal_of};
 use kozo::modules::{Registry, SearchPaths, Trust};
-use kozo::names::ModuleName;
+use kozo_ground::names::ModuleName;
 use serde_json::Value;
 use tempfile::TempDir;
 

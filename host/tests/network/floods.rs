@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use kozo::interest::Kind;
+use kozo_ground::interest::Kind;
 use serde_json::Value;
 
 use super::control::status;

@@ -7,9 +7,9 @@ use kozo::auth::algorithms::Algorithms;
 use kozo::auth::identity::{Identity, Trust};
 use kozo::auth::secured::{Receiver, Refused, Secured};
 use kozo::auth::ssh::{AuthError, Endpoint, connect};
-use kozo::interest::{Interest, Kind};
-use kozo::names::{NodeName, RoleName};
-use kozo::wire::{
+use kozo_ground::interest::{Interest, Kind};
+use kozo_ground::names::{NodeName, RoleName};
+use kozo_wire::{
     Frame, FrameDecoder, FrameError, FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests,
     SessionId,
 };

@@ -121,7 +121,7 @@ fn a_logger_that_is_restricted_to_a_node_gets_its_lines_alone() {
     daemon.wait_for_text("transport", "listening");
     let mut guest = Guest::join(&study.scene, "guest", "study", Vec::new());
     injector.send("('log', 'from study')");
-    guest.send_message(1, kozo::interest::Kind::Log, "", "from guest");
+    guest.send_message(1, kozo_ground::interest::Kind::Log, "", "from guest");
     wait_until("the line is written", || {
         (!study.text().is_empty()).then_some(())
     });

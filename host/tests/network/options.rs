@@ -1,8 +1,8 @@
 //! Options of the file, as a running node heeds them.
 
 use kozo::auth::keys::{self, NewKey};
-use kozo::interest::Kind;
-use kozo::wire::Frame;
+use kozo_ground::interest::Kind;
+use kozo_wire::Frame;
 use rustix::process::Signal;
 use serde_json::Value;
 

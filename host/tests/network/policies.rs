@@ -131,7 +131,7 @@ fn who_may_not_connect_is_told_so_and_its_messages_are_ignored() {
     let mut guest = Guest::connect(&scene, "guest", "recluse").unwrap();
     let hello = guest.hello();
     guest.say(|frames| frames.hello(&hello));
-    guest.send_message(1, kozo::interest::Kind::Log, "", "let me in");
+    guest.send_message(1, kozo_ground::interest::Kind::Log, "", "let me in");
     let frames = guest.wait_for_end();
     let said = format!("{frames:?}");
     assert!(

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use kozo::interest::Kind;
-use kozo::wire::{Frame, Hello, SessionId};
+use kozo_ground::interest::Kind;
+use kozo_wire::{Frame, Hello, SessionId};
 use serde_json::{Value, json};
 
 use super::guest::Guest;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use kozo::interest::Kind;
+use kozo_ground::interest::Kind;
 
 use super::guest::Guest;
 use super::injector::Injector;

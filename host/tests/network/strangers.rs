@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kozo::interest::{Interest, Kind};
-use kozo::wire::{Frame, Hello, MAX_FRAME_LEN, MAX_HELLO_LEN, MAX_INTERESTS, RoleInterests};
+use kozo_ground::interest::{Interest, Kind};
+use kozo_wire::{Frame, Hello, MAX_FRAME_LEN, MAX_HELLO_LEN, MAX_INTERESTS, RoleInterests};
 use rustix::net::{AddressFamily, SocketType, bind, connect, ipproto, socket};
 use serde_json::Value;
 

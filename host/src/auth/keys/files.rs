@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use kozo_ground::text::error_text;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, decode_secret_key};
 use rustix::fs::StatVfsMountFlags;
@@ -12,7 +13,6 @@ use rustix::fs::StatVfsMountFlags;
 use super::kind::check_kind;
 use super::{KeyError, form, line, public_line};
 use crate::access::{Reach, User, reach_of};
-use crate::log::error_text;
 
 /// The longest key file that is read, in bytes.
 pub const MAX_KEY_FILE_LEN: u64 = 64 * 1024;

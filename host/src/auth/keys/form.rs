@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use kozo_ground::text::Invisible;
+use kozo_ground::text::error_text;
 use russh::keys::ssh_key;
 
 use super::KeyError;
 use super::kind::KindError;
-use crate::invisible::Invisible;
-use crate::log::error_text;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 

@@ -1,14 +1,14 @@
 //! Public keys, as people copy them: one line of a `.pub` file. What surely means the same is taken
 //! (spaces, tabs, line ends, a byte order mark); anything else is called by its name.
 
+use kozo_ground::text::Invisible;
+use kozo_ground::text::error_text;
+use kozo_ground::text::invisible::escaped;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::Error as DecodeError;
 
 use super::form::OPENSSH_START;
 use super::kind::{KindError, check_kind};
-use crate::invisible::{Invisible, escaped};
-use crate::log::error_text;
-use crate::printable;
 
 /// The longest public key line that is parsed, in bytes (an RSA key of
 /// [`MAX_RSA_BITS`](super::MAX_RSA_BITS) needs some 1,500).
@@ -291,5 +291,5 @@ fn where_it_belongs(words: &[&str]) -> &'static str {
 }
 
 fn shortened(text: &str) -> String {
-    escaped(&printable::shortened(text, MAX_REPEATED))
+    escaped(&kozo_ground::text::shortened(text, MAX_REPEATED))
 }

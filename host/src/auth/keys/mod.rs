@@ -15,7 +15,7 @@ use russh::keys::key::safe_rng;
 use russh::keys::ssh_key::private::{KeypairData, RsaKeypair};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 
-use crate::log::error_text;
+use kozo_ground::text::error_text;
 
 pub use error::KeyError;
 pub use files::{MAX_KEY_FILE_LEN, load_private, public_path, write_private};

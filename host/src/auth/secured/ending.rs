@@ -1,9 +1,10 @@
 //! How a link ends: the reason, said once, and the switch that closes its stream.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kozo_ground::lock::LockAnyway;
 use tokio::sync::watch;
 
 use crate::auth::stream::Switch;
@@ -109,7 +110,7 @@ impl Ending {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Ended>> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reason.lock_anyway()
     }
 }
 

@@ -14,9 +14,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kozo_ground::names::NodeName;
 
 use super::ssh::Outlet;
-use crate::names::NodeName;
 
 pub(super) use ending::{CLOSE_LIMIT, Ending};
 pub use ending::{Ended, Session};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kozo_ground::names::NodeName;
 use russh::client::{self, AuthResult, DisconnectReason, Handle};
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, Disconnect};
@@ -18,7 +19,6 @@ use crate::auth::identity::{Trust, is_one_of};
 use crate::auth::keys::fingerprint;
 use crate::auth::secured::{Ended, Ending, Negotiated, Refused, Secured, Sender, Session};
 use crate::auth::stream::guard;
-use crate::names::NodeName;
 
 /// The session's word that the link is open, or why it ended before it was.
 type Opened = oneshot::Receiver<Result<Option<Negotiated>, SessionError>>;

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 
+use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
+use kozo_ground::text::shortened;
+
 use crate::auth::secured::{Ended, Refused};
-use crate::log::error_text;
-use crate::names::NodeName;
-use crate::printable::shortened;
 
 /// The longest text of a peer's that an error repeats, in characters.
 const MAX_QUOTE: usize = 100;

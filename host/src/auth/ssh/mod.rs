@@ -17,10 +17,10 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use kozo_ground::names::NodeName;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::secured::{Receiver, Secured};
-use crate::names::NodeName;
 
 pub use endpoint::{Endpoint, MAX_PACKET, MIN_PACKET, read_size};
 pub use error::{AuthError, Step};

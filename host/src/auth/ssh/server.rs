@@ -1,7 +1,9 @@
 //! The end that accepts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
 use russh::keys::{Algorithm, PublicKey};
 use russh::server::{
     self, Auth, ChannelOpenHandle, Handle, Msg, PublicKeyOffer, RunningSession, VerifiedPublicKey,
@@ -19,7 +21,6 @@ use crate::auth::identity::{Trust, is_one_of};
 use crate::auth::keys::fingerprint;
 use crate::auth::secured::{self, Ended, Ending, Refused, Secured, Sender, Session};
 use crate::auth::stream::guard;
-use crate::names::NodeName;
 
 pub(super) async fn accept<S>(
     stream: S,
@@ -87,7 +88,7 @@ async fn watch(running: RunningSession<ServerHandler>, ending: Arc<Ending>) {
 
 /// Why a session ended before the link was open.
 fn explain(ended: Result<(), SessionError>, progress: &Mutex<Progress>) -> AuthError {
-    let progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+    let progress = progress.lock_anyway();
     let step = match &*progress {
         Progress::KeyExchange => Step::KeyExchange,
         Progress::Turned(why) => return AuthError::Stranger(why.clone()),
@@ -192,7 +193,7 @@ impl ServerHandler {
     }
 
     fn advance(&self, progress: Progress) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+        *self.progress.lock_anyway() = progress;
     }
 
     /// The peer will send no more: what is queued for it goes out, then the link ends.

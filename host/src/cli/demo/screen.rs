@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::log::{Fields, Line, printable, shows_colours};
+use kozo_ground::text::printable;
+
+use crate::log::{Fields, Line, shows_colours};
 
 /// The escape sequences with which a terminal tells the nodes apart.
 const COLOURS: [&str; 6] = [

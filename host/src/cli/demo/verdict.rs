@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use kozo_ground::names::{NodeName, RoleName};
+use kozo_ground::text::error_text;
 use serde::Deserialize;
 
 use super::network::{LOG_FILE, STORAGE};
-use crate::log::error_text;
-use crate::names::{NodeName, RoleName};
 use crate::storage::Storage;
 
 /// Where the ticks come from.

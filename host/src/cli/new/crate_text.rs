@@ -1,7 +1,8 @@
 //! The files of a new crate, from the templates beside this file.
 
+use kozo_ground::names::ModuleName;
+
 use super::super::arguments::NewKind;
-use crate::names::ModuleName;
 
 /// Names that the templates use themselves, or that Rust does not let types have.
 const TAKEN: [&str; 22] = [

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use super::arguments::{NewArguments, NewKind};
 use super::failure::Failure;
 use super::output;
-use crate::names::{ModuleName, NameError};
 
 use crate_text::CrateText;
+use kozo_ground::names::{ModuleName, NameError};
 
 /// Where packages put the crate that modules are built with.
 const INSTALLED_ABI: &str = "/usr/share/kozo/abi";
@@ -25,7 +25,7 @@ const BUILD_TREE_ABI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../abi");
 /// Why there is no new crate.
 #[derive(Debug, thiserror::Error)]
 enum NewError {
-    #[error("a {kind} cannot be called `{}`: {error}", crate::log::printable(.name))]
+    #[error("a {kind} cannot be called `{}`: {error}", kozo_ground::text::printable(.name))]
     Name {
         kind: &'static str,
         name: String,

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kozo_ground::interest::{Interests, Kind, Subject};
+use kozo_ground::names::RoleName;
+
 use super::*;
 use crate::config::{ConnectPolicy, InboxLimits, Isolation, Node, SearchPaths, Value};
-use crate::interest::{Interests, Kind, Subject};
-use crate::names::RoleName;
 
 fn node<'n>(network: &'n Network, name: &str) -> &'n Node {
     network.node(&NodeName::new(name).unwrap()).unwrap()

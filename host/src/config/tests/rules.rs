@@ -1,8 +1,9 @@
 //! What the shipped modules could do nothing with is found in the file, wherever it is checked.
 
+use kozo_ground::names::NodeName;
+
 use super::reference::shipped;
 use super::{Document, KEY_A, KEY_B, Modules, Network, Problems};
-use crate::names::NodeName;
 
 /// Two nodes; the second one has these lines below it.
 fn file(lines: &str) -> String {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+
 use super::{Overview, PeerView, Way};
 use crate::auth::algorithms::needs_no_mac;
-use crate::clock::Moment;
 use crate::config::{ConnectPolicy, Node};
 use crate::control::report::{
     AmountReport, AttemptReport, ConnectionsReport, EventKind, EventReport, InboxReport,
@@ -14,7 +16,6 @@ use crate::control::report::{
 use crate::link::io::{AcceptCounts, StreamStatus};
 use crate::link::{Event, LinkStatus, Occurrence, Standing, Twins};
 use crate::log::Losses;
-use crate::names::NodeName;
 use crate::roles::{HostedRole, RoleState};
 use crate::transports::{OwnTransport, TransportState};
 

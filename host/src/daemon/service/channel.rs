@@ -52,11 +52,11 @@ impl Invitation {
 /// Why the service manager cannot be told anything.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChannelError {
-    #[error("the variable `{name}` is no number: `{}`", crate::log::printable(&value.to_string_lossy()))]
+    #[error("the variable `{name}` is no number: `{}`", kozo_ground::text::printable(&value.to_string_lossy()))]
     NoNumber { name: &'static str, value: OsString },
     #[error(
         "the variable `NOTIFY_SOCKET` names no local socket: `{}`",
-        crate::log::printable(&.0.to_string_lossy())
+        kozo_ground::text::printable(&.0.to_string_lossy())
     )]
     NoSocket(OsString),
     #[error(transparent)]

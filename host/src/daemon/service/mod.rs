@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use kozo_ground::clock;
 use tokio::sync::Notify;
 
-use crate::clock;
 use crate::link::io::PeerLink;
 use crate::roles::{HostedRole, RoleState};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Moment;
+use kozo_ground::clock::Moment;
 
 /// How long there has to be no further change.
 const QUIET: Duration = Duration::from_millis(500);

@@ -8,10 +8,10 @@ mod suspend;
 
 use std::sync::Arc;
 
-use crate::clock;
 use crate::link::io::PeerLink;
 
 use debounce::Debounce;
+use kozo_ground::clock;
 use netlink::NetworkChanges;
 use suspend::Resumes;
 

@@ -3,9 +3,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -17,12 +21,9 @@ use super::threshold::{Progress, Threshold};
 use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, AuthError, Endpoint};
-use crate::clock::{self, Moment};
 use crate::link::admission::{Admission, AdmissionLimits, CallerId, Decision, Origin, Step};
 use crate::link::{Ending, LinkKey, Path};
-use crate::log::error_text;
 use crate::modules::transport::Connection;
-use crate::names::NodeName;
 
 /// The leading bits of an IPv6 address that one network has: whoever has one address has them all.
 const IPV6_NETWORK: u32 = 64;
@@ -133,7 +134,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Door> {
-        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+        self.door.lock_anyway()
     }
 }
 

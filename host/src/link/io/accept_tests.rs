@@ -1,16 +1,17 @@
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 
+use kozo_ground::clock::Moment;
+use kozo_wire::RoleInterests;
+
 use super::*;
 use crate::auth::algorithms::Algorithms;
 use crate::auth::identity::{Identity, Trust};
 use crate::auth::keys::{NewKey, generate};
 use crate::auth::ssh::Endpoint;
-use crate::clock::Moment;
 use crate::link::Delivery;
 use crate::link::admission::STEPS;
 use crate::link::io::Arrivals;
-use crate::wire::RoleInterests;
 
 /// How long a test waits for what has to happen.
 const DEADLINE: Duration = Duration::from_secs(60);

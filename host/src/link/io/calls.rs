@@ -2,14 +2,15 @@
 //! there are few.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use crate::clock::{self, Moment};
 use crate::limited::DroppedApart;
 use crate::link::places::{Barred, CallId, GRACE, Look, Outcome, Places, Subject};
 use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
@@ -252,7 +253,7 @@ impl Calls {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // What is done under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock_anyway()
     }
 }
 

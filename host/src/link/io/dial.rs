@@ -4,6 +4,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use kozo_ground::clock;
+use kozo_ground::text::error_text;
 use tokio::task::JoinSet;
 
 use super::feed::Feed;
@@ -12,9 +14,7 @@ use super::{Arrivals, Calls, PeerLink};
 use crate::auth::plain;
 use crate::auth::secured::Secured;
 use crate::auth::ssh::{self, Endpoint};
-use crate::clock;
 use crate::link::{AttemptId, Ending, LinkKey, Path};
-use crate::log::error_text;
 use crate::modules::transport::{Connection, PeerDescription};
 
 /// How long both ends may take to authenticate each other once they are connected.
@@ -81,7 +81,7 @@ pub(super) async fn dial(
             plain::open(socket, endpoint, link.name().clone(), receiver)
         }
         Some(node) => {
-            let node = crate::log::printable(&node);
+            let node = kozo_ground::text::printable(&node);
             return Err(format!(
                 "{address}: the transport says that `{node}` is there"
             ));

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::names::NodeName;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialling, Route, dial};
 use super::{PeerLink, writer};
 use crate::auth::secured::Secured;
-use crate::clock::{self, Moment};
 use crate::link::{Action, AttemptId, LinkKey, Notice, Occurrence};
-use crate::names::NodeName;
 
 /// Hears what links do, for the log and for people.
 pub trait LinkObserver: Send + Sync + 'static {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use kozo_ground::clock;
+use kozo_ground::text::error_text;
+use kozo_wire::{FrameDecoder, FrameError};
+
 use super::{Arrivals, PeerLink};
 use crate::auth::secured::{Receiver, Refused};
-use crate::clock;
 use crate::link::LinkKey;
-use crate::log::error_text;
-use crate::wire::{FrameDecoder, FrameError};
 
 /// A frame with a short message has about so many bytes: tells how many a packet may hold.
 const SHORT_FRAME: usize = 128;

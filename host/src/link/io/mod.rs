@@ -20,7 +20,7 @@ mod stream;
 mod threshold;
 mod writer;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -33,9 +33,10 @@ pub use driver::{Driver, LinkObserver};
 
 use super::{Delivery, LinkKey, Output, Peer, PeerStatus, Standing};
 use crate::auth::secured::{Negotiated, Traffic};
-use crate::clock::{self, Moment};
-use crate::names::NodeName;
-use crate::wire::{FrameWriter, Message, RoleInterests};
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
+use kozo_wire::{FrameWriter, Message, RoleInterests};
 
 /// To how many peers one message can go without an allocation for that alone.
 pub(crate) const FEW_PEERS: usize = 8;
@@ -239,7 +240,7 @@ impl PeerLink {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // The core does not panic; if it did, its state would still be the best there is.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock_anyway()
     }
 }
 

@@ -2,13 +2,14 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use kozo_ground::interest::Kind;
+use kozo_ground::names::RoleName;
+use kozo_ground::queue::QueueLimits;
+use kozo_wire::{FrameDecoder, FrameError, SessionId};
+
 use super::*;
 use crate::config::ConnectPolicy;
-use crate::interest::Kind;
 use crate::link::{Action, Candidate, Path, PeerSettings};
-use crate::names::RoleName;
-use crate::queue::QueueLimits;
-use crate::wire::{FrameDecoder, FrameError, SessionId};
 
 const NOW: Moment = Moment::ZERO;
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use kozo_ground::clock;
+use kozo_wire::FrameWriter;
+
 use super::{Arrivals, PeerLink};
 use crate::auth::secured::{Ended, Secured};
-use crate::clock;
 use crate::link::{Ending, LinkKey, OUTPUT_CHUNK, Output};
-use crate::wire::FrameWriter;
 
 /// Serves a link until it ends. Dropping the future closes the link at once.
 pub(super) async fn serve(

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+use kozo_wire::{Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame};
+
 use super::Peer;
-use crate::clock::Moment;
 use crate::config::ConnectPolicy;
 use crate::link::live::Stage;
 use crate::link::terms::{
     Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Violation,
 };
-use crate::wire::{Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame};
 
 impl Peer {
     /// Bytes of the peer's came over a link, the frames in them included; `pending` is the one that

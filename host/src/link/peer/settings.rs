@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use kozo_ground::interest::Kind;
+use kozo_ground::names::NodeName;
+use kozo_ground::queue::QueueLimits;
+use kozo_wire::SessionId;
+
 use crate::config::ConnectPolicy;
-use crate::interest::Kind;
-use crate::names::NodeName;
-use crate::queue::QueueLimits;
-use crate::wire::SessionId;
 
 /// What a peer's state is made with.
 #[derive(Debug, Clone)]

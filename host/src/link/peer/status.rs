@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+
 use super::Peer;
-use crate::clock::Moment;
 use crate::config::ConnectPolicy;
 use crate::link::dialer::AttemptStatus;
 use crate::link::history::Event;

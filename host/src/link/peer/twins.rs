@@ -8,12 +8,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+use kozo_wire::{SessionId, TwinsFrame};
+
 use super::Peer;
-use crate::clock::Moment;
 use crate::link::live::{Link, Stage};
 use crate::link::terms::{Action, ByeReason, LinkKey, Notice, Twins};
-use crate::names::NodeName;
-use crate::wire::{SessionId, TwinsFrame};
 
 /// How long after it was replaced a session may be heard of without being alive: what its daemon
 /// sent before it died may be under way over a slow path.

@@ -1,9 +1,10 @@
+use kozo_ground::queue::QueueLimits;
+use kozo_wire::{FrameDecoder, FrameError, FrameWriter};
+
 use super::*;
 use crate::config::ConnectPolicy;
 use crate::link::peer::PeerSettings;
 use crate::link::{Action, AttemptId, Candidate, Ending, Occurrence, Output, Path};
-use crate::queue::QueueLimits;
-use crate::wire::{FrameDecoder, FrameError, FrameWriter};
 
 const STEP: Duration = Duration::from_millis(50);
 

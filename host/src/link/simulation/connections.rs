@@ -72,7 +72,7 @@ impl World {
         decoder
             .decode(&std::mem::take(packet), |frame| {
                 frames.push(frame);
-                Ok::<(), crate::wire::FrameError>(())
+                Ok::<(), kozo_wire::FrameError>(())
             })
             .unwrap();
         let pending = decoder.pending();

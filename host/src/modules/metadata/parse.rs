@@ -5,16 +5,18 @@ mod conflicts;
 
 use std::sync::LazyLock;
 
+use kozo_ground::interest::Kind;
+use kozo_ground::names::{MAX_NAME_LEN, ModuleName};
+use kozo_ground::text::{enumerate, join_path, quoted};
+
 use super::template::{Template, TemplateError};
 use super::{
     InterestTemplate, MAX_INTERESTS, MAX_METADATA_SIZE, MAX_OPTIONS, Metadata, ModuleKind,
 };
 use crate::config::{
     Block, DefaultValue, Entry, Format, OptionSpec, Place, Problem, Problems, Tree, TreeNode,
-    Unknown, Value, ValueKind, Values, enumerate, join_path, options, parse_yaml, quoted,
+    Unknown, Value, ValueKind, Values, options, parse_yaml,
 };
-use crate::interest::Kind;
-use crate::names::{MAX_NAME_LEN, ModuleName};
 
 /// The format that is known here. A later `1.x` only adds keys, which are skipped.
 const FORMAT: &str = "1.1";

@@ -1,9 +1,10 @@
 use std::sync::mpsc;
 use std::thread;
 
+use kozo_ground::interest::Kind;
+use kozo_ground::names::RoleName;
+
 use super::*;
-use crate::interest::Kind;
-use crate::names::RoleName;
 use crate::roles::tests::{DEADLINE, LONG, eventually, holds_in_time};
 
 const LIMITS: InboxLimits = InboxLimits {

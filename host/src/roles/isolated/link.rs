@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
+use kozo_ground::lock::LockAnyway;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
@@ -54,6 +55,6 @@ impl Link {
     }
 
     fn lock(&self) -> MutexGuard<'_, UnixStream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_anyway()
     }
 }

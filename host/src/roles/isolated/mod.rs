@@ -39,8 +39,8 @@ mod watch;
 
 use crate::config::Isolation;
 use crate::modules::RoleFile;
-use crate::names::ModuleName;
 
+use kozo_ground::names::ModuleName;
 use serde_bytes::ByteBuf;
 
 use protocol::Start;

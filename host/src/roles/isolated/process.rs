@@ -9,14 +9,14 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_ground::clock;
+use kozo_ground::text::error_text;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use super::COMMAND;
 use super::protocol::FrameError;
 use super::remains::{Mark, VARIABLE};
-use crate::clock;
-use crate::log::error_text;
 
 /// This program, also when its file was replaced since it was started.
 const PROGRAM: &str = "/proc/self/exe";

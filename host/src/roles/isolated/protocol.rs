@@ -22,12 +22,12 @@ use std::path::PathBuf;
 
 use kozo_abi::Level;
 use kozo_abi::ffi::level;
+use kozo_wire::MAX_DATA_LEN;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::storage::MAX_STORED;
-use crate::wire::MAX_DATA_LEN;
 
 /// The longest text of a log line or an error, in bytes; what is over is cut off.
 pub(super) const MAX_TEXT: usize = 64 * 1024;

@@ -4,14 +4,16 @@ use std::io::BufReader;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::text::error_text;
 
 use super::link::Link;
 use super::protocol::{self, FromRole, Outcome, Request, ToRole};
 use super::role::{HELPER_STACK, spawn};
 use super::service::{send, serve};
-use crate::log::error_text;
 use crate::modules::RoleServices;
 use crate::roles::services::Services;
 
@@ -37,7 +39,7 @@ impl Fault {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_anyway()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use kozo_abi::{InboxLimits, Level, Pace};
+use kozo_ground::text::error_text;
 use serde_bytes::ByteBuf;
 
 use super::IsolatedModule;
@@ -17,7 +18,6 @@ use super::protocol::{Call, Outcome, PaceOutcome, Start, ToRole};
 use super::reader::{Fault, Reader, ToMain};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
-use crate::log::error_text;
 use crate::modules::RoleServices;
 use crate::roles::code::Instance;
 use crate::roles::services::Services;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use kozo_abi::ffi::MessageView;
+use kozo_ground::interest::Kind;
 use serde_bytes::ByteBuf;
 
 use super::protocol::{Answer, Delivered, Request, Sent, bounded};
-use crate::interest::Kind;
 use crate::modules::{Outgoing, Received, RoleServices};
 
 /// Does what was asked for; takes as long as that does.

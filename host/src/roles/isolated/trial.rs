@@ -3,11 +3,12 @@
 use std::io::{BufReader, Read};
 use std::time::Duration;
 
+use kozo_ground::text::error_text;
+
 use super::IsolatedModule;
 use super::link::Link;
 use super::process::{Process, ProcessError};
 use super::protocol::{self, FromRole, Start, ToRole};
-use crate::log::error_text;
 
 /// How long it may take: a module is large at most, and the machine busy.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use kozo_ground::clock;
+
 use super::link::Link;
 use super::process::Handle;
 use super::protocol::ToRole;
-use crate::clock;
 use crate::roles::services::Services;
 
 /// How long a role may take from the moment it is asked to stop until its process has ended; then it

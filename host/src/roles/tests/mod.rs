@@ -12,14 +12,14 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use kozo_abi::{Error, InboxLimits as WantedLimits, Pace, Role, RoleHost};
+use kozo_ground::clock;
+use kozo_ground::interest::Kind;
+use kozo_ground::names::{ModuleName, NodeName, RoleName};
+use kozo_wire::Message;
 
 use super::{HostedRole, Inbox, Incoming, MessageSink, RestartPolicy, RoleSetup};
-use crate::clock;
 use crate::config::InboxLimits;
-use crate::interest::Kind;
 use crate::modules::RoleModule;
-use crate::names::{ModuleName, NodeName, RoleName};
-use crate::wire::Message;
 
 /// Longer than any test takes.
 pub(super) const LONG: Duration = Duration::from_secs(3600);

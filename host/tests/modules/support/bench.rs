@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice};
-use kozo::interest::Kind;
 use kozo::modules::{
     Outgoing, Received, RoleInstance, RoleModule, RoleServices, TransportInstance, TransportModule,
     TransportServices,
 };
 use kozo_abi::ffi::MessageView;
 use kozo_abi::{Level, Readiness};
+use kozo_ground::interest::Kind;
 use serde::Serialize;
 
 /// What was sent: kind, type, channel, data, time to wait.

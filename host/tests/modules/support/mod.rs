@@ -11,7 +11,7 @@ use kozo::modules::image::Image;
 use kozo::modules::load::{LoadError, Source};
 use kozo::modules::memory::Memory;
 use kozo::modules::{InspectError, Inspected, Loader, RoleModule, Trust};
-use kozo::names::ModuleName;
+use kozo_ground::names::ModuleName;
 use tempfile::TempDir;
 
 /// The bytes of the role that most tests load.

@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
+use kozo_ground::text::{enumerate, join_path};
+
 use super::{Keys, Reader, optional};
-use crate::config::{OptionSpec, Problem, Tree, TreeNode, ValueKind, enumerate, join_path};
+use crate::config::{OptionSpec, Problem, Tree, TreeNode, ValueKind};
 use crate::modules::metadata::MAX_CLAIMS;
 use crate::modules::metadata::claims::{ClaimTemplate, ClaimedTemplate};
 use crate::modules::metadata::template::Template;

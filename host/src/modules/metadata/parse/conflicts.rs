@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
+use kozo_ground::interest::Pattern;
+use kozo_ground::text::{join_path, quoted};
+
 use super::{Keys, Reader, text};
 use crate::config::{
     Condition, Conflict, DefaultValue, Entry, OptionSpec, Problem, Tree, TreeNode, ValueKind,
-    join_path, quoted,
 };
-use crate::interest::Pattern;
 use crate::modules::metadata::MAX_CONFLICTS;
 
 /// What an option whose value is anything is called in a condition.

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use kozo_abi::Level;
+use kozo_ground::names::ModuleName;
+use kozo_ground::text::error_text;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,12 +20,10 @@ use super::handover;
 use super::process::ProcessError;
 use super::protocol::{self, Call, FromRole, PaceOutcome, Start, ToRole};
 use super::role::spawn;
-use crate::log::error_text;
 use crate::modules::image::Image;
 use crate::modules::load::Source;
 use crate::modules::memory::Memory;
 use crate::modules::{Loader, RoleModule, Trust, close_inherited};
-use crate::names::ModuleName;
 use crate::roles::hosted::STACK_SIZE;
 
 use remote::Remote;

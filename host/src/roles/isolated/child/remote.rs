@@ -5,24 +5,25 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::ThreadId;
 use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice, RStr};
 use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::RoleName;
+use kozo_ground::text::error_text;
+use kozo_wire::Message;
 use serde_bytes::ByteBuf;
 
 use crate::log::Line;
-use crate::log::error_text;
 use crate::modules::{Outgoing, Received, RoleServices};
-use crate::names::RoleName;
 use crate::roles::isolated::protocol::{
     self, Answer, Delivered, FromRole, Request, Sent, bounded, level_number,
 };
 use crate::storage::MAX_STORED;
-use crate::wire::Message;
 
 /// The connection with the host, for all threads of the role.
 pub(super) struct Remote {
@@ -233,5 +234,5 @@ fn gone() -> String {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock_anyway()
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use kozo_ground::interest::{Kind, Subject};
+use kozo_ground::names::{NameError, RoleName};
 use rmp::encode;
 
 use super::put;
 use super::value::{ValueError, value_len};
-use crate::interest::{Kind, Subject};
-use crate::names::{NameError, RoleName};
 
 /// The longest type, in bytes.
 pub const MAX_TYPE_LEN: usize = 255;

@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// It is a random part between half of that and all of it, so that many who failed together do not
 /// try again together.
-pub(crate) fn wait(
+pub fn wait(
     first: Duration,
     doublings: u32,
     ceiling: Duration,

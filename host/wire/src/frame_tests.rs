@@ -1,9 +1,9 @@
+use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::names::RoleName;
 use proptest::prelude::*;
 
 use super::*;
-use crate::interest::{Interest, Kind, Pattern};
-use crate::names::RoleName;
-use crate::wire::{LinkId, MAX_INTERESTS, PROTOCOL, RoleInterests, SessionId};
+use crate::{LinkId, MAX_INTERESTS, PROTOCOL, RoleInterests, SessionId};
 
 fn hello() -> Hello {
     Hello {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::names::RoleName;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::interest::{Interest, Kind, Pattern};
-use crate::log::error_text;
-use crate::names::RoleName;
+use kozo_ground::text::error_text;
 
 /// The version of the protocol that this host speaks. A peer with another one is refused; what
 /// can be added without a break is a feature of the hello or a frame that older peers skip.

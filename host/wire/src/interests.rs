@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use kozo_ground::interest::Interest;
+
 use super::frame::MAX_HELLO_LEN;
 use super::hello::{MAX_INTERESTS, RoleInterests};
-use crate::interest::Interest;
 
 /// What everything else in a hello has room for: names, some numbers, a few links.
 const REST_LEN: usize = 16 * 1024;
@@ -118,8 +119,8 @@ fn by_kind(interests: &[Interest]) -> Vec<Interest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interest::{Kind, Pattern, Subject};
-    use crate::wire::{FrameDecoder, FrameError, FrameWriter, Hello, PROTOCOL, SessionId};
+    use crate::{FrameDecoder, FrameError, FrameWriter, Hello, PROTOCOL, SessionId};
+    use kozo_ground::interest::{Kind, Pattern, Subject};
 
     fn role(name: &str, patterns: usize) -> RoleInterests {
         let patterns = (0..patterns).map(|number| Pattern::new(format!("{name}-{number:060}")));
@@ -138,7 +139,7 @@ mod tests {
         let mut writer = FrameWriter::default();
         writer.hello(&Hello {
             protocol: PROTOCOL,
-            node: "n".repeat(crate::names::MAX_NAME_LEN),
+            node: "n".repeat(kozo_ground::names::MAX_NAME_LEN),
             agent: "kozo 0.1.0".to_owned(),
             features: vec![],
             session: SessionId(u64::MAX),

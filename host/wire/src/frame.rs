@@ -19,13 +19,13 @@
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use kozo_ground::names::MAX_NAME_LEN;
 use rmp::encode;
 
 use super::hello::Hello;
 use super::message::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError};
 use super::put;
 use super::value::value_len;
-use crate::names::MAX_NAME_LEN;
 
 /// The longest frame, in bytes after the length: a message with everything at its limit.
 pub const MAX_FRAME_LEN: usize = MAX_DATA_LEN + MAX_TYPE_LEN + MAX_CHANNEL_LEN + MAX_NAME_LEN + 64;

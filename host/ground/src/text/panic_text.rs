@@ -3,7 +3,7 @@
 use std::any::Any;
 
 /// What a panic said, by its payload.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
     payload
         .downcast_ref::<&str>()
         .copied()

@@ -1,7 +1,7 @@
 //! Wording that every message shares.
 
-use crate::invisible::{Invisible, escaped};
-use crate::printable::shortened;
+use super::invisible::{Invisible, escaped};
+use super::shortened;
 
 /// How much of a text from the file a message repeats, in characters.
 const MAX_QUOTED: usize = 60;
@@ -11,7 +11,7 @@ const MAX_COMPARED: usize = 64;
 
 /// `text` between backticks, cut short, with characters that nobody sees made visible; the first of
 /// them is called by its name.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     match Invisible::first_in(text) {
         Some(found) => format!("`{}` with {found} in it", plain(text)),
         None => format!("`{}`", plain(text)),
@@ -19,13 +19,13 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// `text` cut short, with characters that nobody sees made visible.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     escaped(&shortened(text, MAX_QUOTED))
 }
 
 /// `parent.child`, or `parent["child"]` where the child's name has other characters than the names
 /// of options.
-pub(crate) fn join_path(parent: &str, child: &str) -> String {
+pub fn join_path(parent: &str, child: &str) -> String {
     let is_simple = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if child.is_empty() || !child.chars().all(is_simple) {
         format!("{parent}[\"{}\"]", plain(child))
@@ -36,13 +36,8 @@ pub(crate) fn join_path(parent: &str, child: &str) -> String {
     }
 }
 
-/// The way to the block of a node.
-pub(super) fn node_path(name: &str) -> String {
-    join_path("system", name)
-}
-
 /// "`a`, `b` or `c`", with the given word before the last.
-pub(crate) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
+pub fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
     let names: Vec<String> = names.into_iter().map(quoted).collect();
     match names.split_last() {
         None => String::new(),
@@ -52,10 +47,7 @@ pub(crate) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>, word: &str
 }
 
 /// The candidate that was probably meant by `text`, if one is near.
-pub(crate) fn nearest<'a>(
-    text: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if text.chars().count() > MAX_COMPARED {
         return None;
     }

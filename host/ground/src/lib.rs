@@ -1,0 +1,11 @@
+//! The ground that all floors of the host stand on: names, the clock, what roles are interested in,
+//! queues, waits, and texts for people. It knows nothing of what stands on it, and does no I/O but
+//! reading the clock.
+
+pub mod backoff;
+pub mod clock;
+pub mod interest;
+pub mod lock;
+pub mod names;
+pub mod queue;
+pub mod text;

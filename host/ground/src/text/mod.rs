@@ -1,0 +1,18 @@
+//! Texts for people: what a terminal would obey is escaped, what is long is cut short, and numbers,
+//! tables, names and causes look the same wherever they are shown.
+
+mod causes;
+pub mod invisible;
+mod numbers;
+mod panic_text;
+mod printable;
+mod table;
+mod wording;
+
+pub use causes::error_text;
+pub use invisible::Invisible;
+pub use numbers::{bytes, count, grouped, span};
+pub use panic_text::panic_text;
+pub use printable::{bounded, is_harmful, printable, printable_json, printable_lines, shortened};
+pub use table::{Table, Tone, toned};
+pub use wording::{enumerate, join_path, nearest, plain, quoted};
