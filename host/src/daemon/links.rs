@@ -10,10 +10,12 @@ use kozo_wire::{RoleInterests, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::descriptors;
 use super::observer::LinkWatch;
 use crate::auth::ssh::{Endpoint, read_size};
 use crate::config::{Network, Node};
 use crate::control::{PeerView, Way};
+use crate::link::admission::AdmissionLimits;
 use crate::link::io::{
     AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route,
 };
@@ -132,7 +134,11 @@ impl Links {
             );
             drivers.spawn(driver.run(stop.clone()));
         }
-        let listener = Listener::new(by_name, dialling, AcceptLimits::default());
+        let limits = AcceptLimits {
+            admission: AdmissionLimits::within(descriptors::limit()),
+            ..AcceptLimits::default()
+        };
+        let listener = Listener::new(by_name, dialling, limits);
         Self {
             peers,
             ways,

@@ -2,6 +2,7 @@
 
 mod claim;
 mod control;
+mod descriptors;
 mod links;
 mod observer;
 mod service;
@@ -142,6 +143,7 @@ impl Process {
             runtime,
             mut signals,
         } = self;
+        descriptors::raise();
         // Whatever modules do, it ends when it is asked to, and only then.
         signals::hold();
         let _watch = ExitWatch::start();

@@ -36,6 +36,13 @@ const MAX_KNOWN: usize = 256;
 /// For how long the turns of a machine are counted.
 const TURN_MEMORY: Duration = Duration::from_secs(1);
 
+/// Of how many files that may be open one may be a caller's: the others are for links, for those that
+/// are being made, and for roles.
+const SHARE_OF_FILES: u64 = 2;
+
+/// How many places a step has at least, however few files may be open: one transport gets most.
+const FEWEST: usize = 4;
+
 /// The limits of those who have not proven who they are.
 #[derive(Debug, Clone, Copy)]
 pub struct AdmissionLimits {
@@ -60,6 +67,22 @@ impl Default for AdmissionLimits {
             exchanges_per_second: 50,
             exchanges_at_once: 50,
         }
+    }
+}
+
+impl AdmissionLimits {
+    /// Places that fit where so many files may be open: with the default's proportions, those who have
+    /// not proven who they are take no more than half of them.
+    pub fn within(open_files: u64) -> Self {
+        let mut limits = Self::default();
+        let wanted = limits.places.iter().sum::<usize>();
+        let most = usize::try_from(open_files / SHARE_OF_FILES).unwrap_or(usize::MAX);
+        if wanted > most {
+            for places in &mut limits.places {
+                *places = (*places * most / wanted).max(FEWEST);
+            }
+        }
+        limits
     }
 }
 

@@ -127,6 +127,19 @@ fn a_node_behind_the_same_address_as_a_flood_is_linked_if_it_says_who_it_is() {
 }
 
 #[test]
+fn a_node_behind_the_same_address_as_a_flood_is_linked_also_beside_half_open_ones_of_others() {
+    let mut admission = Admission::new(AdmissionLimits::default());
+    // Of each 1120 connections a second 120 come from 60 machines.
+    let flood = from("flood");
+    let strangers = machines(60).into_iter();
+    let mixed: Vec<_> = strangers
+        .flat_map(|other| [vec![flood.clone(); 8], vec![other]].concat())
+        .collect();
+    let took = time_to_link(&mut admission, &mixed, 1120, Step::Silent, &flood, LAN);
+    assert!(took.is_some_and(|took| took < LAN * 4), "{took:?}");
+}
+
+#[test]
 fn a_slow_node_is_linked_beside_strangers_of_other_machines() {
     for (step, count) in [
         (Step::Silent, 20),
@@ -224,6 +237,16 @@ fn the_callers_of_one_transport_leave_places_for_those_of_others() {
     }
     assert_eq!(admission.unproven(), 256);
     assert!(tcp.iter().all(|id| !left.contains(id)));
+}
+
+#[test]
+fn the_places_fit_into_the_files_that_may_be_open() {
+    let places = |open_files| AdmissionLimits::within(open_files).places;
+    assert_eq!(places(u64::MAX), [256, 128, 64, 128]);
+    assert_eq!(places(1152), [256, 128, 64, 128]);
+    assert_eq!(places(1024), [227, 113, 56, 113]);
+    assert_eq!(places(256), [56, 28, 14, 28]);
+    assert_eq!(places(0), [4; STEPS]);
 }
 
 #[test]

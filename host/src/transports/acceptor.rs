@@ -75,7 +75,6 @@ impl Acceptor {
             return;
         }
         self.services.set_state(TransportState::Listening);
-        let _context = self.runtime.enter();
         let mut retry = FIRST_RETRY;
         let mut fault = Fault::default();
         while !self.services.stopping() {
@@ -84,7 +83,8 @@ impl Acceptor {
                     retry = FIRST_RETRY;
                     fault = Fault::default();
                     self.services.set_state(TransportState::Listening);
-                    self.listener.accept(&self.name, connection);
+                    self.runtime
+                        .block_on(self.listener.accept(&self.name, connection));
                 }
                 Ok(None) => {
                     // A transport that returns early must not keep a processor busy.

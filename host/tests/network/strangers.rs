@@ -148,6 +148,34 @@ fn who_says_nothing_makes_room_for_others_and_nodes_that_are_linked_do_not_notic
 }
 
 #[test]
+fn strangers_leave_files_to_a_node_that_may_open_few_and_are_no_fault_of_its_transport() {
+    // Fewer than the callers that a node bears elsewhere; and the daemon is given fewer still.
+    const FILES: usize = 256;
+    let scene = Scene::new(&["clock", "guest"]);
+    let limits = format!("ulimit -Sn 64 && ulimit -Hn {FILES} && exec \"$@\"");
+    let (file, control) = (scene.write(), scene.control("clock"));
+    let [file, control] = [&file, &control].map(|path| path.to_str().unwrap());
+    let arguments = ["run", file, "clock", "--control", control];
+    let mut clock = Process::start_through("sh", &["-c", &limits, "sh"], &arguments);
+    clock.wait_for_text("kozo", "started");
+    let all = std::fs::read_to_string(format!("/proc/{}/limits", clock.id())).unwrap();
+    let files = all
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let files: Vec<_> = files.unwrap().split_whitespace().take(2).collect();
+    assert_eq!(files, [FILES.to_string(), FILES.to_string()]);
+    let port = scene.port("clock");
+    let silent: Vec<_> = (0..TOO_MANY)
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .collect();
+    let mut guest = Guest::join(&scene, "guest", "clock", Vec::new());
+    guest.say(|frames| frames.heartbeat(7, 0));
+    guest.wait_for("an echo", |frame| *frame == Frame::Echo { clock: 7 });
+    assert!(!clock.has_said("cannot accept a connection"));
+    drop(silent);
+}
+
+#[test]
 fn a_frame_that_breaks_the_protocol_ends_the_link_and_the_log_says_why() {
     let mut house = House::new();
     let frame = |body: &[u8]| {

@@ -11,7 +11,7 @@ use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::PeerLink;
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
@@ -30,6 +30,14 @@ const IPV6_NETWORK: u32 = 64;
 
 /// How often at most the log tells of connections that were turned away.
 const TURNED_AWAY_LOG: Duration = Duration::from_secs(10);
+
+/// How many callers at most nobody has looked at yet. Whoever has to wait behind so many waits in the
+/// system's own queue: else many would come faster than they are looked at, and a node lose its place
+/// although it has said who it is.
+const UNSEEN: usize = 64;
+
+/// Which part of the places for those who are silent such callers may take at most.
+const UNSEEN_SHARE: usize = 4;
 
 /// The limits of connections that others make.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +71,8 @@ struct Shared {
     dialling: Dialling,
     time: Duration,
     door: Mutex<Door>,
+    /// Permits for callers that nobody has looked at yet.
+    unseen: Arc<Semaphore>,
     /// Wakes the task that gives turns.
     waiting: Arc<Notify>,
 }
@@ -189,6 +199,8 @@ impl Listener {
     /// A listener for links with `peers`. Must be called on the runtime.
     pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
         let waiting = Arc::new(Notify::new());
+        let silent = limits.admission.places[Step::Silent as usize];
+        let unseen = UNSEEN.min(silent / UNSEEN_SHARE).max(1);
         let shared = Arc::new(Shared {
             peers,
             dialling,
@@ -199,6 +211,7 @@ impl Listener {
                 turned_away: TurnedAway::default(),
                 refused: 0,
             }),
+            unseen: Arc::new(Semaphore::new(unseen)),
             waiting: Arc::clone(&waiting),
         });
         tokio::spawn(give_turns(Arc::downgrade(&shared), waiting));
@@ -215,16 +228,20 @@ impl Listener {
         }
     }
 
-    /// Takes a connection that came over the transport of this name. Must be called on the
-    /// runtime.
-    pub fn accept(&self, transport: &str, connection: Connection) {
+    /// Takes a connection that came over the transport of this name, as soon as no more than a few
+    /// wait to be looked at. Must be called on the runtime.
+    pub async fn accept(&self, transport: &str, connection: Connection) {
         let (shared, transport) = (Arc::clone(&self.shared), transport.to_owned());
+        // It is never closed.
+        let Ok(unseen) = Arc::clone(&shared.unseen).acquire_owned().await else {
+            return;
+        };
         let (place, stays) = Place::take(&shared, &transport, &connection.address);
         tokio::spawn(async move {
             let address = connection.address.clone();
             let result = tokio::select! {
                 biased;
-                result = secure(&shared, &transport, connection, &place) => result,
+                result = secure(&shared, &transport, connection, &place, unseen) => result,
                 // It was counted when that was decided.
                 _ = stays => return,
             };
@@ -265,6 +282,7 @@ async fn secure(
     transport: &str,
     connection: Connection,
     place: &Place,
+    unseen: OwnedSemaphorePermit,
 ) -> Result<(), Unsecured> {
     let path = Path {
         transport: transport.to_owned(),
@@ -297,7 +315,7 @@ async fn secure(
         },
         None => {
             by_ssh(
-                Threshold::new(socket, place.clone()),
+                Threshold::new(socket, place.clone(), unseen),
                 endpoint,
                 shared.time,
                 receiver,

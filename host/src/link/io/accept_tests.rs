@@ -1,4 +1,4 @@
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use kozo_ground::clock::Moment;
@@ -38,24 +38,24 @@ fn listener(limits: AcceptLimits) -> Listener {
 }
 
 /// A connection from an address; returns the caller's end.
-fn call(listener: &Listener, address: &str) -> UnixStream {
-    call_over(listener, "tcp", address)
+async fn call(listener: &Listener, address: &str) -> UnixStream {
+    call_with(listener, address, b"").await
 }
 
-fn call_over(listener: &Listener, transport: &str, address: &str) -> UnixStream {
-    let (ours, theirs) = UnixStream::pair().unwrap();
+/// The same of one that has said something by then.
+async fn call_with(listener: &Listener, address: &str, words: &[u8]) -> UnixStream {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.write_all(words).unwrap();
     ours.set_read_timeout(Some(DEADLINE)).unwrap();
     let address = address.to_owned();
     let stream = theirs.into();
     let authenticated = None;
-    listener.accept(
-        transport,
-        Connection {
-            stream,
-            address,
-            authenticated,
-        },
-    );
+    let connection = Connection {
+        stream,
+        address,
+        authenticated,
+    };
+    listener.accept("tcp", connection).await;
     ours
 }
 
@@ -91,11 +91,13 @@ async fn who_comes_when_all_places_are_taken_gets_that_of_a_machine_that_has_man
         ["192.0.2.1:1", "[::ffff:192.0.2.1]:2"],
         ["[2001:db8::1]:1", "[2001:db8::ffff:2]:1"],
     ] {
-        let [first, second] = many.map(|address| call(&listener, address));
-        let one = call(&listener, "198.51.100.1:1");
-        let other = call(&listener, "01:23:45:67:89:AB");
+        let [first, second] = many;
+        let first = call(&listener, first).await;
+        let second = call(&listener, second).await;
+        let one = call(&listener, "198.51.100.1:1").await;
+        let other = call(&listener, "01:23:45:67:89:AB").await;
         assert_eq!((taken(&listener), listener.counts().turned_away), (4, 0));
-        let last = call(&listener, "203.0.113.1:1");
+        let last = call(&listener, "203.0.113.1:1").await;
         is_cut_off(first).await;
         assert_eq!((taken(&listener), listener.counts().turned_away), (4, 1));
         drop((one, other, second, last));
@@ -110,12 +112,27 @@ async fn who_comes_when_all_places_are_taken_gets_that_of_a_machine_that_has_man
 }
 
 #[tokio::test]
+async fn nobody_who_has_spoken_is_turned_away_unheard_however_many_come_at_once() {
+    const CALLERS: usize = 100;
+    let mut limits = places(CALLERS);
+    limits.admission.places[Step::Silent as usize] = 8;
+    let listener = listener(limits);
+    // The links' thread has nothing but this to do: nobody is looked at but while this one waits.
+    let mut callers = Vec::new();
+    for _ in 0..CALLERS {
+        callers.push(call_with(&listener, "192.0.2.1:1", b"SSH-2.0-x\r\n").await);
+    }
+    assert_eq!(listener.counts().turned_away, 0);
+    assert_eq!(taken(&listener), CALLERS);
+}
+
+#[tokio::test]
 async fn who_does_not_say_who_it_is_in_time_loses_its_place() {
     let listener = listener(AcceptLimits {
         time: Duration::from_millis(1),
         ..AcceptLimits::default()
     });
-    let caller = call(&listener, "192.0.2.1:1");
+    let caller = call(&listener, "192.0.2.1:1").await;
     assert_eq!(taken(&listener), 1);
     is_cut_off(caller).await;
     let freed = async {
@@ -141,7 +158,9 @@ async fn why_a_connection_failed_is_not_lost() {
         authenticated: None,
     };
     let (place, _stays) = Place::take(&listener.shared, "tcp", &connection.address);
-    let unsecured = secure(&listener.shared, "tcp", connection, &place)
+    let unseen = Arc::clone(&listener.shared.unseen);
+    let unseen = unseen.acquire_owned().await.unwrap();
+    let unsecured = secure(&listener.shared, "tcp", connection, &place, unseen)
         .await
         .unwrap_err();
     let reason = unsecured.reason();

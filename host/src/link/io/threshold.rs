@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::auth::ssh::Opening;
 use crate::link::admission::Step;
@@ -29,6 +29,8 @@ pub(super) trait Progress: Unpin + Send + 'static {
 pub(super) struct Threshold<S, P> {
     stream: S,
     state: State<P>,
+    /// Held until what has come so far was looked at.
+    unseen: Option<OwnedSemaphorePermit>,
 }
 
 enum State<P> {
@@ -39,10 +41,13 @@ enum State<P> {
 }
 
 impl<S, P> Threshold<S, P> {
-    pub(super) fn new(stream: S, progress: P) -> Self {
+    /// Drops `unseen` when it has looked at what the caller has said so far, if anything, and has
+    /// told that.
+    pub(super) fn new(stream: S, progress: P, unseen: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             state: State::Opening(Opening::default(), progress),
+            unseen: Some(unseen),
         }
     }
 }
@@ -69,6 +74,9 @@ impl<S: AsyncRead + Unpin, P: Progress> AsyncRead for Threshold<S, P> {
                     return Poll::Ready(Ok(()));
                 }
                 State::Opening(opening, progress) => {
+                    // The session writes first. So the socket was asked what it is ready for, and
+                    // nothing to read means that nothing has come.
+                    let _until_told = this.unseen.take();
                     let before = buf.filled().len();
                     ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
                     let had_greeted = opening.has_greeted();
