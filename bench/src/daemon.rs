@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ pub(crate) struct Daemon {
     child: Child,
     name: String,
     said: Receiver<(Instant, Value)>,
+    /// How many bytes all that it has said has.
+    length: Arc<AtomicUsize>,
 }
 
 impl Daemon {
@@ -36,13 +40,16 @@ impl Daemon {
             .spawn()
             .map_err(|error| format!("`{}` does not start: {error}", program.display()))?;
         let (sender, said) = channel();
+        let length = Arc::default();
         if let Some(stderr) = child.stderr.take() {
-            std::thread::spawn(move || listen(stderr, &sender));
+            let length = Arc::clone(&length);
+            std::thread::spawn(move || listen(stderr, &sender, &length));
         }
         Ok(Self {
             child,
             name: node.to_owned(),
             said,
+            length,
         })
     }
 
@@ -66,7 +73,7 @@ impl Daemon {
     }
 
     /// Waits for a line about links that is `wanted`, and says when it was said.
-    fn wait_for(
+    pub(crate) fn wait_for(
         &self,
         what: &str,
         mut wanted: impl FnMut(&Value) -> bool,
@@ -93,6 +100,17 @@ impl Daemon {
         while self.said.try_recv().is_ok() {}
     }
 
+    /// How many bytes all that it has said so far has.
+    pub(crate) fn said_bytes(&self) -> usize {
+        self.length.load(Ordering::Relaxed)
+    }
+
+    /// The lines about links that it has said and that nobody has waited for.
+    pub(crate) fn said_of_links(&self) -> Vec<Value> {
+        let lines = self.said.try_iter().map(|(_, line)| line);
+        lines.filter(|line| line["target"] == "link").collect()
+    }
+
     /// The processor time that it has used so far, of all its threads.
     pub(crate) fn processor_time(&self) -> Result<Duration, Failure> {
         let mut nanos = 0;
@@ -106,9 +124,18 @@ impl Daemon {
 
     /// Its share of the machine's memory (PSS), in KiB.
     pub(crate) fn memory(&self) -> Result<f64, Failure> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-        let line = line.ok_or("the kernel tells no PSS")?;
+        self.kernel_figure("smaps_rollup", "Pss:")
+    }
+
+    /// The most memory that it has had so far (RSS), in KiB.
+    pub(crate) fn peak_memory(&self) -> Result<f64, Failure> {
+        self.kernel_figure("status", "VmHWM:")
+    }
+
+    fn kernel_figure(&self, file: &str, name: &str) -> Result<f64, Failure> {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let line = line.ok_or_else(|| format!("the kernel tells no {name}"))?;
         Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
     }
 }
@@ -120,9 +147,10 @@ impl Drop for Daemon {
     }
 }
 
-fn listen(stderr: ChildStderr, said: &Sender<(Instant, Value)>) {
+fn listen(stderr: ChildStderr, said: &Sender<(Instant, Value)>, length: &AtomicUsize) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         let now = Instant::now();
+        length.fetch_add(line.len() + 1, Ordering::Relaxed);
         let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
         if said.send((now, line)).is_err() {
             return;

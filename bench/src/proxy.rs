@@ -3,6 +3,9 @@
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 
 use kozo_ground::lock::LockAnyway;
 
@@ -11,26 +14,48 @@ pub(crate) struct Proxy {
     address: SocketAddr,
     /// The connections that are open, both ends of each.
     open: Arc<Mutex<Vec<[TcpStream; 2]>>>,
+    /// When somebody connected since this was asked for last.
+    first: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Proxy {
     /// A proxy that leads to this port.
     pub(crate) fn start(port: u16) -> std::io::Result<Self> {
+        Self::start_from(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// The same, from an address of this machine's.
+    pub(crate) fn start_from(source: Ipv4Addr, port: u16) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let open = Arc::new(Mutex::new(Vec::new()));
+        let (open, first) = (Arc::default(), Arc::<Mutex<Option<Instant>>>::default());
         thread::spawn({
-            let open = Arc::clone(&open);
+            let (open, first) = (Arc::clone(&open), Arc::clone(&first));
             move || {
                 for near in listener.incoming().map_while(Result::ok) {
+                    let now = Instant::now();
+                    first
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert(now);
                     // Nobody listens there yet: the one who dials shall see that.
-                    if let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                    if let Ok(far) = connect_from(source, port, SocketFlags::empty()) {
                         let _ = join(near, far, &open);
                     }
                 }
             }
         });
-        Ok(Self { address, open })
+        Ok(Self {
+            address,
+            open,
+            first,
+        })
+    }
+
+    /// When somebody connected for the first time since this was asked for last.
+    pub(crate) fn first_connection(&self) -> Option<Instant> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.take()
     }
 
     /// Where it listens.
@@ -47,6 +72,28 @@ impl Proxy {
             rustix::net::connect_unspec(&end)?;
         }
         Ok(())
+    }
+}
+
+/// A connection with this port from an address of this machine's, of which 127.0.0.0/8 has many. One
+/// that does not block may not be there yet.
+pub(crate) fn connect_from(
+    source: Ipv4Addr,
+    port: u16,
+    flags: SocketFlags,
+) -> std::io::Result<TcpStream> {
+    let flags = flags | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        flags,
+        Some(ipproto::TCP),
+    )?;
+    rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
+    let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match rustix::net::connect(&socket, &target) {
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket.into()),
+        Err(error) => Err(error.into()),
     }
 }
 

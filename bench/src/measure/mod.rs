@@ -8,6 +8,7 @@ mod latency;
 mod mesh;
 mod outage;
 mod peers;
+mod siege;
 mod stream;
 mod throughput;
 
@@ -137,5 +138,11 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         about: "memory with a full queue for a peer that is away",
         limit: minutes(5),
         run: outage::run,
+    },
+    Measurement {
+        name: "siege",
+        about: "the time to a link while strangers besiege the port, and what they cost",
+        limit: minutes(10),
+        run: siege::run,
     },
 ];
