@@ -34,10 +34,7 @@ impl Proxy {
             move || {
                 for near in listener.incoming().map_while(Result::ok) {
                     let now = Instant::now();
-                    first
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get_or_insert(now);
+                    first.lock_anyway().get_or_insert(now);
                     // Nobody listens there yet: the one who dials shall see that.
                     if let Ok(far) = connect_from(source, port, SocketFlags::empty()) {
                         let _ = join(near, far, &open);
@@ -54,8 +51,7 @@ impl Proxy {
 
     /// When somebody connected for the first time since this was asked for last.
     pub(crate) fn first_connection(&self) -> Option<Instant> {
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        first.take()
+        self.first.lock_anyway().take()
     }
 
     /// Where it listens.
