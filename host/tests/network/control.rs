@@ -264,17 +264,21 @@ fn a_role_is_restarted_and_the_result_is_told() {
 
 #[test]
 fn the_socket_is_for_its_user_and_group_and_goes_with_the_daemon() {
-    let scene = Scene::new(&["clock"]);
+    let scene = Scene::new(&["clock", "scribe"]);
     let path = scene.control("clock");
     let mut clock = scene.start("clock");
     wait_until("the socket is there", || status(&scene, "clock"));
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
-    // A second daemon of the same node leaves it alone, and runs without one.
+    // A second daemon of the same node leaves it alone, and ends.
     let mut second = scene.start("clock");
-    second.wait_for_text("control", "another daemon listens on");
+    second.wait_for_text("start", "runs on this machine already");
+    assert_eq!(second.end().code(), Some(5));
+    // One of another node that is told to be there leaves it alone, too, and runs without one.
+    let mut other = scene.start_at("scribe", &path);
+    other.wait_for_text("control", "another daemon listens on");
     assert_eq!(status(&scene, "clock").unwrap()["pid"], clock.id());
-    second.kill();
+    other.kill();
     // A killed daemon leaves it behind; the next one takes its place.
     clock.kill();
     assert!(path.exists());

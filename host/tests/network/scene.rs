@@ -204,6 +204,11 @@ impl Scene {
         start(&self.write(), node)
     }
 
+    /// The same, with its control socket at this place.
+    pub(crate) fn start_at(&self, node: &str, control: &Path) -> Process {
+        start_at(&self.write(), node, control)
+    }
+
     fn node(&self, name: &str) -> &Node {
         self.nodes.iter().find(|node| node.name == name).unwrap()
     }
@@ -218,7 +223,10 @@ impl Scene {
 
 /// Starts a node's daemon with a file. Its control socket is beside the file.
 pub(crate) fn start(file: &Path, node: &str) -> Process {
-    let control = control_of(file, node);
+    start_at(file, node, &control_of(file, node))
+}
+
+fn start_at(file: &Path, node: &str, control: &Path) -> Process {
     let words = [file.as_os_str(), node.as_ref(), control.as_os_str()];
     let [file, node, control] = words.map(|word| word.to_str().unwrap());
     Process::start(&["run", file, node, "--control", control])
