@@ -223,7 +223,13 @@ fn a_daemon_ends_in_order_whichever_call_of_a_transport_hangs() {
             let hang = format!("      hang: {{address: there, hangsIn: '{calls}'}}\n");
             text.replace(&tcp_of(&scene, node), &hang)
         });
-        let file = scene.write_as(&format!("{}.yml", call.replace(' ', "-")), &text);
+        // Only one daemon at a time has a folder.
+        let name = call.replace(' ', "-");
+        let storage = scene.folder().join(format!("{name}-storage"));
+        std::fs::create_dir(&storage).unwrap();
+        let storages = [scene.storage("clock"), storage].map(|path| path.display().to_string());
+        let text = text.replace(&storages[0], &storages[1]);
+        let file = scene.write_as(&format!("{name}.yml"), &text);
         start_with(&file, "clock", modules.path())
     };
     let at_the_start = [
