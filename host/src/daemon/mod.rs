@@ -26,8 +26,8 @@ use crate::auth::ssh::Endpoint;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
 use crate::limited::apart;
-use crate::modules::ExitWatch;
 use crate::modules::registry::Registry;
+use crate::modules::{self, ExitWatch};
 use crate::roles::{self, HostedRole, Inbox, RoleSetup, RoleSource};
 use crate::router::{LocalRole, MaxAges, Router};
 use crate::storage::{Storage, StorageError};
@@ -114,6 +114,7 @@ impl Process {
     /// # Errors
     /// The system refuses what every daemon needs.
     pub fn new() -> Result<Self, StartError> {
+        modules::return_large_pieces();
         // One thread for all links: handing messages between threads costs more than they do.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -321,6 +322,7 @@ impl Daemon {
         let (seen_roles, seen_peers) = (Arc::clone(&roles), links.peers().to_vec());
         let look = move || service::count(&seen_roles, &seen_peers);
         attendants.spawn(Arc::clone(&service).attend(changed, look));
+        modules::give_back();
         Ok(Self {
             node,
             roles,

@@ -14,9 +14,9 @@
 //! once it is damaged is told by the file's checksum alone, if it has one (`seal`).
 //!
 //! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), `inherited` (closes what
-//! a process got from another), `exit` and `signals` (what modules do to the whole process), and `context`
-//! and `transport_host` (pointers and descriptors that come back from modules); nothing outside this
-//! folder needs any.
+//! a process got from another), `exit` and `signals` (what modules do to the whole process), `heap` (the memory
+//! that reading them took), and `context` and `transport_host` (pointers and descriptors that come back
+//! from modules); nothing outside this folder needs any.
 
 pub mod architecture;
 pub mod content;
@@ -40,6 +40,7 @@ pub mod transport;
 mod context;
 mod dynamic;
 mod exit;
+mod heap;
 mod host_call;
 mod inherited;
 mod inside;
@@ -52,6 +53,7 @@ pub use architecture::Architecture;
 pub use content::Content;
 pub(crate) use exit::ExitWatch;
 pub use file::Trust;
+pub(crate) use heap::{give_back, return_large_pieces};
 pub(crate) use inherited::close_inherited;
 pub use inspect::{InspectError, Inspected};
 pub use load::{LoadError, Loader};
