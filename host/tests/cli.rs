@@ -542,7 +542,7 @@ fn a_folder_of_modules_that_is_not_there_is_a_warning_with_its_place() {
 
     let missing = |place: &str, option: &str, name: &str| {
         format!(
-            "warning: {file}:{place}: {option}: no modules are looked for in `{}`: there is no such folder\n",
+            "warning: {file}:{place}: {option}: nothing is looked for in `{}`: there is no such folder\n",
             folder.path(name)
         )
     };
@@ -570,6 +570,37 @@ fn a_folder_of_modules_that_is_not_there_is_a_warning_with_its_place() {
     );
     let done = kozo(["check", &file]).fails(INVALID);
     assert!(done.stdout.contains(&lost), "{done:?}");
+
+    // The libraries of modules are looked for in folders, too.
+    folder.write("net.yaml", &format!("{text}importPath: gone\n"));
+    let done = kozo(["check", &file]).succeeds();
+    let gone = missing("8:13", "importPath", "gone");
+    assert!(done.stdout.starts_with(&gone), "{done:?}");
+    assert!(done.stdout.ends_with("0 errors, 1 warning\n"), "{done:?}");
+}
+
+#[test]
+fn a_file_that_is_passed_over_for_another_module_is_a_warning_of_the_check() {
+    let folder = Folder::new();
+    let file = folder.network();
+    let plain = kozo(["check", &file]).succeeds();
+    assert_eq!(plain.stdout, "0 errors, 0 warnings\n");
+    std::fs::create_dir(folder.path("mine")).unwrap();
+    folder.write("mine/timer.so", "this is a text");
+    let expected = format!(
+        "warning: {file}: the module file `{}` is not used: it is a text file, not a shared object: give the `.so` that the build makes\n0 errors, 1 warning\n",
+        folder.path("mine/timer.so")
+    );
+    let mine = folder.path("mine");
+    let done = kozo(["check", &file, "--modules", &mine]).succeeds();
+    assert_eq!(done.stdout, expected);
+    // So is a folder that is not there, whoever names it.
+    let gone = folder.path("gone");
+    let done = kozo(["check", &file, "--modules", &gone]).succeeds();
+    let expected =
+        format!("warning: {file}: nothing is looked for in `{gone}`: there is no such folder\n");
+    assert!(done.stdout.starts_with(&expected), "{done:?}");
+    assert!(done.stdout.ends_with("0 errors, 1 warning\n"), "{done:?}");
 }
 
 #[test]

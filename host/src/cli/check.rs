@@ -40,7 +40,7 @@ fn look(arguments: &CheckArguments) -> (Problems, Option<Class>) {
         Ok((network, warnings)) => (warnings, Some(network)),
         Err(problems) => (problems, None),
     };
-    prepared.report_folders(local, &mut problems);
+    prepared.report_modules(local, &mut problems);
     let node = local.and_then(|name| network.as_ref()?.nodes.get(name));
     if let Some(node) = node {
         local::check(node, &prepared.registry, &mut problems);

@@ -6,7 +6,7 @@ use kozo_ground::names::NodeName;
 
 use super::surroundings;
 use crate::config::{self, Document, Network, Problem, Problems};
-use crate::modules::{Environment, Registry, SearchPaths, Trust};
+use crate::modules::{Environment, Registry, SearchPaths, State, Trust};
 
 /// A configuration file, and the modules of this machine, also those in the folders that the file
 /// names.
@@ -70,22 +70,41 @@ impl Prepared {
         surroundings::check(&self.document, &self.registry, local, problems);
     }
 
-    /// Adds a warning for each folder of modules that the file names and that cannot be searched. A
-    /// module that is missing for that is an error of its own.
-    pub(super) fn report_folders(&self, local: Option<&NodeName>, problems: &mut Problems) {
-        for named in self.document.module_folders(local) {
-            let errors = self.registry.folder_errors();
-            let Some((_, error)) = errors.iter().find(|(folder, _)| *folder == named.folder) else {
+    /// Adds a warning for each folder of modules, or of their libraries, that cannot be searched, and
+    /// for each file in them that is no usable module: those of which `kozo run` warns, too. What
+    /// keeps the node from starting is an error of its own, and not said twice.
+    pub(super) fn report_modules(&self, local: Option<&NodeName>, problems: &mut Problems) {
+        let named = self.document.module_folders(local);
+        for (folder, error) in self.registry.folder_errors() {
+            let message = format!("nothing is looked for in `{}`: {error}", folder.display());
+            let mut lines = named
+                .iter()
+                .filter(|named| named.folder == *folder)
+                .peekable();
+            if lines.peek().is_none() {
+                problems.push(Problem::warning(None, "", message.clone()).with_help(
+                    "make the folder, or correct the variable (`KOZOROLEPATH` and its like) or `--modules`",
+                ));
+            }
+            for line in lines {
+                problems.push(
+                    Problem::warning(line.place, &line.path, message.clone())
+                        .with_help("make the folder, or correct or remove the line"),
+                );
+            }
+        }
+        for entry in self.registry.entries() {
+            let State::Refused(refusal) = &entry.state else {
                 continue;
             };
-            let message = format!(
-                "no modules are looked for in `{}`: {error}",
-                named.folder.display()
-            );
-            problems.push(
-                Problem::warning(named.place, named.path, message)
-                    .with_help("make the folder, or correct or remove the line"),
-            );
+            let path = format!("`{}`", entry.path.display());
+            if !problems
+                .iter()
+                .any(|problem| problem.message.contains(&path))
+            {
+                let message = format!("the module file {path} is not used: {refusal}");
+                problems.push(Problem::warning(None, "", message));
+            }
         }
     }
 }

@@ -13,10 +13,10 @@ use super::node_path;
 use super::problem::{Place, Problems};
 use super::tree::{Node, Tree};
 
-/// The options that name folders of modules.
-const OF_MODULES: [&str; 2] = ["rolePath", "transportPath"];
+/// The options that name folders of modules and of their libraries.
+const OF_MODULES: [&str; 3] = ["rolePath", "transportPath", "importPath"];
 
-/// A folder of modules, as the file names it.
+/// A folder of modules or of their libraries, as the file names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedFolder {
     /// The folder; absolute.

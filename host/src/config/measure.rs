@@ -74,7 +74,8 @@ enum Figure {
     },
 }
 
-/// The pairs of a number and a unit, which may be missing, that make up the whole text: `1h 30min`.
+/// The pairs of a number and a unit that make up the whole text: `1h 30min`. The unit may be missing
+/// where there is one number alone: `1h30` may mean minutes, or seconds.
 fn amounts(text: &str) -> Option<Vec<(Figure, &str)>> {
     let mut rest = text;
     let mut found = Vec::new();
@@ -91,7 +92,8 @@ fn amounts(text: &str) -> Option<Vec<(Figure, &str)>> {
         found.push((figure(number.trim_matches(is_gap))?, unit));
         rest = behind;
     }
-    (!found.is_empty()).then_some(found)
+    let is_clear = found.len() == 1 || found.iter().all(|(_, unit)| !unit.is_empty());
+    (!found.is_empty() && is_clear).then_some(found)
 }
 
 /// A space, also one at which no line may be broken.
@@ -223,7 +225,8 @@ mod tests {
             assert_eq!(advice(&seconds, text), Some(expected), "{text}");
         }
         for text in [
-            "", "soon", "5x", "5 kB", "a5", "5s!", "1.2.3", "1,2,3", "5,", "-5s", "1,000.5",
+            "", "soon", "5x", "5 kB", "a5", "5s!", "1.2.3", "1,2,3", "5,", "-5s", "1,000.5", "5s5",
+            "1h30",
         ] {
             assert_eq!(advice(&seconds, text), None, "{text}");
         }

@@ -207,7 +207,13 @@ impl OptionSpec {
 
     pub(super) fn choice_advice(&self, text: &str) -> String {
         let choices = enumerate(self.choices.iter().map(String::as_str), "or");
-        match nearest(text, self.choices.iter().map(String::as_str)) {
+        // The names of algorithms are often written without the owner that stands behind `@`.
+        let whole = self.choices.iter().map(String::as_str).find(|choice| {
+            choice
+                .split_once('@')
+                .is_some_and(|(name, _)| name.eq_ignore_ascii_case(text))
+        });
+        match whole.or_else(|| nearest(text, self.choices.iter().map(String::as_str))) {
             Some(choice) => format!("did you mean {}? it may be {choices}", quoted(choice)),
             None => format!("write {choices}"),
         }

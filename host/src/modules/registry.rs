@@ -25,7 +25,7 @@ use super::memory::Memory;
 use super::metadata::{Metadata, ModuleKind};
 use super::role::RoleModule;
 use super::search::{
-    FolderError, SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchPaths, candidates,
+    FolderError, SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchPaths, candidates, searchable,
 };
 use super::transport::TransportModule;
 use crate::config::{Catalog, Lookup};
@@ -104,6 +104,7 @@ impl Registry {
             read: Mutex::default(),
         };
         let folders = registry.read_folders();
+        registry.look_at_imports();
         for kind in [ModuleKind::Role, ModuleKind::Transport] {
             registry.choose(kind, &folders);
         }
@@ -275,6 +276,19 @@ impl Registry {
             folders.insert(key, (first..self.entries.len()).collect());
         }
         folders
+    }
+
+    /// Notes which folders of libraries cannot be searched. One that holds modules, too, is noted
+    /// already.
+    fn look_at_imports(&mut self) {
+        for folder in self.paths.imports.clone() {
+            let is_noted = self.folder_errors.iter().any(|(noted, _)| *noted == folder);
+            if let Err(error) = searchable(&folder)
+                && !is_noted
+            {
+                self.folder_errors.push((folder, error));
+            }
+        }
     }
 
     fn note_folder_error(&mut self, folder: PathBuf, error: FolderError) {

@@ -182,6 +182,15 @@ pub fn candidates(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     Ok(found)
 }
 
+/// Checks that libraries can be looked for in a folder.
+///
+/// # Errors
+/// [`FolderError`] says why they cannot.
+pub fn searchable(folder: &Path) -> Result<(), FolderError> {
+    std::fs::read_dir(folder)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -363,6 +363,16 @@ error: net.yaml:24:9: cipher: `aes128-cbc` is not one of the possible values
 }
 
 #[test]
+fn a_cipher_without_its_owner_is_recognised() {
+    assert_report(
+        &and("cipher: AES256-gcm\n"),
+        r#"
+error: net.yaml:24:9: cipher: `AES256-gcm` is not one of the possible values
+    help: did you mean `aes256-gcm@openssh.com`? it may be `aes256-gcm@openssh.com`, `aes128-gcm@openssh.com`, `chacha20-poly1305@openssh.com`, `aes256-ctr`, `aes192-ctr` or `aes128-ctr`"#,
+    );
+}
+
+#[test]
 fn a_mac_that_is_none_is_refused() {
     assert_report(
         &and("hmac: [hmac-md5]\n"),
