@@ -8,7 +8,7 @@ use kozo_ground::text::error_text;
 
 use crate::auth::keys;
 use crate::config::{Node, Problem, Problems};
-use crate::modules::{ModuleKind, Registry};
+use crate::modules::Registry;
 use crate::storage::{StorageError, check_folder};
 
 /// Adds what is wrong on this machine to a report.
@@ -27,12 +27,8 @@ pub(super) fn check(node: &Node, registry: &Registry, problems: &mut Problems) {
     if let Some(folder) = &node.role_storage
         && let Err(error) = check_storage(folder)
     {
-        let needed = node.roles.iter().any(|role| {
-            let metadata = registry.metadata(ModuleKind::Role, role.module.as_str());
-            metadata.is_some_and(|metadata| metadata.storage)
-        });
         let (message, place) = (error_text(&error), node.role_storage_place);
-        problems.push(match needed {
+        problems.push(match registry.has_storing_role(node) {
             true => Problem::error(place, path("roleStorage"), message),
             false => Problem::warning(place, path("roleStorage"), message),
         });

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use kozo_ground::clock;
 use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
 use kozo_wire::SessionId;
 use ring::rand::SecureRandom;
 use rustix::process::{getpid, kill_process};
@@ -222,11 +223,7 @@ impl Daemon {
         let transports = Arc::new(transports);
         let own = network.node(&node)?;
         let session = SessionId(random()?);
-        let storage = own
-            .role_storage
-            .as_deref()
-            .map(|folder| Storage::open(folder, &node));
-        let storage = storage.transpose()?;
+        let storage = open_storage(own, &registry)?;
         let inboxes: Vec<_> = own
             .roles
             .iter()
@@ -394,6 +391,26 @@ fn end_in_time() {
     let _ = std::thread::Builder::new()
         .name("end".to_owned())
         .spawn(end);
+}
+
+/// The node's folder for storage. One that cannot be used is a reason not to start only where a role
+/// stores things.
+fn open_storage(own: &config::Node, registry: &Registry) -> Result<Option<Storage>, StartError> {
+    let Some(folder) = &own.role_storage else {
+        return Ok(None);
+    };
+    match Storage::open(folder, &own.name) {
+        Ok(storage) => Ok(Some(storage)),
+        Err(error) if registry.has_storing_role(own) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(
+                target: "storage",
+                "{}; no role of this node stores things, so it runs without",
+                error_text(&error),
+            );
+            Ok(None)
+        }
+    }
 }
 
 fn endpoint(network: &Network, own: &config::Node) -> Result<Endpoint, StartError> {

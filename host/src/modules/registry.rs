@@ -28,7 +28,7 @@ use super::search::{
     FolderError, SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchPaths, candidates, searchable,
 };
 use super::transport::TransportModule;
-use crate::config::{Catalog, Lookup};
+use crate::config::{self, Catalog, Lookup};
 
 pub use error::{Refusal, RegistryError};
 
@@ -375,6 +375,14 @@ impl Registry {
                 .map(|(folder, error)| format!("`{}`: {error}", folder.display())),
         );
         (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// Whether a role of this node stores things.
+    pub fn has_storing_role(&self, node: &config::Node) -> bool {
+        node.roles.iter().any(|role| {
+            let metadata = self.metadata(ModuleKind::Role, role.module.as_str());
+            metadata.is_some_and(|metadata| metadata.storage)
+        })
     }
 
     fn look_up(&self, kind: ModuleKind, name: &str) -> Lookup<'_> {

@@ -198,6 +198,23 @@ fn a_storage_folder_that_cannot_be_is_refused_at_the_start() {
     );
 }
 
+#[test]
+fn a_storage_folder_that_cannot_be_is_a_warning_where_no_role_stores_things() {
+    let mut scene = Scene::new(&["clock"]);
+    scene.role("clock", "timer", "{}");
+    std::fs::write(scene.storage("clock"), "").unwrap();
+    let reason = format!(
+        "`{}` (`roleStorage`) is not a folder: name one",
+        scene.storage("clock").display()
+    );
+    let (code, report) = kozo(&["check", scene.write().to_str().unwrap(), "clock"]);
+    assert_eq!(code, 0, "{report}");
+    assert!(report.contains(&reason), "{report}");
+    let mut clock = scene.start("clock");
+    clock.wait_for_text("storage", &reason);
+    clock.wait_for_text("kozo", "started");
+}
+
 /// A disk of one page, gone when dropped.
 struct SmallDisk<'a>(&'a Path);
 
