@@ -109,6 +109,12 @@ fn damage(text: &str) -> Option<String> {
         "it has no `BEGIN … PRIVATE KEY` line"
     } else if text.lines().count() == 1 {
         "it is all on one line: the lines with `BEGIN` and `END` have to be lines of their own"
+    } else if !text
+        .lines()
+        .any(|line| line.trim().starts_with("-----BEGIN"))
+    {
+        "`-----BEGIN` is not the first of its line: take away what stands before it, \
+         quotation marks or the `>` of a mail, there and in the other lines"
     } else if !text.contains("-----END") {
         "its end is missing"
     } else {

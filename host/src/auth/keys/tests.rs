@@ -436,6 +436,14 @@ fn what_cannot_be_undone_in_a_key_file_is_named() {
     for (text, why) in [
         (text.replace('\n', "\\n"), "`\\n` as two characters"),
         (text.replace('\n', " "), "all on one line"),
+        (
+            format!("\"{}\"", &*text),
+            "`-----BEGIN` is not the first of its line: take away what stands before it",
+        ),
+        (
+            text.lines().map(|line| format!("> {line}\n")).collect(),
+            "`-----BEGIN` is not the first of its line",
+        ),
         (first_lines(3), "its end is missing"),
         (
             text.lines().skip(1).collect::<Vec<_>>().join("\n"),
