@@ -449,4 +449,8 @@ fn who_can_change_the_network_file_is_told_by_check_and_run_alike() {
     );
     assert_refused(&mut scene.check(), &every);
     assert_refused(&mut start, &every);
+    // The sticky bit keeps a file by this name from all others, as in `/tmp`.
+    allow(scene.folder.path(), 0o1777);
+    let text = said_by(&mut scene.check());
+    assert!(text.contains("0 errors, 0 warnings"), "{text}");
 }

@@ -61,6 +61,15 @@ fn changeable(path: &Path, writer: Writer) -> String {
     }
 }
 
+/// How a file is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// By its own name.
+    Named,
+    /// By looking into its folder: whoever can put a file there chooses, too.
+    Found,
+}
+
 /// Checks that nobody but root and `user` can change the file at `path`, or put another one in its
 /// place: the file, and every folder on the way to it, that of links included.
 ///
@@ -72,18 +81,18 @@ fn changeable(path: &Path, writer: Writer) -> String {
 ///
 /// # Errors
 /// The first thing that somebody else can change.
-pub fn check_unchangeable(path: &Path, user: u32) -> Result<(), ChangeError> {
+pub fn check_unchangeable(path: &Path, choice: Choice, user: u32) -> Result<(), ChangeError> {
     let mut way = Way::new(path)?;
     while let Some(step) = way.advance()? {
         let is_near = matches!(step.kind, Kind::File | Kind::LastFolder);
         if user == ROOT || is_near {
-            check(&step, user)?;
+            check(&step, choice, user)?;
         }
     }
     Ok(())
 }
 
-fn check(step: &Step, user: u32) -> Result<(), ChangeError> {
+fn check(step: &Step, choice: Choice, user: u32) -> Result<(), ChangeError> {
     let changeable = |writer| {
         let path = step.path.clone();
         Err(ChangeError::Changeable { path, writer })
@@ -101,8 +110,13 @@ fn check(step: &Step, user: u32) -> Result<(), ChangeError> {
     }
     let rights = Rights::at(&step.path, &step.metadata);
     let is_last = step.kind == Kind::LastFolder;
-    // In the last folder, the sticky bit does not help: everybody may put a file there.
-    let is_kept = rights.mode & STICKY != 0 && step.kind == Kind::Folder;
+    // It keeps others from what is there, and not from putting something there.
+    let is_kept = rights.mode & STICKY != 0
+        && match step.kind {
+            Kind::Folder => true,
+            Kind::LastFolder => choice == Choice::Named,
+            Kind::Link | Kind::File => false,
+        };
     let is_above_program = step.kind != Kind::File && program.is_in(&step.path);
     let is_open = rights.is_open_to_all(WRITE) && !is_kept && (is_last || !is_above_program);
     if user == ROOT && is_open {

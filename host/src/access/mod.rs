@@ -6,6 +6,6 @@ mod change;
 mod read;
 mod rights;
 
-pub use change::{ChangeError, Writer, check_unchangeable};
+pub use change::{ChangeError, Choice, Writer, check_unchangeable};
 pub use read::{Reach, reach_of};
 pub use rights::User;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::problem::Problem;
-use crate::access::{ChangeError, Writer, check_unchangeable};
+use crate::access::{ChangeError, Choice, Writer, check_unchangeable};
 
 /// What is odd about who can change the file at `path`, if anything is. That every user can, and the
 /// daemon would run as root, is an error. That a single other one can is a warning: it may well be the
@@ -15,7 +15,7 @@ pub(super) fn check(path: &Path) -> Option<Problem> {
         return None;
     }
     let user = rustix::process::geteuid().as_raw();
-    let error = check_unchangeable(path, user).err()?;
+    let error = check_unchangeable(path, Choice::Named, user).err()?;
     let ChangeError::Changeable { writer, .. } = &error else {
         return None;
     };

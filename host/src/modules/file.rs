@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::access::{ChangeError, check_unchangeable};
+use crate::access::{ChangeError, Choice, check_unchangeable};
 
 /// The largest file that is read as a module or library, in bytes. One with all its debug
 /// information has some hundred megabytes.
@@ -99,7 +99,7 @@ pub fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, FileError> {
     let metadata = file.metadata()?;
     check_type(&metadata)?;
     if let Trust::User(user) = trust {
-        check_unchangeable(path, user)?;
+        check_unchangeable(path, Choice::Found, user)?;
     }
     if metadata.len() > MAX_FILE_SIZE {
         return Err(FileError::TooLarge(metadata.len()));
