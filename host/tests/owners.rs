@@ -452,5 +452,6 @@ fn who_can_change_the_network_file_is_told_by_check_and_run_alike() {
     // The sticky bit keeps a file by this name from all others, as in `/tmp`.
     allow(scene.folder.path(), 0o1777);
     let text = said_by(&mut scene.check());
-    assert!(text.contains("0 errors, 0 warnings"), "{text}");
+    assert!(!text.contains("may write"), "{text}");
+    assert!(text.contains("1 error, 0 warnings"), "{text}");
 }
