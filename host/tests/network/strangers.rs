@@ -156,8 +156,8 @@ fn strangers_leave_files_to_a_node_that_may_open_few_and_are_no_fault_of_its_tra
     let (file, control) = (scene.write(), scene.control("clock"));
     let [file, control] = [&file, &control].map(|path| path.to_str().unwrap());
     let arguments = ["run", file, "clock", "--control", control];
-    let mut clock = Process::start_through("sh", &["-c", &limits, "sh"], &arguments);
-    clock.wait_for_text("kozo", "started");
+    let clock = Process::start_through("sh", &["-c", &limits, "sh"], &arguments);
+    clock.wait_for_any_text("listening on");
     let all = std::fs::read_to_string(format!("/proc/{}/limits", clock.id())).unwrap();
     let files = all
         .lines()
