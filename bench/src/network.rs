@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
-use kozo::auth::keys::{self, NewKey, PrivateKey};
+use kozo_auth::keys::{self, NewKey, PrivateKey};
 use tempfile::TempDir;
 
 use crate::Failure;

@@ -3,8 +3,6 @@
 //!
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
-pub mod access;
-pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod control;

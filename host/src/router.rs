@@ -10,12 +10,13 @@ use kozo_ground::clock::{self, Moment};
 use kozo_ground::interest::{Interests, Kind, Subject};
 use kozo_ground::lock::{LockAnyway, ReadWriteAnyway};
 use kozo_ground::names::{NodeName, RoleName};
+use kozo_link::ConnectPolicy;
+use kozo_link::Delivery;
 use kozo_wire::{Message, RoleInterests};
 use smallvec::SmallVec;
 
-use crate::config::{ConnectPolicy, OrderSources};
-use crate::link::Delivery;
-use crate::link::io::{Arrivals, FEW_PEERS, PeerLink};
+use crate::config::OrderSources;
+use crate::link::{Arrivals, FEW_PEERS, PeerLink};
 use crate::roles::{Inbox, Incoming, MessageSink};
 
 /// How long messages have a meaning.

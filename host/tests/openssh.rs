@@ -10,11 +10,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kozo::auth::algorithms::Algorithms;
-use kozo::auth::identity::{Identity, Trust};
-use kozo::auth::keys::{MIN_RSA_BITS, NewKey, PrivateKey, generate, public_line, write_private};
-use kozo::auth::secured::{Receiver, Refused};
-use kozo::auth::ssh::{self, Endpoint, MAX_PACKET};
+use kozo_auth::algorithms::Algorithms;
+use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::keys::{MIN_RSA_BITS, NewKey, PrivateKey, generate, public_line, write_private};
+use kozo_auth::secured::{Receiver, Refused};
+use kozo_auth::ssh::{self, Endpoint, MAX_PACKET};
 use kozo_ground::names::NodeName;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -311,13 +311,13 @@ fn every_cipher_and_mac_works_with_openssh() {
         return;
     }
     let network = Network::start();
-    for cipher in kozo::auth::algorithms::CIPHERS {
+    for cipher in kozo_auth::algorithms::CIPHERS {
         let mut command = network.ssh("attic", "attic");
         command.args(["-c", cipher]);
         assert_eq!(echo(command).code, Some(0), "{cipher}");
     }
     // `hmac-sha1-etm` is left out of what is offered unless the file names it.
-    let all = kozo::auth::algorithms::MACS;
+    let all = kozo_auth::algorithms::MACS;
     let network = Network::start_with(&Algorithms::new(&["aes128-ctr"], &all).unwrap());
     for mac in all {
         let mut command = network.ssh("attic", "attic");

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kozo::auth::algorithms::Algorithms;
-use kozo::auth::identity::{Identity, Trust};
-use kozo::auth::keys::{self, NewKey, PrivateKey};
-use kozo::auth::secured::{Receiver, Refused};
-use kozo::auth::ssh::{self, Endpoint, MAX_PACKET};
+use kozo_auth::algorithms::Algorithms;
+use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::keys::{self, NewKey, PrivateKey};
+use kozo_auth::secured::{Receiver, Refused};
+use kozo_auth::ssh::{self, Endpoint, MAX_PACKET};
 use kozo_bench_payload::{Payload, Stamp, clock};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;

@@ -1,9 +1,10 @@
 //! `kozo keygen`: the keys of a node.
 
+use kozo_auth::keys::{self, DEFAULT_RSA_BITS, NewKey};
+
 use super::arguments::{KeyKind, KeygenArguments};
 use super::failure::Failure;
 use super::output;
-use crate::auth::keys::{self, DEFAULT_RSA_BITS, NewKey};
 
 /// The longest comment of a key, in bytes.
 const MAX_COMMENT_LEN: usize = 256;

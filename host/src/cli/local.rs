@@ -4,9 +4,9 @@
 use std::io;
 use std::path::Path;
 
+use kozo_auth::keys;
 use kozo_ground::text::error_text;
 
-use crate::auth::keys;
 use crate::config::{Node, Problem, Problems};
 use crate::modules::Registry;
 use crate::storage::{StorageError, check_folder};

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
+use DefaultValue::{None as Nothing, Required};
+use kozo_auth::algorithms::{CIPHERS, MACS};
+
 use super::schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
 use super::value::Value;
-use crate::auth::algorithms::{CIPHERS, MACS};
-use DefaultValue::{None as Nothing, Required};
 
 /// The block of a node with root options for this node alone.
 pub(super) const OVERRIDE: &str = "overrideMainConfiguration";

@@ -53,8 +53,8 @@ pub use folders::NamedFolder;
 pub use format::Format;
 pub use given::{Given, Meaning};
 pub use network::{
-    ConnectPolicy, InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths,
-    SenderPattern, Settings, Transport,
+    InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths, SenderPattern,
+    Settings, Transport,
 };
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
 pub use reference::options_reference;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kozo_auth::keys::PublicKey;
 use kozo_ground::interest::{Interests, Pattern};
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::text::{enumerate, nearest, quoted};
+use kozo_link::ConnectPolicy;
 use kozo_wire::{RoleInterests, ToldInterests};
-use russh::keys::PublicKey;
 
 use super::block::Values;
 use super::problem::{Class, Place, Problem, Problems};
@@ -103,30 +104,6 @@ impl Node {
             Interests::Unknown => None,
         });
         ToldInterests::new(known.collect())
-    }
-}
-
-/// When one node connects to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum ConnectPolicy {
-    /// Never.
-    Never,
-    /// When there is a message to send.
-    OnDemand,
-    /// At all times.
-    #[default]
-    Constant,
-}
-
-impl ConnectPolicy {
-    /// The policy that the file calls so: `constant`, `ondemand` or `never`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "never" => Some(Self::Never),
-            "ondemand" => Some(Self::OnDemand),
-            "constant" => Some(Self::Constant),
-            _ => None,
-        }
     }
 }
 

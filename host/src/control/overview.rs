@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::NodeName;
+use kozo_link::Candidate;
 use serde_json::Value;
 
 use super::protocol::Request;
 use super::report::{RestartReport, RoleReport, StatusReport, WhyReport};
 use super::server::Answers;
 use crate::config::Network;
-use crate::link::Candidate;
-use crate::link::io::{Listener, PeerLink};
+use crate::link::{Listener, PeerLink};
 use crate::roles::{HostedRole, RoleState};
 use crate::router::Router;
 use crate::transports::Transports;

@@ -12,13 +12,13 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 
+use kozo_auth::keys;
 use kozo_ground::names::NodeName;
 use ring::digest;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, UCred, connect, socket_with, sockopt,
 };
 
-use crate::auth::keys;
 use crate::config::Node;
 
 /// Why a node cannot be claimed.

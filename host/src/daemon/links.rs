@@ -4,22 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_auth::ssh::{Endpoint, read_size};
 use kozo_ground::clock;
 use kozo_ground::queue::QueueLimits;
+use kozo_link::admission::AdmissionLimits;
+use kozo_link::{Candidate, Peer, PeerSettings};
 use kozo_wire::{RoleInterests, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::descriptors;
 use super::observer::LinkWatch;
-use crate::auth::ssh::{Endpoint, read_size};
 use crate::config::{Network, Node};
 use crate::control::{PeerView, Way};
-use crate::link::admission::AdmissionLimits;
-use crate::link::io::{
-    AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route,
-};
-use crate::link::{Candidate, Peer, PeerSettings};
+use crate::link::{AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route};
 use crate::router::{RemotePeer, Router};
 use crate::transports::Transports;
 

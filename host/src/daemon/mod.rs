@@ -13,6 +13,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_auth::algorithms::{AlgorithmError, Algorithms};
+use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::keys::{self, KeyError};
+use kozo_auth::ssh::Endpoint;
 use kozo_ground::clock;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
@@ -20,10 +24,6 @@ use kozo_wire::SessionId;
 use ring::rand::SecureRandom;
 use rustix::process::{getpid, kill_process};
 
-use crate::auth::algorithms::{AlgorithmError, Algorithms};
-use crate::auth::identity::{Identity, Trust};
-use crate::auth::keys::{self, KeyError};
-use crate::auth::ssh::Endpoint;
 use crate::config::{self, Network, Problems};
 use crate::control::Overview;
 use crate::limited::apart;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
+use kozo_link::{Notice, Occurrence, Path, Twins};
 use tokio::sync::Notify;
 
-use crate::link::io::LinkObserver;
-use crate::link::{Notice, Occurrence, Path, Twins};
+use crate::link::LinkObserver;
 
 /// Writes what links do to the log, and wakes whoever shows how many there are.
 pub(super) struct LinkWatch {

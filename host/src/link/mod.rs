@@ -1,34 +1,288 @@
-//! Links: which are wanted, how they come and go, and how messages cross them.
+//! The hands of the link core: what it decides is done here, on one thread's runtime.
 //!
-//! What decides is pure and takes the time as an argument: [`Peer`], and the parts it is made of.
-//! A `Peer` is all that this node knows of one other node: what waits for it, what is under way,
-//! the links with it, and the next try to dial it. It performs nothing: it is told what happened,
-//! and says what to do as [`Action`]s. [`io`] performs: it dials, accepts, reads and writes.
+//! ```text
+//!   role threads ──▶ PeerLink::send ─┐                      ┌─▶ writer ─▶ SSH ─▶ socket
+//!                                    ▼                      │
+//!   accept ─▶ SSH ─────────▶ ┌──────────────┐ ──────────────┤
+//!   dial ───▶ SSH ─────────▶ │ Mutex<Peer>  │               └─▶ driver: dials, closes, timers
+//!   socket ─▶ SSH ─▶ feed ─▶ └──────────────┘ ──▶ deliveries ──▶ router ──▶ inboxes
+//! ```
+//!
+//! Bytes that arrive are decrypted, cut into frames, and put into the inboxes where they arrive;
+//! the lock around a [`Peer`] is held for moments only, and never across I/O.
 
-pub mod admission;
-mod backoff;
-mod dialer;
-mod history;
-mod inbound;
-pub mod io;
-mod live;
-mod outbox;
-mod peer;
-mod places;
-mod rate;
-mod terms;
+mod accept;
+mod calls;
+mod dial;
+mod driver;
+mod feed;
+mod stream;
+mod threshold;
+mod writer;
 
-pub use dialer::{AttemptId, AttemptStatus, Candidate};
-pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON};
-pub use inbound::InboundCounts;
-pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
-use peer::OUTPUT_CHUNK;
-pub use peer::{LinkStatus, Peer, PeerSettings, PeerStatus, Standing};
-pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
-pub use terms::{
-    Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Output, Path, Twins,
-    Violation,
-};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+
+pub use accept::{AcceptCounts, AcceptLimits, Listener, Peers};
+pub use calls::Calls;
+pub use dial::{Dialling, Route};
+pub use driver::{Driver, LinkObserver};
+
+use kozo_auth::secured::{Negotiated, Traffic};
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
+use kozo_link::{Delivery, LinkKey, Output, Peer, PeerStatus, Standing};
+use kozo_wire::{FrameWriter, Message, RoleInterests};
+
+/// To how many peers one message can go without an allocation for that alone.
+pub(crate) const FEW_PEERS: usize = 8;
+
+/// Where links hand over what came: the router.
+pub trait Arrivals: Send + Sync + 'static {
+    /// Messages of roles of `node`, in order, for the roles of this node. Must not block.
+    fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment);
+
+    /// What the roles of `node` want to hear of.
+    fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>);
+
+    /// There may be room again in the queue of a peer.
+    fn room(&self);
+}
+
+/// One peer, shared between the role threads that send to it, the links that bring what it
+/// sends, and the [`Driver`] that does what it wants done.
+pub struct PeerLink {
+    name: NodeName,
+    state: Mutex<State>,
+    /// Wakes the driver.
+    changed: Notify,
+}
+
+struct State {
+    peer: Peer,
+    /// When the driver wakes by itself.
+    armed: Option<Moment>,
+    writers: Vec<Writer>,
+    /// Bytes sent and received over links that are gone.
+    past_bytes: (u64, u64),
+}
+
+/// A link that is being served.
+struct Writer {
+    key: LinkKey,
+    wake: Arc<Notify>,
+    /// It found nothing to write, and was not woken since: so a burst of messages wakes it once.
+    idle: bool,
+    traffic: Traffic,
+    negotiated: Option<Negotiated>,
+}
+
+/// A peer as it is at one moment, for people to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// What the core knows.
+    pub status: PeerStatus,
+    /// How it stands with the peer.
+    pub standing: Standing,
+    /// The streams that links go over.
+    pub streams: Vec<StreamStatus>,
+    /// Bytes sent over all links with the peer since the daemon started, encryption included.
+    pub bytes_sent: u64,
+    /// Bytes received, counted likewise.
+    pub bytes_received: u64,
+}
+
+/// What one link's stream has carried, and what protects it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamStatus {
+    /// The link.
+    pub key: LinkKey,
+    /// Bytes that the stream has taken, encryption included.
+    pub sent: u64,
+    /// Bytes read from it.
+    pub received: u64,
+    /// What protects the link, where this end knows.
+    pub negotiated: Option<Negotiated>,
+}
+
+impl PeerLink {
+    /// Shares a peer.
+    pub fn new(peer: Peer) -> Arc<Self> {
+        Arc::new(Self {
+            name: peer.settings().peer.clone(),
+            state: Mutex::new(State {
+                peer,
+                armed: Some(Moment::ZERO),
+                writers: Vec::new(),
+                past_bytes: (0, 0),
+            }),
+            changed: Notify::new(),
+        })
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// Queues a message of this node's roles.
+    pub fn send(&self, message: Message, now: Moment) {
+        self.queue(&mut self.lock(), message, now);
+    }
+
+    /// Queues a message for all of `peers`, if all of them have room for it.
+    pub fn send_if_room(peers: &[&Self], message: &Message, now: Moment) -> bool {
+        let cost = message.cost();
+        // Always locked in the order of the router's list, so that two senders never wait for
+        // each other.
+        let mut states: SmallVec<[_; FEW_PEERS]> = peers.iter().map(|link| link.lock()).collect();
+        if !states.iter().all(|state| state.peer.has_room(cost)) {
+            return false;
+        }
+        for (link, state) in peers.iter().zip(&mut states) {
+            link.queue(state, message.clone(), now);
+        }
+        true
+    }
+
+    fn queue(&self, state: &mut State, message: Message, now: Moment) {
+        state.peer.send(message, now);
+        if state.peer.is_linked() {
+            // The driver has no part in it then.
+            state.wake_writers(now);
+        } else {
+            self.wake(state, now);
+        }
+    }
+
+    /// Looks at the peer.
+    pub fn look<T>(&self, look: impl FnOnce(&Peer) -> T) -> T {
+        look(&self.lock().peer)
+    }
+
+    /// The peer as it is now.
+    pub fn snapshot(&self, now: Moment) -> Snapshot {
+        let state = self.lock();
+        let streams: Vec<_> = state.writers.iter().map(Writer::status).collect();
+        let total = |past: u64, of: fn(&StreamStatus) -> u64| -> u64 {
+            past + streams.iter().map(of).sum::<u64>()
+        };
+        Snapshot {
+            status: state.peer.status(),
+            standing: state.peer.standing(now),
+            bytes_sent: total(state.past_bytes.0, |stream| stream.sent),
+            bytes_received: total(state.past_bytes.1, |stream| stream.received),
+            streams,
+        }
+    }
+
+    /// Changes the peer, and wakes whoever has something to do because of it.
+    pub fn change<T>(&self, now: Moment, change: impl FnOnce(&mut Peer) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state.peer);
+        self.wake(&mut state, now);
+        result
+    }
+
+    fn wake(&self, state: &mut State, now: Moment) {
+        state.wake_writers(now);
+        let sooner = match (state.peer.timeout(now), state.armed) {
+            (Some(timeout), Some(armed)) => timeout < armed,
+            (timeout, None) => timeout.is_some(),
+            (None, Some(_)) => false,
+        };
+        if sooner || state.peer.has_actions() {
+            self.changed.notify_one();
+        }
+    }
+
+    fn output(&self, key: LinkKey, writer: &mut FrameWriter) -> Output {
+        let now = clock::now();
+        let mut state = self.lock();
+        let output = state.peer.output(key, writer, now);
+        if writer.is_empty() {
+            state.set_idle(key);
+        }
+        self.wake(&mut state, now);
+        output
+    }
+
+    fn add_writer(
+        &self,
+        key: LinkKey,
+        traffic: Traffic,
+        negotiated: Option<Negotiated>,
+    ) -> Arc<Notify> {
+        let wake = Arc::new(Notify::new());
+        self.lock().writers.push(Writer {
+            key,
+            wake: Arc::clone(&wake),
+            idle: false,
+            traffic,
+            negotiated,
+        });
+        wake
+    }
+
+    fn remove_writer(&self, key: LinkKey) {
+        let mut state = self.lock();
+        let Some(place) = state.writers.iter().position(|writer| writer.key == key) else {
+            return;
+        };
+        let traffic = state.writers.remove(place).traffic;
+        state.past_bytes.0 += traffic.sent();
+        state.past_bytes.1 += traffic.received();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The core does not panic; if it did, its state would still be the best there is.
+        self.state.lock_anyway()
+    }
+}
+
+impl State {
+    /// Tells the core what it is not told by what arrives: when bytes moved, and that the driver did
+    /// not run when it was to.
+    fn look_at_streams(&mut self, now: Moment) {
+        let late = self.armed.map_or(Duration::ZERO, |armed| now.since(armed));
+        self.peer.overslept(late, now);
+        for writer in &self.writers {
+            self.peer.moved(writer.key, writer.traffic.moved());
+        }
+    }
+
+    /// Wakes the writers that wait and have something to write now.
+    fn wake_writers(&mut self, now: Moment) {
+        for writer in self.writers.iter_mut().filter(|writer| writer.idle) {
+            if self.peer.wants_output(writer.key, now) {
+                writer.idle = false;
+                writer.wake.notify_one();
+            }
+        }
+    }
+
+    fn set_idle(&mut self, key: LinkKey) {
+        let mut writers = self.writers.iter_mut();
+        if let Some(writer) = writers.find(|writer| writer.key == key) {
+            writer.idle = true;
+        }
+    }
+}
+
+impl Writer {
+    fn status(&self) -> StreamStatus {
+        StreamStatus {
+            key: self.key,
+            sent: self.traffic.sent(),
+            received: self.traffic.received(),
+            negotiated: self.negotiated.clone(),
+        }
+    }
+}
 
 #[cfg(test)]
-mod simulation;
+mod tests;

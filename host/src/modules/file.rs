@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::access::{ChangeError, Choice, check_unchangeable};
+use kozo_access::{ChangeError, Choice, check_unchangeable};
 
 /// The largest file that is read as a module or library, in bytes. One with all its debug
 /// information has some hundred megabytes.

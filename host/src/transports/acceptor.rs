@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::services::Services;
 use super::{OwnTransport, TransportState};
 use crate::limited::DroppedApart;
-use crate::link::io::Listener;
+use crate::link::Listener;
 use crate::modules::transport::{TransportInstance, TransportServices};
 
 /// How long to wait after a failure before the transport is asked again: at first,

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use kozo_auth::attest::Attestor;
 use kozo_ground::names::{ModuleName, NodeName};
 use kozo_ground::text::error_text;
 
 use super::services::Services;
 use super::{CALL_LIMIT, Made, OwnTransport, PeerTransport, StateFolders, encode};
-use crate::auth::attest::Attestor;
 use crate::config;
 use crate::limited::{DroppedApart, NoResult, Worker};
-use crate::link::io::Calls;
+use crate::link::Calls;
 use crate::modules::registry::Registry;
 use crate::modules::transport::{PeerDescription, TransportInstance, TransportServices};
 

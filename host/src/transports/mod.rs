@@ -22,16 +22,17 @@ use services::Services;
 pub use state_folders::{StateError, StateFolders, Surroundings};
 pub use trial::try_transports;
 
-use crate::auth::attest::Attestor;
-use crate::config::{self, Network, Problem, Problems};
-use crate::limited::{DroppedApart, Worker, apart};
-use crate::link::Candidate;
-use crate::link::io::{Calls, Route};
-use crate::modules::registry::Registry;
-use crate::modules::transport::{PeerDescription, TransportInstance};
+use kozo_auth::attest::Attestor;
 use kozo_ground::clock::Moment;
 use kozo_ground::names::{ModuleName, NodeName};
 use kozo_ground::text::error_text;
+use kozo_link::Candidate;
+
+use crate::config::{self, Network, Problem, Problems};
+use crate::limited::{DroppedApart, Worker, apart};
+use crate::link::{Calls, Route};
+use crate::modules::registry::Registry;
+use crate::modules::transport::{PeerDescription, TransportInstance};
 
 /// How long a module may take for a call in which nothing is to happen that takes time.
 const CALL_LIMIT: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kozo_abi::{Level, Readiness};
+use kozo_auth::attest::Attestor;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::{ModuleName, NodeName, TransportName};
@@ -15,7 +16,6 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::{StateFolders, TransportState};
-use crate::auth::attest::Attestor;
 use crate::modules::transport::TransportServices;
 
 /// How much of what a transport says about itself is kept, in characters.

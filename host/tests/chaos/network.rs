@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use kozo::auth::keys::{self, NewKey};
+use kozo_auth::keys::{self, NewKey};
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, wait_until};

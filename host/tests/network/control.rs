@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
-use kozo::auth::keys::{self, NewKey};
+use kozo_auth::keys::{self, NewKey};
 use rustix::process::Signal;
 use serde_json::Value;
 

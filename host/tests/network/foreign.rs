@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kozo::auth::keys;
+use kozo_auth::keys;
 
 use super::scene::Scene;
 

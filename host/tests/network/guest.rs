@@ -3,10 +3,10 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 
-use kozo::auth::algorithms::Algorithms;
-use kozo::auth::identity::{Identity, Trust};
-use kozo::auth::secured::{Receiver, Refused, Secured};
-use kozo::auth::ssh::{AuthError, Endpoint, connect};
+use kozo_auth::algorithms::Algorithms;
+use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::secured::{Receiver, Refused, Secured};
+use kozo_auth::ssh::{AuthError, Endpoint, connect};
 use kozo_ground::interest::{Interest, Kind};
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_wire::{

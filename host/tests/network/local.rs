@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kozo::auth::keys::{self, NewKey};
+use kozo_auth::keys::{self, NewKey};
 
 use super::process::wait_until;
 use super::scene::{Scene, gate_folder, start_with_roles};

@@ -1,6 +1,6 @@
 //! Options of the file, as a running node heeds them.
 
-use kozo::auth::keys::{self, NewKey};
+use kozo_auth::keys::{self, NewKey};
 use kozo_ground::interest::Kind;
 use kozo_wire::Frame;
 use rustix::process::Signal;

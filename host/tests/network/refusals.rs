@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kozo::auth::keys::{self, NewKey};
+use kozo_auth::keys::{self, NewKey};
 
 use super::process::{Process, wait_until};
 use super::scene::{Scene, start};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use kozo::auth::keys::{self, NewKey, PrivateKey};
+use kozo_auth::keys::{self, NewKey, PrivateKey};
 use tempfile::TempDir;
 
 use super::process::Process;

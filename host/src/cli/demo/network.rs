@@ -5,7 +5,8 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use crate::auth::keys::{self, KeyError, NewKey};
+use kozo_auth::keys::{self, KeyError, NewKey};
+
 use crate::modules::ModuleKind;
 
 /// Its nodes.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use kozo_ground::interest::{Interests, Kind, Subject};
 use kozo_ground::names::RoleName;
+use kozo_link::ConnectPolicy;
 
 use super::*;
-use crate::config::{ConnectPolicy, InboxLimits, Isolation, Node, SearchPaths, Value};
+use crate::config::{InboxLimits, Isolation, Node, SearchPaths, Value};
 
 fn node<'n>(network: &'n Network, name: &str) -> &'n Node {
     network.node(&NodeName::new(name).unwrap()).unwrap()

@@ -1,7 +1,8 @@
 //! Public keys that no node can have.
 
+use kozo_auth::keys::MAX_RSA_BITS;
+
 use super::{KEY_A, assert_report, network, report, with};
-use crate::auth::keys::MAX_RSA_BITS;
 
 #[test]
 fn a_key_without_value_is_refused() {

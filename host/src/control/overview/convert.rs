@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
+use kozo_auth::algorithms::needs_no_mac;
 use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
+use kozo_link::ConnectPolicy;
+use kozo_link::{Event, LinkStatus, Occurrence, Standing, Twins};
 
 use super::{Overview, PeerView, Way};
-use crate::auth::algorithms::needs_no_mac;
-use crate::config::{ConnectPolicy, Node};
+use crate::config::Node;
 use crate::control::report::{
     AmountReport, AttemptReport, ConnectionsReport, EventKind, EventReport, InboxReport,
     LinkReport, LogReport, PeerReport, PeerStateReport, PolicyReport, RoleReport, RoleStateReport,
     TransportReport, TransportStateReport, TwinsReport, UnusableReport, WayReport,
 };
-use crate::link::io::{AcceptCounts, StreamStatus};
-use crate::link::{Event, LinkStatus, Occurrence, Standing, Twins};
+use crate::link::{AcceptCounts, StreamStatus};
 use crate::log::Losses;
 use crate::roles::{HostedRole, RoleState};
 use crate::transports::{OwnTransport, TransportState};

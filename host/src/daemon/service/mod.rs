@@ -18,7 +18,7 @@ use std::time::Duration;
 use kozo_ground::clock;
 use tokio::sync::Notify;
 
-use crate::link::io::PeerLink;
+use crate::link::PeerLink;
 use crate::roles::{HostedRole, RoleState};
 
 use channel::Channel;

@@ -8,7 +8,7 @@ mod suspend;
 
 use std::sync::Arc;
 
-use crate::link::io::PeerLink;
+use crate::link::PeerLink;
 
 use debounce::Debounce;
 use kozo_ground::clock;

@@ -1,0 +1,205 @@
+//! Private keys on disk.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use kozo_access::{Reach, User, reach_of};
+use kozo_ground::text::error_text;
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{PrivateKey, decode_secret_key};
+use rustix::fs::StatVfsMountFlags;
+
+use super::kind::check_kind;
+use super::{KeyError, form, line, public_line};
+
+/// The longest key file that is read, in bytes.
+pub const MAX_KEY_FILE_LEN: u64 = 64 * 1024;
+
+/// The variable with which systemd says where the credentials of a service are.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+const PRIVATE_MODE: u32 = 0o600;
+const PUBLIC_MODE: u32 = 0o644;
+
+/// Reads a node's private key: the OpenSSH format, PEM as PKCS#1, PKCS#8 or SEC 1, or PuTTY's.
+///
+/// Nobody but root and this user may be able to read the file; docs/keys.md has the rule.
+///
+/// # Errors
+/// One [`KeyError`] for each thing that can be wrong with the file or with the key in it.
+pub fn load_private(path: &Path) -> Result<PrivateKey, KeyError> {
+    let text = read_secret(path)?;
+    // As it is first: a space may belong to what is signed in it.
+    let key = decode_secret_key(&text, None).or_else(|error| {
+        let text = form::tidied(&text);
+        decode_secret_key(&text, None).map_err(|_| form::explain(path, &text, &error))
+    })?;
+    if key.is_encrypted() {
+        let path = path.to_owned();
+        return Err(KeyError::Encrypted { path });
+    }
+    check_kind(key.public_key()).map_err(|reason| KeyError::Kind {
+        subject: format!("the private key `{}`", path.display()),
+        reason,
+    })?;
+    Ok(key)
+}
+
+/// Writes a new key in the OpenSSH format (mode 0600), and its public line next to it (mode 0644)
+/// at [`public_path`].
+///
+/// Either file is whole and on the disk, or not there: a reader never sees half a key.
+///
+/// # Errors
+/// [`KeyError::Exists`] when either file exists (nothing is overwritten), [`KeyError::NoFolder`],
+/// or [`KeyError::Unwritable`]. Neither file is left behind then.
+pub fn write_private(path: &Path, key: &PrivateKey) -> Result<(), KeyError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let folder = folder.to_owned();
+        return Err(KeyError::NoFolder { folder });
+    }
+    let public = public_path(path);
+    // Checked again when each file takes its name; this only spares the undoing.
+    for path in [path, &public] {
+        if path.symlink_metadata().is_ok() {
+            return Err(KeyError::Exists {
+                path: path.to_owned(),
+            });
+        }
+    }
+    let text = key
+        .to_openssh(LineEnding::LF)
+        .map_err(|error| KeyError::Generation(error_text(&error)))?;
+    place(folder, path, text.as_bytes(), PRIVATE_MODE)?;
+    let line = format!("{}\n", public_line(key));
+    if let Err(error) = place(folder, &public, line.as_bytes(), PUBLIC_MODE) {
+        // The private half is ours, made a moment ago: without the public one it only stands in
+        // the way of the next attempt.
+        let _ = std::fs::remove_file(path);
+        return Err(error);
+    }
+    // Also the names must outlive a power cut.
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| unwritable(path, source))
+}
+
+/// Where the public half of the key at `path` is written: `path` with `.pub` behind it.
+pub fn public_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pub");
+    name.into()
+}
+
+/// Writes `text` to a new file and gives it its name only when it is whole and on the disk.
+fn place(folder: &Path, path: &Path, text: &[u8], mode: u32) -> Result<(), KeyError> {
+    let write = || -> io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".kozo-key-")
+            .permissions(std::fs::Permissions::from_mode(PRIVATE_MODE))
+            .tempfile_in(folder)?;
+        file.write_all(text)?;
+        file.as_file()
+            .set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    };
+    let file = write().map_err(|source| unwritable(path, source))?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(KeyError::Exists {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(unwritable(path, error.error)),
+    }
+}
+
+fn unwritable(path: &Path, source: io::Error) -> KeyError {
+    let path = path.to_owned();
+    KeyError::Unwritable { path, source }
+}
+
+/// Reads the file, after checking on the open descriptor that it is one and who may read it.
+fn read_secret(path: &Path) -> Result<String, KeyError> {
+    let unreadable = |source| KeyError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    // Opening a pipe would otherwise wait for somebody to write to it.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = match OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)
+    {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let path = path.to_owned();
+            return Err(KeyError::Missing { path });
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        let path = path.to_owned();
+        return Err(KeyError::NotAFile { path });
+    }
+    let mut bytes = Vec::new();
+    (&file)
+        .take(MAX_KEY_FILE_LEN + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_KEY_FILE_LEN {
+        let path = path.to_owned();
+        return Err(KeyError::TooLarge { path });
+    }
+    let text = form::text(bytes).map_err(|reason| KeyError::NotPrivate {
+        path: path.to_owned(),
+        reason,
+    })?;
+    // Before the permissions, which a public key may well have.
+    if line::is_public(&text) {
+        let path = path.to_owned();
+        return Err(KeyError::PublicGiven { path });
+    }
+    check_reach(&file, &metadata, path)?;
+    Ok(text)
+}
+
+/// Checks that nobody else can read a private key.
+///
+/// A file of one's own has to be closed by itself, as OpenSSH wants it: that is easily done, and holds
+/// wherever the file is moved. What was handed over cannot be changed, so there the folders count too.
+fn check_reach(file: &File, metadata: &Metadata, path: &Path) -> Result<(), KeyError> {
+    let user = User::of_this_process();
+    let is_own = metadata.uid() == user.id && !is_handed_over(file, path);
+    let mode = metadata.permissions().mode() & 0o7777;
+    let path = path.to_owned();
+    match reach_of(file, metadata, &path, &user) {
+        Reach::Owner => Ok(()),
+        Reach::Closed if !is_own => Ok(()),
+        _ if is_own => Err(KeyError::Exposed { path, mode }),
+        _ => Err(KeyError::Shared { path, mode }),
+    }
+}
+
+/// Whether a file was given to this process by the system, so that its mode cannot be changed here.
+fn is_handed_over(file: &File, path: &Path) -> bool {
+    let is_credential = || {
+        let folder = PathBuf::from(std::env::var_os(CREDENTIALS)?)
+            .canonicalize()
+            .ok()?;
+        Some(path.canonicalize().ok()?.starts_with(folder))
+    };
+    let is_read_only = || {
+        let system = rustix::fs::fstatvfs(file).ok()?;
+        Some(system.f_flag.contains(StatVfsMountFlags::RDONLY))
+    };
+    is_credential().unwrap_or(false) || is_read_only().unwrap_or(false)
+}

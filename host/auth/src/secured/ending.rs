@@ -1,0 +1,124 @@
+//! How a link ends: the reason, said once, and the switch that closes its stream.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kozo_ground::lock::LockAnyway;
+use tokio::sync::watch;
+
+use crate::stream::Switch;
+
+/// How long an orderly end may take before the stream is cut.
+pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a link ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// This node closed it.
+    ByUs,
+    /// The peer closed it in order.
+    ByPeer,
+    /// The peer sent what the protocol does not allow, and was cut off.
+    Refused(String),
+    /// It broke: the path failed, the peer died, or the encryption did not fit.
+    Lost(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByUs => f.write_str("closed by this node"),
+            Self::ByPeer => f.write_str("closed by the peer"),
+            Self::Refused(reason) => write!(f, "the peer broke the protocol: {reason}"),
+            Self::Lost(reason) => write!(f, "the link was lost: {reason}"),
+        }
+    }
+}
+
+/// A link's life: dropping it closes the stream at once, without a goodbye (for one, see
+/// [`Sender::close`](super::Sender::close)).
+#[derive(Debug)]
+pub struct Session {
+    ending: Arc<Ending>,
+}
+
+impl Session {
+    pub(crate) fn new(ending: Arc<Ending>) -> Self {
+        Self { ending }
+    }
+
+    /// Waits until the link has ended and says why. May be cancelled and called again.
+    pub async fn ended(&self) -> Ended {
+        self.ending.over().await;
+        self.ending.reason()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.ending.note(Ended::ByUs);
+        self.ending.cut();
+    }
+}
+
+/// What a session's task, its senders and its owner share about its end.
+pub(crate) struct Ending {
+    reason: Mutex<Option<Ended>>,
+    over: watch::Sender<bool>,
+    switch: Switch,
+}
+
+impl Ending {
+    pub(crate) fn new(switch: Switch) -> Arc<Self> {
+        Arc::new(Self {
+            reason: Mutex::new(None),
+            over: watch::Sender::new(false),
+            switch,
+        })
+    }
+
+    /// Notes why the link ends. The first reason stays: what follows from it explains nothing.
+    pub(crate) fn note(&self, reason: Ended) {
+        self.lock().get_or_insert(reason);
+    }
+
+    /// Whether the link is ending.
+    pub(crate) fn has_reason(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    pub(crate) fn reason(&self) -> Ended {
+        let unknown = || Ended::Lost("its task stopped unexpectedly".to_owned());
+        self.lock().clone().unwrap_or_else(unknown)
+    }
+
+    /// Closes the stream now, whatever the session's task is doing.
+    pub(crate) fn cut(&self) {
+        self.switch.cut();
+    }
+
+    /// Says that the session's task has ended.
+    pub(crate) fn finish(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Waits for [`Ending::finish`].
+    pub(crate) async fn over(&self) {
+        // An error would mean that the sender is gone, and it is a field of this.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Ended>> {
+        self.reason.lock_anyway()
+    }
+}
+
+impl fmt::Debug for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ending")
+            .field("reason", &self.lock())
+            .field("over", &*self.over.borrow())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! SSH 2 on any byte stream, as the link between two nodes.
+//!
+//! Both ends prove the key that the network file has for them; the user name is the node's name.
+//! There is one `session` channel with the subsystem `kozo`, and the link's own frames go over
+//! it; everything else that SSH can do is refused, and answered. A third-party client can open a
+//! link with a node's key: `ssh -s NODE@ADDRESS -p PORT kozo`.
+//!
+//! Neither [`connect`] nor [`accept`] limits its own time: put a timeout around it. Dropping the
+//! future closes the stream at once, also when the other end keeps silent.
+
+mod client;
+mod endpoint;
+mod error;
+mod opening;
+mod outlet;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use kozo_ground::names::NodeName;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::secured::{Receiver, Secured};
+
+pub use endpoint::{Endpoint, MAX_PACKET, MIN_PACKET, read_size};
+pub use error::{AuthError, Step};
+pub use opening::Opening;
+pub(super) use outlet::Outlet;
+
+/// The subsystem's name, the same for every version: what is spoken in it says its own version.
+pub const SUBSYSTEM: &str = "kozo";
+
+/// The version line. A stranger sees it, so it has no version number.
+const VERSION_LINE: &str = "SSH-2.0-kozo";
+
+/// How many bytes a peer may send before it waits for more window. A link over a path with a
+/// round trip of 100 ms still carries 20 MB/s with it.
+const WINDOW: u32 = 2 * 1024 * 1024;
+
+/// How many bytes are taken in while a write waits: what a peer can send into a whole [`WINDOW`]
+/// in messages of 32 bytes, each of which grows threefold by its framing and its MAC.
+const READ_AHEAD: usize = 4 * WINDOW as usize;
+
+/// How many sends wait for the session's task before the next sender waits. russh has ten for
+/// connections that were dialled, and offers no choice there.
+const QUEUE_SLOTS: usize = 10;
+
+type BoxedReceiver = Box<dyn Receiver>;
+type MakeReceiver = Box<dyn FnOnce(&NodeName) -> BoxedReceiver + Send>;
+
+fn boxed<R: Receiver>(make: impl FnOnce(&NodeName) -> R + Send + 'static) -> MakeReceiver {
+    Box::new(move |peer| Box::new(make(peer)))
+}
+
+/// Opens a link on a stream that leads to `peer`.
+///
+/// `make_receiver` is called once the peer is authenticated and has opened the subsystem.
+///
+/// # Errors
+/// [`AuthError`], among them that the other end is not `peer`, or does not accept this node.
+pub async fn connect<S, R>(
+    stream: S,
+    endpoint: &Endpoint,
+    peer: &NodeName,
+    make_receiver: impl FnOnce(&NodeName) -> R + Send + 'static,
+) -> Result<Secured, AuthError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    R: Receiver,
+{
+    client::connect(stream, endpoint, peer, boxed(make_receiver)).await
+}
+
+/// Opens a link on a stream that came in; [`Secured::peer`] is the node that has proven its key.
+///
+/// `make_receiver` is called with that node's name once it has opened the subsystem.
+///
+/// # Errors
+/// [`AuthError`]; a caller that knows no node's key is [`AuthError::Stranger`], and has learnt no
+/// more than this node's key, the algorithms and the version line.
+pub async fn accept<S, R>(
+    stream: S,
+    endpoint: &Endpoint,
+    make_receiver: impl FnOnce(&NodeName) -> R + Send + 'static,
+) -> Result<Secured, AuthError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    R: Receiver,
+{
+    server::accept(stream, endpoint, boxed(make_receiver)).await
+}

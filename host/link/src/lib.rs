@@ -1,0 +1,36 @@
+//! Links: which are wanted, how they come and go, and how messages cross them.
+//!
+//! What decides is pure and takes the time as an argument: [`Peer`], and the parts it is made of.
+//! A `Peer` is all that this node knows of one other node: what waits for it, what is under way,
+//! the links with it, and the next try to dial it. It performs nothing: it is told what happened,
+//! and says what to do as [`Action`]s. The program's room of links performs: it dials, accepts, reads
+//! and writes.
+
+pub mod admission;
+mod backoff;
+mod dialer;
+mod history;
+mod inbound;
+mod live;
+mod outbox;
+mod peer;
+pub mod places;
+mod policy;
+mod rate;
+mod terms;
+
+pub use dialer::{AttemptId, AttemptStatus, Candidate};
+pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON};
+pub use inbound::InboundCounts;
+pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
+pub use peer::OUTPUT_CHUNK;
+pub use peer::{LinkStatus, Peer, PeerSettings, PeerStatus, Standing};
+pub use policy::ConnectPolicy;
+pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
+pub use terms::{
+    Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Output, Path, Twins,
+    Violation,
+};
+
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,378 @@
+//! What waits for a peer, and what is under way to it.
+//!
+//! Every message gets its sequence number when it is queued. So a number that never arrives is a
+//! message that limits or age pushed out, and the receiver can count those.
+//!
+//! ```text
+//!            push            next                acknowledged
+//!   role ──────────▶ queued ──────▶ in flight ───────────────▶ gone
+//!                      │               │   ▲
+//!                      ▼               ▼   │ rewind: sent again over the next link
+//!                dropped, counted   (expired while there was no link)
+//! ```
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use kozo_ground::clock::Moment;
+use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_wire::Message;
+
+use super::rate::{DeliveryRate, SendMark};
+
+/// The most messages in flight to one peer.
+pub const IN_FLIGHT_MESSAGES: usize = 8192;
+
+/// What became of the messages for one peer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutboxCounts {
+    /// Messages handed to a link for the first time.
+    pub sent: u64,
+    /// Messages handed to a link once more, after a cut.
+    pub sent_again: u64,
+    /// Messages that the peer acknowledged.
+    pub acknowledged: u64,
+    /// Messages that the queue's limits pushed out.
+    pub dropped_by_limit: u64,
+    /// Messages that grew too old.
+    pub dropped_by_age: u64,
+}
+
+#[derive(Debug)]
+struct Queued {
+    sequence: u64,
+    expires: Moment,
+    message: Message,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    queued: Queued,
+    /// None when it was, or has to be, sent again.
+    mark: Option<SendMark>,
+}
+
+/// A message to put on a link now.
+#[derive(Debug)]
+pub(super) struct Due<'a> {
+    pub(super) sequence: u64,
+    pub(super) remaining: Duration,
+    pub(super) message: &'a Message,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    next_sequence: u64,
+    queued: RollingQueue<Queued>,
+    in_flight: VecDeque<InFlight>,
+    in_flight_cost: usize,
+    /// How many at the front of `in_flight` are on the present link; the rest is to be sent again.
+    sent: usize,
+    /// What those count.
+    sent_cost: usize,
+    rate: DeliveryRate,
+    counts: OutboxCounts,
+}
+
+impl Outbox {
+    pub(super) fn new(limits: QueueLimits) -> Self {
+        Self {
+            next_sequence: 1,
+            queued: RollingQueue::new(limits),
+            in_flight: VecDeque::new(),
+            in_flight_cost: 0,
+            sent: 0,
+            sent_cost: 0,
+            rate: DeliveryRate::default(),
+            counts: OutboxCounts::default(),
+        }
+    }
+
+    /// Queues a message that has a meaning until `expires`.
+    pub(super) fn push(&mut self, message: Message, expires: Moment, now: Moment) {
+        let cost = message.cost();
+        if !self.queued.has_room(cost) {
+            // The limits push out live messages only when no dead ones are in their way.
+            self.expire(now);
+        }
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let dropped = self.queued.push(
+            Queued {
+                sequence,
+                expires,
+                message,
+            },
+            cost,
+        );
+        self.counts.dropped_by_limit += dropped.len() as u64;
+    }
+
+    /// Whether a message that counts `cost` bytes would push nothing out.
+    pub(super) fn has_room(&self, cost: usize) -> bool {
+        self.queued.has_room(cost)
+    }
+
+    /// Whether anything waits or is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queued.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Whether there is a message for the link that the peer's acknowledgements allow.
+    pub(super) fn can_send(&self) -> bool {
+        let next = match self.in_flight.get(self.sent) {
+            Some(next) => &next.queued.message,
+            None if self.in_flight.len() >= IN_FLIGHT_MESSAGES => return false,
+            None => match self.queued.front() {
+                Some(next) => &next.message,
+                None => return false,
+            },
+        };
+        // A message larger than the allowance goes alone. What is sent again counts like what is
+        // sent for the first time: the path may be a slower one.
+        self.sent == 0 || self.sent_cost + next.cost() <= self.rate.allowance()
+    }
+
+    /// Takes the next message for the link, if the peer's acknowledgements allow one more.
+    pub(super) fn next(&mut self, now: Moment) -> Option<Due<'_>> {
+        self.drop_expired_front(now);
+        if !self.can_send() {
+            return None;
+        }
+        let mark = if self.sent == self.in_flight.len() {
+            let queued = self.queued.pop()?;
+            self.in_flight_cost += queued.message.cost();
+            self.in_flight.push_back(InFlight { queued, mark: None });
+            self.counts.sent += 1;
+            Some(self.rate.mark(now))
+        } else {
+            self.counts.sent_again += 1;
+            // It may have arrived over the last link: when it is acknowledged, that tells nothing of
+            // this one.
+            None
+        };
+        let next = self.in_flight.get_mut(self.sent)?;
+        next.mark = mark;
+        self.sent += 1;
+        self.sent_cost += next.queued.message.cost();
+        Some(Due {
+            sequence: next.queued.sequence,
+            remaining: next.queued.expires.since(now),
+            message: &next.queued.message,
+        })
+    }
+
+    /// Drops what is next in line as long as it is too old.
+    fn drop_expired_front(&mut self, now: Moment) {
+        while self
+            .in_flight
+            .get(self.sent)
+            .is_some_and(|next| next.queued.expires <= now)
+        {
+            if let Some(expired) = self.in_flight.remove(self.sent) {
+                self.in_flight_cost -= expired.queued.message.cost();
+                self.counts.dropped_by_age += 1;
+            }
+        }
+        if self.sent == self.in_flight.len() {
+            while self.queued.front().is_some_and(|next| next.expires <= now) {
+                self.queued.pop();
+                self.counts.dropped_by_age += 1;
+            }
+        }
+    }
+
+    /// Whether there is a message that still has a meaning.
+    pub(super) fn has_business(&self, now: Moment) -> bool {
+        !self.queued.is_empty() || self.in_flight.iter().any(|next| next.queued.expires > now)
+    }
+
+    /// Drops what waits and is too old.
+    ///
+    /// What is in flight stays: only the peer's next hello tells what of it arrived, and nothing
+    /// that arrived may be counted as dropped.
+    pub(super) fn expire(&mut self, now: Moment) {
+        self.counts.dropped_by_age += self.queued.retain(|next| next.expires > now) as u64;
+    }
+
+    /// The peer has seen everything up to `sequence`. True if that made room.
+    pub(super) fn acknowledge(&mut self, sequence: u64, now: Moment) -> bool {
+        let (mut bytes, mut measured) = (0, 0);
+        let mut last_mark = None;
+        while self
+            .in_flight
+            .front()
+            .is_some_and(|first| first.queued.sequence <= sequence)
+        {
+            let Some(first) = self.in_flight.pop_front() else {
+                break;
+            };
+            let cost = first.queued.message.cost();
+            self.in_flight_cost -= cost;
+            bytes += cost;
+            if first.mark.is_some() {
+                measured += cost;
+                last_mark = first.mark;
+            }
+            if self.sent > 0 {
+                self.sent -= 1;
+                self.sent_cost -= cost;
+            }
+            self.counts.acknowledged += 1;
+        }
+        if self.in_flight.is_empty() {
+            self.in_flight.shrink_to(64);
+        }
+        if let Some(mark) = last_mark {
+            self.rate.acknowledged(measured, mark, now);
+        }
+        bytes > 0
+    }
+
+    /// There is another link: what is in flight has to be sent again over it.
+    pub(super) fn rewind(&mut self) {
+        (self.sent, self.sent_cost) = (0, 0);
+        self.rate.reset();
+        for next in &mut self.in_flight {
+            next.mark = None;
+        }
+    }
+
+    /// The lowest number that may still be sent.
+    pub(super) fn base(&self) -> u64 {
+        self.in_flight
+            .front()
+            .map(|first| first.queued.sequence)
+            .or_else(|| self.queued.front().map(|first| first.sequence))
+            .unwrap_or(self.next_sequence)
+    }
+
+    /// Every message up to this number is on the present link, or will never be.
+    pub(super) fn floor(&self) -> u64 {
+        self.in_flight
+            .get(self.sent)
+            .map(|next| next.queued.sequence)
+            .or_else(|| self.queued.front().map(|first| first.sequence))
+            .unwrap_or(self.next_sequence)
+            - 1
+    }
+
+    pub(super) fn counts(&self) -> OutboxCounts {
+        self.counts
+    }
+
+    /// Messages and bytes that wait.
+    pub(super) fn queued(&self) -> (usize, usize) {
+        (self.queued.len(), self.queued.size())
+    }
+
+    /// Messages and bytes in flight.
+    pub(super) fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight.len(), self.in_flight_cost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kozo_ground::interest::Kind;
+    use kozo_ground::names::RoleName;
+
+    use super::*;
+
+    const AGE: Duration = Duration::from_secs(10);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn message() -> Message {
+        let role = RoleName::new("timer1").unwrap();
+        Message::new(Kind::Event, &role, "tick", None, 0.0, b"\xc0").unwrap()
+    }
+
+    fn outbox(length: usize) -> Outbox {
+        Outbox::new(QueueLimits {
+            length,
+            size: 1 << 20,
+        })
+    }
+
+    fn push(outbox: &mut Outbox, count: usize, now: Moment) {
+        for _ in 0..count {
+            outbox.push(message(), now + AGE, now);
+        }
+    }
+
+    fn send(outbox: &mut Outbox, now: Moment) -> Vec<u64> {
+        std::iter::from_fn(|| outbox.next(now).map(|due| due.sequence)).collect()
+    }
+
+    #[test]
+    fn what_is_in_flight_at_a_cut_is_sent_again_before_what_waits() {
+        let mut outbox = outbox(10);
+        push(&mut outbox, 3, at(0));
+        assert_eq!(send(&mut outbox, at(0)), [1, 2, 3]);
+        push(&mut outbox, 2, at(1));
+        assert!(outbox.acknowledge(1, at(1)));
+        outbox.rewind();
+        assert_eq!((outbox.base(), outbox.floor()), (2, 1));
+        assert_eq!(send(&mut outbox, at(2)), [2, 3, 4, 5]);
+        assert_eq!((outbox.counts().sent, outbox.counts().sent_again), (5, 2));
+        assert!(outbox.acknowledge(5, at(2)));
+        assert!(outbox.is_empty());
+        assert_eq!((outbox.base(), outbox.floor()), (6, 5));
+    }
+
+    #[test]
+    fn messages_in_flight_do_not_take_the_place_of_queued_ones() {
+        let mut outbox = outbox(2);
+        push(&mut outbox, 2, at(0));
+        send(&mut outbox, at(0));
+        push(&mut outbox, 2, at(0));
+        assert_eq!(outbox.counts().dropped_by_limit, 0);
+        push(&mut outbox, 1, at(0));
+        assert_eq!(outbox.counts().dropped_by_limit, 1);
+        // 3 was pushed out: a gap that the receiver can count.
+        assert_eq!(send(&mut outbox, at(0)), [4, 5]);
+    }
+
+    #[test]
+    fn old_messages_are_dropped_before_the_limits_drop_young_ones() {
+        let mut outbox = outbox(2);
+        push(&mut outbox, 2, at(0));
+        push(&mut outbox, 2, at(10));
+        let counts = outbox.counts();
+        assert_eq!((counts.dropped_by_age, counts.dropped_by_limit), (2, 0));
+        assert_eq!(send(&mut outbox, at(11)), [3, 4]);
+    }
+
+    #[test]
+    fn what_grew_too_old_in_flight_is_not_sent_again() {
+        let mut outbox = outbox(9);
+        push(&mut outbox, 2, at(0));
+        send(&mut outbox, at(0));
+        push(&mut outbox, 1, at(5));
+        outbox.expire(at(12));
+        // The first may have arrived: nobody knows before the peer's hello.
+        assert_eq!(outbox.counts().dropped_by_age, 0);
+        assert!(outbox.has_business(at(12)));
+        outbox.acknowledge(1, at(12));
+        outbox.rewind();
+        assert_eq!(send(&mut outbox, at(12)), [3]);
+        assert_eq!(outbox.counts().dropped_by_age, 1);
+    }
+
+    #[test]
+    fn unacknowledged_bytes_are_bounded_however_much_waits() {
+        let mut outbox = Outbox::new(QueueLimits {
+            length: 100_000,
+            size: 1 << 30,
+        });
+        push(&mut outbox, 10_000, at(0));
+        let sent = send(&mut outbox, at(0)).len();
+        let (count, cost) = outbox.in_flight();
+        assert_eq!(count, sent);
+        assert!(cost <= super::super::SLOWEST_IN_FLIGHT_BYTES);
+        assert_eq!(outbox.queued().0, 10_000 - sent);
+    }
+}

@@ -1,0 +1,516 @@
+//! All that this node knows of one other node, and what it decides about it.
+//!
+//! **Which link carries messages.** The one that became live last. Of two links the *arbiter*,
+//! which is the node whose name comes first, closes one: so both sides never close both. It keeps
+//! the newer one, unless the older one is better and the peer still holds it for alive (each hello
+//! lists the links that its sender holds for alive, so that a half-open link is found out as
+//! soon as the peer comes back).
+
+mod arrivals;
+mod settings;
+mod status;
+mod twins;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_bytes::ByteBuf;
+
+use kozo_ground::clock::Moment;
+use kozo_wire::{FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests};
+pub use settings::PeerSettings;
+pub use status::{LinkStatus, PeerStatus, Standing};
+use twins::TwinWatch;
+
+use super::dialer::{AttemptId, Candidate, Dialer, Want};
+use super::history::History;
+use super::inbound::Inbound;
+use super::live::{Link, Stage};
+use super::outbox::Outbox;
+use super::terms::{Action, ByeReason, Ending, LinkKey, Notice, Occurrence, Output, Path};
+use crate::ConnectPolicy;
+
+/// How long a link has to stand before its loss is answered by dialling at once, and the back-off
+/// starts anew.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// How long the node that is not the arbiter leaves the first dial to the other one, where both
+/// want a link at all times: saves most double links.
+const DEFERENCE: Duration = Duration::from_millis(100);
+
+/// How much [`Peer::output`] adds at a time, in bytes; the last message may exceed it. Roles that
+/// send wait for whoever shares the peer meanwhile, so it is not more.
+pub const OUTPUT_CHUNK: usize = 16 * 1024;
+
+/// How many links with one peer there may be at once: one that is used, one that replaces it, and
+/// a few half-open ones.
+const MAX_LINKS: usize = 4;
+
+/// All that this node knows of one other node.
+#[derive(Debug)]
+pub struct Peer {
+    settings: PeerSettings,
+    outbox: Outbox,
+    inbound: Inbound,
+    links: Vec<Link>,
+    dialer: Dialer,
+    history: History,
+    twins: TwinWatch,
+    actions: VecDeque<Action>,
+    random: fastrand::Rng,
+    own_interests: Vec<RoleInterests>,
+    next_key: u64,
+    next_turn: u64,
+    /// When a message last crossed a link, or a link became live.
+    used: Moment,
+    /// The peer's last hello was of another configuration file.
+    other_config: bool,
+    stopping: bool,
+}
+
+impl Peer {
+    /// A peer that nothing is known of yet.
+    pub fn new(settings: PeerSettings, own_interests: Vec<RoleInterests>, now: Moment) -> Self {
+        let mut dialer = Dialer::new(settings.connection_retry);
+        if settings.defers() {
+            dialer.hold(now + DEFERENCE);
+        }
+        Self {
+            outbox: Outbox::new(settings.queue),
+            inbound: Inbound::default(),
+            links: Vec::new(),
+            dialer,
+            history: History::default(),
+            twins: TwinWatch::default(),
+            actions: VecDeque::new(),
+            random: fastrand::Rng::with_seed(settings.seed),
+            own_interests,
+            next_key: 1,
+            next_turn: 1,
+            used: now,
+            other_config: false,
+            stopping: false,
+            settings,
+        }
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &PeerSettings {
+        &self.settings
+    }
+
+    /// Sets the ways to the peer, best first.
+    pub fn set_candidates(&mut self, candidates: Vec<Candidate>) {
+        self.dialer.set_candidates(candidates);
+    }
+
+    /// Queues a message of this node's roles. Nothing is queued where the policies allow no link
+    /// from this node to the peer.
+    pub fn send(&mut self, message: Message, now: Moment) {
+        if self.settings.outgoing == ConnectPolicy::Never {
+            return;
+        }
+        let age = self.settings.max_age(message.kind());
+        self.outbox.push(message, now + age, now);
+    }
+
+    /// Whether a message that counts `cost` bytes would push nothing out.
+    pub fn has_room(&self, cost: usize) -> bool {
+        self.settings.outgoing == ConnectPolicy::Never || self.outbox.has_room(cost)
+    }
+
+    /// Whether nothing waits for the peer or is under way to it.
+    pub fn is_idle(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Whether a message that is queued now leaves at once.
+    pub fn is_linked(&self) -> bool {
+        self.carrier().is_some()
+    }
+
+    /// The peer was heard of, or the network changed: the next try starts at once.
+    pub fn encourage(&mut self) {
+        self.dialer.reset();
+    }
+
+    /// The network changed, or the machine was suspended: the next try starts at once, and the
+    /// links that there are have to show that they still stand.
+    pub fn recheck(&mut self, now: Moment) {
+        self.encourage();
+        for link in self.links.iter_mut().filter(|link| link.is_live()) {
+            link.probe(now);
+        }
+    }
+
+    /// An attempt made a link, encrypted and authenticated.
+    pub fn linked(&mut self, attempt: AttemptId, path: Path, now: Moment) -> Option<LinkKey> {
+        let candidate = self.dialer.candidate(attempt)?;
+        self.dialer.ended(attempt, true, now, &mut self.random);
+        let id = LinkId(self.random.u64(..));
+        self.add_link(path, Some(id), candidate.rank, now)
+    }
+
+    /// The peer made a link, encrypted and authenticated. None when there are too many already.
+    pub fn accepted(&mut self, path: Path, now: Moment) -> Option<LinkKey> {
+        self.add_link(path, None, 0, now)
+    }
+
+    fn add_link(
+        &mut self,
+        path: Path,
+        id: Option<LinkId>,
+        rank: u8,
+        now: Moment,
+    ) -> Option<LinkKey> {
+        if self.stopping {
+            return None;
+        }
+        if self.links.len() >= MAX_LINKS {
+            let superfluous = self.superfluous()?;
+            self.close(superfluous, "there are too many links", now);
+        }
+        let key = LinkKey(self.next_key);
+        self.next_key += 1;
+        let heartbeats = (self.settings.heartbeat, self.settings.peer_heartbeat);
+        let mut link = Link::new(key, path, id, rank, heartbeats, now);
+        if id.is_none() && self.settings.incoming == ConnectPolicy::Never {
+            link.stage = Stage::Closing;
+            link.bye = Some(ByeReason::Policy.text().to_owned());
+        }
+        self.links.push(link);
+        Some(key)
+    }
+
+    /// The link to give up when there are too many: one over which no hello has come, and of those
+    /// the oldest, which has had its time. The one that carries the messages is the last to go.
+    fn superfluous(&self) -> Option<LinkKey> {
+        let oldest = self.links.iter().min_by_key(|link| {
+            let carries = self.carrier() == Some(link.key);
+            (carries, link.is_live(), link.since)
+        });
+        oldest.map(|link| link.key)
+    }
+
+    /// An attempt failed, over the transport of this name.
+    pub fn dial_failed(&mut self, attempt: AttemptId, transport: &str, reason: &str, now: Moment) {
+        let failure = Occurrence::DialFailed {
+            transport: transport.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.happened(failure, now);
+        self.dialer.ended(attempt, false, now, &mut self.random);
+    }
+
+    /// A link's socket or encryption ended, or the peer broke the protocol.
+    pub fn closed(&mut self, key: LinkKey, ending: Ending, reason: &str, now: Moment) {
+        if let Some(link) = self.remove(key, now) {
+            let (ending, reason) = match link.bye {
+                Some(bye) => (Ending::Orderly, bye),
+                None => (ending, reason.to_owned()),
+            };
+            self.notice_end(link.path, link.stage, ending, reason, now);
+        }
+    }
+
+    /// Adds what is to be written now over a link to `writer`: about [`OUTPUT_CHUNK`] of messages at
+    /// most, so that there may be more.
+    pub fn output(&mut self, key: LinkKey, writer: &mut FrameWriter, now: Moment) -> Output {
+        let carries = self.carrier() == Some(key);
+        let Some(index) = self.links.iter().position(|link| link.key == key) else {
+            return Output::Last;
+        };
+        if !self.links[index].hello_sent {
+            let hello = self.hello(&self.links[index]);
+            self.links[index].hello_sent = true;
+            writer.hello(&hello);
+        }
+        let link = &mut self.links[index];
+        if let Some(twins) = link.twins.take() {
+            writer.twins(&twins);
+        }
+        match link.stage {
+            Stage::Greeting => return Output::Continue,
+            Stage::Closing => {
+                if let Some(reason) = &link.bye {
+                    writer.bye(reason);
+                }
+                let link = self.links.remove(index);
+                let reason = link.bye.unwrap_or_default();
+                self.notice_end(link.path, link.stage, Ending::Orderly, reason, now);
+                return Output::Last;
+            }
+            Stage::Live => {}
+        }
+        if let Some(clock) = link.echo.take() {
+            writer.echo(clock);
+        }
+        if link.take_heartbeat(now) {
+            let clock = now.since(Moment::ZERO).as_micros();
+            let clock = u64::try_from(clock).unwrap_or(u64::MAX);
+            // Only the link that carries the messages knows what was sent before.
+            let floor = if carries { self.outbox.floor() } else { 0 };
+            writer.heartbeat(clock, floor);
+        }
+        let mut sent = 0;
+        if carries {
+            if let Some(sequence) = self.inbound.take_acknowledgement(now) {
+                writer.acknowledgement(sequence);
+            }
+            let full = writer.len() + OUTPUT_CHUNK;
+            writer.reserve(self.outbox.queued().1.min(OUTPUT_CHUNK));
+            while writer.len() < full {
+                let Some(due) = self.outbox.next(now) else {
+                    break;
+                };
+                writer.message(due.sequence, due.remaining, due.message);
+                self.used = now;
+                sent += 1;
+            }
+        }
+        self.links[index].sent += sent;
+        Output::Continue
+    }
+
+    /// Says good-bye on all links, and opens none any more.
+    pub fn stop(&mut self, now: Moment) {
+        self.stopping = true;
+        for attempt in self.dialer.cancel(u8::MAX) {
+            self.actions.push_back(Action::CancelDial(attempt));
+        }
+        let keys: Vec<_> = self.links.iter().map(|link| link.key).collect();
+        for key in keys {
+            self.bid_farewell(key, ByeReason::Stopping, now);
+        }
+    }
+
+    /// Does what the time demands.
+    pub fn tick(&mut self, now: Moment) {
+        let dead: Vec<_> = self
+            .links
+            .iter()
+            .filter(|link| link.dead_at() <= now)
+            .map(|link| link.key)
+            .collect();
+        for key in dead {
+            self.close(key, "the peer is silent", now);
+        }
+        if self.idle_at().is_some_and(|idle| idle <= now)
+            && let Some(key) = self.carrier()
+        {
+            self.bid_farewell(key, ByeReason::Idle, now);
+        }
+        if self.carrier().is_none() {
+            self.outbox.expire(now);
+        }
+        let want = self.want(now);
+        while let Some((attempt, candidate)) = self.dialer.poll(want, now, &mut self.random) {
+            self.actions.push_back(Action::Dial(attempt, candidate));
+        }
+    }
+
+    /// When `tick` or `output` may have something to do that they have not now.
+    pub fn timeout(&self, now: Moment) -> Option<Moment> {
+        let links = self.links.iter().flat_map(|link| {
+            let heartbeat = link.is_live().then(|| link.heartbeat_due());
+            heartbeat.into_iter().chain([link.dead_at()])
+        });
+        let acknowledgement = self.carrier().and_then(|_| self.inbound.acknowledge_by());
+        links
+            .chain(acknowledgement)
+            // What is due already waits for a writer that is held up, and not for a moment.
+            .filter(|due| *due > now)
+            .chain(self.idle_at())
+            .chain(self.dialer.timeout(self.want(now)))
+            .min()
+    }
+
+    /// Whether `output` would have something to write over this link.
+    pub fn wants_output(&self, key: LinkKey, now: Moment) -> bool {
+        let Some(link) = self.link(key) else {
+            return false;
+        };
+        let due = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
+        !link.hello_sent
+            || link.stage == Stage::Closing
+            || link.twins.is_some()
+            || link.is_live()
+                && (link.echo.is_some()
+                    || due(Some(link.heartbeat_due()))
+                    || self.carrier() == Some(key)
+                        && (due(self.inbound.acknowledge_by()) || self.outbox.can_send()))
+    }
+
+    /// Whether there is something to do.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    /// Takes the next thing to do.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The links that may have something to write.
+    pub fn links(&self) -> impl Iterator<Item = LinkKey> + '_ {
+        self.links.iter().map(|link| link.key)
+    }
+
+    /// What to dial for.
+    fn want(&self, now: Moment) -> Want {
+        if self.stopping {
+            return Want::Nothing;
+        }
+        let wanted = match self.settings.outgoing {
+            ConnectPolicy::Never => false,
+            ConnectPolicy::OnDemand => self.carrier().is_some() || self.outbox.has_business(now),
+            ConnectPolicy::Constant => true,
+        };
+        match self.carrier().and_then(|key| self.link(key)) {
+            _ if !wanted => Want::Nothing,
+            Some(link) => Want::Better(link.rank),
+            // A link that is greeting is as good as made.
+            None => match self
+                .links
+                .iter()
+                .filter(|link| link.stage == Stage::Greeting)
+                .max_by_key(|link| link.rank)
+            {
+                Some(link) => Want::Better(link.rank),
+                None => Want::Any,
+            },
+        }
+    }
+
+    /// The link that carries messages.
+    fn carrier(&self) -> Option<LinkKey> {
+        let live = self.links.iter().filter(|link| link.is_live());
+        live.max_by_key(|link| link.turn).map(|link| link.key)
+    }
+
+    /// When the link will have been idle for too long; never where one side wants it at all times.
+    fn idle_at(&self) -> Option<Moment> {
+        let constant =
+            [self.settings.outgoing, self.settings.incoming].contains(&ConnectPolicy::Constant);
+        if constant || !self.outbox.is_empty() {
+            return None;
+        }
+        self.carrier()
+            .map(|_| self.used + self.settings.idle_timeout)
+    }
+
+    fn hello(&self, link: &Link) -> Hello {
+        let settings = &self.settings;
+        Hello {
+            protocol: PROTOCOL,
+            node: settings.own.as_str().to_owned(),
+            agent: concat!("kozo ", env!("CARGO_PKG_VERSION")).to_owned(),
+            features: Vec::new(),
+            session: settings.session,
+            link: link.id.filter(|_| link.dialled),
+            rank: link.rank,
+            alive: self
+                .links
+                .iter()
+                .filter(|other| other.is_live() && other.key != link.key)
+                .filter_map(|other| other.id)
+                .collect(),
+            heartbeat: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
+            base: self.outbox.base(),
+            seen: self.inbound.seen(),
+            config: ByteBuf::from(settings.config_digest.clone()),
+            interests: self.own_interests.clone(),
+        }
+    }
+
+    fn link(&self, key: LinkKey) -> Option<&Link> {
+        self.links.iter().find(|link| link.key == key)
+    }
+
+    fn link_mut(&mut self, key: LinkKey) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.key == key)
+    }
+
+    /// Tells the peer why, then closes the link.
+    fn bid_farewell(&mut self, key: LinkKey, reason: ByeReason, now: Moment) {
+        let was_carrier = self.carrier() == Some(key);
+        if let Some(link) = self.link_mut(key) {
+            link.stage = Stage::Closing;
+            link.bye = Some(reason.text().to_owned());
+        }
+        if was_carrier {
+            self.carrier_lost(now, true);
+        }
+    }
+
+    /// Closes a link without a word.
+    fn close(&mut self, key: LinkKey, reason: &str, now: Moment) {
+        self.closed(key, Ending::Fault, reason, now);
+        self.actions.push_back(Action::Close(key));
+    }
+
+    fn remove(&mut self, key: LinkKey, now: Moment) -> Option<Link> {
+        let index = self.links.iter().position(|link| link.key == key)?;
+        let was_carrier = self.carrier() == Some(key);
+        let link = self.links.remove(index);
+        let stable = link.is_live() && now.since(link.since) >= STABLE_AFTER;
+        if was_carrier {
+            self.carrier_lost(now, stable);
+        } else if link.stage == Stage::Greeting && link.dialled {
+            self.dialer.flapped(now, &mut self.random);
+        }
+        Some(link)
+    }
+
+    fn carrier_lost(&mut self, now: Moment, stable: bool) {
+        // What was in flight goes over the next link, which may be there already.
+        self.outbox.rewind();
+        if self.carrier().is_some() {
+            return;
+        }
+        if stable {
+            self.dialer.reset();
+        } else {
+            self.dialer.flapped(now, &mut self.random);
+        }
+        if self.settings.defers() {
+            self.dialer.hold(now + DEFERENCE);
+        }
+    }
+
+    fn notice_end(
+        &mut self,
+        path: Path,
+        stage: Stage,
+        ending: Ending,
+        reason: String,
+        now: Moment,
+    ) {
+        if stage == Stage::Closing && reason == ByeReason::Twin.text() {
+            // It never carried anything, and of the daemon behind it is told once.
+            return;
+        }
+        // The word that another link replaces this one may come before that one's hello.
+        let replaced = self.carrier().is_some()
+            || ending == Ending::Orderly
+                && self.links.iter().any(|link| link.stage == Stage::Greeting);
+        let what = match stage {
+            // Both dialled at once, and this one came second.
+            Stage::Greeting if replaced => return,
+            Stage::Greeting => Occurrence::Refused { path, reason },
+            Stage::Live | Stage::Closing => Occurrence::Down {
+                path,
+                reason,
+                orderly: ending == Ending::Orderly,
+                replaced,
+            },
+        };
+        self.happened(what, now);
+    }
+
+    /// Remembers what happened with the peer's links, and tells of it.
+    fn happened(&mut self, what: Occurrence, now: Moment) {
+        self.history.note(what.clone(), now);
+        self.actions.push_back(Action::Notice(Notice::Link(what)));
+    }
+}

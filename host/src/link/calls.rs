@@ -1,0 +1,303 @@
+//! The calls that dial, into one transport of this node: each blocks a thread of its own, of which
+//! there are few.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_link::places::{Barred, CallId, GRACE, Look, Outcome, Places, Subject};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use crate::limited::DroppedApart;
+use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
+
+/// The stack of a thread that dials, in bytes of address space; memory is only taken for what is
+/// used.
+const STACK_SIZE: usize = 1024 * 1024;
+
+/// One of this node's transports, as those see it who dial over it. Whatever it does, a call comes
+/// to an end, and no more than a named number of threads is blocked in it.
+pub struct Calls {
+    /// For the threads, which outlive whoever asks.
+    this: Weak<Self>,
+    instance: Arc<DroppedApart<TransportInstance>>,
+    name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    places: Places,
+    waiting: HashMap<CallId, Waiting>,
+    running: HashMap<CallId, Running>,
+}
+
+/// A call that has no thread yet.
+struct Waiting {
+    peer: Arc<PeerDescription>,
+    address: Option<String>,
+    reply: oneshot::Sender<Reply>,
+    /// Whose timers tell when the call hangs.
+    runtime: Handle,
+}
+
+/// A call that has one.
+struct Running {
+    /// Whoever has asked; nobody once the call was found to hang.
+    reply: Option<oneshot::Sender<Reply>>,
+    timer: AbortHandle,
+}
+
+type Reply = Result<Answer, String>;
+
+enum Answer {
+    Addresses(Vec<String>),
+    Connection(Connection),
+}
+
+impl Calls {
+    /// Calls into the transport of this name.
+    pub(crate) fn new(instance: Arc<DroppedApart<TransportInstance>>, name: &str) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            instance,
+            name: name.to_owned(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The transport's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The addresses at which `peer` may be reached, best first.
+    pub(super) async fn addresses(
+        &self,
+        peer: &Arc<PeerDescription>,
+    ) -> Result<Vec<String>, String> {
+        match self.ask(peer, None).await? {
+            Answer::Addresses(addresses) => Ok(addresses),
+            Answer::Connection(_) => Err("another answer than was asked for".to_owned()),
+        }
+    }
+
+    /// Connects to one of them.
+    pub(super) async fn connect(
+        &self,
+        peer: &Arc<PeerDescription>,
+        address: &str,
+    ) -> Result<Connection, String> {
+        match self.ask(peer, Some(address)).await? {
+            Answer::Connection(connection) => Ok(connection),
+            Answer::Addresses(_) => Err("another answer than was asked for".to_owned()),
+        }
+    }
+
+    /// A link with a node shows that it is there.
+    pub(super) fn heard_of(&self, node: &str) {
+        self.lock().places.heard_of(node);
+    }
+
+    /// What is wrong with the transport, and since when: calls that do not come back.
+    pub fn fault(&self) -> Option<(String, Moment)> {
+        let state = self.lock();
+        let (subject, since) = state.places.longest_hanging()?;
+        let seconds = clock::now().since(since).as_secs();
+        let call = call_text(subject);
+        let text = match state.places.hanging() {
+            1 => format!("{call} has not come back for {seconds} s"),
+            many => format!("{many} calls have not come back, {call} for {seconds} s"),
+        };
+        Some((text, since))
+    }
+
+    /// Why the way to a transport of a node is not tried at present.
+    pub fn barred(&self, transport: &str, node: &str) -> Option<String> {
+        let (barred, subject) = self.lock().places.barred_way(transport, node)?;
+        Some(barred_text(&barred, &subject))
+    }
+
+    async fn ask(&self, peer: &Arc<PeerDescription>, address: Option<&str>) -> Reply {
+        let subject = subject(peer, address);
+        let (reply, answer) = oneshot::channel();
+        let id = {
+            let mut state = self.lock();
+            let asked = state.places.ask(subject.clone());
+            let id = asked.map_err(|barred| barred_text(&barred, &subject))?;
+            let waiting = Waiting {
+                peer: Arc::clone(peer),
+                address: address.map(str::to_owned),
+                reply,
+                runtime: Handle::current(),
+            };
+            state.waiting.insert(id, waiting);
+            id
+        };
+        // Whoever gives up leaves its place to others.
+        let _interest = Interest { calls: self, id };
+        self.start();
+        let gone = |_| Err("the call was dropped".to_owned());
+        answer.await.unwrap_or_else(gone)
+    }
+
+    /// Starts what there are places for.
+    fn start(&self) {
+        loop {
+            let mut state = self.lock();
+            let Some((id, limit)) = state.places.start(clock::now()) else {
+                return;
+            };
+            let (Some(waiting), Some(this)) = (state.waiting.remove(&id), self.this.upgrade())
+            else {
+                state.places.ended(id, Outcome::Done, clock::now());
+                continue;
+            };
+            let Waiting {
+                peer,
+                address,
+                reply,
+                runtime,
+            } = waiting;
+            let timer = {
+                let this = Weak::clone(&self.this);
+                runtime.spawn(async move {
+                    tokio::time::sleep(limit + GRACE).await;
+                    if let Some(this) = this.upgrade() {
+                        this.look(id);
+                    }
+                })
+            };
+            let running = Running {
+                reply: Some(reply),
+                timer: timer.abort_handle(),
+            };
+            state.running.insert(id, running);
+            drop(state);
+            let thread = std::thread::Builder::new()
+                .name(format!("dial {}", self.name))
+                .stack_size(STACK_SIZE)
+                .spawn(move || {
+                    let reply = this.call(&peer, address.as_deref(), limit);
+                    this.ended(id, reply);
+                });
+            if let Err(error) = thread {
+                self.ended(id, Err(format!("the system has no thread left: {error}")));
+            }
+        }
+    }
+
+    fn call(&self, peer: &PeerDescription, address: Option<&str>, limit: Duration) -> Reply {
+        match address {
+            None => self.instance.addresses(peer).map(Answer::Addresses),
+            Some(address) => self
+                .instance
+                .connect(peer, address, limit)
+                .map(Answer::Connection),
+        }
+    }
+
+    fn ended(&self, id: CallId, reply: Reply) {
+        let outcome = match &reply {
+            Ok(_) => Outcome::Done,
+            Err(_) => Outcome::Failed,
+        };
+        let (running, recovered) = {
+            let mut state = self.lock();
+            let recovered = state.places.ended(id, outcome, clock::now());
+            (state.running.remove(&id), recovered)
+        };
+        if recovered {
+            tracing::info!(
+                target: "transport",
+                transport = self.name,
+                "every call has come back: it is asked again",
+            );
+        }
+        if let Some(running) = running {
+            running.timer.abort();
+            // Nobody waits for it any more when it was given up: a connection is closed then.
+            let _ = running.reply.map(|waits| waits.send(reply));
+        }
+        self.start();
+    }
+
+    /// The time of a call and some more is over.
+    fn look(&self, id: CallId) {
+        let (waits, look, fault) = {
+            let mut state = self.lock();
+            let look = state.places.look(id, clock::now());
+            let running = state.running.get_mut(&id);
+            let waits = match look {
+                Look::Well => return,
+                Look::Hangs | Look::HangsFirst => running.and_then(|call| call.reply.take()),
+            };
+            drop(state);
+            (waits, look, self.fault())
+        };
+        if let (Look::HangsFirst, Some((fault, _))) = (look, fault) {
+            tracing::warn!(
+                target: "transport",
+                transport = self.name,
+                "{fault}, a fault of its module: it is not asked the same again until it does",
+            );
+        }
+        if let Some(waits) = waits {
+            let _ = waits.send(Err("the transport does not come back".to_owned()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What is done under the lock does not panic.
+        self.state.lock_anyway()
+    }
+}
+
+/// Somebody waits for the answer to a call.
+struct Interest<'a> {
+    calls: &'a Calls,
+    id: CallId,
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        let mut state = self.calls.lock();
+        state.places.withdraw(self.id);
+        state.waiting.remove(&self.id);
+    }
+}
+
+fn subject(peer: &PeerDescription, address: Option<&str>) -> Subject {
+    Subject {
+        transport: peer.name.clone(),
+        node: peer.node.clone(),
+        address: address.map(str::to_owned),
+    }
+}
+
+fn call_text(subject: &Subject) -> String {
+    let Subject {
+        transport, node, ..
+    } = subject;
+    match &subject.address {
+        None => format!("`addresses` for `{transport}` of {node}"),
+        Some(address) => format!("`connect` to {address} for `{transport}` of {node}"),
+    }
+}
+
+/// The same text as long as the reason is the same: the log tells of it once.
+fn barred_text(barred: &Barred, subject: &Subject) -> String {
+    match barred {
+        Barred::Same => format!(
+            "an earlier {} has not come back: it is asked again when that has",
+            call_text(subject)
+        ),
+        Barred::Many(_) => "too many calls of the transport have not come back: it is asked again \
+                            when they have"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,179 @@
+//! One try to reach a peer over one pair of transports: the addresses race, the first connection
+//! is secured.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use kozo_auth::plain;
+use kozo_auth::secured::Secured;
+use kozo_auth::ssh::{self, Endpoint};
+use kozo_ground::clock;
+use kozo_ground::text::error_text;
+use kozo_link::{AttemptId, Ending, LinkKey, Path};
+use tokio::task::JoinSet;
+
+use super::feed::Feed;
+use super::stream::stream;
+use super::{Arrivals, Calls, PeerLink};
+use crate::modules::transport::{Connection, PeerDescription};
+
+/// How long both ends may take to authenticate each other once they are connected.
+pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long one address is tried alone before the next one starts beside it.
+const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
+
+/// How many addresses of one transport are tried.
+const MAX_ADDRESSES: usize = 16;
+
+/// One of this node's transports and one of a peer's that it can reach.
+#[derive(Clone)]
+pub struct Route {
+    /// This node's transport.
+    pub transport: Arc<Calls>,
+    /// The peer's transport.
+    pub peer: Arc<PeerDescription>,
+}
+
+/// What a dial needs beside the route.
+#[derive(Clone)]
+pub struct Dialling {
+    /// Who we are, and whom we trust.
+    pub endpoint: Endpoint,
+    /// Where messages go.
+    pub arrivals: Arc<dyn Arrivals>,
+}
+
+/// Makes a link, or says why there is none.
+pub(super) async fn dial(
+    dialling: &Dialling,
+    route: Route,
+    link: &Arc<PeerLink>,
+    attempt: AttemptId,
+) -> Result<(LinkKey, Secured), String> {
+    let transport = route.transport.name().to_owned();
+    let connection = connect(route).await?;
+    let address = connection.address.clone();
+    let path = Path {
+        transport,
+        address: address.clone(),
+    };
+    let socket =
+        stream(connection.stream).map_err(|error| format!("{address}: {}", error_text(&error)))?;
+    let made = Made::new(link);
+    let receiver = {
+        let (slot, link) = (Arc::clone(&made.key), Arc::clone(link));
+        let arrivals = Arc::clone(&dialling.arrivals);
+        move |_: &_| {
+            let now = clock::now();
+            let key = link.change(now, |peer| peer.linked(attempt, path, now));
+            if let Some(key) = key {
+                // It is set once: a receiver is made once.
+                let _ = slot.set(key);
+            }
+            Feed::new(key.map(|key| (link, key)), arrivals)
+        }
+    };
+    let endpoint = &dialling.endpoint;
+    let secured = match connection.authenticated {
+        // The transport secures the stream by itself: it has said who is there.
+        Some(node) if node == link.name().as_str() => {
+            plain::open(socket, endpoint, link.name().clone(), receiver)
+        }
+        Some(node) => {
+            let node = kozo_ground::text::printable(&node);
+            return Err(format!(
+                "{address}: the transport says that `{node}` is there"
+            ));
+        }
+        None => {
+            let handshake = ssh::connect(socket, endpoint, link.name(), receiver);
+            match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+                Ok(Ok(secured)) => secured,
+                Ok(Err(error)) => return Err(format!("{address}: {}", error_text(&error))),
+                Err(_) => {
+                    let seconds = HANDSHAKE_LIMIT.as_secs();
+                    return Err(format!("{address}: no answer within {seconds} s"));
+                }
+            }
+        }
+    };
+    let unwanted = || format!("{address}: the link is not wanted any more");
+    Ok((made.keep().ok_or_else(unwanted)?, secured))
+}
+
+/// A link that the core knows of since the peer was authenticated, but that is not served yet. If
+/// it is dropped before, because the handshake failed or was given up, the core is told.
+struct Made<'a> {
+    link: &'a PeerLink,
+    key: Arc<OnceLock<LinkKey>>,
+    kept: bool,
+}
+
+impl<'a> Made<'a> {
+    fn new(link: &'a PeerLink) -> Self {
+        Self {
+            link,
+            key: Arc::default(),
+            kept: false,
+        }
+    }
+
+    fn keep(mut self) -> Option<LinkKey> {
+        self.kept = true;
+        self.key.get().copied()
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.get().filter(|_| !self.kept) {
+            let now = clock::now();
+            self.link.change(now, |peer| {
+                peer.closed(*key, Ending::Fault, "it was given up", now);
+            });
+        }
+    }
+}
+
+/// The first connection that any of the peer's addresses gives. Each try has a limit of its own, which
+/// begins when it has a thread.
+async fn connect(route: Route) -> Result<Connection, String> {
+    let addresses = route.transport.addresses(&route.peer).await?;
+    if addresses.is_empty() {
+        return Err("the peer's transport has no address that this node could dial".to_owned());
+    }
+    let mut tries = JoinSet::new();
+    let mut errors = Vec::new();
+    let mut addresses = addresses.into_iter().take(MAX_ADDRESSES).peekable();
+    loop {
+        if let Some(address) = addresses.next() {
+            let route = route.clone();
+            tries.spawn(async move {
+                let connection = route.transport.connect(&route.peer, &address).await;
+                connection.map_err(|error| naming(&address, error))
+            });
+        }
+        let more = addresses.peek().is_some();
+        tokio::select! {
+            ended = tries.join_next() => match ended {
+                Some(Ok(Ok(connection))) => return Ok(connection),
+                // The next address need not wait for its turn.
+                Some(Ok(Err(error))) => errors.push(error),
+                Some(Err(error)) => errors.push(error_text(&error)),
+                None if more => {}
+                None => return Err(errors.join("; ")),
+            },
+            () = tokio::time::sleep(ADDRESS_STAGGER), if more => {}
+        }
+    }
+}
+
+/// An error with the address that it is about, unless it names that itself.
+fn naming(address: &str, error: String) -> String {
+    if error.contains(address) {
+        error
+    } else {
+        format!("{address}: {error}")
+    }
+}

@@ -1,0 +1,195 @@
+//! The task of one peer: dials, closes, and keeps the time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kozo_auth::secured::Secured;
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::names::NodeName;
+use kozo_link::{Action, AttemptId, LinkKey, Notice, Occurrence};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::dial::{Dialling, Route, dial};
+use super::{PeerLink, writer};
+
+/// Hears what links do, for the log and for people.
+pub trait LinkObserver: Send + Sync + 'static {
+    /// Something happened with a peer's links.
+    fn notice(&self, peer: &NodeName, notice: &Notice);
+}
+
+/// Does what one peer wants done.
+pub struct Driver {
+    link: Arc<PeerLink>,
+    /// By the candidates' own and peer's places.
+    routes: HashMap<(usize, usize), Route>,
+    dialling: Dialling,
+    observer: Arc<dyn LinkObserver>,
+    /// Links that were accepted come in here.
+    accepted: mpsc::Receiver<(LinkKey, Secured)>,
+    tasks: JoinSet<Finished>,
+    attempts: HashMap<AttemptId, AbortHandle>,
+    writers: HashMap<LinkKey, AbortHandle>,
+}
+
+/// What one of the driver's tasks came to.
+enum Finished {
+    Dial(AttemptId, String, Result<(LinkKey, Secured), String>),
+    Link(LinkKey),
+}
+
+impl Driver {
+    /// A driver for `link`; what is accepted from its peer comes through `accepted`.
+    pub fn new(
+        link: Arc<PeerLink>,
+        routes: HashMap<(usize, usize), Route>,
+        dialling: Dialling,
+        observer: Arc<dyn LinkObserver>,
+        accepted: mpsc::Receiver<(LinkKey, Secured)>,
+    ) -> Self {
+        Self {
+            link,
+            routes,
+            dialling,
+            observer,
+            accepted,
+            tasks: JoinSet::new(),
+            attempts: HashMap::new(),
+            writers: HashMap::new(),
+        }
+    }
+
+    /// Runs until the peer has stopped and its links are closed.
+    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        let mut stopped = false;
+        loop {
+            let timeout = self.step();
+            if stopped && self.writers.is_empty() {
+                return;
+            }
+            tokio::select! {
+                () = self.link.changed.notified() => {}
+                () = sleep_until(timeout) => {}
+                Some((key, secured)) = self.accepted.recv() => self.serve(key, secured),
+                Some(finished) = self.tasks.join_next() => {
+                    // An aborted task has nothing to say.
+                    if let Ok(finished) = finished {
+                        self.finished(finished);
+                    }
+                }
+                _ = stopping.wait_for(|stopping| *stopping), if !stopped => {
+                    stopped = true;
+                    let now = clock::now();
+                    self.link.change(now, |peer| peer.stop(now));
+                }
+            }
+        }
+    }
+
+    /// Does what is to be done now, and returns when there may be more.
+    fn step(&mut self) -> Option<Moment> {
+        let now = clock::now();
+        let mut actions = Vec::new();
+        let timeout = {
+            let mut state = self.link.lock();
+            state.look_at_streams(now);
+            state.peer.tick(now);
+            while let Some(action) = state.peer.next_action() {
+                actions.push(action);
+            }
+            state.armed = state.peer.timeout(now);
+            self.link.wake(&mut state, now);
+            state.armed
+        };
+        for action in actions {
+            self.act(action);
+        }
+        timeout
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Dial(attempt, candidate) => {
+                let Some(route) = self.routes.get(&(candidate.own, candidate.peer)).cloned() else {
+                    let now = clock::now();
+                    let reason = "this node has no such transport";
+                    self.link
+                        .change(now, |peer| peer.dial_failed(attempt, "", reason, now));
+                    return;
+                };
+                let (dialling, link) = (self.dialling.clone(), Arc::clone(&self.link));
+                let task = self.tasks.spawn(async move {
+                    let transport = route.transport.name().to_owned();
+                    let result = dial(&dialling, route, &link, attempt).await;
+                    Finished::Dial(attempt, transport, result)
+                });
+                self.attempts.insert(attempt, task);
+            }
+            Action::CancelDial(attempt) => {
+                if let Some(task) = self.attempts.remove(&attempt) {
+                    task.abort();
+                }
+            }
+            Action::Close(key) => {
+                if let Some(task) = self.writers.remove(&key) {
+                    task.abort();
+                }
+            }
+            Action::Learn(interests) => {
+                self.dialling.arrivals.learn(self.link.name(), interests);
+            }
+            Action::Notice(notice) => {
+                if let Notice::Link(Occurrence::Up { .. }) = &notice {
+                    let name = self.link.name().as_str();
+                    let routes = self.routes.values();
+                    routes.for_each(|route| route.transport.heard_of(name));
+                }
+                self.observer.notice(self.link.name(), &notice);
+            }
+        }
+    }
+
+    fn finished(&mut self, finished: Finished) {
+        match finished {
+            Finished::Dial(attempt, transport, result) => {
+                self.attempts.remove(&attempt);
+                match result {
+                    Ok((key, secured)) => self.serve(key, secured),
+                    Err(reason) => {
+                        let now = clock::now();
+                        self.link.change(now, |peer| {
+                            peer.dial_failed(attempt, &transport, &reason, now);
+                        });
+                    }
+                }
+            }
+            Finished::Link(key) => {
+                self.writers.remove(&key);
+            }
+        }
+    }
+
+    fn serve(&mut self, key: LinkKey, secured: Secured) {
+        if !self
+            .link
+            .look(|peer| peer.links().any(|other| other == key))
+        {
+            // It was closed while it was being made; dropping it closes it.
+            return;
+        }
+        let (link, arrivals) = (Arc::clone(&self.link), Arc::clone(&self.dialling.arrivals));
+        let task = self.tasks.spawn(async move {
+            writer::serve(link, key, secured, arrivals).await;
+            Finished::Link(key)
+        });
+        self.writers.insert(key, task);
+    }
+}
+
+pub(super) async fn sleep_until(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => tokio::time::sleep(moment.since(clock::now())).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,93 @@
+//! The task of one link: writes what the core wants written, until the link ends.
+
+use std::sync::Arc;
+
+use kozo_auth::secured::{Ended, Secured};
+use kozo_ground::clock;
+use kozo_link::{Ending, LinkKey, OUTPUT_CHUNK, Output};
+use kozo_wire::FrameWriter;
+
+use super::{Arrivals, PeerLink};
+
+/// Serves a link until it ends. Dropping the future closes the link at once.
+pub(super) async fn serve(
+    link: Arc<PeerLink>,
+    key: LinkKey,
+    secured: Secured,
+    arrivals: Arc<dyn Arrivals>,
+) {
+    let registration = Registration::new(&link, key, &secured);
+    let mut writer = FrameWriter::default();
+    loop {
+        let output = gather(&link, key, &mut writer);
+        let idle = writer.is_empty();
+        if !idle {
+            arrivals.room();
+            tokio::select! {
+                sent = secured.sender.send(writer.take()) => {
+                    if sent.is_err() {
+                        break;
+                    }
+                }
+                _ = secured.session.ended() => break,
+            }
+        }
+        if output == Output::Last {
+            secured.sender.close().await;
+            return;
+        }
+        if idle {
+            tokio::select! {
+                () = registration.wake.notified() => {}
+                _ = secured.session.ended() => break,
+            }
+        }
+    }
+    let ended = secured.session.ended().await;
+    let ending = match ended {
+        Ended::ByUs | Ended::ByPeer => Ending::Orderly,
+        Ended::Refused(_) | Ended::Lost(_) => Ending::Fault,
+    };
+    let (reason, now) = (ended.to_string(), clock::now());
+    link.change(now, |peer| peer.closed(key, ending, &reason, now));
+}
+
+/// Puts what waits into `writer`, as much as makes one write.
+fn gather(link: &PeerLink, key: LinkKey, writer: &mut FrameWriter) -> Output {
+    loop {
+        let before = writer.len();
+        let output = link.output(key, writer);
+        let is_all = writer.len() - before < OUTPUT_CHUNK;
+        if is_all || output == Output::Last || writer.len() > WRITE_LEN - OUTPUT_CHUNK {
+            return output;
+        }
+    }
+}
+
+/// The largest write, in bytes, but for a message that is larger. With its frame around it, it
+/// still fits into one packet of SSH, of 64 KiB: what is more would be a packet of its own.
+const WRITE_LEN: usize = 60 * 1024;
+
+/// The link's place among those that the peer wakes.
+struct Registration<'a> {
+    link: &'a PeerLink,
+    key: LinkKey,
+    wake: Arc<tokio::sync::Notify>,
+}
+
+impl<'a> Registration<'a> {
+    fn new(link: &'a PeerLink, key: LinkKey, secured: &Secured) -> Self {
+        let (traffic, negotiated) = (secured.traffic.clone(), secured.negotiated.clone());
+        Self {
+            link,
+            key,
+            wake: link.add_writer(key, traffic, negotiated),
+        }
+    }
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        self.link.remove_writer(self.key);
+    }
+}
