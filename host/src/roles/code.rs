@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use kozo_abi::{InboxLimits, Pace};
-
+use super::instance::Instance;
 use super::isolated::{IsolatedModule, IsolatedRole};
 use super::services::Services;
-use crate::modules::{RoleInstance, RoleModule};
+use crate::modules::RoleModule;
 
 /// A module from which roles are made.
 #[derive(Debug)]
@@ -40,37 +39,5 @@ impl From<Arc<RoleModule>> for RoleCode {
 impl From<IsolatedModule> for RoleCode {
     fn from(module: IsolatedModule) -> Self {
         Self::Isolated(module)
-    }
-}
-
-/// A role that was made. The calls are those of [`RoleInstance`], and so are their errors; an
-/// isolated role's process may also have ended.
-pub(super) trait Instance {
-    fn run(&mut self) -> Result<(), String>;
-    fn pace(&mut self) -> Result<Pace, String>;
-    fn inbox(&mut self, configured: InboxLimits) -> Result<InboxLimits, String>;
-    fn reopen(&mut self) -> Result<(), String>;
-    fn stop(&mut self) -> Result<(), String>;
-}
-
-impl Instance for RoleInstance {
-    fn run(&mut self) -> Result<(), String> {
-        Self::run(self)
-    }
-
-    fn pace(&mut self) -> Result<Pace, String> {
-        Self::pace(self)
-    }
-
-    fn inbox(&mut self, configured: InboxLimits) -> Result<InboxLimits, String> {
-        Self::inbox(self, configured)
-    }
-
-    fn reopen(&mut self) -> Result<(), String> {
-        Self::reopen(self)
-    }
-
-    fn stop(&mut self) -> Result<(), String> {
-        Self::stop(self)
     }
 }

@@ -12,12 +12,8 @@ use super::line::RoleLog;
 use super::services::MessageSink;
 use super::setup::{RoleSetup, StartError};
 use super::source::CodeSource;
+use super::spawn::{ROLE_STACK, spawn};
 use super::thread::{Phase, Progress, RoleThread};
-
-/// The stack of a role's thread, in bytes of address space; memory is only taken for what is
-/// used. Half of what Rust gives a thread is ample for ordinary code, and a machine with little
-/// memory may have many roles; what recurses deeply should have a thread of its own.
-pub const STACK_SIZE: usize = 1024 * 1024;
 
 /// A role on its thread. Dropping this asks it to stop, and does not wait for that.
 pub struct HostedRole {
@@ -95,14 +91,12 @@ impl HostedRole {
             progress: Arc::clone(&hosted.progress),
             source,
         };
-        std::thread::Builder::new()
-            .name(hosted.name.as_str().to_owned())
-            .stack_size(STACK_SIZE)
-            .spawn(move || thread.run())
-            .map_err(|reason| StartError::Thread {
+        spawn(hosted.name.as_str(), ROLE_STACK, move || thread.run()).map_err(|reason| {
+            StartError::Thread {
                 role: hosted.name.clone(),
                 reason,
-            })?;
+            }
+        })?;
         Ok(hosted)
     }
 

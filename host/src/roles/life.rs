@@ -3,8 +3,8 @@
 use kozo_abi::{InboxLimits as WantedLimits, Level, Pace};
 use kozo_ground::clock;
 
-use super::code::Instance;
 use super::inbox::{Inbox, PauseUntil};
+use super::instance::Instance;
 use super::line::RoleLog;
 use super::pace::{SPIN_PAUSE, SPIN_RUNS, Schedule, Spin, SpinGuard};
 use crate::config::InboxLimits;

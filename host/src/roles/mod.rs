@@ -20,6 +20,7 @@ pub mod inbox;
 pub mod restart;
 
 mod code;
+mod instance;
 mod isolated;
 mod life;
 mod line;
@@ -27,6 +28,7 @@ mod pace;
 mod services;
 mod setup;
 mod source;
+mod spawn;
 mod thread;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  role's thread ──Call──▶ ┌────────┐ ═══ socket pair ═══ ┌─────────────────────────────┐
-//!       ▲   │              │  Link  │                     │ `kozo isolated-role`        │
+//!       ▲   │              │ Writer │                     │ `kozo isolated-role`        │
 //!       │   └──Answer────▶ └────────┘                     │  main thread: reads, hands  │
 //!    Done, requests of                                    │   out  ──▶ role's thread    │
 //!    the main thread       ┌────────┐                     │            (the module)     │
@@ -17,71 +17,23 @@
 //! inspected goes over the socket as a descriptor of sealed memory, and is loaded there as it would be
 //! here; so all processes of a module share its code.
 //!
-//! What a role asks the host for is done by the same [`Services`](super::services::Services) as for
-//! one in this process, and what its main thread asks for on the role's own thread: so waits,
-//! interruptions and pacing are the same for both, and [`life`](super::life) sees no difference.
+//! What a role asks the host for is done by the same services as for one in this process, and what its
+//! main thread asks for on the role's own thread: so waits, interruptions and pacing are the same for
+//! both, and whoever calls the role sees no difference.
+//!
+//! [`host`] is one end and [`child`] the other; neither knows the other, and both stand on the
+//! [`protocol`].
 //!
 //! This guards against faults, not against malice: the process belongs to the same user, who may
 //! read the same files.
 
 mod child;
-mod handover;
-mod link;
-mod output;
-mod process;
+mod error;
+mod host;
 mod protocol;
-mod reader;
-mod remains;
-mod role;
-mod service;
-mod trial;
-mod watch;
-
-use crate::config::Isolation;
-use crate::modules::RoleFile;
-
-use kozo_ground::names::ModuleName;
-use serde_bytes::ByteBuf;
-
-use protocol::Start;
 
 pub use child::run_isolated;
-pub use process::ProcessError;
-pub(super) use role::IsolatedRole;
-pub(super) use watch::STOP_LIMIT;
-
-/// The command of the program that runs a role's process.
-pub const COMMAND: &str = "isolated-role";
-
-/// A module whose roles get processes.
-#[derive(Debug)]
-pub struct IsolatedModule {
-    name: ModuleName,
-    file: RoleFile,
-    isolation: Isolation,
-}
-
-impl IsolatedModule {
-    /// A module with this content.
-    pub fn new(name: &ModuleName, file: RoleFile, isolation: Isolation) -> Self {
-        Self {
-            name: name.clone(),
-            file,
-            isolation,
-        }
-    }
-
-    /// Of what a role's process has to be told, what is the module's.
-    fn start(&self) -> Start {
-        Start {
-            node: String::new(),
-            name: String::new(),
-            module: self.name.to_string(),
-            path: self.file.path.clone(),
-            imports: self.file.imports.clone(),
-            options: ByteBuf::new(),
-            memory_limit: self.isolation.memory_limit,
-            is_trial: false,
-        }
-    }
-}
+pub use error::ProcessError;
+pub use host::IsolatedModule;
+pub(super) use host::{IsolatedRole, STOP_LIMIT};
+pub use protocol::COMMAND;

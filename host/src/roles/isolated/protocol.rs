@@ -29,6 +29,11 @@ use serde_bytes::ByteBuf;
 
 use crate::storage::MAX_STORED;
 
+pub(super) mod handover;
+
+/// The command of the program that runs a role's process.
+pub const COMMAND: &str = "isolated-role";
+
 /// The longest text of a log line or an error, in bytes; what is over is cut off.
 pub(super) const MAX_TEXT: usize = 64 * 1024;
 

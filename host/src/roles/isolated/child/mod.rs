@@ -16,15 +16,13 @@ use kozo_ground::text::error_text;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::handover;
-use super::process::ProcessError;
-use super::protocol::{self, Call, FromRole, PaceOutcome, Start, ToRole};
-use super::role::spawn;
+use super::error::ProcessError;
+use super::protocol::{self, Call, FromRole, PaceOutcome, Start, ToRole, handover};
 use crate::modules::image::Image;
 use crate::modules::load::Source;
 use crate::modules::memory::Memory;
 use crate::modules::{Loader, RoleModule, Trust, close_inherited};
-use crate::roles::hosted::STACK_SIZE;
+use crate::roles::spawn::{HELPER_STACK, ROLE_STACK, spawn};
 
 use remote::Remote;
 
@@ -71,13 +69,13 @@ pub fn run_isolated() -> Result<(), ProcessError> {
             drop(ends);
         }
     };
-    spawn(&remote.thread_name(), STACK_SIZE, role)
+    spawn(&remote.thread_name(), ROLE_STACK, role)
         .map_err(ProcessError::system("no thread for the role"))?;
     let read = {
         let remote = Arc::clone(&remote);
         move || hand_out(&mut incoming, &remote, &calls)
     };
-    let reading = spawn("reader", super::role::HELPER_STACK, read);
+    let reading = spawn("reader", HELPER_STACK, read);
     reading.map_err(ProcessError::system("no thread to read"))?;
     let _ = ended.recv();
     Ok(())

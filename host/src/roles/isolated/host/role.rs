@@ -1,6 +1,5 @@
 //! The host's side of an isolated role.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -10,20 +9,19 @@ use kozo_abi::{InboxLimits, Level, Pace};
 use kozo_ground::text::error_text;
 use serde_bytes::ByteBuf;
 
-use super::IsolatedModule;
-use super::link::Link;
+use super::module::IsolatedModule;
 use super::output;
-use super::process::{Process, ProcessError};
-use super::protocol::{Call, Outcome, PaceOutcome, Start, ToRole};
-use super::reader::{Fault, Reader, ToMain};
+use super::process::Process;
+use super::reader::{Fault, FrameReader, ToMain};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
+use super::writer::FrameWriter;
 use crate::modules::RoleServices;
-use crate::roles::code::Instance;
+use crate::roles::instance::Instance;
+use crate::roles::isolated::error::ProcessError;
+use crate::roles::isolated::protocol::{Call, Outcome, PaceOutcome, Start, ToRole};
 use crate::roles::services::Services;
-
-/// The stack of the threads that serve a role's process, in bytes of address space.
-pub(super) const HELPER_STACK: usize = 256 * 1024;
+use crate::roles::spawn::{HELPER_STACK, spawn};
 
 /// How long the last lines of a process that has ended are waited for: something that it has
 /// started may keep its error output open.
@@ -33,7 +31,7 @@ const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
 /// ends.
 pub(in crate::roles) struct IsolatedRole {
     services: Arc<Services>,
-    link: Arc<Link>,
+    writer: Arc<FrameWriter>,
     process: Process,
     /// Closed when the process says no more.
     said: Receiver<ToMain>,
@@ -60,7 +58,7 @@ impl IsolatedRole {
             options: ByteBuf::from(options),
             ..module.start()
         });
-        if role.link.start(&start, &module.file.code).is_err() {
+        if role.writer.start(&start, &module.file.code).is_err() {
             return Err(role.end());
         }
         if let Err(error) = role.outcome() {
@@ -79,11 +77,11 @@ impl IsolatedRole {
         let receiving = stream
             .try_clone()
             .map_err(ProcessError::system("its socket cannot be shared"))?;
-        let link = Arc::new(Link::new(stream));
+        let writer = Arc::new(FrameWriter::new(stream));
         let (main, said) = channel();
         let (writes, written) = channel::<()>();
         let role = Self {
-            link,
+            writer,
             process,
             said,
             written,
@@ -93,9 +91,9 @@ impl IsolatedRole {
             ended: None,
             services,
         };
-        let reader = Reader {
+        let reader = FrameReader {
             stream: receiving,
-            link: Arc::clone(&role.link),
+            writer: Arc::clone(&role.writer),
             services: Arc::clone(&role.services),
             main,
             fault: Arc::clone(&role.fault),
@@ -103,7 +101,7 @@ impl IsolatedRole {
         spawn("reader", HELPER_STACK, move || reader.run()).map_err(no_thread())?;
         let watch = Watch {
             services: Arc::clone(&role.services),
-            link: Arc::clone(&role.link),
+            writer: Arc::clone(&role.writer),
             process: Arc::clone(role.process.handle()),
             was_killed: Arc::clone(&role.was_killed),
         };
@@ -118,7 +116,7 @@ impl IsolatedRole {
     }
 
     fn call(&mut self, call: Call) -> Result<Outcome, String> {
-        if self.link.write(&ToRole::Call(call)).is_err() {
+        if self.writer.write(&ToRole::Call(call)).is_err() {
             return Err(self.end());
         }
         self.outcome()
@@ -136,7 +134,7 @@ impl IsolatedRole {
                 ToMain::Request { id, request } => {
                     let answer = serve(&*self.services, request);
                     // An error is that the process has ended: nothing more comes from it then.
-                    let _ = self.link.write(&ToRole::Answer { id, answer });
+                    let _ = self.writer.write(&ToRole::Answer { id, answer });
                 }
             }
         }
@@ -209,14 +207,4 @@ impl Drop for IsolatedRole {
             }
         }
     }
-}
-
-/// Starts a thread.
-pub(super) fn spawn(
-    name: &str,
-    stack: usize,
-    work: impl FnOnce() + Send + 'static,
-) -> io::Result<()> {
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.stack_size(stack).spawn(work).map(drop)
 }

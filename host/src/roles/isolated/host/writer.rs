@@ -9,14 +9,14 @@ use kozo_ground::lock::LockAnyway;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use super::handover;
-use super::protocol::{self, FrameError, ToRole};
 use crate::modules::memory::Memory;
+use crate::roles::isolated::protocol::{self, FrameError, ToRole, handover};
 
+/// One end of the socket pair, as all threads write to it.
 #[derive(Debug)]
-pub(super) struct Link(Mutex<UnixStream>);
+pub(super) struct FrameWriter(Mutex<UnixStream>);
 
-impl Link {
+impl FrameWriter {
     pub(super) fn new(stream: UnixStream) -> Self {
         Self(Mutex::new(stream))
     }

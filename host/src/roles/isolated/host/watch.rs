@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use kozo_ground::clock;
 
-use super::link::Link;
 use super::process::Handle;
-use super::protocol::ToRole;
+use super::writer::FrameWriter;
+use crate::roles::isolated::protocol::ToRole;
 use crate::roles::services::Services;
 
 /// How long a role may take from the moment it is asked to stop until its process has ended; then it
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// The end of one life of a role.
 pub(super) struct Watch {
     pub(super) services: Arc<Services>,
-    pub(super) link: Arc<Link>,
+    pub(super) writer: Arc<FrameWriter>,
     pub(super) process: Arc<Handle>,
     pub(super) was_killed: Arc<AtomicBool>,
 }
@@ -33,7 +33,7 @@ impl Watch {
         let deadline = clock::now() + STOP_LIMIT;
         let left = || deadline.since(clock::now());
         // Whoever writes at this moment may have to wait for the process, but this may not.
-        while let Ok(false) = self.link.try_write(&ToRole::Stopping) {
+        while let Ok(false) = self.writer.try_write(&ToRole::Stopping) {
             if left().is_zero() || self.process.wait(RETRY.min(left())) {
                 break;
             }

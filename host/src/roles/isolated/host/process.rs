@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kozo_ground::clock;
-use kozo_ground::text::error_text;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
-use super::COMMAND;
-use super::protocol::FrameError;
 use super::remains::{Mark, VARIABLE};
+use crate::roles::isolated::error::ProcessError;
+use crate::roles::isolated::protocol::COMMAND;
 
 /// This program, also when its file was replaced since it was started.
 const PROGRAM: &str = "/proc/self/exe";
@@ -27,40 +26,6 @@ const LOCALE: &[u8] = b"LC_";
 
 /// How long a process may take to end once it has nothing to do any more.
 const EXIT_LIMIT: Duration = Duration::from_secs(1);
-
-/// Why there is no process for a role, or why it cannot work.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProcessError {
-    /// The system refuses something.
-    #[error("{what}: {error}")]
-    System {
-        /// What it refuses.
-        what: &'static str,
-        /// Its reason.
-        error: io::Error,
-    },
-    /// Nobody spoke to it as a host would.
-    #[error(
-        "`{COMMAND}` is what the host starts for an isolated role, and nothing for people: {0}"
-    )]
-    NoHost(String),
-}
-
-impl ProcessError {
-    pub(super) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
-        move |error| Self::System {
-            what,
-            error: error.into(),
-        }
-    }
-}
-
-impl From<FrameError> for ProcessError {
-    fn from(error: FrameError) -> Self {
-        Self::NoHost(error_text(&error))
-    }
-}
 
 /// A process. When this is dropped it is ended, with everything that it has started.
 #[derive(Debug)]

@@ -14,7 +14,10 @@ use rustix::net::{
 const BYTE: [u8; 1] = [0];
 
 /// Hands a descriptor over. Waits for nothing: there is room for the first byte.
-pub(super) fn send(stream: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+pub(in crate::roles::isolated) fn send(
+    stream: &UnixStream,
+    descriptor: BorrowedFd<'_>,
+) -> io::Result<()> {
     let descriptors = [descriptor];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -25,7 +28,7 @@ pub(super) fn send(stream: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Resul
 }
 
 /// Takes it. Nothing may have been read from the stream before.
-pub(super) fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
+pub(in crate::roles::isolated) fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut byte = BYTE;

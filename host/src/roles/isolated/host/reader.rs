@@ -10,12 +10,12 @@ use std::time::Duration;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::text::error_text;
 
-use super::link::Link;
-use super::protocol::{self, FromRole, Outcome, Request, ToRole};
-use super::role::{HELPER_STACK, spawn};
 use super::service::{send, serve};
+use super::writer::FrameWriter;
 use crate::modules::RoleServices;
+use crate::roles::isolated::protocol::{self, FromRole, Outcome, Request, ToRole};
 use crate::roles::services::Services;
+use crate::roles::spawn::{HELPER_STACK, spawn};
 
 /// How many threads of a role, besides its main one, may wait for the host at once.
 const MAX_WAITING: usize = 64;
@@ -44,15 +44,15 @@ impl Fault {
 }
 
 /// Reads frames until the process ends or says something wrong.
-pub(super) struct Reader {
+pub(super) struct FrameReader {
     pub(super) stream: UnixStream,
-    pub(super) link: Arc<Link>,
+    pub(super) writer: Arc<FrameWriter>,
     pub(super) services: Arc<Services>,
     pub(super) main: Sender<ToMain>,
     pub(super) fault: Arc<Fault>,
 }
 
-impl Reader {
+impl FrameReader {
     /// The thread's whole work. At its end all of the role's waits end.
     pub(super) fn run(self) {
         let fault = self.read_all().err();
@@ -96,13 +96,13 @@ impl Reader {
                 "more than {MAX_WAITING} of its threads wait for the host at once"
             ));
         }
-        let (link, services) = (Arc::clone(&self.link), Arc::clone(&self.services));
+        let (writer, services) = (Arc::clone(&self.writer), Arc::clone(&self.services));
         let waiting = Arc::clone(waiting);
         let work = move || {
             let answer = serve(&*services, request);
             waiting.fetch_sub(1, Ordering::Relaxed);
             // An error is that the process has ended, which is noticed elsewhere.
-            let _ = link.write(&ToRole::Answer { id, answer });
+            let _ = writer.write(&ToRole::Answer { id, answer });
         };
         spawn("helper", HELPER_STACK, work).map_err(|error| error_text(&error))
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kozo_abi::Level;
 
-use super::protocol::MAX_TEXT;
 use crate::modules::RoleServices;
+use crate::roles::isolated::protocol::MAX_TEXT;
 use crate::roles::services::Services;
 
 /// Takes all of it, until nobody writes any more. Lines are cut at [`MAX_TEXT`] bytes.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use kozo_ground::text::error_text;
 
-use super::IsolatedModule;
-use super::link::Link;
-use super::process::{Process, ProcessError};
-use super::protocol::{self, FromRole, Start, ToRole};
+use super::module::IsolatedModule;
+use super::process::Process;
+use super::writer::FrameWriter;
+use crate::roles::isolated::error::ProcessError;
+use crate::roles::isolated::protocol::{self, FromRole, Start, ToRole};
 
 /// How long it may take: a module is large at most, and the machine busy.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -36,8 +37,8 @@ impl IsolatedModule {
             is_trial: true,
             ..self.start()
         });
-        let link = Link::new(stream);
-        if link.start(&start, &self.file.code).is_ok() {
+        let writer = FrameWriter::new(stream);
+        if writer.start(&start, &self.file.code).is_ok() {
             while let Ok(Some(said)) = protocol::read(&mut incoming) {
                 if let FromRole::Done(outcome) = said {
                     return Ok(outcome.map(drop));

@@ -6,8 +6,8 @@ use kozo_abi::ffi::MessageView;
 use kozo_ground::interest::Kind;
 use serde_bytes::ByteBuf;
 
-use super::protocol::{Answer, Delivered, Request, Sent, bounded};
 use crate::modules::{Outgoing, Received, RoleServices};
+use crate::roles::isolated::protocol::{Answer, Delivered, Request, Sent, bounded};
 
 /// Does what was asked for; takes as long as that does.
 pub(super) fn serve(services: &impl RoleServices, request: Request) -> Answer {

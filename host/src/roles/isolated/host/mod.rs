@@ -1,0 +1,16 @@
+//! The host's side: a process for each role, and the threads that serve it.
+
+mod module;
+mod output;
+mod process;
+mod reader;
+mod remains;
+mod role;
+mod service;
+mod trial;
+mod watch;
+mod writer;
+
+pub use module::IsolatedModule;
+pub(in crate::roles) use role::IsolatedRole;
+pub(in crate::roles) use watch::STOP_LIMIT;

@@ -1,0 +1,41 @@
+//! A module whose roles get processes.
+
+use kozo_ground::names::ModuleName;
+use serde_bytes::ByteBuf;
+
+use crate::config::Isolation;
+use crate::modules::RoleFile;
+use crate::roles::isolated::protocol::Start;
+
+/// A module whose roles get processes.
+#[derive(Debug)]
+pub struct IsolatedModule {
+    pub(super) name: ModuleName,
+    pub(super) file: RoleFile,
+    isolation: Isolation,
+}
+
+impl IsolatedModule {
+    /// A module with this content.
+    pub fn new(name: &ModuleName, file: RoleFile, isolation: Isolation) -> Self {
+        Self {
+            name: name.clone(),
+            file,
+            isolation,
+        }
+    }
+
+    /// Of what a role's process has to be told, what is the module's.
+    pub(super) fn start(&self) -> Start {
+        Start {
+            node: String::new(),
+            name: String::new(),
+            module: self.name.to_string(),
+            path: self.file.path.clone(),
+            imports: self.file.imports.clone(),
+            options: ByteBuf::new(),
+            memory_limit: self.isolation.memory_limit,
+            is_trial: false,
+        }
+    }
+}
