@@ -2,7 +2,7 @@
 //!
 //! The parts of the host write it with the macros of `tracing`. A line names the part that wrote
 //! it: the room of the library, or what an event states as its target. How a line looks is decided
-//! once, by [`Format`] and by where it goes:
+//! once, by [`LogFormat`] and by where it goes:
 //!
 //! ```text
 //! 2026-11-20T12:00:00.123Z INFO link: up peer=scribe transport=tcp address=192.0.2.7:6020
@@ -29,24 +29,19 @@ mod timestamp;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub use filter::{Filter, FilterError};
+pub use filter::{FilterError, LogFilter};
 pub use line::{Fields, Line, More};
-use output::{Libraries, Output};
+use output::{Libraries, LogLayer};
 pub use spool::Losses;
 use spool::Spool;
+pub use style::LogFormat;
 pub(crate) use style::shows_colours;
-use style::{Style, Surroundings};
+use style::{Destination, Style};
 
-pub(crate) use limit::{Allowance, Budget, WINDOW, windows};
-
-/// The name of events whose number is bounded where they are written, or by what is wrong with a
-/// file: `tracing::info!(name: BOUNDED, …)`. Of all others the log itself limits how many of one
-/// place in the code, about one peer, role or transport, there are in a while.
-pub(crate) const BOUNDED: &str = "bounded";
+pub(crate) use limit::{Allowance, BOUNDED, Budget, WINDOW, windows};
 
 /// How long a process that ends waits until its last lines are read.
 const END_LIMIT: Duration = Duration::from_secs(2);
@@ -58,19 +53,9 @@ const PANIC_LIMIT: Duration = Duration::from_secs(1);
 /// The log's thread needs less by far, but for a machine that is very busy.
 const MODULE_LIMIT: Duration = Duration::from_millis(5);
 
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// Lines for people, or for the journal when they go there.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Why the log cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum LogError {
     /// There is a log already.
     #[error("something else writes the log of this process already")]
     Started,
@@ -87,23 +72,23 @@ static STARTED: OnceLock<(Style, Arc<Spool>)> = OnceLock::new();
 /// process calls [`finish`].
 ///
 /// # Errors
-/// [`StartError`]
-pub fn start(filter: &Filter, format: Format) -> Result<(), StartError> {
-    let style = Style::choose(format, &Surroundings::read());
+/// [`LogError`]
+pub fn start(filter: &LogFilter, format: LogFormat) -> Result<(), LogError> {
+    let style = Style::choose(format, &Destination::read());
     let spool = Arc::new(Spool::new(style));
     let of_parts = Arc::clone(&spool);
     let subscriber = Registry::default()
         .with(filter.own())
-        .with(Output::new(move |line, cause| of_parts.line(line, cause)));
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError::Started)?;
+        .with(LogLayer::new(move |line, cause| of_parts.line(line, cause)));
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Started)?;
     let of_libraries = Libraries::new(filter.of_libraries(), Arc::clone(&spool));
-    ::log::set_boxed_logger(Box::new(of_libraries)).map_err(|_| StartError::Started)?;
+    ::log::set_boxed_logger(Box::new(of_libraries)).map_err(|_| LogError::Started)?;
     ::log::set_max_level(filter.most_verbose());
     let writer = Arc::clone(&spool);
     std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || writer.write())
-        .map_err(StartError::Thread)?;
+        .map_err(LogError::Thread)?;
     log_panics();
     // A second start has failed above.
     let _ = STARTED.set((style, spool));
@@ -149,12 +134,12 @@ fn spool() -> Option<&'static Spool> {
 /// Starts the log of a process whose lines, up to [`tracing::Level::DEBUG`], somebody else takes.
 ///
 /// # Errors
-/// [`StartError`] when there is a log already.
-pub(crate) fn start_with(write: impl Fn(&Line) + Send + Sync + 'static) -> Result<(), StartError> {
+/// [`LogError`] when there is a log already.
+pub(crate) fn start_with(write: impl Fn(&Line) + Send + Sync + 'static) -> Result<(), LogError> {
     let most = tracing_subscriber::filter::LevelFilter::DEBUG;
-    let output = Output::new(move |line, _| write(&line));
+    let output = LogLayer::new(move |line, _| write(&line));
     let subscriber = Registry::default().with(most).with(output);
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError::Started)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Started)?;
     log_panics();
     Ok(())
 }

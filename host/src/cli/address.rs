@@ -7,7 +7,7 @@ use super::arguments::AddressArguments;
 use super::failure::Failure;
 use super::output;
 use super::prepare::Prepared;
-use crate::transports::{StateFolders, Surroundings, own_addresses};
+use crate::transports::{StateEnvironment, StateFolders, own_addresses};
 
 /// Why there is nothing to print.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub(super) fn address(arguments: &AddressArguments) -> Result<(), Failure> {
     let prepared = Prepared::read(&arguments.config, Some(node), &[]).map_err(Failure::Report)?;
     let (network, _) = prepared.network_to_run(node).map_err(Failure::Report)?;
     let own = network.node(node).map_err(Failure::Report)?;
-    let state = StateFolders::new(own.transport_storage.as_deref(), &Surroundings::read());
+    let state = StateFolders::new(own.transport_storage.as_deref(), &StateEnvironment::read());
     let addresses = own_addresses(own, &prepared.registry, state).map_err(Failure::other)?;
     if addresses.is_empty() {
         return Err(Failure::other(NoAddress(node.clone())));

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use kozo_ground::names::NodeName;
 
 use super::failure::{EXIT_CODES, Failure};
-use crate::log::{Filter, Format};
+use crate::log::{LogFilter, LogFormat};
 use crate::roles::ISOLATED_ROLE;
 
 /// How much a word has to be like the name of a command to be taken for a slip of it, from 0 to 1
@@ -57,7 +57,7 @@ pub(super) struct LogArguments {
         default_value = "info",
         global = true
     )]
-    pub(super) filter: Filter,
+    pub(super) filter: LogFilter,
     /// How to log, to the standard error output
     #[arg(
         long = "log-format",
@@ -65,7 +65,7 @@ pub(super) struct LogArguments {
         default_value = "text",
         global = true
     )]
-    pub(super) format: Format,
+    pub(super) format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -434,7 +434,7 @@ mod tests {
         }
         let (arguments, ..) = run_of("net.yaml clock --log debug --log-format json");
         assert_eq!(arguments.log.filter, "debug".parse().unwrap());
-        assert_eq!(arguments.log.format, Format::Json);
+        assert_eq!(arguments.log.format, LogFormat::Json);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use kozo_ground::names::NodeName;
 
 use super::surroundings;
 use crate::config::{self, Document, Network, Problem, Problems};
-use crate::modules::{Environment, Registry, SearchPaths, State, Trust};
+use crate::modules::{Environment, FileState, Registry, SearchFolders, TrustedWriters};
 
 /// A configuration file, and the modules of this machine, also those in the folders that the file
 /// names.
@@ -32,8 +32,8 @@ impl Prepared {
         for folders in [&mut environment.roles, &mut environment.transports] {
             folders.splice(0..0, modules.iter().cloned());
         }
-        let paths = SearchPaths::new(&environment, &document.search_paths(local));
-        let registry = Registry::scan(paths, Trust::of_this_process());
+        let paths = SearchFolders::new(&environment, &document.search_paths(local));
+        let registry = Registry::scan(paths, TrustedWriters::of_this_process());
         Ok(Self { document, registry })
     }
 
@@ -94,7 +94,7 @@ impl Prepared {
             }
         }
         for entry in self.registry.entries() {
-            let State::Refused(refusal) = &entry.state else {
+            let FileState::Refused(refusal) = &entry.state else {
                 continue;
             };
             let path = format!("`{}`", entry.path.display());
@@ -111,6 +111,6 @@ impl Prepared {
 
 /// The modules of this machine, as far as they are found without a configuration file.
 pub(super) fn installed_modules() -> Registry {
-    let paths = SearchPaths::new(&Environment::read(), &config::SearchPaths::default());
-    Registry::scan(paths, Trust::of_this_process())
+    let paths = SearchFolders::new(&Environment::read(), &config::SearchPaths::default());
+    Registry::scan(paths, TrustedWriters::of_this_process())
 }

@@ -11,7 +11,7 @@ use super::arguments::SealArguments;
 use super::failure::Failure;
 use super::output;
 use crate::modules::seal::seal_of;
-use crate::modules::{InspectError, Inspected, Trust};
+use crate::modules::{InspectError, Inspected, TrustedWriters};
 
 /// Why a file is not sealed.
 #[derive(Debug, thiserror::Error)]
@@ -66,14 +66,14 @@ pub(super) fn seal(arguments: &SealArguments) -> Result<(), Failure> {
 /// is there, so that the file keeps its owner, its mode, and its other names.
 fn seal_file(path: &Path) -> Result<bool, SealingError> {
     // Looked at before it is opened for writing: one that is sealed may be one that nobody may write.
-    if Inspected::read(path, Trust::Any)?.0.is_sealed {
+    if Inspected::read(path, TrustedWriters::Any)?.0.is_sealed {
         return Ok(false);
     }
     let mut file = File::options().append(true).open(path)?;
     // Of several who seal it at the same time, one does, and the others see that. Some file systems
     // know no locks.
     let _ = file.lock();
-    let (inspected, bytes) = Inspected::read(path, Trust::Any)?;
+    let (inspected, bytes) = Inspected::read(path, TrustedWriters::Any)?;
     if inspected.is_sealed {
         return Ok(false);
     }

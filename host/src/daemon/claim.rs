@@ -34,12 +34,12 @@ pub struct ClaimError {
 
 /// A node that is this daemon's for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct NodeClaim {
     /// None when the system has no such sockets, or a stranger has the name.
     listener: Option<UnixListener>,
 }
 
-impl Claim {
+impl NodeClaim {
     /// Claims the node `own` of the file at `path`.
     ///
     /// # Errors

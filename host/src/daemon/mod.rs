@@ -37,8 +37,8 @@ use crate::transports::{self, Acceptor, StateFolders, Transports};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use claim::Claim;
 pub use claim::ClaimError;
+use claim::NodeClaim;
 use links::Links;
 use observer::LinkWatch;
 use service::Service;
@@ -88,7 +88,7 @@ pub enum StartError {
     Storage(#[from] StorageError),
     /// A role.
     #[error(transparent)]
-    Role(#[from] roles::StartError),
+    Role(#[from] roles::RoleStartError),
     /// The system refuses something that every daemon needs.
     #[error("{what}: {error}")]
     System {
@@ -204,11 +204,11 @@ impl Daemon {
             registry,
             control,
         } = setup;
-        let claim = Claim::take(network.node(&node)?, &file)?;
+        let claim = NodeClaim::take(network.node(&node)?, &file)?;
         let endpoint = endpoint(&network, network.node(&node)?)?;
         let state = StateFolders::new(
             network.node(&node)?.transport_storage.as_deref(),
-            &transports::Surroundings::read(),
+            &transports::StateEnvironment::read(),
         );
         let registry = Arc::new(registry);
         let (network, transports) = {

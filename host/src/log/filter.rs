@@ -24,12 +24,12 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 /// `kozo::link::dialer` or `russh`. Libraries that the host uses show warnings and errors only,
 /// unless they are named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
+pub struct LogFilter {
     level: LevelFilter,
     parts: Vec<(String, LevelFilter)>,
 }
 
-/// Why a text is not a [`Filter`].
+/// Why a text is not a [`LogFilter`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// A level has an unknown name.
@@ -43,7 +43,7 @@ pub enum FilterError {
     Part(String),
 }
 
-impl Default for Filter {
+impl Default for LogFilter {
     /// `info`.
     fn default() -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Default for Filter {
     }
 }
 
-impl FromStr for Filter {
+impl FromStr for LogFilter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
@@ -90,7 +90,7 @@ fn level_called(name: &str) -> Result<LevelFilter, FilterError> {
         .ok_or_else(|| FilterError::Level(name.to_owned()))
 }
 
-impl fmt::Display for Filter {
+impl fmt::Display for LogFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.level)?;
         for (part, level) in &self.parts {
@@ -100,7 +100,7 @@ impl fmt::Display for Filter {
     }
 }
 
-impl Filter {
+impl LogFilter {
     /// What holds for the host's own parts.
     pub(super) fn own(&self) -> Targets {
         let mut targets = Targets::new().with_default(self.level);
@@ -139,7 +139,7 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn filter(text: &str) -> Filter {
+    fn filter(text: &str) -> LogFilter {
         text.parse().unwrap()
     }
 
@@ -182,12 +182,12 @@ mod tests {
     #[test]
     fn without_a_level_of_its_own_everything_else_is_at_info() {
         assert_eq!(filter("link=debug").to_string(), "info,link=debug");
-        assert_eq!(filter("INFO"), Filter::default());
+        assert_eq!(filter("INFO"), LogFilter::default());
     }
 
     #[test]
     fn what_is_not_a_filter_is_refused_with_the_reason() {
-        let refused = |text: &str| text.parse::<Filter>().unwrap_err().to_string();
+        let refused = |text: &str| text.parse::<LogFilter>().unwrap_err().to_string();
         let levels = "use off, error, warn, info, debug or trace";
         assert_eq!(refused("inof"), format!("`inof` is not a level: {levels}"));
         assert_eq!(

@@ -20,6 +20,11 @@ use serde_json::Value;
 
 use super::line::{Line, More};
 
+/// The name of events whose number is bounded where they are written, or by what is wrong with a
+/// file: `tracing::info!(name: BOUNDED, …)`. Of all others the log itself limits how many of one
+/// place in the code, about one peer, role or transport, there are in a while.
+pub(crate) const BOUNDED: &str = "bounded";
+
 /// The time in which lines are counted.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 

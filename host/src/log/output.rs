@@ -15,8 +15,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::BOUNDED;
-use super::limit::Cause;
+use super::limit::{BOUNDED, Cause};
 use super::line::{Fields, Line};
 use super::spool::Spool;
 use super::timestamp::utc;
@@ -39,17 +38,17 @@ const MAX_NAME: usize = 64;
 
 /// Turns what the host's own parts report into lines, and gives them to `W`, with what limits
 /// their number, if anything does.
-pub(super) struct Output<W> {
+pub(super) struct LogLayer<W> {
     write: W,
 }
 
-impl<W: Fn(Line, Option<Cause>)> Output<W> {
+impl<W: Fn(Line, Option<Cause>)> LogLayer<W> {
     pub(super) fn new(write: W) -> Self {
         Self { write }
     }
 }
 
-impl<S, W> Layer<S> for Output<W>
+impl<S, W> Layer<S> for LogLayer<W>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     W: Fn(Line, Option<Cause>) + 'static,

@@ -3,10 +3,20 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-use super::Format;
+use clap::ValueEnum;
 
 /// What `TERM` says of a terminal that obeys no escape sequences.
 const DUMB: &str = "dumb";
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people, or for the journal when they go there.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +64,9 @@ pub(crate) fn shows_colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && ColourVariables::read().are_wanted()
 }
 
-/// What this depends on.
+/// Where the lines go, as far as their style depends on that.
 #[derive(Debug, Default)]
-pub(super) struct Surroundings {
+pub(super) struct Destination {
     /// Whether the standard error output is a terminal.
     pub(super) terminal: bool,
     /// What speaks against colours.
@@ -67,7 +77,7 @@ pub(super) struct Surroundings {
     pub(super) output: Option<(u64, u64)>,
 }
 
-impl Surroundings {
+impl Destination {
     pub(super) fn read() -> Self {
         let stderr = std::io::stderr();
         let output = rustix::fs::fstat(&stderr).ok();
@@ -91,12 +101,12 @@ impl Surroundings {
 }
 
 impl Style {
-    pub(super) fn choose(format: Format, surroundings: &Surroundings) -> Self {
+    pub(super) fn choose(format: LogFormat, destination: &Destination) -> Self {
         match format {
-            Format::Json => Self::Json,
-            Format::Text if surroundings.is_journal() => Self::Journal,
-            Format::Text => Self::Text {
-                colour: surroundings.terminal && surroundings.colour.are_wanted(),
+            LogFormat::Json => Self::Json,
+            LogFormat::Text if destination.is_journal() => Self::Journal,
+            LogFormat::Text => Self::Text {
+                colour: destination.terminal && destination.colour.are_wanted(),
             },
         }
     }
@@ -109,15 +119,15 @@ mod tests {
     #[test]
     fn only_a_terminal_that_has_colours_shows_them_and_not_against_no_color() {
         let style = |terminal, no_color: Option<&str>, term: Option<&str>| {
-            let surroundings = Surroundings {
+            let destination = Destination {
                 terminal,
                 colour: ColourVariables {
                     no_color: no_color.map(OsString::from),
                     term: term.map(OsString::from),
                 },
-                ..Surroundings::default()
+                ..Destination::default()
             };
-            Style::choose(Format::Text, &surroundings)
+            Style::choose(LogFormat::Text, &destination)
         };
         let [plain, coloured] = [false, true].map(|colour| Style::Text { colour });
         assert_eq!(style(true, None, None), coloured);
@@ -130,12 +140,12 @@ mod tests {
     #[test]
     fn the_journal_is_known_by_its_socket_not_by_the_variable_alone() {
         let style = |stream: &str, output| {
-            let surroundings = Surroundings {
+            let destination = Destination {
                 journal_stream: Some(stream.into()),
                 output,
-                ..Surroundings::default()
+                ..Destination::default()
             };
-            Style::choose(Format::Text, &surroundings)
+            Style::choose(LogFormat::Text, &destination)
         };
         assert_eq!(style("8:42", Some((8, 42))), Style::Journal);
         for (stream, output) in [

@@ -8,7 +8,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::line::{Fields, Line};
-use super::output::Output;
+use super::output::LogLayer;
 use super::style::Style;
 
 const TEXT: Style = Style::Text { colour: false };
@@ -17,7 +17,7 @@ const TEXT: Style = Style::Text { colour: false };
 fn logged(log: impl FnOnce()) -> Vec<Line> {
     let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
     let kept = Arc::clone(&lines);
-    let output = Output::new(move |line: Line, _| kept.lock().unwrap().push(line));
+    let output = LogLayer::new(move |line: Line, _| kept.lock().unwrap().push(line));
     tracing::subscriber::with_default(Registry::default().with(output), log);
     std::mem::take(&mut *lines.lock().unwrap())
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::file::Trust;
+use super::file::TrustedWriters;
 use super::image::Image;
 use super::inspect::{InspectError, Inspected};
 use super::load::Source;
@@ -36,7 +36,7 @@ impl Content {
     /// Reads a module's file, and looks at it. When it holds what `known` does, that is the result.
     pub(super) fn read(
         path: &Path,
-        trust: Trust,
+        trust: TrustedWriters,
         known: Option<&Self>,
     ) -> Result<Self, ContentError> {
         let (inspected, bytes) = Inspected::read(path, trust).map_err(ContentError::Inspect)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::listing::Row;
 use super::metadata::ModuleKind;
-use super::registry::Entry;
+use super::registry::ModuleFile;
 use crate::config::{DefaultValue, Format, OptionSpec, Value};
 
 /// Everything that is known of a module without running it. It displays as some paragraphs that end
@@ -64,7 +64,7 @@ pub struct OptionRow {
 
 impl Description {
     /// What is known of this file; none when it is no module.
-    pub fn new(entry: &Entry) -> Option<Self> {
+    pub fn new(entry: &ModuleFile) -> Option<Self> {
         let metadata = &entry.inspected.as_ref()?.metadata;
         let is_role = metadata.kind == ModuleKind::Role;
         Some(Self {

@@ -17,7 +17,7 @@ pub const MAX_FILE_SIZE: u64 = 1 << 30;
 
 /// Who may have written the files that are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
+pub enum TrustedWriters {
     /// Anybody.
     Any,
     /// Root, and the user with this number, whom the program runs as. What others can change is
@@ -25,7 +25,7 @@ pub enum Trust {
     User(u32),
 }
 
-impl Trust {
+impl TrustedWriters {
     /// What fits the user that the program runs as.
     pub fn of_this_process() -> Self {
         Self::User(rustix::process::geteuid().as_raw())
@@ -82,7 +82,7 @@ impl From<ChangeError> for FileError {
 ///
 /// # Errors
 /// [`FileError`] says why it is not read.
-pub fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, FileError> {
+pub fn read(path: &Path, trust: TrustedWriters) -> Result<Vec<u8>, FileError> {
     // Asked before it is opened, because opening some devices does something.
     let metadata = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(path) {
@@ -98,7 +98,7 @@ pub fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, FileError> {
         File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
     let metadata = file.metadata()?;
     check_type(&metadata)?;
-    if let Trust::User(user) = trust {
+    if let TrustedWriters::User(user) = trust {
         check_unchangeable(path, Choice::Found, user)?;
     }
     if metadata.len() > MAX_FILE_SIZE {

@@ -16,7 +16,7 @@ use kozo_ground::lock::LockAnyway;
 
 use super::dynamic;
 use super::elf::{ElfError, SharedObject};
-use super::file::{self, FileError, Trust};
+use super::file::{self, FileError, TrustedWriters};
 use super::link_error::LinkError;
 
 /// Why a library from a folder of imports cannot be used.
@@ -49,12 +49,12 @@ pub enum ImportError {
 #[derive(Debug)]
 pub(super) struct Imports {
     folders: Vec<PathBuf>,
-    trust: Trust,
+    trust: TrustedWriters,
     opened: Mutex<HashSet<String>>,
 }
 
 impl Imports {
-    pub(super) fn new(folders: Vec<PathBuf>, trust: Trust) -> Self {
+    pub(super) fn new(folders: Vec<PathBuf>, trust: TrustedWriters) -> Self {
         Self {
             folders,
             trust,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::{self, FileError, Trust};
+use super::file::{self, FileError, TrustedWriters};
 use super::image::{Image, ImageError};
 use super::metadata::Metadata;
 use super::seal::{SealError, is_sealed};
@@ -59,7 +59,7 @@ impl Inspected {
     ///
     /// # Errors
     /// [`InspectError`] says why it is no module.
-    pub fn read(path: &Path, trust: Trust) -> Result<(Self, Vec<u8>), InspectError> {
+    pub fn read(path: &Path, trust: TrustedWriters) -> Result<(Self, Vec<u8>), InspectError> {
         let bytes = file::read(path, trust)?;
         Ok((Self::new(path, &bytes)?, bytes))
     }

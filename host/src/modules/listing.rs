@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use kozo_ground::text::{printable, printable_lines};
 use serde::Serialize;
 
-use super::registry::{Entry, Registry, State};
+use super::registry::{FileState, ModuleFile, Registry};
 
 /// What is shown in place of something that is not known.
 const UNKNOWN: &str = "-";
@@ -33,19 +33,19 @@ pub struct Row {
     pub reason: Option<String>,
 }
 
-impl From<&Entry> for Row {
-    fn from(entry: &Entry) -> Self {
+impl From<&ModuleFile> for Row {
+    fn from(entry: &ModuleFile) -> Self {
         let (state, reason) = match &entry.state {
-            State::Usable => ("usable", None),
-            State::Foreign => {
+            FileState::Usable => ("usable", None),
+            FileState::Foreign => {
                 let text = "it is built for another kind of machine: only what it says about itself is used";
                 ("foreign", Some(text.to_owned()))
             }
-            State::ShadowedBy(path) => {
+            FileState::ShadowedBy(path) => {
                 let text = format!("`{}` comes first", path.display());
                 ("shadowed", Some(text))
             }
-            State::Refused(refusal) => ("refused", Some(refusal.to_string())),
+            FileState::Refused(refusal) => ("refused", Some(refusal.to_string())),
         };
         let inspected = entry.inspected.as_ref();
         let metadata = inspected.map(|inspected| &inspected.metadata);
@@ -120,7 +120,7 @@ pub fn remarks(registry: &Registry) -> Vec<Remark> {
         let row = Row::from(entry);
         let reason = row.reason?;
         Some(Remark {
-            is_mistake: matches!(entry.state, State::Refused(_)),
+            is_mistake: matches!(entry.state, FileState::Refused(_)),
             text: format!(
                 "{}: {}: {}",
                 printable(&row.path),

@@ -21,7 +21,7 @@ use kozo_ground::names::ModuleName;
 
 use super::architecture::Architecture;
 use super::dynamic;
-use super::file::Trust;
+use super::file::TrustedWriters;
 use super::image::{ENTRY_POINT, Image};
 use super::imports::{ImportError, Imports};
 use super::layout;
@@ -106,7 +106,7 @@ pub struct Source<'a> {
 
 impl Loader {
     /// A loader that finds the libraries of modules' own in these folders, the first one first.
-    pub fn new(imports: Vec<PathBuf>, trust: Trust) -> Self {
+    pub fn new(imports: Vec<PathBuf>, trust: TrustedWriters) -> Self {
         Self {
             imports: Imports::new(imports, trust),
             roles: Cache::default(),

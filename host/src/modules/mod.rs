@@ -1,7 +1,7 @@
 //! Modules: roles and transports in files of their own.
 //!
 //! ```text
-//! SearchPaths ──▶ candidates ──read──▶ bytes ──▶ Image (ELF, metadata section) ──▶ Metadata
+//! SearchFolders ──▶ candidates ──read──▶ bytes ──▶ Image (ELF, metadata section) ──▶ Metadata
 //!  (search)        (search)   (file)             (elf, image)                      (inspect)
 //!                                        │
 //!        all that were found: Registry ◀─┘──▶ Content ──▶ Loader ──▶ RoleModule ──▶ RoleInstance
@@ -52,15 +52,15 @@ mod transport_host;
 pub use architecture::Architecture;
 pub use content::Content;
 pub(crate) use exit::ExitWatch;
-pub use file::Trust;
+pub use file::TrustedWriters;
 pub(crate) use heap::{give_back, return_large_pieces};
 pub(crate) use inherited::close_inherited;
 pub use inspect::{InspectError, Inspected};
 pub use load::{LoadError, Loader};
 pub use metadata::{Metadata, ModuleKind};
-pub use registry::{Entry, Refusal, Registry, RegistryError, RoleFile, State};
+pub use registry::{FileState, ModuleFile, Refusal, Registry, RegistryError, RoleFile};
 pub use role::{Outgoing, Received, RoleInstance, RoleModule, RoleServices};
-pub use search::{Environment, SearchPaths};
+pub use search::{Environment, SearchFolders};
 pub use transport::{
     Connection, PeerDescription, TransportInstance, TransportModule, TransportServices,
 };

@@ -17,7 +17,7 @@ use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::ModuleName;
 
 use super::content::{Content, ContentError};
-use super::file::Trust;
+use super::file::TrustedWriters;
 use super::inspect::InspectError;
 use super::inspect::Inspected;
 use super::load::{LoadError, Loader, Source};
@@ -25,7 +25,7 @@ use super::memory::Memory;
 use super::metadata::{Metadata, ModuleKind};
 use super::role::RoleModule;
 use super::search::{
-    FolderError, SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchPaths, candidates, searchable,
+    SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchError, SearchFolders, candidates, searchable,
 };
 use super::transport::TransportModule;
 use crate::config::{self, Catalog, Lookup};
@@ -34,18 +34,18 @@ pub use error::{Refusal, RegistryError};
 
 /// A file that is called like a module.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct ModuleFile {
     /// Where it is.
     pub path: PathBuf,
     /// What is known of it; none when it is no module.
     pub inspected: Option<Inspected>,
     /// What becomes of it.
-    pub state: State,
+    pub state: FileState,
 }
 
 /// What becomes of a file.
 #[derive(Debug, Clone)]
-pub enum State {
+pub enum FileState {
     /// It stands for its name.
     Usable,
     /// It is built for another architecture: its metadata can be used, but not its code.
@@ -70,10 +70,10 @@ pub struct RoleFile {
 /// The modules of this machine.
 #[derive(Debug)]
 pub struct Registry {
-    paths: SearchPaths,
-    trust: Trust,
-    entries: Vec<Entry>,
-    folder_errors: Vec<(PathBuf, FolderError)>,
+    paths: SearchFolders,
+    trust: TrustedWriters,
+    entries: Vec<ModuleFile>,
+    folder_errors: Vec<(PathBuf, SearchError)>,
     /// The entry that stands for a name.
     chosen: BTreeMap<(ModuleKind, ModuleName), usize>,
     loader: Arc<Loader>,
@@ -83,7 +83,7 @@ pub struct Registry {
 
 impl Registry {
     /// Looks for modules. Nothing of them is run; whatever is wrong is in the entries.
-    pub fn scan(paths: SearchPaths, trust: Trust) -> Self {
+    pub fn scan(paths: SearchFolders, trust: TrustedWriters) -> Self {
         let loader = Arc::new(Loader::new(paths.imports.clone(), trust));
         Self::scan_with(paths, trust, loader)
     }
@@ -93,7 +93,7 @@ impl Registry {
         Self::scan_with(self.paths.clone(), self.trust, Arc::clone(&self.loader))
     }
 
-    fn scan_with(paths: SearchPaths, trust: Trust, loader: Arc<Loader>) -> Self {
+    fn scan_with(paths: SearchFolders, trust: TrustedWriters, loader: Arc<Loader>) -> Self {
         let mut registry = Self {
             paths,
             trust,
@@ -113,21 +113,21 @@ impl Registry {
 
     /// Every file that is called like a module, in the order of the search, those of role folders
     /// first.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[ModuleFile] {
         &self.entries
     }
 
     /// The folders that could not be searched. That the system's own do not exist is not listed:
     /// nobody asked for them.
-    pub fn folder_errors(&self) -> &[(PathBuf, FolderError)] {
+    pub fn folder_errors(&self) -> &[(PathBuf, SearchError)] {
         &self.folder_errors
     }
 
     /// The entry that stands for a name: a usable one, or a foreign one in its place.
-    pub fn entry(&self, kind: ModuleKind, name: &str) -> Option<&Entry> {
+    pub fn entry(&self, kind: ModuleKind, name: &str) -> Option<&ModuleFile> {
         let name = ModuleName::new(name).ok()?;
         let entry = &self.entries[*self.chosen.get(&(kind, name))?];
-        (!matches!(entry.state, State::Refused(_))).then_some(entry)
+        (!matches!(entry.state, FileState::Refused(_))).then_some(entry)
     }
 
     /// What a module says about itself.
@@ -291,11 +291,11 @@ impl Registry {
         }
     }
 
-    fn note_folder_error(&mut self, folder: PathBuf, error: FolderError) {
+    fn note_folder_error(&mut self, folder: PathBuf, error: SearchError) {
         let is_of_system = [SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER]
             .iter()
             .any(|system| folder == Path::new(system));
-        if !(is_of_system && matches!(error, FolderError::Missing)) {
+        if !(is_of_system && matches!(error, SearchError::Missing)) {
             self.folder_errors.push((folder, error));
         }
     }
@@ -315,13 +315,13 @@ impl Registry {
                 let Some(name) = entry.name_of(kind) else {
                     continue;
                 };
-                if matches!(entry.state, State::Foreign) {
+                if matches!(entry.state, FileState::Foreign) {
                     foreign.entry(name).or_insert(index);
                 } else if let Some(&other) = here.get(&name) {
                     self.refuse_both(kind, &name, other, index);
                 } else if let Some(&first) = self.chosen.get(&(kind, name.clone())) {
                     let path = self.entries[first].path.clone();
-                    self.entries[index].state = State::ShadowedBy(path);
+                    self.entries[index].state = FileState::ShadowedBy(path);
                 } else {
                     here.insert(name, index);
                 }
@@ -336,7 +336,7 @@ impl Registry {
 
     fn refuse_both(&mut self, kind: ModuleKind, name: &ModuleName, first: usize, second: usize) {
         for (one, other) in [(first, second), (second, first)] {
-            self.entries[one].state = State::Refused(Refusal::Duplicate {
+            self.entries[one].state = FileState::Refused(Refusal::Duplicate {
                 kind,
                 name: name.clone(),
                 other: self.entries[other].path.clone(),
@@ -351,7 +351,7 @@ impl Registry {
             ModuleKind::Transport => ModuleKind::Role,
         };
         let refused = self.entries.iter().filter_map(|entry| match &entry.state {
-            State::Refused(refusal) => Some((entry, refusal)),
+            FileState::Refused(refusal) => Some((entry, refusal)),
             _ => None,
         });
         let mut reasons: Vec<String> = refused
@@ -406,36 +406,40 @@ impl Catalog for Registry {
     }
 }
 
-impl Entry {
+impl ModuleFile {
     /// The module's name, if it is one of this kind that may be used.
     fn name_of(&self, kind: ModuleKind) -> Option<ModuleName> {
         let metadata = &self.inspected.as_ref()?.metadata;
-        let may_be_used = !matches!(self.state, State::Refused(_));
+        let may_be_used = !matches!(self.state, FileState::Refused(_));
         (may_be_used && metadata.kind == kind).then(|| metadata.name.clone())
     }
 }
 
-fn look_at(path: PathBuf, trust: Trust, searched_for: impl Fn(ModuleKind) -> bool) -> Entry {
+fn look_at(
+    path: PathBuf,
+    trust: TrustedWriters,
+    searched_for: impl Fn(ModuleKind) -> bool,
+) -> ModuleFile {
     match Inspected::read(&path, trust) {
         Ok((inspected, _)) => {
             let kind = inspected.metadata.kind;
             let state = if !searched_for(kind) {
-                State::Refused(Refusal::Kind { kind })
+                FileState::Refused(Refusal::Kind { kind })
             } else if inspected.image.architecture.is_native() {
-                State::Usable
+                FileState::Usable
             } else {
-                State::Foreign
+                FileState::Foreign
             };
-            Entry {
+            ModuleFile {
                 path,
                 inspected: Some(inspected),
                 state,
             }
         }
-        Err(error) => Entry {
+        Err(error) => ModuleFile {
             path,
             inspected: None,
-            state: State::Refused(error.into()),
+            state: FileState::Refused(error.into()),
         },
     }
 }

@@ -75,7 +75,7 @@ fn holds_built_modules(folder: &Path) -> bool {
 
 /// Folders in the order in which they are searched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SearchPaths {
+pub struct SearchFolders {
     /// For role modules.
     pub roles: Vec<PathBuf>,
     /// For transport modules.
@@ -84,7 +84,7 @@ pub struct SearchPaths {
     pub imports: Vec<PathBuf>,
 }
 
-impl SearchPaths {
+impl SearchFolders {
     /// First what the environment says, then what the configuration file says, then the folder of
     /// the build tree or, if the program is installed, those of the system.
     pub fn new(environment: &Environment, file: &config::SearchPaths) -> Self {
@@ -128,7 +128,7 @@ impl SearchPaths {
 /// Why a folder is not searched.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum FolderError {
+pub enum SearchError {
     /// There is no such folder.
     #[error("there is no such folder")]
     Missing,
@@ -148,7 +148,7 @@ pub enum FolderError {
     Read(Arc<io::Error>),
 }
 
-impl From<io::Error> for FolderError {
+impl From<io::Error> for SearchError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
@@ -162,8 +162,8 @@ impl From<io::Error> for FolderError {
 /// Everything in a folder that is called like a module, whatever it is, in the order of the names.
 ///
 /// # Errors
-/// [`FolderError`] says why the folder is not searched.
-pub fn candidates(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
+/// [`SearchError`] says why the folder is not searched.
+pub fn candidates(folder: &Path) -> Result<Vec<PathBuf>, SearchError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -174,7 +174,7 @@ pub fn candidates(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
             continue;
         }
         if found.len() == MAX_CANDIDATES {
-            return Err(FolderError::TooMany);
+            return Err(SearchError::TooMany);
         }
         found.push(path);
     }
@@ -185,8 +185,8 @@ pub fn candidates(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
 /// Checks that libraries can be looked for in a folder.
 ///
 /// # Errors
-/// [`FolderError`] says why they cannot.
-pub fn searchable(folder: &Path) -> Result<(), FolderError> {
+/// [`SearchError`] says why they cannot.
+pub fn searchable(folder: &Path) -> Result<(), SearchError> {
     std::fs::read_dir(folder)?;
     Ok(())
 }
@@ -214,7 +214,7 @@ mod tests {
             transports: paths(&["/t"]),
             imports: paths(&["/j"]),
         };
-        let found = SearchPaths::new(&environment, &file);
+        let found = SearchFolders::new(&environment, &file);
         assert_eq!(found.roles, paths(&["/a", "/b", "/c", SYSTEM_ROLE_FOLDER]));
         assert_eq!(found.transports, paths(&["/t", SYSTEM_TRANSPORT_FOLDER]));
         assert_eq!(found.imports, paths(&["/i", "/j"]));
@@ -228,7 +228,7 @@ mod tests {
         std::fs::write(folder.path().join("ld.so"), "").unwrap();
         assert_eq!(surroundings().build_tree, None);
         std::fs::write(folder.path().join("libtimer.so"), "").unwrap();
-        let found = SearchPaths::new(&surroundings(), &config::SearchPaths::default());
+        let found = SearchFolders::new(&surroundings(), &config::SearchPaths::default());
         assert_eq!(found.roles, [folder.path()]);
         assert_eq!(found.transports, [folder.path()]);
     }
@@ -244,18 +244,18 @@ mod tests {
         assert_eq!(candidates(folder.path()).unwrap(), expected);
         assert!(matches!(
             candidates(&folder.path().join("gone")),
-            Err(FolderError::Missing)
+            Err(SearchError::Missing)
         ));
         assert!(matches!(
             candidates(&folder.path().join("so")),
-            Err(FolderError::NotFolder)
+            Err(SearchError::NotFolder)
         ));
         for number in 0..MAX_CANDIDATES {
             std::fs::write(folder.path().join(format!("n{number}.so")), "").unwrap();
         }
         assert!(matches!(
             candidates(folder.path()),
-            Err(FolderError::TooMany)
+            Err(SearchError::TooMany)
         ));
     }
 }

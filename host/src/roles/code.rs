@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::instance::Instance;
 use super::isolated::{IsolatedModule, IsolatedRole};
-use super::services::Services;
+use super::services::LifeServices;
 use crate::modules::RoleModule;
 
 /// A module from which roles are made.
@@ -20,7 +20,7 @@ impl RoleCode {
     /// Makes a role, on the thread that calls it from then on.
     pub(super) fn create(
         &self,
-        services: Arc<Services>,
+        services: Arc<LifeServices>,
         options: &[u8],
     ) -> Result<Box<dyn Instance>, String> {
         Ok(match self {

@@ -10,10 +10,10 @@ use kozo_ground::names::{ModuleName, RoleName};
 use super::inbox::{Inbox, InboxStatus};
 use super::line::RoleLog;
 use super::services::MessageSink;
-use super::setup::{RoleSetup, StartError};
+use super::setup::{RoleSetup, RoleStartError};
 use super::source::CodeSource;
 use super::spawn::{ROLE_STACK, spawn};
-use super::thread::{Phase, Progress, RoleThread};
+use super::thread::{LifeProgress, Phase, RoleThread};
 
 /// A role on its thread. Dropping this asks it to stop, and does not wait for that.
 pub struct HostedRole {
@@ -21,7 +21,7 @@ pub struct HostedRole {
     module: ModuleName,
     inbox: Arc<Inbox>,
     log: Arc<RoleLog>,
-    progress: Arc<Progress>,
+    progress: Arc<LifeProgress>,
     stop_limit: Duration,
     source: Arc<dyn CodeSource>,
 }
@@ -73,13 +73,13 @@ impl HostedRole {
         inbox: Arc<Inbox>,
         sink: Arc<dyn MessageSink>,
         source: Arc<dyn CodeSource>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, RoleStartError> {
         let hosted = Self {
             name: setup.name.clone(),
             module: setup.module.clone(),
             inbox,
             log: Arc::new(RoleLog::new(setup.name.clone(), setup.module.clone())),
-            progress: Arc::new(Progress::new()),
+            progress: Arc::new(LifeProgress::new()),
             stop_limit: setup.stop_limit,
             source: Arc::clone(&source),
         };
@@ -92,7 +92,7 @@ impl HostedRole {
             source,
         };
         spawn(hosted.name.as_str(), ROLE_STACK, move || thread.run()).map_err(|reason| {
-            StartError::Thread {
+            RoleStartError::Thread {
                 role: hosted.name.clone(),
                 reason,
             }

@@ -1,6 +1,6 @@
 //! What waits for a role: pushed by links and by roles of this node, taken by the role.
 //!
-//! An [`Inbox`] lives as long as the role is hosted; a `Reader` only as long as one life of the
+//! An [`Inbox`] lives as long as the role is hosted; an `InboxReader` only as long as one life of the
 //! role, from its creation to the error that ends it. So messages wait through a restart, and a
 //! thread that an earlier life has left behind takes none of them.
 
@@ -38,7 +38,7 @@ pub struct Incoming {
 
 /// A message that was taken, or why none was.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Received {
+pub enum ReceiveOutcome {
     /// The oldest message that still has a meaning, with its age as it was taken.
     Message(Incoming),
     /// None came in time.
@@ -208,7 +208,7 @@ impl Inbox {
 
     /// A reader for a new life of the role, owned by the calling thread. Earlier readers are
     /// retired, and what was asked of the life before, but for a stop, is done with.
-    pub(super) fn reader(self: &Arc<Self>) -> Reader {
+    pub(super) fn reader(self: &Arc<Self>) -> InboxReader {
         let mut state = self.lock();
         state.life += 1;
         state.request.restart = false;
@@ -217,7 +217,7 @@ impl Inbox {
         let life = state.life;
         drop(state);
         self.wake_all();
-        Reader {
+        InboxReader {
             inbox: Arc::clone(self),
             life,
             owner: std::thread::current().id(),
@@ -351,34 +351,34 @@ fn queue_limits(limits: InboxLimits) -> QueueLimits {
 
 /// One life's way to its inbox, for all threads of the role.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct InboxReader {
     inbox: Arc<Inbox>,
     life: u64,
     /// The thread that calls `run`, which alone can do what it is interrupted for.
     owner: ThreadId,
 }
 
-impl Reader {
+impl InboxReader {
     /// Takes the oldest message that still has a meaning, and waits for one, `wait` at most.
     ///
     /// A role that is being stopped waits no more, but with no wait at all it still gets what is
     /// there: it may want to finish that in its `stop`.
-    pub(super) fn receive(&self, wait: Duration) -> Received {
+    pub(super) fn receive(&self, wait: Duration) -> ReceiveOutcome {
         let start = clock::now();
         let deadline = start + wait;
         let mut now = start;
         let mut state = self.inbox.lock();
         let received = loop {
             if self.is_interrupted(&state, wait) {
-                break Received::Interrupted;
+                break ReceiveOutcome::Interrupted;
             }
             if let Some(incoming) = state.take(now) {
                 self.note_activity();
-                break Received::Message(incoming);
+                break ReceiveOutcome::Message(incoming);
             }
             let left = deadline.since(now);
             if left.is_zero() {
-                break Received::Timeout;
+                break ReceiveOutcome::Timeout;
             }
             if wait >= SHORTEST_WAIT {
                 self.note_activity();

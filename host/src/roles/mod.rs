@@ -40,5 +40,5 @@ pub use inbox::{Inbox, InboxStatus, Incoming};
 pub use isolated::{COMMAND as ISOLATED_ROLE, IsolatedModule, ProcessError, run_isolated};
 pub use restart::RestartPolicy;
 pub use services::MessageSink;
-pub use setup::{RoleSetup, StartError};
+pub use setup::{RoleSetup, RoleStartError};
 pub use source::{CodeSource, RoleSource};

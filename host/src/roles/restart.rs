@@ -29,12 +29,12 @@ impl Default for RestartPolicy {
 
 /// The failures of a role in a row.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(super) struct RestartBackoff {
     policy: RestartPolicy,
     failures: u32,
 }
 
-impl Backoff {
+impl RestartBackoff {
     pub(super) fn new(policy: RestartPolicy) -> Self {
         Self {
             policy,
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_ceiling_and_start_again_after_a_steady_life() {
         let mut random = fastrand::Rng::with_seed(1);
-        let mut backoff = Backoff::new(RestartPolicy::default());
-        let mut check = |backoff: &mut Backoff, lifetime, full: u128| {
+        let mut backoff = RestartBackoff::new(RestartPolicy::default());
+        let mut check = |backoff: &mut RestartBackoff, lifetime, full: u128| {
             let wait = backoff.next(Duration::from_secs(lifetime), &mut random);
             let wait = wait.as_millis();
             assert!((full / 2..=full).contains(&wait), "{wait} of {full}");

@@ -11,7 +11,7 @@ use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::error_text;
 use kozo_wire::Message;
 
-use super::inbox::{self, Incoming, Reader};
+use super::inbox::{self, InboxReader, Incoming};
 use super::line::RoleLog;
 use crate::modules::{Outgoing, Received, RoleServices};
 use crate::storage::{RoleStorage, StorageError};
@@ -29,10 +29,10 @@ pub trait MessageSink: Send + Sync + 'static {
 }
 
 /// The host as one life of a role sees it.
-pub(super) struct Services {
+pub(super) struct LifeServices {
     pub(super) node: NodeName,
     pub(super) name: RoleName,
-    pub(super) reader: Reader,
+    pub(super) reader: InboxReader,
     pub(super) sink: Arc<dyn MessageSink>,
     pub(super) storage: Option<Arc<RoleStorage>>,
     pub(super) log: Arc<RoleLog>,
@@ -40,7 +40,7 @@ pub(super) struct Services {
     pub(super) longest_wait: Duration,
 }
 
-impl RoleServices for Services {
+impl RoleServices for LifeServices {
     fn node(&self) -> &str {
         self.node.as_str()
     }
@@ -52,12 +52,12 @@ impl RoleServices for Services {
     fn receive(&self, wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
         let wait = wait.unwrap_or(self.longest_wait).min(self.longest_wait);
         match self.reader.receive(wait) {
-            inbox::Received::Message(incoming) => {
+            inbox::ReceiveOutcome::Message(incoming) => {
                 take(&view(&incoming));
                 Received::Message
             }
-            inbox::Received::Timeout => Received::Timeout,
-            inbox::Received::Interrupted => Received::Interrupted,
+            inbox::ReceiveOutcome::Timeout => Received::Timeout,
+            inbox::ReceiveOutcome::Interrupted => Received::Interrupted,
         }
     }
 

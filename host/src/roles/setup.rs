@@ -51,15 +51,19 @@ impl RoleSetup {
         node: &config::Node,
         role: &config::Role,
         storage: Option<&Storage>,
-    ) -> Result<Self, StartError> {
-        let options = role.options.as_ref().ok_or_else(|| StartError::NoModule {
-            role: role.name.clone(),
-            module: role.module.clone(),
-        })?;
-        let options = rmp_serde::to_vec_named(options).map_err(|reason| StartError::Options {
-            role: role.name.clone(),
-            reason,
-        })?;
+    ) -> Result<Self, RoleStartError> {
+        let options = role
+            .options
+            .as_ref()
+            .ok_or_else(|| RoleStartError::NoModule {
+                role: role.name.clone(),
+                module: role.module.clone(),
+            })?;
+        let options =
+            rmp_serde::to_vec_named(options).map_err(|reason| RoleStartError::Options {
+                role: role.name.clone(),
+                reason,
+            })?;
         Ok(Self {
             node: node.name.clone(),
             name: role.name.clone(),
@@ -80,7 +84,7 @@ impl RoleSetup {
 /// Why a role could not be started at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum RoleStartError {
     /// Its module was not found.
     #[error("role `{role}` needs the module `{module}`, which was not found: see `kozo modules`")]
     NoModule {

@@ -22,8 +22,8 @@ use kozo_ground::text::panic_text;
 use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
 use super::line::{RoleLog, harmless};
-use super::restart::Backoff;
-use super::services::{MessageSink, Services};
+use super::restart::RestartBackoff;
+use super::services::{LifeServices, MessageSink};
 use super::setup::RoleSetup;
 use super::source::CodeSource;
 
@@ -47,12 +47,12 @@ pub(super) struct Report {
 
 /// The thread's report, for all who want to see it.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct LifeProgress {
     report: Mutex<Report>,
     changed: Condvar,
 }
 
-impl Progress {
+impl LifeProgress {
     pub(super) fn new() -> Self {
         Self {
             report: Mutex::new(Report {
@@ -93,14 +93,14 @@ pub(super) struct RoleThread {
     pub(super) inbox: Arc<Inbox>,
     pub(super) sink: Arc<dyn MessageSink>,
     pub(super) log: Arc<RoleLog>,
-    pub(super) progress: Arc<Progress>,
+    pub(super) progress: Arc<LifeProgress>,
     pub(super) source: Arc<dyn CodeSource>,
 }
 
 impl RoleThread {
     /// The thread's whole work.
     pub(super) fn run(mut self) {
-        let mut backoff = Backoff::new(self.setup.restart);
+        let mut backoff = RestartBackoff::new(self.setup.restart);
         let mut random = fastrand::Rng::new();
         while !self.inbox.requests().stop {
             let born = clock::now();
@@ -147,7 +147,7 @@ impl RoleThread {
 
     fn life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
         let reader = self.inbox.reader();
-        let services = Arc::new(Services {
+        let services = Arc::new(LifeServices {
             node: self.setup.node.clone(),
             name: self.setup.name.clone(),
             reader,

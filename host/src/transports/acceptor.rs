@@ -76,12 +76,12 @@ impl Acceptor {
         }
         self.services.set_state(TransportState::Listening);
         let mut retry = FIRST_RETRY;
-        let mut fault = Fault::default();
+        let mut fault = RepeatedFault::default();
         while !self.services.stopping() {
             match self.instance.accept() {
                 Ok(Some(connection)) => {
                     retry = FIRST_RETRY;
-                    fault = Fault::default();
+                    fault = RepeatedFault::default();
                     self.services.set_state(TransportState::Listening);
                     self.runtime
                         .block_on(self.listener.accept(&self.name, connection));
@@ -113,7 +113,7 @@ impl Acceptor {
         step: impl Fn() -> Result<(), String>,
     ) -> bool {
         let mut retry = FIRST_RETRY;
-        let mut fault = Fault::default();
+        let mut fault = RepeatedFault::default();
         while let Err(error) = self.watched(call, what, &step) {
             fault.report(
                 &format!("{what}, tried again later: {error}"),
@@ -156,11 +156,11 @@ impl Acceptor {
 
 /// A fault that is met again and again: the log tells of it once. What it is now is in the state.
 #[derive(Default)]
-struct Fault {
+struct RepeatedFault {
     said: Option<String>,
 }
 
-impl Fault {
+impl RepeatedFault {
     fn report(&mut self, text: &str, services: &Services) {
         if self.said.as_deref() != Some(text) {
             services.report(text);

@@ -19,7 +19,7 @@ pub use acceptor::Acceptor;
 use maker::Maker;
 pub use own_address::{AddressError, own_addresses};
 use services::Services;
-pub use state_folders::{StateError, StateFolders, Surroundings};
+pub use state_folders::{StateEnvironment, StateError, StateFolders};
 pub use trial::try_transports;
 
 use kozo_auth::attest::Attestor;

@@ -33,7 +33,7 @@ const ROOT: u32 = 0;
 
 /// What the choice of a place depends on.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct StateEnvironment {
     /// The variable `STATE_DIRECTORY`.
     pub state_directory: Option<OsString>,
     /// The folder of the system: `/var/lib/kozo`.
@@ -46,7 +46,7 @@ pub struct Surroundings {
     pub user: u32,
 }
 
-impl Surroundings {
+impl StateEnvironment {
     /// Those of this process.
     pub fn read() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -127,7 +127,7 @@ pub struct StateFolders {
 
 impl StateFolders {
     /// Those of a node with this `transportStorage`.
-    pub fn new(configured: Option<&Path>, surroundings: &Surroundings) -> Self {
+    pub fn new(configured: Option<&Path>, surroundings: &StateEnvironment) -> Self {
         let place = configured.map_or_else(|| surroundings.usual_place(), |path| Some(path.into()));
         Self {
             place,
@@ -194,11 +194,11 @@ mod tests {
 
     use super::*;
 
-    fn surroundings(root: &Path) -> Surroundings {
-        Surroundings {
+    fn surroundings(root: &Path) -> StateEnvironment {
+        StateEnvironment {
             system: root.join("system"),
             user: rustix::process::geteuid().as_raw(),
-            ..Surroundings::default()
+            ..StateEnvironment::default()
         }
     }
 
@@ -209,7 +209,7 @@ mod tests {
 
     fn folder(
         configured: Option<&Path>,
-        surroundings: &Surroundings,
+        surroundings: &StateEnvironment,
     ) -> Result<PathBuf, StateError> {
         let (node, transport) = names();
         StateFolders::new(configured, surroundings).folder(&node, &transport)
@@ -221,17 +221,17 @@ mod tests {
         let path = |name: &str| root.path().join(name);
         let mut machine = surroundings(root.path());
         // No user of this machine, so that the folder of the system is nobody's.
-        let somebody = Surroundings {
+        let somebody = StateEnvironment {
             user: u32::MAX - 1,
             ..machine.clone()
         };
         assert!(matches!(folder(None, &somebody), Err(StateError::NoPlace)));
-        let home = Surroundings {
+        let home = StateEnvironment {
             home: Some(path("home").into()),
             ..somebody.clone()
         };
         assert_eq!(home.usual_place(), Some(path("home/.local/state/kozo")));
-        let xdg = Surroundings {
+        let xdg = StateEnvironment {
             user_state: Some(path("xdg").into()),
             ..home
         };
@@ -280,7 +280,7 @@ mod tests {
         std::fs::create_dir(&made).unwrap();
         set_permissions(&made, Permissions::from_mode(0o700)).unwrap();
         folder(Some(&place), &machine).unwrap();
-        let stranger = Surroundings {
+        let stranger = StateEnvironment {
             user: machine.user + 1,
             ..machine
         };

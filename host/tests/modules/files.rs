@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use kozo::modules::image::Image;
-use kozo::modules::{Architecture, Inspected, Registry, SearchPaths, State, Trust};
+use kozo::modules::{Architecture, FileState, Inspected, Registry, SearchFolders, TrustedWriters};
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, elf};
 
@@ -193,7 +193,7 @@ fn what_is_no_regular_file_is_not_opened() {
     )
     .unwrap();
 
-    assert!(Inspected::read(&path("link.so"), Trust::Any).is_ok());
+    assert!(Inspected::read(&path("link.so"), TrustedWriters::Any).is_ok());
     for (name, expected) in [
         (
             "dangling.so",
@@ -212,9 +212,12 @@ fn what_is_no_regular_file_is_not_opened() {
             "it cannot be read: No such file or directory (os error 2)",
         ),
     ] {
-        assert_eq!(read_error(&path(name), Trust::Any).to_string(), expected);
+        assert_eq!(
+            read_error(&path(name), TrustedWriters::Any).to_string(),
+            expected
+        );
     }
-    let text = read_error(Path::new("/dev/null"), Trust::Any).to_string();
+    let text = read_error(Path::new("/dev/null"), TrustedWriters::Any).to_string();
     assert!(
         text.starts_with("it is a device, not a regular file"),
         "{text}"
@@ -234,11 +237,11 @@ fn what_this_user_may_not_read_is_told_with_the_remedy() {
     let file_error = "this user may not read it: allow that with `chmod a+r`, and with `chmod a+x` for the folders \
                       on the way to it";
     let scan = || {
-        let paths = SearchPaths {
+        let paths = SearchFolders {
             roles: vec![folder.path().to_owned()],
-            ..SearchPaths::default()
+            ..SearchFolders::default()
         };
-        Registry::scan(paths, Trust::Any)
+        Registry::scan(paths, TrustedWriters::Any)
     };
     // The user of a thread is its own.
     let as_nobody = || {
@@ -246,10 +249,10 @@ fn what_this_user_may_not_read_is_told_with_the_remedy() {
             let nobody = Some(rustix::process::Uid::from_raw(NOBODY));
             rustix::thread::set_thread_res_uid(None, nobody, None).unwrap();
         }
-        let error = read_error(&path, Trust::Any).to_string();
+        let error = read_error(&path, TrustedWriters::Any).to_string();
         let registry = scan();
         assert_eq!(registry.entries().len(), 1);
-        assert!(matches!(registry.entries()[0].state, State::Refused(_)));
+        assert!(matches!(registry.entries()[0].state, FileState::Refused(_)));
         error
     };
     allow(folder.path(), 0o755);
@@ -287,11 +290,11 @@ fn root_takes_nothing_that_everybody_may_write() {
             "every user may write to `{}`, and Kōzō runs as root here",
             path.display()
         );
-        let text = read_error(&file, Trust::User(0)).to_string();
+        let text = read_error(&file, TrustedWriters::User(0)).to_string();
         assert!(text.starts_with(&expected), "{text}");
-        assert!(Inspected::read(&file, Trust::Any).is_ok());
+        assert!(Inspected::read(&file, TrustedWriters::Any).is_ok());
     };
-    assert!(Inspected::read(&file, Trust::User(0)).is_ok());
+    assert!(Inspected::read(&file, TrustedWriters::User(0)).is_ok());
     allow(&file, 0o666);
     is_refused(&file);
     allow(&file, 0o644);
@@ -302,7 +305,7 @@ fn root_takes_nothing_that_everybody_may_write() {
     let links = tempfile::tempdir().unwrap();
     let link = links.path().join("link.so");
     std::os::unix::fs::symlink(real.join("libx.so"), &link).unwrap();
-    let text = read_error(&link, Trust::User(0)).to_string();
+    let text = read_error(&link, TrustedWriters::User(0)).to_string();
     assert!(text.contains(&format!("`{}`", real.display())), "{text}");
 }
 

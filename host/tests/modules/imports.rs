@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kozo::modules::{Loader, Trust};
+use kozo::modules::{Loader, TrustedWriters};
 
 use crate::support::bench::Bench;
 use crate::support::build::{c_library, fixture};
@@ -53,7 +53,7 @@ fn in_own_process(test: &str) -> bool {
     false
 }
 
-fn load_error(folders: Vec<PathBuf>, trust: Trust) -> String {
+fn load_error(folders: Vec<PathBuf>, trust: TrustedWriters) -> String {
     load(&Loader::new(folders, trust), &role())
         .unwrap_err()
         .to_string()
@@ -75,7 +75,7 @@ fn a_library_and_what_it_needs_are_found_in_the_folders_in_order() {
     std::fs::write(first.join(OUTER), foreign).unwrap();
 
     let module = load(
-        &Loader::new(vec![first, second, third], Trust::Any),
+        &Loader::new(vec![first, second, third], TrustedWriters::Any),
         &role(),
     )
     .unwrap();
@@ -93,13 +93,13 @@ fn a_missing_library_is_named_with_where_it_was_looked_for() {
     let empty = tempfile::tempdir().unwrap();
     let folder = empty.path().display().to_string();
     assert_eq!(
-        load_error(vec![empty.path().to_owned()], Trust::Any),
+        load_error(vec![empty.path().to_owned()], TrustedWriters::Any),
         format!(
             "it needs the library `{OUTER}`, which is not there: install it, or add its folder to `importPath` \
              (looked in `{folder}`, and where the system keeps its libraries)"
         )
     );
-    let text = load_error(Vec::new(), Trust::Any);
+    let text = load_error(Vec::new(), TrustedWriters::Any);
     assert!(text.contains(&format!("`{OUTER}`")), "{text}");
 }
 
@@ -108,7 +108,7 @@ fn a_missing_library_of_a_library_is_named() {
     let folder = tempfile::tempdir().unwrap();
     outer(folder.path(), OUTER);
     let path = folder.path().join(OUTER);
-    let text = load_error(vec![folder.path().to_owned()], Trust::Any);
+    let text = load_error(vec![folder.path().to_owned()], TrustedWriters::Any);
     let expected = format!(
         "it needs the library `{}`, which cannot be used: it needs the library `{INNER}`, which is not there",
         path.display()
@@ -120,7 +120,7 @@ fn a_missing_library_of_a_library_is_named() {
 fn a_library_under_another_name_is_named() {
     let folder = tempfile::tempdir().unwrap();
     outer(folder.path(), "libother.so");
-    let text = load_error(vec![folder.path().to_owned()], Trust::Any);
+    let text = load_error(vec![folder.path().to_owned()], TrustedWriters::Any);
     let expected = format!(
         "it calls itself `libother.so`, so it cannot stand for `{OUTER}`: link it with `-Wl,-soname,{OUTER}`"
     );
@@ -131,7 +131,7 @@ fn a_library_under_another_name_is_named() {
 fn a_library_that_is_none_is_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(OUTER), "INPUT(-lother)\n").unwrap();
-    let text = load_error(vec![folder.path().to_owned()], Trust::Any);
+    let text = load_error(vec![folder.path().to_owned()], TrustedWriters::Any);
     assert!(
         text.contains("it is a text file, not a shared object"),
         "{text}"
@@ -145,7 +145,7 @@ fn root_takes_no_library_that_everybody_may_write() {
     outer(folder.path(), OUTER);
     let everybody = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(folder.path(), everybody).unwrap();
-    let text = load_error(vec![folder.path().to_owned()], Trust::User(0));
+    let text = load_error(vec![folder.path().to_owned()], TrustedWriters::User(0));
     let expected = format!("every user may write to `{}`", folder.path().display());
     assert!(text.contains(&expected), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use kozo::modules::description::Description;
 use kozo::modules::listing::{rows, table};
-use kozo::modules::{Architecture, ModuleKind, Registry, SearchPaths, Trust};
+use kozo::modules::{Architecture, ModuleKind, Registry, SearchFolders, TrustedWriters};
 
 use crate::support::{folder, for_aarch64, patched, probe};
 
@@ -16,15 +16,15 @@ fn every_file_is_listed_with_what_becomes_of_it() {
     ]);
     let later = folder(&[("a.so", &probe())]);
     let gone = later.path().join("gone");
-    let paths = SearchPaths {
+    let paths = SearchFolders {
         roles: vec![
             roles.path().to_owned(),
             later.path().to_owned(),
             gone.clone(),
         ],
-        ..SearchPaths::default()
+        ..SearchFolders::default()
     };
-    let registry = Registry::scan(paths, Trust::Any);
+    let registry = Registry::scan(paths, TrustedWriters::Any);
     let folder = |folder: &tempfile::TempDir| folder.path().display().to_string();
     let (roles, later) = (folder(&roles), folder(&later));
     let native = Architecture::native().unwrap().to_string();
@@ -65,11 +65,11 @@ fn a_module_cannot_order_a_terminal_about() {
         "version: \"\\e[m\"\nauthor: \"\\e]0;\\a\\u202e and s\"\ndescription: \"\\e[2J\\nfile:  /bin/true\"\n",
     );
     let roles = folder(&[("a\x1b[2J.so", &module)]);
-    let paths = SearchPaths {
+    let paths = SearchFolders {
         roles: vec![roles.path().to_owned(), roles.path().join("\x1b[3J")],
-        ..SearchPaths::default()
+        ..SearchFolders::default()
     };
-    let registry = Registry::scan(paths, Trust::Any);
+    let registry = Registry::scan(paths, TrustedWriters::Any);
     let entry = registry.entry(ModuleKind::Role, "probe").unwrap();
     let described = Description::new(entry).unwrap().to_string();
     for text in [table(&registry), described.clone()] {
@@ -88,11 +88,11 @@ fn a_module_cannot_order_a_terminal_about() {
 #[test]
 fn a_module_is_described_by_what_it_says() {
     let roles = folder(&[("libprobe.so", &probe())]);
-    let paths = SearchPaths {
+    let paths = SearchFolders {
         roles: vec![roles.path().to_owned()],
-        ..SearchPaths::default()
+        ..SearchFolders::default()
     };
-    let registry = Registry::scan(paths, Trust::Any);
+    let registry = Registry::scan(paths, TrustedWriters::Any);
     let entry = registry.entry(ModuleKind::Role, "probe").unwrap();
     let expected = format!(
         "\

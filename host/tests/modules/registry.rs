@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kozo::config::{Catalog, Lookup};
-use kozo::modules::{ModuleKind, Registry, RegistryError, SearchPaths, State, Trust};
+use kozo::modules::{
+    FileState, ModuleKind, Registry, RegistryError, SearchFolders, TrustedWriters,
+};
 use kozo_ground::names::ModuleName;
 
 use crate::support::bench::{make, report};
@@ -13,12 +15,12 @@ use crate::support::{build, folder, for_aarch64, patched, probe};
 
 fn scan(roles: &[&Path], transports: &[&Path]) -> Registry {
     let owned = |folders: &[&Path]| folders.iter().map(|folder| folder.to_path_buf()).collect();
-    let paths = SearchPaths {
+    let paths = SearchFolders {
         roles: owned(roles),
         transports: owned(transports),
         imports: Vec::new(),
     };
-    Registry::scan(paths, Trust::Any)
+    Registry::scan(paths, TrustedWriters::Any)
 }
 
 fn name(name: &str) -> ModuleName {
@@ -47,7 +49,7 @@ fn the_first_module_of_a_name_counts_and_the_others_are_shadowed() {
     let second = folder(&[("libprobe.so", &probe())]);
     let registry = scan(&[first.path(), second.path()], &[]);
     assert_eq!(found(&registry), first.path().join("zebra.so"));
-    let State::ShadowedBy(path) = &registry.entries()[1].state else {
+    let FileState::ShadowedBy(path) = &registry.entries()[1].state else {
         panic!("{:?}", registry.entries()[1].state);
     };
     assert_eq!(path, &first.path().join("zebra.so"));
@@ -70,7 +72,7 @@ fn two_of_a_name_in_one_folder_are_both_refused() {
         .map(|entry| &entry.state)
         .collect();
     for (state, other) in [(states[0], &b), (states[1], &a)] {
-        let State::Refused(refusal) = state else {
+        let FileState::Refused(refusal) = state else {
             panic!("{state:?}");
         };
         let expected = format!(
@@ -79,8 +81,8 @@ fn two_of_a_name_in_one_folder_are_both_refused() {
         );
         assert_eq!(refusal.to_string(), expected);
     }
-    assert!(matches!(states[2], State::Usable));
-    assert!(matches!(states[3], State::ShadowedBy(path) if *path == a));
+    assert!(matches!(states[2], FileState::Usable));
+    assert!(matches!(states[3], FileState::ShadowedBy(path) if *path == a));
     // Nothing stands in for them.
     assert!(registry.entry(ModuleKind::Role, "probe").is_none());
     assert!(
@@ -100,7 +102,7 @@ fn two_of_a_name_in_one_folder_are_both_refused() {
 fn a_module_for_another_machine_is_known_but_not_loaded() {
     let foreign = folder(&[("libprobe.so", &for_aarch64(probe()))]);
     let registry = scan(&[foreign.path()], &[]);
-    assert!(matches!(registry.entries()[0].state, State::Foreign));
+    assert!(matches!(registry.entries()[0].state, FileState::Foreign));
     assert!(matches!(registry.role("probe"), Lookup::Found(_)));
     let error = registry.load_role(&name("probe")).unwrap_err().to_string();
     assert!(error.contains("it is built for aarch64"), "{error}");
@@ -122,7 +124,7 @@ fn roles_and_transports_are_kept_apart() {
     let transports = folder(&[("libprobe.so", &transport())]);
     let registry = scan(&[roles.path()], &[transports.path()]);
     let other = &registry.entries()[0];
-    let State::Refused(refusal) = &other.state else {
+    let FileState::Refused(refusal) = &other.state else {
         panic!("{:?}", other.state);
     };
     assert_eq!(

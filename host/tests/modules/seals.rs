@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use kozo::modules::seal::{SEAL_SIZE, seal_of};
-use kozo::modules::{Registry, SearchPaths, Trust};
+use kozo::modules::{Registry, SearchFolders, TrustedWriters};
 use kozo_ground::names::ModuleName;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -82,11 +82,11 @@ fn rows(folder: &Path) -> Vec<Value> {
 }
 
 fn load(folder: &Path) {
-    let paths = SearchPaths {
+    let paths = SearchFolders {
         roles: vec![folder.to_owned()],
-        ..SearchPaths::default()
+        ..SearchFolders::default()
     };
-    let registry = Registry::scan(paths, Trust::Any);
+    let registry = Registry::scan(paths, TrustedWriters::Any);
     let module = registry
         .load_role(&ModuleName::new("probe").unwrap())
         .unwrap();

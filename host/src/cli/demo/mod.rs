@@ -28,8 +28,8 @@ use super::failure::Failure;
 use super::output::print_or_broken;
 use super::prepare::{Prepared, installed_modules};
 use crate::config::Problems;
-use crate::log::Filter;
-use crate::modules::{ModuleKind, State};
+use crate::log::LogFilter;
+use crate::modules::{FileState, ModuleKind};
 use nodes::{Event, Nodes};
 use screen::Screen;
 
@@ -76,11 +76,11 @@ enum End {
     Unread,
 }
 
-pub(super) fn demo(arguments: &DemoArguments, filter: &Filter) -> Result<(), Failure> {
+pub(super) fn demo(arguments: &DemoArguments, filter: &LogFilter) -> Result<(), Failure> {
     perform(arguments, filter).map_err(|error| Failure::Demo(error.into()))
 }
 
-fn perform(arguments: &DemoArguments, filter: &Filter) -> Result<(), DemoError> {
+fn perform(arguments: &DemoArguments, filter: &LogFilter) -> Result<(), DemoError> {
     check_modules()?;
     let folder = tempfile::Builder::new()
         .prefix("kozo-demo-")
@@ -102,7 +102,7 @@ fn remove(folder: TempDir) {
     let _ = folder.close();
 }
 
-fn run_in(folder: &Path, arguments: &DemoArguments, filter: &Filter) -> Result<(), DemoError> {
+fn run_in(folder: &Path, arguments: &DemoArguments, filter: &LogFilter) -> Result<(), DemoError> {
     let config = network::make(folder)?;
     let prepared = Prepared::read(&config, None, &[]).map_err(DemoError::Config)?;
     prepared.network(None).map_err(DemoError::Config)?;
@@ -143,7 +143,7 @@ fn check_modules() -> Result<(), DemoError> {
     let registry = installed_modules();
     let is_missing = |(kind, name): &&(ModuleKind, &str)| {
         let entry = registry.entry(*kind, name);
-        !entry.is_some_and(|entry| matches!(entry.state, State::Usable))
+        !entry.is_some_and(|entry| matches!(entry.state, FileState::Usable))
     };
     let missing: Vec<String> = network::MODULES
         .iter()

@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::log::Filter;
+use crate::log::LogFilter;
 
 /// The longest line that is taken from a node, in bytes; the rest of a longer one is left out.
 const MAX_LINE: usize = 64 << 10;
@@ -52,7 +52,7 @@ pub(super) struct Nodes {
 }
 
 /// The command that runs a node.
-pub(super) fn command(program: &Path, config: &Path, node: &str, filter: &Filter) -> Command {
+pub(super) fn command(program: &Path, config: &Path, node: &str, filter: &LogFilter) -> Command {
     let mut command = Command::new(program);
     command
         .args(["--log-format", "json", "--log"])

@@ -27,14 +27,14 @@ fn fresh(number: u8) -> Incoming {
     incoming(number, clock::now() + LONG)
 }
 
-fn number(received: Received) -> u8 {
+fn number(received: ReceiveOutcome) -> u8 {
     match received {
-        Received::Message(incoming) => incoming.message.data()[0],
+        ReceiveOutcome::Message(incoming) => incoming.message.data()[0],
         other => panic!("no message but {other:?}"),
     }
 }
 
-fn take(reader: &Reader) -> u8 {
+fn take(reader: &InboxReader) -> u8 {
     number(reader.receive(Duration::ZERO))
 }
 
@@ -64,7 +64,7 @@ fn messages_are_taken_in_order_and_the_oldest_make_room() {
     for expected in 4..=7 {
         assert_eq!(take(&reader), expected);
     }
-    assert_eq!(reader.receive(Duration::ZERO), Received::Timeout);
+    assert_eq!(reader.receive(Duration::ZERO), ReceiveOutcome::Timeout);
     let status = check_counts(&inbox);
     assert_eq!((status.received, status.taken, status.size), (7, 4, 0));
 }
@@ -108,7 +108,7 @@ fn an_order_that_is_too_old_is_dropped_and_counted() {
     inbox.push(fresh(3));
     assert_eq!(take(&reader), 3);
     inbox.push(incoming(4, Moment::ZERO));
-    assert_eq!(reader.receive(Duration::ZERO), Received::Timeout);
+    assert_eq!(reader.receive(Duration::ZERO), ReceiveOutcome::Timeout);
     assert_eq!(check_counts(&inbox).dropped_by_age, 3);
 }
 
@@ -167,7 +167,7 @@ fn no_wake_up_is_lost_among_many_threads() {
         let takers: [_; THREADS] = std::array::from_fn(|_| {
             scope.spawn(|| {
                 let mut taken = 0;
-                while let Received::Message(_) = reader.receive(LONG) {
+                while let ReceiveOutcome::Message(_) = reader.receive(LONG) {
                     taken += 1;
                 }
                 taken
@@ -204,7 +204,7 @@ fn a_stop_ends_waits_but_leaves_what_is_there_to_be_taken() {
         let sleeping = scope.spawn(|| reader.sleep(DEADLINE));
         wait_for_receivers(&inbox, 1);
         inbox.request(|requests| requests.stop = true);
-        assert_eq!(receiving.join().unwrap(), Received::Interrupted);
+        assert_eq!(receiving.join().unwrap(), ReceiveOutcome::Interrupted);
         assert!(!sleeping.join().unwrap());
     });
     let inbox = Inbox::new(LIMITS);
@@ -215,7 +215,7 @@ fn a_stop_ends_waits_but_leaves_what_is_there_to_be_taken() {
     inbox.request(|requests| requests.stop = true);
     assert!(reader.stopping());
     inbox.push(fresh(3));
-    assert_eq!(reader.receive(DEADLINE), Received::Interrupted);
+    assert_eq!(reader.receive(DEADLINE), ReceiveOutcome::Interrupted);
     inbox.request(|requests| requests.reopen = true);
     assert_eq!(take(&reader), 1);
     inbox.clear();
@@ -229,7 +229,7 @@ fn a_request_to_reopen_interrupts_only_the_thread_that_can_do_it() {
     let reader = inbox.reader();
     inbox.push(fresh(1));
     inbox.request(|requests| requests.reopen = true);
-    assert_eq!(reader.receive(Duration::ZERO), Received::Interrupted);
+    assert_eq!(reader.receive(Duration::ZERO), ReceiveOutcome::Interrupted);
     assert!(!reader.sleep(DEADLINE));
     assert!(!reader.stopping());
     thread::scope(|scope| {
@@ -237,7 +237,7 @@ fn a_request_to_reopen_interrupts_only_the_thread_that_can_do_it() {
     });
     inbox.reopened();
     assert!(reader.sleep(Duration::ZERO));
-    assert_eq!(reader.receive(Duration::ZERO), Received::Timeout);
+    assert_eq!(reader.receive(Duration::ZERO), ReceiveOutcome::Timeout);
 }
 
 #[test]
@@ -248,10 +248,10 @@ fn a_retired_reader_takes_nothing_from_the_next_one() {
         let waiting = scope.spawn(|| old.receive(DEADLINE));
         wait_for_receivers(&inbox, 1);
         let new = inbox.reader();
-        assert_eq!(waiting.join().unwrap(), Received::Interrupted);
+        assert_eq!(waiting.join().unwrap(), ReceiveOutcome::Interrupted);
         inbox.push(fresh(1));
         assert!(old.stopping() && !old.sleep(DEADLINE));
-        assert_eq!(old.receive(Duration::ZERO), Received::Interrupted);
+        assert_eq!(old.receive(Duration::ZERO), ReceiveOutcome::Interrupted);
         assert_eq!(take(&new), 1);
     });
 }
@@ -298,7 +298,7 @@ fn all_waits_of_a_life_end_with_its_process_and_those_of_the_next_one_do_not() {
     inbox.pause(clock::now() + DEADLINE, PauseUntil::TimeOrReopen);
     assert!(inbox.requests().lost);
     // What waits is for the next life, not for a process that is no more.
-    assert_eq!(old.receive(Duration::ZERO), Received::Interrupted);
+    assert_eq!(old.receive(Duration::ZERO), ReceiveOutcome::Interrupted);
 
     inbox.retire_readers();
     assert!(!inbox.requests().any());

@@ -4,7 +4,7 @@ use std::io;
 
 use kozo_ground::text::error_text;
 
-use super::protocol::{COMMAND, FrameError};
+use super::protocol::{COMMAND, ProtocolError};
 
 /// Why there is no process for a role, or why it cannot work.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +34,8 @@ impl ProcessError {
     }
 }
 
-impl From<FrameError> for ProcessError {
-    fn from(error: FrameError) -> Self {
+impl From<ProtocolError> for ProcessError {
+    fn from(error: ProtocolError) -> Self {
         Self::NoHost(error_text(&error))
     }
 }

@@ -115,13 +115,13 @@ pub(super) struct Delivered {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum FromRole {
     /// A call has returned.
-    Done(Result<Outcome, String>),
+    Done(Result<CallOutcome, String>),
     /// Something that is answered under the same `id`. Those of the `main` thread, which calls the
     /// role's functions, come one at a time and only during a call.
     Request {
         id: u64,
         main: bool,
-        request: Request,
+        request: HostRequest,
     },
     /// A message to send at once.
     Send(Sent),
@@ -131,7 +131,7 @@ pub(super) enum FromRole {
 
 /// How the role is after a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Outcome {
+pub(super) struct CallOutcome {
     /// When to call `run` again: asked anew after each call.
     pub(super) pace: Result<PaceOutcome, String>,
     /// Length and size, as an answer to [`Call::Inbox`].
@@ -148,7 +148,7 @@ pub(super) enum PaceOutcome {
 
 /// Something that takes its time, or has a result. Times are in nanoseconds.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Request {
+pub(super) enum HostRequest {
     Receive { wait: Option<u64> },
     Send { message: Sent, wait: u64 },
     Sleep { time: u64 },
@@ -168,7 +168,7 @@ pub(super) struct Sent {
 /// Why no frame could be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum FrameError {
+pub(super) enum ProtocolError {
     /// The connection.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -184,20 +184,22 @@ pub(super) enum FrameError {
 }
 
 /// A frame's bytes.
-pub(super) fn encode(frame: &impl Serialize) -> Result<Vec<u8>, FrameError> {
+pub(super) fn encode(frame: &impl Serialize) -> Result<Vec<u8>, ProtocolError> {
     let mut bytes = vec![0; 4];
     rmp_serde::encode::write(&mut bytes, frame)?;
     let length = bytes.len() - 4;
     let prefix = u32::try_from(length)
         .ok()
         .filter(|_| length <= MAX_FRAME)
-        .ok_or(FrameError::TooLong(length))?;
+        .ok_or(ProtocolError::TooLong(length))?;
     bytes[..4].copy_from_slice(&prefix.to_be_bytes());
     Ok(bytes)
 }
 
 /// Reads a frame; none when the other end has closed the connection between two of them.
-pub(super) fn read<T: DeserializeOwned>(stream: &mut impl Read) -> Result<Option<T>, FrameError> {
+pub(super) fn read<T: DeserializeOwned>(
+    stream: &mut impl Read,
+) -> Result<Option<T>, ProtocolError> {
     let mut prefix = Vec::with_capacity(4);
     stream.by_ref().take(4).read_to_end(&mut prefix)?;
     let Ok(prefix) = <[u8; 4]>::try_from(prefix.as_slice()) else {
@@ -208,7 +210,7 @@ pub(super) fn read<T: DeserializeOwned>(stream: &mut impl Read) -> Result<Option
     };
     let length = u32::from_be_bytes(prefix) as usize;
     if length > MAX_FRAME {
-        return Err(FrameError::TooLong(length));
+        return Err(ProtocolError::TooLong(length));
     }
     // Grows with what really comes, whatever the length says.
     let mut body = Vec::new();

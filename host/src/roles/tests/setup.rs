@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{Catalog, Document, Lookup, Node};
 use crate::modules::Metadata;
-use crate::roles::StartError;
+use crate::roles::RoleStartError;
 use crate::storage::Storage;
 
 const FILE: &str = "\
@@ -77,7 +77,7 @@ fn a_role_whose_module_is_unknown_is_refused_by_name() {
     let mut role = node.roles[0].clone();
     role.options = None;
     let error = RoleSetup::new(&node, &role, None).unwrap_err();
-    assert!(matches!(error, StartError::NoModule { .. }));
+    assert!(matches!(error, RoleStartError::NoModule { .. }));
     assert!(
         error
             .to_string()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kozo::modules::image::Image;
 use kozo::modules::load::{LoadError, Source};
 use kozo::modules::memory::Memory;
-use kozo::modules::{InspectError, Inspected, Loader, RoleModule, Trust};
+use kozo::modules::{InspectError, Inspected, Loader, RoleModule, TrustedWriters};
 use kozo_ground::names::ModuleName;
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ pub(crate) fn inspect_error(bytes: &[u8]) -> String {
 }
 
 /// Why a file is not read as a module, as a user reads it.
-pub(crate) fn read_error(path: &Path, trust: Trust) -> InspectError {
+pub(crate) fn read_error(path: &Path, trust: TrustedWriters) -> InspectError {
     Inspected::read(path, trust).expect_err("the file is a module")
 }
 
@@ -98,5 +98,5 @@ pub(crate) fn code(bytes: &[u8]) -> Arc<Memory> {
 
 /// A loader without folders of imports.
 pub(crate) fn loader() -> Loader {
-    Loader::new(Vec::new(), Trust::Any)
+    Loader::new(Vec::new(), TrustedWriters::Any)
 }

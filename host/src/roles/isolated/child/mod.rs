@@ -21,7 +21,7 @@ use super::protocol::{self, Call, FromRole, PaceOutcome, Start, ToRole, handover
 use crate::modules::image::Image;
 use crate::modules::load::Source;
 use crate::modules::memory::Memory;
-use crate::modules::{Loader, RoleModule, Trust, close_inherited};
+use crate::modules::{Loader, RoleModule, TrustedWriters, close_inherited};
 use crate::roles::spawn::{HELPER_STACK, ROLE_STACK, spawn};
 
 use remote::Remote;
@@ -58,7 +58,7 @@ pub fn run_isolated() -> Result<(), ProcessError> {
         move || {
             remote.is_main_thread();
             if start.is_trial {
-                let outcome = load(&start, code).map(|_| protocol::Outcome {
+                let outcome = load(&start, code).map(|_| protocol::CallOutcome {
                     pace: Ok(PaceOutcome::AtOnce),
                     inbox: None,
                 });
@@ -134,7 +134,7 @@ fn load(start: &Start, code: Memory) -> Result<Arc<RoleModule>, String> {
     let image = Image::read(&bytes).map_err(|reason| error(&reason))?;
     // What is mapped is the memory itself; this copy shall not count.
     drop(bytes);
-    let loader = Loader::new(start.imports.clone(), Trust::of_this_process());
+    let loader = Loader::new(start.imports.clone(), TrustedWriters::of_this_process());
     let source = Source {
         name: &name,
         path,
@@ -167,7 +167,7 @@ fn hand_out(stream: &mut impl Read, remote: &Remote, calls: &Sender<Call>) {
 
 impl Remote {
     /// Says that a call has returned. That nobody hears it means that the process ends.
-    fn done(&self, outcome: Result<protocol::Outcome, String>) {
+    fn done(&self, outcome: Result<protocol::CallOutcome, String>) {
         self.tell(&FromRole::Done(outcome));
     }
 }

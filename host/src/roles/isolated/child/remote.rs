@@ -21,7 +21,7 @@ use serde_bytes::ByteBuf;
 use crate::log::Line;
 use crate::modules::{Outgoing, Received, RoleServices};
 use crate::roles::isolated::protocol::{
-    self, Answer, Delivered, FromRole, Request, Sent, bounded, level_number,
+    self, Answer, Delivered, FromRole, HostRequest, Sent, bounded, level_number,
 };
 use crate::storage::MAX_STORED;
 
@@ -103,13 +103,13 @@ impl Remote {
         self.tell(&FromRole::Log { level, text });
     }
 
-    fn write(&self, frame: &FromRole) -> Result<(), protocol::FrameError> {
+    fn write(&self, frame: &FromRole) -> Result<(), protocol::ProtocolError> {
         let bytes = protocol::encode(frame)?;
         Ok(lock(&self.stream).write_all(&bytes)?)
     }
 
     /// Asks the host for something, and waits for the answer. None when the host is gone.
-    fn ask(&self, request: Request) -> Option<Answer> {
+    fn ask(&self, request: HostRequest) -> Option<Answer> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let main = self.main.get() == Some(&std::thread::current().id());
         let (sender, answer) = sync_channel(1);
@@ -133,7 +133,7 @@ impl RoleServices for Remote {
     }
 
     fn receive(&self, wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
-        match self.ask(Request::Receive {
+        match self.ask(HostRequest::Receive {
             wait: wait.map(nanos),
         }) {
             Some(Answer::Message(message)) => {
@@ -167,7 +167,7 @@ impl RoleServices for Remote {
             return Ok(true);
         }
         let wait = nanos(wait);
-        match self.ask(Request::Send { message, wait }) {
+        match self.ask(HostRequest::Send { message, wait }) {
             Some(Answer::Sent(sent)) => sent,
             _ => Err(gone()),
         }
@@ -175,7 +175,10 @@ impl RoleServices for Remote {
 
     fn sleep(&self, time: Duration) -> bool {
         let time = nanos(time);
-        matches!(self.ask(Request::Sleep { time }), Some(Answer::Slept(true)))
+        matches!(
+            self.ask(HostRequest::Sleep { time }),
+            Some(Answer::Slept(true))
+        )
     }
 
     fn stopping(&self) -> bool {
@@ -187,7 +190,7 @@ impl RoleServices for Remote {
     }
 
     fn load(&self) -> Result<Option<Vec<u8>>, String> {
-        match self.ask(Request::Load) {
+        match self.ask(HostRequest::Load) {
             Some(Answer::Loaded(loaded)) => loaded.map(|value| value.map(ByteBuf::into_vec)),
             _ => Err(gone()),
         }
@@ -201,7 +204,7 @@ impl RoleServices for Remote {
             ));
         }
         let value = ByteBuf::from(value);
-        match self.ask(Request::Store { value }) {
+        match self.ask(HostRequest::Store { value }) {
             Some(Answer::Stored(stored)) => stored,
             _ => Err(gone()),
         }

@@ -8,10 +8,10 @@ use kozo_abi::Level;
 
 use crate::modules::RoleServices;
 use crate::roles::isolated::protocol::MAX_TEXT;
-use crate::roles::services::Services;
+use crate::roles::services::LifeServices;
 
 /// Takes all of it, until nobody writes any more. Lines are cut at [`MAX_TEXT`] bytes.
-pub(super) fn follow(stderr: ChildStderr, services: &Arc<Services>) {
+pub(super) fn follow(stderr: ChildStderr, services: &Arc<LifeServices>) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {

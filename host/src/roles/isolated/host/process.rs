@@ -29,7 +29,7 @@ const EXIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// A process. When this is dropped it is ended, with everything that it has started.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct RoleProcess {
     child: Child,
     handle: Arc<Handle>,
     mark: Mark,
@@ -68,7 +68,7 @@ impl Handle {
     }
 }
 
-impl Process {
+impl RoleProcess {
     /// Starts the process of a role, which `label` names in lists of processes. The result is also
     /// this end of the socket pair, and what it writes as its error output.
     pub(super) fn start(label: &str) -> Result<(Self, UnixStream, ChildStderr), ProcessError> {
@@ -137,7 +137,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for RoleProcess {
     fn drop(&mut self) {
         self.handle.kill();
         let _ = self.reap();

@@ -13,8 +13,8 @@ use kozo_ground::text::error_text;
 use super::service::{send, serve};
 use super::writer::FrameWriter;
 use crate::modules::RoleServices;
-use crate::roles::isolated::protocol::{self, FromRole, Outcome, Request, ToRole};
-use crate::roles::services::Services;
+use crate::roles::isolated::protocol::{self, CallOutcome, FromRole, HostRequest, ToRole};
+use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
 
 /// How many threads of a role, besides its main one, may wait for the host at once.
@@ -24,16 +24,16 @@ const MAX_WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) enum ToMain {
     /// A request of the process's main thread.
-    Request { id: u64, request: Request },
+    Request { id: u64, request: HostRequest },
     /// The call has returned.
-    Done(Result<Outcome, String>),
+    Done(Result<CallOutcome, String>),
 }
 
 /// Why no more is read, if it is not that the process has ended.
 #[derive(Debug, Default)]
-pub(super) struct Fault(Mutex<Option<String>>);
+pub(super) struct Violation(Mutex<Option<String>>);
 
-impl Fault {
+impl Violation {
     pub(super) fn text(&self) -> Option<String> {
         self.lock().clone()
     }
@@ -47,9 +47,9 @@ impl Fault {
 pub(super) struct FrameReader {
     pub(super) stream: UnixStream,
     pub(super) writer: Arc<FrameWriter>,
-    pub(super) services: Arc<Services>,
+    pub(super) services: Arc<LifeServices>,
     pub(super) main: Sender<ToMain>,
-    pub(super) fault: Arc<Fault>,
+    pub(super) fault: Arc<Violation>,
 }
 
 impl FrameReader {
@@ -68,7 +68,7 @@ impl FrameReader {
             let frame = match protocol::read(&mut stream) {
                 Ok(Some(frame)) => frame,
                 // A process that crashes may end within a frame.
-                Ok(None) | Err(protocol::FrameError::Io(_)) => return Ok(()),
+                Ok(None) | Err(protocol::ProtocolError::Io(_)) => return Ok(()),
                 Err(error) => return Err(error_text(&error)),
             };
             match frame {
@@ -90,7 +90,12 @@ impl FrameReader {
     }
 
     /// Serves a request on a thread of its own: it may take its time.
-    fn help(&self, id: u64, request: Request, waiting: &Arc<AtomicUsize>) -> Result<(), String> {
+    fn help(
+        &self,
+        id: u64,
+        request: HostRequest,
+        waiting: &Arc<AtomicUsize>,
+    ) -> Result<(), String> {
         if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             return Err(format!(
                 "more than {MAX_WAITING} of its threads wait for the host at once"

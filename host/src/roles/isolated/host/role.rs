@@ -11,16 +11,16 @@ use serde_bytes::ByteBuf;
 
 use super::module::IsolatedModule;
 use super::output;
-use super::process::Process;
-use super::reader::{Fault, FrameReader, ToMain};
+use super::process::RoleProcess;
+use super::reader::{FrameReader, ToMain, Violation};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
 use super::writer::FrameWriter;
 use crate::modules::RoleServices;
 use crate::roles::instance::Instance;
 use crate::roles::isolated::error::ProcessError;
-use crate::roles::isolated::protocol::{Call, Outcome, PaceOutcome, Start, ToRole};
-use crate::roles::services::Services;
+use crate::roles::isolated::protocol::{Call, CallOutcome, PaceOutcome, Start, ToRole};
+use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
 
 /// How long the last lines of a process that has ended are waited for: something that it has
@@ -30,14 +30,14 @@ const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
 /// A role in a process of its own. When this is dropped, the role is dropped there, and the process
 /// ends.
 pub(in crate::roles) struct IsolatedRole {
-    services: Arc<Services>,
+    services: Arc<LifeServices>,
     writer: Arc<FrameWriter>,
-    process: Process,
+    process: RoleProcess,
     /// Closed when the process says no more.
     said: Receiver<ToMain>,
     /// Closed when its error output is read to its end.
     written: Receiver<()>,
-    fault: Arc<Fault>,
+    fault: Arc<Violation>,
     was_killed: Arc<AtomicBool>,
     pace: Result<PaceOutcome, String>,
     /// How the process ended.
@@ -48,7 +48,7 @@ impl IsolatedRole {
     /// Starts a process and makes the role there.
     pub(in crate::roles) fn create(
         module: &IsolatedModule,
-        services: Arc<Services>,
+        services: Arc<LifeServices>,
         options: &[u8],
     ) -> Result<Self, String> {
         let mut role = Self::start(services).map_err(|error| error_text(&error))?;
@@ -70,9 +70,9 @@ impl IsolatedRole {
     }
 
     /// A process, and the threads that serve it.
-    fn start(services: Arc<Services>) -> Result<Self, ProcessError> {
+    fn start(services: Arc<LifeServices>) -> Result<Self, ProcessError> {
         let label = format!("{}@{}", services.name(), services.node());
-        let (process, stream, stderr) = Process::start(&label)?;
+        let (process, stream, stderr) = RoleProcess::start(&label)?;
         let no_thread = || ProcessError::system("no thread to serve its process");
         let receiving = stream
             .try_clone()
@@ -115,7 +115,7 @@ impl IsolatedRole {
         Ok(role)
     }
 
-    fn call(&mut self, call: Call) -> Result<Outcome, String> {
+    fn call(&mut self, call: Call) -> Result<CallOutcome, String> {
         if self.writer.write(&ToRole::Call(call)).is_err() {
             return Err(self.end());
         }
@@ -123,7 +123,7 @@ impl IsolatedRole {
     }
 
     /// Serves the role until the call that it is in returns.
-    fn outcome(&mut self) -> Result<Outcome, String> {
+    fn outcome(&mut self) -> Result<CallOutcome, String> {
         while let Ok(said) = self.said.recv() {
             match said {
                 ToMain::Done(outcome) => {

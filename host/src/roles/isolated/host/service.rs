@@ -7,21 +7,21 @@ use kozo_ground::interest::Kind;
 use serde_bytes::ByteBuf;
 
 use crate::modules::{Outgoing, Received, RoleServices};
-use crate::roles::isolated::protocol::{Answer, Delivered, Request, Sent, bounded};
+use crate::roles::isolated::protocol::{Answer, Delivered, HostRequest, Sent, bounded};
 
 /// Does what was asked for; takes as long as that does.
-pub(super) fn serve(services: &impl RoleServices, request: Request) -> Answer {
+pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> Answer {
     match request {
-        Request::Receive { wait } => receive(services, wait.map(Duration::from_nanos)),
-        Request::Send { message, wait } => {
+        HostRequest::Receive { wait } => receive(services, wait.map(Duration::from_nanos)),
+        HostRequest::Send { message, wait } => {
             Answer::Sent(send(services, &message, Duration::from_nanos(wait)))
         }
-        Request::Sleep { time } => Answer::Slept(services.sleep(Duration::from_nanos(time))),
-        Request::Load => {
+        HostRequest::Sleep { time } => Answer::Slept(services.sleep(Duration::from_nanos(time))),
+        HostRequest::Load => {
             let loaded = services.load().map_err(|error| bounded(&error));
             Answer::Loaded(loaded.map(|value| value.map(ByteBuf::from)))
         }
-        Request::Store { value } => {
+        HostRequest::Store { value } => {
             Answer::Stored(services.store(&value).map_err(|error| bounded(&error)))
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kozo_ground::text::error_text;
 
 use super::module::IsolatedModule;
-use super::process::Process;
+use super::process::RoleProcess;
 use super::writer::FrameWriter;
 use crate::roles::isolated::error::ProcessError;
 use crate::roles::isolated::protocol::{self, FromRole, Start, ToRole};
@@ -28,7 +28,7 @@ impl IsolatedModule {
 
     fn load_elsewhere(&self) -> Result<Result<(), String>, ProcessError> {
         let label = format!("{} (trial)", self.name);
-        let (mut process, stream, stderr) = Process::start(&label)?;
+        let (mut process, stream, stderr) = RoleProcess::start(&label)?;
         let unheard = ProcessError::system("its process cannot be heard");
         stream.set_read_timeout(Some(LIMIT)).map_err(unheard)?;
         let unshared = ProcessError::system("its socket cannot be shared");

@@ -9,7 +9,7 @@ use kozo_ground::clock;
 use super::process::Handle;
 use super::writer::FrameWriter;
 use crate::roles::isolated::protocol::ToRole;
-use crate::roles::services::Services;
+use crate::roles::services::LifeServices;
 
 /// How long a role may take from the moment it is asked to stop until its process has ended; then it
 /// is killed. Less than what the daemon waits for such roles: a hanging one shall have ended by then.
@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// The end of one life of a role.
 pub(super) struct Watch {
-    pub(super) services: Arc<Services>,
+    pub(super) services: Arc<LifeServices>,
     pub(super) writer: Arc<FrameWriter>,
     pub(super) process: Arc<Handle>,
     pub(super) was_killed: Arc<AtomicBool>,

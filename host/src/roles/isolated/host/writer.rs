@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use crate::modules::memory::Memory;
-use crate::roles::isolated::protocol::{self, FrameError, ToRole, handover};
+use crate::roles::isolated::protocol::{self, ProtocolError, ToRole, handover};
 
 /// One end of the socket pair, as all threads write to it.
 #[derive(Debug)]
@@ -22,13 +22,13 @@ impl FrameWriter {
     }
 
     /// Writes a frame; waits for as long as the process does not read.
-    pub(super) fn write(&self, frame: &ToRole) -> Result<(), FrameError> {
+    pub(super) fn write(&self, frame: &ToRole) -> Result<(), ProtocolError> {
         let bytes = protocol::encode(frame)?;
         Ok(self.lock().write_all(&bytes)?)
     }
 
     /// Hands the module's code over, and writes the first frame.
-    pub(super) fn start(&self, frame: &ToRole, code: &Memory) -> Result<(), FrameError> {
+    pub(super) fn start(&self, frame: &ToRole, code: &Memory) -> Result<(), ProtocolError> {
         let bytes = protocol::encode(frame)?;
         let mut stream = self.lock();
         handover::send(&stream, code.as_fd())?;
@@ -36,7 +36,7 @@ impl FrameWriter {
     }
 
     /// Writes a small frame without ever waiting; false when that cannot be done now.
-    pub(super) fn try_write(&self, frame: &ToRole) -> Result<bool, FrameError> {
+    pub(super) fn try_write(&self, frame: &ToRole) -> Result<bool, ProtocolError> {
         let bytes = protocol::encode(frame)?;
         let mut stream = match self.0.try_lock() {
             Ok(stream) => stream,
