@@ -10,13 +10,13 @@ use abi_stable::marker_type::ErasedPrefix;
 use abi_stable::prefix_type::{PrefixRefTrait, WithMetadata};
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 
+use crate::ffi::nanos;
 use crate::ffi::{
     ConnectionParts, InboxParts, ModuleLog, PaceParts, PeerView, RoleHostHandle, RoleModule,
     RoleModuleRef, RoleParts, RoleVtable, RoleVtableRef, TransportHostHandle, TransportModule,
     TransportModuleRef, TransportParts, TransportVtable, TransportVtableRef,
 };
 use crate::guard::{self, guarded};
-use crate::role::nanos;
 use crate::{Connection, Error, InboxLimits, Pace, Peer, Role, RoleHost, Transport, TransportHost};
 
 pub use abi_stable::library::LibHeader as Header;

@@ -16,6 +16,7 @@
 #![allow(unsafe_code)] // The types' safe wrappers live here; each block has its reason.
 
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::time::Duration;
 
 use abi_stable::StableAbi;
 use abi_stable::library::RootModule;
@@ -516,4 +517,9 @@ impl RootModule for TransportModuleRef {
     const BASE_NAME: &'static str = "kozo_transport";
     const NAME: &'static str = "kozo_transport";
     const VERSION_STRINGS: VersionStrings = VERSION_STRINGS;
+}
+
+/// A duration for the interface: 584 years are enough for anybody.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

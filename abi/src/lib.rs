@@ -45,9 +45,11 @@
 pub mod bench;
 pub mod ffi;
 mod guard;
+mod log;
 mod message;
 mod relay;
 mod role;
+mod role_host;
 mod section;
 mod transport;
 
@@ -55,8 +57,10 @@ mod transport;
 pub mod export;
 
 pub use ffi::Descriptor;
-pub use message::{Kind, Message, Outgoing, SendError};
-pub use role::{Filter, InboxLimits, Level, Pace, Role, RoleHost};
+pub use log::Level;
+pub use message::{Kind, Message, SendError};
+pub use role::{InboxLimits, Pace, Role};
+pub use role_host::{Filter, Outgoing, RoleHost};
 pub use section::{METADATA_SECTION, Section, SectionError, Version};
 pub use transport::{Connection, Peer, Priority, Readiness, Transport, TransportHost};
 

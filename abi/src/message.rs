@@ -3,11 +3,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use abi_stable::std_types::{ROption, RSlice, RStr};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ffi::{MessageView, OutgoingView};
+use crate::ffi::MessageView;
 
 /// The three kinds of message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -168,70 +166,6 @@ impl fmt::Debug for Message {
             .field("age", &self.age)
             .field("data", &self.data)
             .finish()
-    }
-}
-
-/// A message to send, being put together: see [`RoleHost::event`](crate::RoleHost::event).
-#[derive(Debug, Clone, Copy)]
-#[must_use = "nothing is sent before `send` is called"]
-pub struct Outgoing<'a> {
-    host: &'a crate::RoleHost,
-    kind: Kind,
-    type_name: &'a str,
-    channel: Option<&'a str>,
-    wait: Duration,
-}
-
-impl<'a> Outgoing<'a> {
-    pub(crate) fn new(host: &'a crate::RoleHost, kind: Kind, type_name: &'a str) -> Self {
-        Self {
-            host,
-            kind,
-            type_name,
-            channel: None,
-            wait: Duration::ZERO,
-        }
-    }
-
-    /// Sends on a channel, by which receivers may choose.
-    pub fn channel(mut self, channel: &'a str) -> Self {
-        self.channel = Some(channel);
-        self
-    }
-
-    /// Waits, for `limit` at most, until every node that wants the message has room for it,
-    /// instead of pushing out older messages. For those who produce in bulk.
-    pub fn paced(mut self, limit: Duration) -> Self {
-        self.wait = limit;
-        self
-    }
-
-    /// Sends the message with `data`, any value that serde knows.
-    ///
-    /// # Errors
-    /// [`SendError::Data`] when `data` cannot be encoded or is too large; [`SendError::NoRoom`]
-    /// when a paced send found none in time.
-    pub fn send(self, data: &(impl Serialize + ?Sized)) -> Result<(), SendError> {
-        let data =
-            rmp_serde::to_vec_named(data).map_err(|error| SendError::Data(error.to_string()))?;
-        self.send_bytes(&data)
-    }
-
-    /// Sends the message with data that is one MessagePack value already.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn send_bytes(self, data: &[u8]) -> Result<(), SendError> {
-        let view = OutgoingView {
-            kind: self.kind.number(),
-            type_name: RStr::from_str(self.type_name),
-            channel: self
-                .channel
-                .map_or(ROption::RNone, |channel| ROption::RSome(channel.into())),
-            data: RSlice::from_slice(data),
-            extra: RSlice::EMPTY,
-        };
-        self.host.send_view(&view, self.wait)
     }
 }
 

@@ -12,9 +12,10 @@ use abi_stable::std_types::{ROption, RResult, RSlice, RStr};
 use serde::de::DeserializeOwned;
 
 use crate::Error;
+use crate::ffi::nanos;
 use crate::ffi::{PeerView, TransportHostHandle, readiness};
+use crate::log::log_methods;
 use crate::relay::relay;
-use crate::role::{log_methods, nanos};
 
 /// A transport: a way for nodes to reach each other. It moves bytes, nothing more; the host
 /// encrypts and authenticates what goes over it, unless the transport does so by itself

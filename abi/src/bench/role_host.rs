@@ -186,7 +186,7 @@ extern "C" fn receive(
         type_name: RStr::from_str(&message.type_name),
         channel: message.channel.as_deref().map(RStr::from_str).into(),
         timestamp: timestamp - message.age.as_secs_f64(),
-        age_nanos: crate::role::nanos(message.age),
+        age_nanos: crate::ffi::nanos(message.age),
         data: RSlice::from_slice(&message.data),
         extra: RSlice::EMPTY,
     };

@@ -209,7 +209,7 @@ impl StartedTransport {
     ) -> Result<Connection, Error> {
         let connect = self.transport.vtable.connect();
         let address = RStr::from_str(address);
-        let timeout = crate::role::nanos(timeout);
+        let timeout = crate::ffi::nanos(timeout);
         outcome(connect(self.transport.data, &peer.view(), address, timeout)).map(connection)
     }
 

@@ -1,0 +1,254 @@
+//! What a role asks of its host, and sends through it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+use crate::ffi::{MessageSink, MessageView, OutgoingView, RoleHostHandle, nanos, received};
+use crate::log::log_methods;
+use crate::message::{Kind, Message, SendError};
+
+/// Whether the role wants a message.
+pub type Filter = Box<dyn Fn(&Message) -> bool + Send + Sync>;
+
+/// A role's way to its host. Cheap to clone, and usable from any thread of the role's.
+#[derive(Clone)]
+pub struct RoleHost {
+    handle: RoleHostHandle,
+    filter: Option<Arc<Filter>>,
+}
+
+impl RoleHost {
+    pub(crate) fn new(handle: RoleHostHandle) -> Self {
+        Self {
+            handle,
+            filter: None,
+        }
+    }
+
+    pub(crate) fn set_filter(&mut self, filter: Option<Filter>) {
+        self.filter = filter.map(Arc::new);
+    }
+
+    /// The name of this node.
+    pub fn node(&self) -> &str {
+        self.handle.vtable.node()(self.handle.context).as_str()
+    }
+
+    /// The name of this role.
+    pub fn name(&self) -> &str {
+        self.handle.vtable.name()(self.handle.context).as_str()
+    }
+
+    /// Waits for a message for as long as the host allows (`connectionRetry`). None when none
+    /// came, or when the role shall return from `run`.
+    pub fn receive(&self) -> Option<Message> {
+        self.receive_within(None)
+    }
+
+    /// Waits for a message for `timeout` at most.
+    pub fn receive_timeout(&self, timeout: Duration) -> Option<Message> {
+        self.receive_within(Some(timeout))
+    }
+
+    /// Takes a message that waits in the inbox.
+    pub fn try_receive(&self) -> Option<Message> {
+        self.receive_within(Some(Duration::ZERO))
+    }
+
+    fn receive_within(&self, timeout: Option<Duration>) -> Option<Message> {
+        // Nothing is read from the clock where there is no time to measure.
+        let deadline = timeout
+            .filter(|timeout| !timeout.is_zero())
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut left = timeout;
+        loop {
+            let wait = left.map_or(ROption::RNone, |left| ROption::RSome(nanos(left)));
+            let mut slot: Option<Message> = None;
+            let sink = (&raw mut slot).cast();
+            let status =
+                self.handle.vtable.receive()(self.handle.context, wait, sink, MessageSink { take });
+            if status != received::MESSAGE {
+                return None;
+            }
+            // A message that cannot be read is one of a later version: not for us.
+            let wanted =
+                |message: &Message| self.filter.as_ref().is_none_or(|wants| wants(message));
+            if let Some(message) = slot.filter(wanted) {
+                return Some(message);
+            }
+            left = deadline
+                .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+                .or(left);
+        }
+    }
+
+    /// An event to send: something happened.
+    pub fn event<'a>(&'a self, type_name: &'a str) -> Outgoing<'a> {
+        Outgoing::new(self, Kind::Event, type_name)
+    }
+
+    /// An order to send: somebody is asked to do something.
+    pub fn order<'a>(&'a self, type_name: &'a str) -> Outgoing<'a> {
+        Outgoing::new(self, Kind::Order, type_name)
+    }
+
+    /// Sends an event without a channel.
+    ///
+    /// # Errors
+    /// As [`Outgoing::send`].
+    pub fn send_event(
+        &self,
+        type_name: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), SendError> {
+        self.event(type_name).send(data)
+    }
+
+    /// Sends a line for the log of the network, which a `logger` role somewhere may write down.
+    ///
+    /// # Errors
+    /// As [`Outgoing::send`].
+    pub fn send_log(&self, text: &str) -> Result<(), SendError> {
+        Outgoing::new(self, Kind::Log, "").send(text)
+    }
+
+    /// Stands for what a next minor version offers; none when the host is older than that.
+    #[cfg(feature = "next-minor-fixture")]
+    pub fn next_minor(&self) -> Option<u64> {
+        let next_minor = self.handle.vtable.next_minor()?;
+        Some(next_minor(self.handle.context))
+    }
+
+    fn send_view(&self, message: &OutgoingView<'_>, wait: Duration) -> Result<(), SendError> {
+        match self.handle.vtable.send()(self.handle.context, message, nanos(wait)) {
+            RResult::ROk(true) => Ok(()),
+            RResult::ROk(false) => Err(SendError::NoRoom),
+            RResult::RErr(reason) => Err(SendError::Data(reason.into())),
+        }
+    }
+
+    /// Sleeps. False when the sleep was cut short because the role shall return from `run`.
+    pub fn sleep(&self, duration: Duration) -> bool {
+        self.handle.vtable.sleep()(self.handle.context, nanos(duration))
+    }
+
+    /// Whether the role is being stopped.
+    pub fn stopping(&self) -> bool {
+        self.handle.vtable.stopping()(self.handle.context)
+    }
+
+    /// Reads the value that [`store`](Self::store) wrote last, in this run of the daemon or an
+    /// earlier one. None when there is none.
+    ///
+    /// # Errors
+    /// The value cannot be read, or is of another shape than `T`.
+    pub fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        match self.handle.vtable.load()(self.handle.context) {
+            RResult::ROk(ROption::RSome(value)) => rmp_serde::from_slice(&value)
+                .map(Some)
+                .map_err(|error| format!("the stored value is of another shape: {error}").into()),
+            RResult::ROk(ROption::RNone) => Ok(None),
+            RResult::RErr(reason) => Err(String::from(reason).into()),
+        }
+    }
+
+    /// Writes a value to the role's storage, in place of the last one: wholly or not at all.
+    ///
+    /// # Errors
+    /// The value cannot be encoded, or the storage cannot be written.
+    pub fn store(&self, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        let value = rmp_serde::to_vec_named(value)?;
+        let stored = self.handle.vtable.store()(self.handle.context, RSlice::from_slice(&value));
+        stored
+            .into_result()
+            .map_err(|reason| String::from(reason).into())
+    }
+
+    log_methods!();
+}
+
+impl fmt::Debug for RoleHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RoleHost({}@{})", self.name(), self.node())
+    }
+}
+
+/// A message to send, being put together: see [`RoleHost::event`].
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is sent before `send` is called"]
+pub struct Outgoing<'a> {
+    host: &'a RoleHost,
+    kind: Kind,
+    type_name: &'a str,
+    channel: Option<&'a str>,
+    wait: Duration,
+}
+
+impl<'a> Outgoing<'a> {
+    fn new(host: &'a RoleHost, kind: Kind, type_name: &'a str) -> Self {
+        Self {
+            host,
+            kind,
+            type_name,
+            channel: None,
+            wait: Duration::ZERO,
+        }
+    }
+
+    /// Sends on a channel, by which receivers may choose.
+    pub fn channel(mut self, channel: &'a str) -> Self {
+        self.channel = Some(channel);
+        self
+    }
+
+    /// Waits, for `limit` at most, until every node that wants the message has room for it,
+    /// instead of pushing out older messages. For those who produce in bulk.
+    pub fn paced(mut self, limit: Duration) -> Self {
+        self.wait = limit;
+        self
+    }
+
+    /// Sends the message with `data`, any value that serde knows.
+    ///
+    /// # Errors
+    /// [`SendError::Data`] when `data` cannot be encoded or is too large; [`SendError::NoRoom`]
+    /// when a paced send found none in time.
+    pub fn send(self, data: &(impl Serialize + ?Sized)) -> Result<(), SendError> {
+        let data =
+            rmp_serde::to_vec_named(data).map_err(|error| SendError::Data(error.to_string()))?;
+        self.send_bytes(&data)
+    }
+
+    /// Sends the message with data that is one MessagePack value already.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_bytes(self, data: &[u8]) -> Result<(), SendError> {
+        let view = OutgoingView {
+            kind: self.kind.number(),
+            type_name: RStr::from_str(self.type_name),
+            channel: self
+                .channel
+                .map_or(ROption::RNone, |channel| ROption::RSome(channel.into())),
+            data: RSlice::from_slice(data),
+            extra: RSlice::EMPTY,
+        };
+        self.host.send_view(&view, self.wait)
+    }
+}
+
+/// What the host calls with a message that is ready.
+#[allow(unsafe_code)]
+extern "C" fn take(sink: *mut (), message: &MessageView<'_>) {
+    let message = Message::from_view(message);
+    // SAFETY: `receive_within` gave the host a pointer to its own `Option<Message>`, and the host
+    // calls this before that call returns.
+    let slot = unsafe { &mut *sink.cast::<Option<Message>>() };
+    *slot = message;
+}
