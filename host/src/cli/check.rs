@@ -1,12 +1,12 @@
 //! `kozo check`: what is wrong with a configuration file.
 
+use kozo_description::{Class, Problems, Severity};
 use serde::Serialize;
 
 use super::arguments::CheckArguments;
 use super::failure::Failure;
 use super::prepare::Prepared;
 use super::{local, output};
-use crate::config::{Class, Problems, Severity};
 use crate::transports::try_transports;
 
 pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {

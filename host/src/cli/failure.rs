@@ -5,10 +5,10 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use kozo_description::{Class, Problems, Severity};
 use kozo_ground::text::error_text;
 use kozo_ground::text::printable_lines;
 
-use crate::config::{Class, Problems, Severity};
 use crate::log::{BOUNDED, is_read_by_programs, print};
 
 /// The exit codes, as `--help` explains them.

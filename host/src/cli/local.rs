@@ -5,9 +5,10 @@ use std::io;
 use std::path::Path;
 
 use kozo_auth::keys;
+use kozo_description::{Problem, Problems};
 use kozo_ground::text::error_text;
 
-use crate::config::{Node, Problem, Problems};
+use crate::config::Node;
 use crate::modules::Registry;
 use crate::storage::{StorageError, check_folder};
 

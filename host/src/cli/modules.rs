@@ -1,12 +1,14 @@
 //! `kozo modules`: the modules of this machine.
 
+use kozo_description::ModuleKind;
+
 use super::arguments::ModulesArguments;
 use super::failure::Failure;
 use super::output;
 use super::prepare::{Prepared, installed_modules};
 use crate::config::{Catalog, Lookup};
 use crate::modules::description::Description;
-use crate::modules::{ModuleKind, Registry, listing};
+use crate::modules::{Registry, listing};
 
 /// Why a module cannot be described.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use kozo_description::{Problem, Problems};
 use kozo_ground::names::NodeName;
 
 use super::surroundings;
-use crate::config::{self, Document, Network, Problem, Problems};
+use crate::config::{self, Document, Network};
 use crate::modules::{Environment, FileState, Registry, SearchFolders, TrustedWriters};
 
 /// A configuration file, and the modules of this machine, also those in the folders that the file

@@ -6,13 +6,14 @@ use std::fs;
 use std::path::Path;
 
 use kozo_addresses::Endpoint;
+use kozo_description::{Format, Problem, Problems};
 use kozo_ground::names::NodeName;
 use kozo_ground::text::{enumerate, quoted};
 use rustix::io::Errno;
 use rustix::net::netdevice::{index_to_name, name_to_index};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
-use crate::config::{Catalog, Document, Format, Given, Meaning, Problem, Problems};
+use crate::config::{Catalog, Document, Given, Meaning};
 
 /// Where the kernel names the interfaces of the network that this process is in.
 const INTERFACES: &str = "/proc/self/net/dev";

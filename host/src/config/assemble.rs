@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 
 use kozo_auth::keys;
 use kozo_auth::keys::PublicKey;
+use kozo_description::{
+    Block, Entry, OptionSpec, Place, Problem, Problems, Severity, Tree, TreeNode, Unknown, Values,
+};
 use kozo_ground::names::{NameError, NodeName};
 use kozo_ground::text::{join_path, quoted};
 use kozo_link::ConnectPolicy;
 
-use super::block::{Block, Unknown, Values};
 use super::builtin::{self, OVERRIDE};
 use super::catalog::Catalog;
 use super::claims::{Claims, Noted};
 use super::network::{Node, OrderSources, SenderPattern, Settings};
 use super::node_path;
-use super::problem::{Place, Problem, Problems, Severity};
-use super::schema::OptionSpec;
-use super::tree::{Entry, Node as TreeNode, Tree};
 
 /// The network under construction.
 pub(super) struct Assembly<'a> {

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use DefaultValue::{None as Nothing, Required};
 use kozo_auth::algorithms::{CIPHERS, MACS};
+use kozo_description::common::{queue_length, queue_size};
+use kozo_description::{BYTES, DefaultValue, KIB, MIB, OptionSpec, Value, ValueKind};
 
-use super::schema::{BYTES, DefaultValue, OptionSpec, ValueKind};
-use super::value::Value;
+use DefaultValue::{None as Nothing, Required};
 
 /// The block of a node with root options for this node alone.
 pub(super) const OVERRIDE: &str = "overrideMainConfiguration";
@@ -14,29 +14,12 @@ pub(super) const OVERRIDE: &str = "overrideMainConfiguration";
 const CONNECT_POLICIES: [&str; 3] = ["constant", "ondemand", "never"];
 
 const SECONDS: &str = "seconds";
-const MESSAGES: &str = "messages";
 
 /// The shortest time that an option may ask for: below it, a network would do nothing else.
 const SHORTEST: f64 = 0.1;
 const DAY: f64 = 86_400.0;
 const WEEK: f64 = 7.0 * DAY;
 const YEAR: f64 = 365.0 * DAY;
-
-pub(super) const KIB: i64 = 1 << 10;
-pub(super) const MIB: i64 = 1 << 20;
-
-/// What a queue may hold: at least one message of a useful size, at most what a 64-bit machine
-/// can spare.
-const QUEUE_LENGTH: (f64, f64) = (1.0, 1_000_000.0);
-const QUEUE_SIZE: (f64, f64) = (KIB as f64, 1024.0 * MIB as f64);
-
-/// The option that limits the memory of an isolated role.
-pub(super) const MEMORY_LIMIT: &str = "memoryLimit";
-
-/// What `memoryLimit` may be: at least what a process with a small role starts with and some room
-/// for its work.
-const LEAST_MEMORY: f64 = 8.0 * MIB as f64;
-const MOST_MEMORY: f64 = 1024.0 * 1024.0 * MIB as f64;
 
 /// The options at the root of the file.
 pub fn root() -> &'static [OptionSpec] {
@@ -59,8 +42,8 @@ pub fn settings() -> &'static [OptionSpec] {
         vec![
             seconds("heartbeat", 10, DAY, "How often a node lets each connected node know that it is there. One that is silent for three of its heartbeats is gone."),
             seconds("connectionRetry", 60, WEEK, "The longest wait between two attempts to connect; the first ones come sooner."),
-            count("outgoingQueueLength", 128, "How many messages wait for a node that cannot be reached, for each node. A further one pushes the oldest out."),
-            size("outgoingQueueSize", 4 * MIB, "How many bytes of messages wait for a node that cannot be reached, for each node."),
+            queue_length("outgoingQueueLength", 128, "How many messages wait for a node that cannot be reached, for each node. A further one pushes the oldest out."),
+            queue_size("outgoingQueueSize", 4 * MIB, "How many bytes of messages wait for a node that cannot be reached, for each node."),
             OptionSpec::new(
                 "maxBufferReadSize",
                 ValueKind::Integer,
@@ -111,77 +94,6 @@ pub fn node() -> &'static [OptionSpec] {
     &OPTIONS
 }
 
-/// The options that every role block has, besides those of its module.
-pub fn role() -> &'static [OptionSpec] {
-    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
-        vec![
-            OptionSpec::new(
-                "type",
-                ValueKind::Text,
-                Nothing,
-                "The name of the role's module. Without it, the role's own name is taken.",
-            ),
-            OptionSpec::new(
-                "description",
-                ValueKind::Text,
-                Nothing,
-                "What the role is there for, for people.",
-            ),
-            count(
-                "messageQueueLength",
-                8,
-                "How many messages wait for the role. A further one pushes the oldest out.",
-            ),
-            size(
-                "messageQueueSize",
-                4 * MIB,
-                "How many bytes of messages wait for the role. A larger message is still taken when it is alone.",
-            ),
-            OptionSpec::new(
-                "acceptOrdersFrom",
-                ValueKind::List,
-                Nothing,
-                "Who may give orders to the role: nodes (`NODE`) or roles (`ROLE@NODE`), in which `*` stands for any run of characters. Everybody without it, nobody with an empty list.",
-            ),
-            OptionSpec::new(
-                "isolate",
-                ValueKind::Boolean,
-                DefaultValue::Value(Value::Boolean(false)),
-                "Whether the role runs in a process of its own, so that a crash, a hang or a leak costs nothing but this role.",
-            ),
-            OptionSpec::new(
-                MEMORY_LIMIT,
-                ValueKind::Integer,
-                Nothing,
-                "How much memory of its own the process of an isolated role may have. Without it, as much as the system gives. Only with `isolate`.",
-            )
-            .measured(BYTES, LEAST_MEMORY, MOST_MEMORY),
-        ]
-    });
-    &OPTIONS
-}
-
-/// The options that every transport block has, besides those of its module.
-pub fn transport() -> &'static [OptionSpec] {
-    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
-        vec![
-            OptionSpec::new(
-                "type",
-                ValueKind::Text,
-                Nothing,
-                "The name of the transport's module. Without it, the transport's own name is taken.",
-            ),
-            OptionSpec::new(
-                "description",
-                ValueKind::Text,
-                Nothing,
-                "What the transport is there for, for people.",
-            ),
-        ]
-    });
-    &OPTIONS
-}
-
 fn integer(value: i64) -> DefaultValue {
     DefaultValue::Value(Value::Integer(value))
 }
@@ -194,18 +106,6 @@ fn seconds(name: &str, default: u32, longest: f64, description: &str) -> OptionS
     let default = DefaultValue::Value(Value::Number(f64::from(default)));
     OptionSpec::new(name, ValueKind::Number, default, description)
         .measured(SECONDS, SHORTEST, longest)
-}
-
-fn count(name: &str, default: i64, description: &str) -> OptionSpec {
-    let (least, most) = QUEUE_LENGTH;
-    OptionSpec::new(name, ValueKind::Integer, integer(default), description)
-        .measured(MESSAGES, least, most)
-}
-
-fn size(name: &str, default: i64, description: &str) -> OptionSpec {
-    let (least, most) = QUEUE_SIZE;
-    OptionSpec::new(name, ValueKind::Integer, integer(default), description)
-        .measured(BYTES, least, most)
 }
 
 fn folders(name: &str, description: &str) -> OptionSpec {

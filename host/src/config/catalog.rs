@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::modules::metadata::Metadata;
+use kozo_description::Metadata;
 
 /// What is known of modules on this machine.
 pub trait Catalog {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use kozo_description::{Class, Problem, Problems, Severity, Tree, parse_yaml};
 use kozo_ground::names::NodeName;
 
 use super::assemble::Assembly;
@@ -11,9 +12,7 @@ use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
 use super::given::{self, Given};
 use super::network::{Network, SearchPaths, unknown_node};
-use super::problem::{Class, Problem, Problems, Severity};
-use super::tree::Tree;
-use super::{writers, yaml};
+use super::writers;
 
 /// The largest configuration file, in bytes.
 pub const MAX_FILE_SIZE: usize = 1 << 20;
@@ -96,7 +95,7 @@ impl Document {
     /// A report of class [`Class::Invalid`] when they are not one YAML mapping.
     pub fn parse(file: &str, folder: impl Into<PathBuf>, bytes: &[u8]) -> Result<Self, Problems> {
         let mut problems = Problems::new(file);
-        let tree = yaml::parse(bytes, &mut problems);
+        let tree = parse_yaml(bytes, &mut problems);
         let help = "begin with `system:` and describe the network below it";
         match tree {
             Some(tree) if tree.is_mapping() => {

@@ -3,15 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use kozo_description::{Block, Place, Problems, Tree, TreeNode, Unknown, Values};
 use kozo_ground::names::NodeName;
 use kozo_ground::text::join_path;
 
-use super::block::{Block, Unknown, Values};
 use super::builtin::{self, OVERRIDE};
 use super::network::{SearchPaths, Settings};
 use super::node_path;
-use super::problem::{Place, Problems};
-use super::tree::{Node, Tree};
 
 /// The options that name folders of modules and of their libraries.
 const OF_MODULES: [&str; 3] = ["rolePath", "transportPath", "importPath"];
@@ -58,7 +56,7 @@ pub(super) fn named(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> Vec
             .enumerate()
             .map(|(index, _)| match &value.node {
                 // Checked: each item is one folder.
-                Node::List(items) => items.get(index).map_or(value.place, |item| item.place),
+                TreeNode::List(items) => items.get(index).map_or(value.place, |item| item.place),
                 _ => value.place,
             });
         found.extend(

@@ -1,16 +1,13 @@
 //! What the file says about one node that means something outside of the file: paths and addresses, as
 //! they are written. Mistakes are left out here; they are reported when the network is built.
 
+use kozo_description::{Entry, Format, OptionSpec, Place, Tree, TreeNode, ValueKind};
 use kozo_ground::names::NodeName;
 use kozo_ground::text::join_path;
 
 use super::builtin::{self, OVERRIDE};
 use super::catalog::{Catalog, Lookup};
-use super::format::Format;
 use super::node_path;
-use super::problem::Place;
-use super::schema::{OptionSpec, ValueKind};
-use super::tree::{Entry, Node, Tree};
 
 /// One text of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +51,7 @@ pub(super) fn given<'d>(tree: &'d Tree, catalog: &dyn Catalog, node: &NodeName) 
         }
     }
     for kind in ["roles", "transports"] {
-        let Some(Node::Map(entries)) = block.child(kind).map(|tree| &tree.node) else {
+        let Some(TreeNode::Map(entries)) = block.child(kind).map(|tree| &tree.node) else {
             continue;
         };
         for Entry { key, value, .. } in entries {
@@ -87,13 +84,13 @@ fn add<'d>(found: &mut Vec<Given<'d>>, block: &'d Tree, path: &str, specs: &[Opt
             continue;
         };
         let values = match &value.node {
-            Node::List(items) => items.as_slice(),
+            TreeNode::List(items) => items.as_slice(),
             _ => std::slice::from_ref(value),
         };
         for value in values.iter().filter(|value| !value.is_null()) {
             let separator = match (spec.kind, &block.child(&spec.name).map(|tree| &tree.node)) {
-                (ValueKind::List, Some(Node::Scalar(_))) => Some(','),
-                (ValueKind::Paths, Some(Node::Scalar(_))) => Some(':'),
+                (ValueKind::List, Some(TreeNode::Scalar(_))) => Some(','),
+                (ValueKind::Paths, Some(TreeNode::Scalar(_))) => Some(':'),
                 _ => None,
             };
             let texts = value.text().into_iter().flat_map(|text| match separator {

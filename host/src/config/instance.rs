@@ -2,22 +2,18 @@
 
 use std::path::Path;
 
+use kozo_description::{
+    Block, Entry, Metadata, ModuleKind, ModuleOptions, OptionSpec, Place, Problem, Rules, Tree,
+    Unknown, Value, Values, common,
+};
 use kozo_ground::interest::Interests;
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::text::{enumerate, join_path, quoted};
 
 use super::assemble::Assembly;
-use super::block::{Block, Unknown, Values};
-use super::builtin;
 use super::catalog::Lookup;
 use super::claims::Noted;
 use super::network::{InboxLimits, Isolation, OrderSources, Role, SenderPattern, Transport};
-use super::problem::{Place, Problem};
-use super::rules::Rules;
-use super::schema::OptionSpec;
-use super::tree::{Entry, Tree};
-use super::value::{ModuleOptions, Value};
-use crate::modules::metadata::{Metadata, ModuleKind};
 
 /// A role or transport block whose module and values were checked.
 struct Instance<'m> {
@@ -40,8 +36,8 @@ impl<'a> Assembly<'a> {
     ) -> Option<Role> {
         let path = join_path(&join_path(node_path, "roles"), &entry.key);
         let name = self.name(entry, &path, "role", RoleName::new);
-        let common = builtin::role();
-        let instance = self.instance(entry, &path, node, ModuleKind::Role, common)?;
+        let shared = common::role();
+        let instance = self.instance(entry, &path, node, ModuleKind::Role, shared)?;
         let Instance {
             module,
             metadata,
@@ -67,7 +63,7 @@ impl<'a> Assembly<'a> {
             }
             _ => Interests::Unknown,
         };
-        let values = values.with_defaults(common.iter());
+        let values = values.with_defaults(shared.iter());
         let isolation = self.isolation(&entry.value, &values, &path);
         Some(Role {
             name,
@@ -93,8 +89,8 @@ impl<'a> Assembly<'a> {
     ) -> Option<Transport> {
         let path = join_path(&join_path(node_path, "transports"), &entry.key);
         let name = self.name(entry, &path, "transport", TransportName::new);
-        let common = builtin::transport();
-        let instance = self.instance(entry, &path, node, ModuleKind::Transport, common)?;
+        let shared = common::transport();
+        let instance = self.instance(entry, &path, node, ModuleKind::Transport, shared)?;
         let Instance {
             module,
             values,
@@ -120,7 +116,7 @@ impl<'a> Assembly<'a> {
         path: &str,
         node: Option<&NodeName>,
         kind: ModuleKind,
-        common: &'static [OptionSpec],
+        shared: &'static [OptionSpec],
     ) -> Option<Instance<'a>> {
         let given = entry.value.child("type").filter(|given| !given.is_null());
         let (type_name, type_place, type_path) = match given {
@@ -161,7 +157,7 @@ impl<'a> Assembly<'a> {
             Some(_) => Unknown::REFUSED,
             None => Unknown::Ignored,
         };
-        let mut values = self.check(&block, common.iter().chain(own), unknown);
+        let mut values = self.check(&block, shared.iter().chain(own), unknown);
         let mut fault = None;
         let options = metadata.and_then(|metadata| {
             let rules = Rules {
@@ -245,7 +241,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn isolation(&mut self, block: &Tree, values: &Values, path: &str) -> Option<Isolation> {
-        let memory_limit = values.value(builtin::MEMORY_LIMIT);
+        let memory_limit = values.value(common::MEMORY_LIMIT);
         if values.value("isolate") == Some(&Value::Boolean(true)) {
             let bytes = memory_limit.and_then(Value::as_integer);
             return Some(Isolation {
@@ -253,10 +249,10 @@ impl<'a> Assembly<'a> {
             });
         }
         if memory_limit.is_some() {
-            let place = block.child(builtin::MEMORY_LIMIT).map(|tree| tree.place);
+            let place = block.child(common::MEMORY_LIMIT).map(|tree| tree.place);
             let message = "only a role in a process of its own can have a limit to its memory";
             self.problems.push(
-                Problem::error(place, join_path(path, builtin::MEMORY_LIMIT), message)
+                Problem::error(place, join_path(path, common::MEMORY_LIMIT), message)
                     .with_help("add `isolate: true`, or leave the limit out"),
             );
         }

@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kozo_auth::keys::PublicKey;
+use kozo_description::{Class, ModuleOptions, Place, Problem, Problems, Values};
 use kozo_ground::interest::{Interests, Pattern};
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::text::{enumerate, nearest, quoted};
 use kozo_link::ConnectPolicy;
 use kozo_wire::{RoleInterests, ToldInterests};
-
-use super::block::Values;
-use super::problem::{Class, Place, Problem, Problems};
-use super::value::ModuleOptions;
 
 /// The whole network.
 #[derive(Debug, Clone)]

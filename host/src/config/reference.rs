@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::builtin::{self, KIB, MIB};
-use super::schema::{DefaultValue, OptionSpec, ValueKind};
-use super::value::Value;
-use crate::modules::metadata::{Metadata, ModuleKind};
+use kozo_description::{
+    DefaultValue, KIB, MIB, Metadata, ModuleKind, OptionSpec, Value, ValueKind, common,
+};
+
+use super::builtin;
 
 const SOURCE: &str = "\
 This page is printed from the tables that the configuration file is checked with, and from what the
@@ -53,12 +54,12 @@ impl<'a> Section<'a> {
             Self::new(
                 "Roles",
                 "In each block below the `roles` of a node, besides the options of its module.",
-                builtin::role(),
+                common::role(),
             ),
             Self::new(
                 "Transports",
                 "In each block below the `transports` of a node, besides the options of its module.",
-                builtin::transport(),
+                common::transport(),
             ),
         ];
         for kind in [ModuleKind::Role, ModuleKind::Transport] {

@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use kozo_access::{ChangeError, Choice, Writer, check_unchangeable};
-
-use super::problem::Problem;
+use kozo_description::Problem;
 
 /// What is odd about who can change the file at `path`, if anything is. That every user can, and the
 /// daemon would run as root, is an error. That a single other one can is a warning: it may well be the

@@ -17,6 +17,7 @@ use kozo_auth::algorithms::{AlgorithmError, Algorithms};
 use kozo_auth::identity::{Identity, Trust};
 use kozo_auth::keys::{self, KeyError};
 use kozo_auth::ssh::Endpoint;
+use kozo_description::Problems;
 use kozo_ground::clock;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
@@ -24,7 +25,7 @@ use kozo_wire::SessionId;
 use ring::rand::SecureRandom;
 use rustix::process::{getpid, kill_process};
 
-use crate::config::{self, Network, Problems};
+use crate::config::{self, Network};
 use crate::control::Overview;
 use crate::limited::apart;
 use crate::modules::registry::Registry;

@@ -4,12 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kozo_description::Metadata;
+
 use super::file::TrustedWriters;
 use super::image::Image;
 use super::inspect::{InspectError, Inspected};
 use super::load::Source;
 use super::memory::Memory;
-use super::metadata::Metadata;
 
 /// The content of a module's file at one time. A copy of this is one more owner of the same content.
 #[derive(Debug, Clone)]

@@ -2,14 +2,13 @@
 
 use std::fmt::{self, Write as _};
 
+use kozo_description::{DefaultValue, Format, ModuleKind, OptionSpec, Value};
 use kozo_ground::interest::{Interest, Kind, Pattern};
 use kozo_ground::text::printable;
 use serde::Serialize;
 
 use super::listing::Row;
-use super::metadata::ModuleKind;
 use super::registry::ModuleFile;
-use crate::config::{DefaultValue, Format, OptionSpec, Value};
 
 /// Everything that is known of a module without running it. It displays as some paragraphs that end
 /// with a line break.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use kozo_description::{Metadata, Problems};
+
 use super::file::{self, FileError, TrustedWriters};
 use super::image::{Image, ImageError};
-use super::metadata::Metadata;
 use super::seal::{SealError, is_sealed};
-use crate::config::Problems;
 
 /// Why a file is not a module that can be used.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use kozo_description::{Metadata, ModuleKind};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::ModuleName;
 
@@ -22,7 +23,6 @@ use super::inspect::InspectError;
 use super::inspect::Inspected;
 use super::load::{LoadError, Loader, Source};
 use super::memory::Memory;
-use super::metadata::{Metadata, ModuleKind};
 use super::role::RoleModule;
 use super::search::{
     SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchError, SearchFolders, candidates, searchable,

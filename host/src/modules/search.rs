@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::metadata::ModuleKind;
+use kozo_description::ModuleKind;
+
 use crate::config;
 
 /// Where packages put role modules.

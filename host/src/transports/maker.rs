@@ -59,7 +59,7 @@ impl Maker {
         &mut self,
         node: &NodeName,
         transport: &config::Transport,
-        options: &config::ModuleOptions,
+        options: &kozo_description::ModuleOptions,
     ) -> Result<OwnTransport, String> {
         let services = self.services(node, transport, true)?;
         let made = self.make(transport, options, &services, |instance, said| {
@@ -94,7 +94,7 @@ impl Maker {
         &mut self,
         node: &NodeName,
         transport: &config::Transport,
-        options: &config::ModuleOptions,
+        options: &kozo_description::ModuleOptions,
     ) -> Result<Option<PeerTransport>, String> {
         let services = self.services(node, transport, false)?;
         // It is dropped where it was made.
@@ -137,7 +137,7 @@ impl Maker {
     fn make<T: Send + 'static>(
         &mut self,
         transport: &config::Transport,
-        options: &config::ModuleOptions,
+        options: &kozo_description::ModuleOptions,
         services: &Arc<Services>,
         take: impl FnOnce(TransportInstance, Description) -> T + Send + 'static,
     ) -> Result<T, NotMade> {

@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_description::{Problem, Problems};
 use tokio::task::JoinSet;
 
 pub use acceptor::Acceptor;
@@ -28,7 +29,7 @@ use kozo_ground::names::{ModuleName, NodeName};
 use kozo_ground::text::error_text;
 use kozo_link::Candidate;
 
-use crate::config::{self, Network, Problem, Problems};
+use crate::config::{self, Network};
 use crate::limited::{DroppedApart, Worker, apart};
 use crate::link::{Calls, Route};
 use crate::modules::registry::Registry;
@@ -303,6 +304,6 @@ impl Transports {
     }
 }
 
-fn encode(options: &config::ModuleOptions) -> Result<Vec<u8>, String> {
+fn encode(options: &kozo_description::ModuleOptions) -> Result<Vec<u8>, String> {
     rmp_serde::to_vec_named(options).map_err(|error| error_text(&error))
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use kozo_description::{Problem, Problems};
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 
 use super::encode;
 use super::inquiry::Inquiry;
-use crate::config::{Network, Problem, Problems};
+use crate::config::Network;
 use crate::modules::registry::Registry;
 
 /// Makes the transports of every node, as a daemon of the node `own` does when it starts, and adds

@@ -2,7 +2,8 @@
 
 use kozo::modules::description::Description;
 use kozo::modules::listing::{rows, table};
-use kozo::modules::{Architecture, ModuleKind, Registry, SearchFolders, TrustedWriters};
+use kozo::modules::{Architecture, Registry, SearchFolders, TrustedWriters};
+use kozo_description::ModuleKind;
 
 use crate::support::{folder, for_aarch64, patched, probe};
 

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kozo::config::{Catalog, Lookup};
-use kozo::modules::{
-    FileState, ModuleKind, Registry, RegistryError, SearchFolders, TrustedWriters,
-};
+use kozo::modules::{FileState, Registry, RegistryError, SearchFolders, TrustedWriters};
+use kozo_description::ModuleKind;
 use kozo_ground::names::ModuleName;
 
 use crate::support::bench::{make, report};

@@ -4,8 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use kozo::config::reference::{INTRODUCTION, Section, allowed, default};
-use kozo::config::{DefaultValue, OptionSpec};
-use kozo::modules::metadata::Metadata;
+use kozo_description::{DefaultValue, Metadata, OptionSpec};
 use roff::{Inline, Roff, bold, italic, roman};
 
 const DESCRIPTION: &str = "\

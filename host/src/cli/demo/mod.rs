@@ -19,6 +19,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use kozo_description::{ModuleKind, Problems};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,9 +28,8 @@ use super::arguments::DemoArguments;
 use super::failure::Failure;
 use super::output::print_or_broken;
 use super::prepare::{Prepared, installed_modules};
-use crate::config::Problems;
 use crate::log::LogFilter;
-use crate::modules::{FileState, ModuleKind};
+use crate::modules::FileState;
 use nodes::{Event, Nodes};
 use screen::Screen;
 

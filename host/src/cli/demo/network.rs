@@ -6,8 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use kozo_auth::keys::{self, KeyError, NewKey};
-
-use crate::modules::ModuleKind;
+use kozo_description::ModuleKind;
 
 /// Its nodes.
 pub(super) const NODES: [&str; 3] = ["clock", "cottage", "scribe"];
@@ -122,9 +121,10 @@ fn own_part(node: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kozo_description::Metadata;
+
     use super::*;
     use crate::config::{Document, Lookup};
-    use crate::modules::Metadata;
 
     /// The options of the modules that the demo uses.
     struct Modules(Vec<Metadata>);

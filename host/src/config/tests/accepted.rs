@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kozo_description::Value;
 use kozo_ground::interest::{Interests, Kind, Subject};
 use kozo_ground::names::RoleName;
 use kozo_link::ConnectPolicy;
 
 use super::*;
-use crate::config::{InboxLimits, Isolation, Node, SearchPaths, Value};
+use crate::config::{InboxLimits, Isolation, Node, SearchPaths};
 
 fn node<'n>(network: &'n Network, name: &str) -> &'n Node {
     network.node(&NodeName::new(name).unwrap()).unwrap()
@@ -300,7 +301,7 @@ fn the_digest_tells_files_apart() {
 fn places_point_into_the_file() {
     let network = network(GOOD);
     let clock = node(&network, "clock");
-    let place = |place: crate::config::Place| (place.line, place.column);
+    let place = |place: kozo_description::Place| (place.line, place.column);
     assert_eq!(place(clock.private_key_place), (3, 17));
     // It has none: the node's own place.
     assert_eq!(place(clock.role_storage_place), (2, 3));

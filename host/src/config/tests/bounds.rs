@@ -1,7 +1,8 @@
 //! Files that would take more than they are worth are refused before they do.
 
+use kozo_description::{MAX_DEPTH, MAX_LIST, MAX_NODES, MAX_PROBLEMS};
+
 use super::*;
-use crate::config::{MAX_DEPTH, MAX_LIST, MAX_NODES, MAX_PROBLEMS};
 
 fn first_line(text: &str) -> String {
     report(text).lines().next().unwrap().to_owned()

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use kozo_description::Class;
+
 use super::*;
-use crate::config::{Class, MAX_FILE_SIZE};
+use crate::config::MAX_FILE_SIZE;
 
 fn failure(path: &Path) -> (Class, String) {
     let problems = Document::read(path).unwrap_err();

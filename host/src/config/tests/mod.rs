@@ -19,10 +19,10 @@ mod yaml;
 
 use std::sync::LazyLock;
 
+use kozo_description::{Metadata, Problems};
 use kozo_ground::names::NodeName;
 
-use super::{Catalog, Document, Lookup, Network, Problems};
-use crate::modules::metadata::Metadata;
+use super::{Catalog, Document, Lookup, Network};
 
 const KEY_A: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG/rmCrM8J69xo8l6Ge7BLSiFmyJA9CWAiwEDJoBalpF";

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use kozo_description::{DefaultValue, Metadata};
+
 use super::{Document, Modules};
-use crate::config::{DefaultValue, options, options_reference};
-use crate::modules::metadata::Metadata;
+use crate::config::{options, options_reference};
 
 /// What the shipped modules say about themselves, roles first, by name.
 pub(super) fn shipped() -> Vec<Metadata> {

@@ -1,7 +1,8 @@
 //! How problems are collected and shown.
 
+use kozo_description::{Place, Problem, Severity};
+
 use super::*;
-use crate::config::{Place, Problem, Severity};
 
 #[test]
 fn all_mistakes_are_found_in_one_run_and_sorted() {

@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use kozo_description::ModuleKind;
 use kozo_ground::names::ModuleName;
 
 use crate::modules::file::FileError;
 use crate::modules::inspect::InspectError;
 use crate::modules::load::LoadError;
-use crate::modules::metadata::ModuleKind;
 
 /// Why a file cannot be used as a module.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,8 +1,9 @@
 //! From the configuration file to what a role is started with.
 
+use kozo_description::Metadata;
+
 use super::*;
 use crate::config::{Catalog, Document, Lookup, Node};
-use crate::modules::Metadata;
 use crate::roles::RoleStartError;
 use crate::storage::Storage;
 

@@ -5,12 +5,12 @@ use kozo_ground::interest::Pattern;
 use kozo_ground::text::{join_path, quoted};
 
 use super::block::Values;
-use super::claims::Claimed;
+use super::metadata::Claimed;
 use super::problem::{Place, Problem, Problems, Severity};
 use super::schema::{DefaultValue, OptionSpec};
-use super::tree::{Node, Tree};
+use super::tree::{Tree, TreeNode};
 use super::value::{ModuleOptions, Value};
-use crate::modules::metadata::Metadata;
+use crate::metadata::Metadata;
 
 /// A combination of options that a module cannot do anything with.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,20 +49,22 @@ impl Condition {
 }
 
 /// One block whose options are checked.
-pub(super) struct Rules<'r> {
-    pub(super) tree: &'r Tree,
+pub struct Rules<'r> {
+    /// The mapping with the options.
+    pub tree: &'r Tree,
     /// Where the block is named, for what is about no single value.
-    pub(super) place: Place,
-    pub(super) path: &'r str,
+    pub place: Place,
+    /// The way to it through the blocks around it.
+    pub path: &'r str,
     /// How bad a mistake is: it may be that of another node, which this one starts without.
-    pub(super) severity: Severity,
+    pub severity: Severity,
 }
 
 impl Rules<'_> {
     /// Takes those values away that have not the format of their option, and says what is wrong with
     /// the first one.
     /// Of a list in another node's block the other items stay, and that is no loss.
-    pub(super) fn formats(
+    pub fn formats(
         &self,
         specs: &[OptionSpec],
         values: &mut Values,
@@ -106,7 +108,7 @@ impl Rules<'_> {
 
     /// Finds options that do not go together, and says so of the first ones. Those of which a value is missing
     /// because it was wrong are left out.
-    pub(super) fn combinations(
+    pub fn combinations(
         &self,
         metadata: &Metadata,
         options: &ModuleOptions,
@@ -152,7 +154,7 @@ impl Rules<'_> {
     }
 
     /// What the options claim, with the place and path of each.
-    pub(super) fn claims(
+    pub fn claims(
         &self,
         metadata: &Metadata,
         options: &ModuleOptions,
@@ -179,7 +181,7 @@ impl Rules<'_> {
     fn places(&self, option: &str) -> impl Iterator<Item = Place> {
         let tree = self.tree.child(option);
         let items = match tree.map(|tree| &tree.node) {
-            Some(Node::List(items)) => items.as_slice(),
+            Some(TreeNode::List(items)) => items.as_slice(),
             _ => &[],
         };
         let whole = tree.map_or(self.place, |tree| tree.place);

@@ -8,7 +8,7 @@ use super::measure;
 use super::problem::{Place, Problem, Problems};
 use super::scalar::{self, NotANumber, Number};
 use super::schema::{DefaultValue, OptionSpec, ValueKind};
-use super::tree::{Node, Scalar, Tree};
+use super::tree::{Scalar, Tree, TreeNode};
 use super::value::Value;
 
 /// How many items a list of texts may have.
@@ -63,7 +63,7 @@ impl Check<'_> {
             ValueKind::Paths => self.list(tree, Some(':')),
             ValueKind::Any => self.any(tree),
             ValueKind::Block => match tree.node {
-                Node::Map(_) => Some(Value::Null),
+                TreeNode::Map(_) => Some(Value::Null),
                 _ => self.unexpected(tree),
             },
             ValueKind::Other => Some(Value::Null),
@@ -85,11 +85,11 @@ impl Check<'_> {
 
     fn boolean(&mut self, tree: &Tree) -> Option<Value> {
         match &tree.node {
-            Node::Scalar(Scalar { text, plain: true }) => match scalar::boolean(text) {
+            TreeNode::Scalar(Scalar { text, plain: true }) => match scalar::boolean(text) {
                 Some(boolean) => Some(Value::Boolean(boolean)),
                 None => self.unexpected(tree),
             },
-            Node::Scalar(Scalar { text, plain: false }) if scalar::boolean(text).is_some() => {
+            TreeNode::Scalar(Scalar { text, plain: false }) if scalar::boolean(text).is_some() => {
                 self.quoted(tree)
             }
             _ => self.unexpected(tree),
@@ -97,7 +97,7 @@ impl Check<'_> {
     }
 
     fn number(&mut self, tree: &Tree) -> Option<Value> {
-        let Node::Scalar(Scalar { text, plain }) = &tree.node else {
+        let TreeNode::Scalar(Scalar { text, plain }) = &tree.node else {
             return self.unexpected(tree);
         };
         if self.spec.is_size()
@@ -155,7 +155,7 @@ impl Check<'_> {
     }
 
     fn text(&mut self, tree: &Tree) -> Option<String> {
-        let Node::Scalar(Scalar { text, .. }) = &tree.node else {
+        let TreeNode::Scalar(Scalar { text, .. }) = &tree.node else {
             return self.unexpected(tree);
         };
         self.chosen(text, tree.place)?;
@@ -189,7 +189,7 @@ impl Check<'_> {
 
     fn list(&mut self, tree: &Tree, separator: Option<char>) -> Option<Value> {
         let texts: Vec<(&str, Place)> = match &tree.node {
-            Node::Scalar(Scalar { text, .. }) => match separator {
+            TreeNode::Scalar(Scalar { text, .. }) => match separator {
                 Some(separator) => text
                     .split(separator)
                     .map(|part| (part.trim(), tree.place))
@@ -197,7 +197,7 @@ impl Check<'_> {
                     .collect(),
                 None => vec![(text.as_str(), tree.place)],
             },
-            Node::List(items) => {
+            TreeNode::List(items) => {
                 let texts: Vec<_> = items.iter().filter_map(|item| self.item(item)).collect();
                 if texts.len() < items.len() {
                     return None;
@@ -233,8 +233,8 @@ impl Check<'_> {
 
     fn item<'t>(&mut self, item: &'t Tree) -> Option<(&'t str, Place)> {
         match &item.node {
-            Node::Invalid => None,
-            Node::Scalar(scalar) if !scalar.is_null() => Some((&scalar.text, item.place)),
+            TreeNode::Invalid => None,
+            TreeNode::Scalar(scalar) if !scalar.is_null() => Some((&scalar.text, item.place)),
             _ => {
                 let message = format!("expected a text in the list, found {}", item.describe());
                 self.refuse(item.place, message, self.spec.advice())
@@ -244,10 +244,10 @@ impl Check<'_> {
 
     fn any(&mut self, tree: &Tree) -> Option<Value> {
         match &tree.node {
-            Node::Invalid => None,
-            Node::Scalar(Scalar { text, plain: false }) => Some(Value::Text(text.clone())),
-            Node::Scalar(scalar) if scalar.is_null() => Some(Value::Null),
-            Node::Scalar(Scalar { text, .. }) => {
+            TreeNode::Invalid => None,
+            TreeNode::Scalar(Scalar { text, plain: false }) => Some(Value::Text(text.clone())),
+            TreeNode::Scalar(scalar) if scalar.is_null() => Some(Value::Null),
+            TreeNode::Scalar(Scalar { text, .. }) => {
                 if let Some(boolean) = scalar::core_boolean(text) {
                     return Some(Value::Boolean(boolean));
                 }
@@ -266,11 +266,11 @@ impl Check<'_> {
                     Err(_) => Some(Value::Text(text.clone())),
                 }
             }
-            Node::List(items) => {
+            TreeNode::List(items) => {
                 let values: Vec<_> = items.iter().filter_map(|item| self.any(item)).collect();
                 (values.len() == items.len()).then_some(Value::List(values))
             }
-            Node::Map(entries) => {
+            TreeNode::Map(entries) => {
                 let values: Vec<_> = entries
                     .iter()
                     .filter_map(|entry| Some((entry.key.clone(), self.any(&entry.value)?)))

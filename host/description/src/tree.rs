@@ -8,16 +8,21 @@ use super::scalar;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Tree {
-    pub(crate) place: Place,
-    pub(crate) node: Node,
+pub struct Tree {
+    /// Where it begins.
+    pub place: Place,
+    /// What stands there.
+    pub node: TreeNode,
 }
 
 /// What a value is made of.
 #[derive(Debug, Clone)]
-pub(crate) enum Node {
+pub enum TreeNode {
+    /// A single value.
     Scalar(Scalar),
+    /// A list.
     List(Vec<Tree>),
+    /// A mapping.
     Map(Vec<Entry>),
     /// Something that was reported already; whoever meets it stays silent.
     Invalid,
@@ -25,89 +30,93 @@ pub(crate) enum Node {
 
 /// A single value.
 #[derive(Debug, Clone)]
-pub(crate) struct Scalar {
+pub struct Scalar {
     /// The text with escapes and line folds resolved.
-    pub(crate) text: String,
+    pub text: String,
     /// Whether it was written without quotes, so that it may be more than a text.
-    pub(crate) plain: bool,
+    pub plain: bool,
 }
 
 /// A key and its value. The keys of a mapping differ from each other.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_place: Place,
-    pub(crate) value: Tree,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_place: Place,
+    /// What belongs to the key.
+    pub value: Tree,
 }
 
 impl Scalar {
-    pub(crate) fn is_null(&self) -> bool {
+    /// Whether it is no value: nothing was written, or `null`, or `~`.
+    pub fn is_null(&self) -> bool {
         self.plain && scalar::is_null(&self.text)
     }
 }
 
 impl Tree {
     /// Whether there is no value: nothing was written, or `null`, or `~`.
-    pub(crate) fn is_null(&self) -> bool {
-        matches!(&self.node, Node::Scalar(scalar) if scalar.is_null())
+    pub fn is_null(&self) -> bool {
+        matches!(&self.node, TreeNode::Scalar(scalar) if scalar.is_null())
     }
 
     /// Whether this is a mapping.
-    pub(crate) fn is_mapping(&self) -> bool {
-        matches!(self.node, Node::Map(_))
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.node, TreeNode::Map(_))
     }
 
     /// Whether this was reported already.
-    pub(crate) fn is_invalid(&self) -> bool {
-        matches!(self.node, Node::Invalid)
+    pub fn is_invalid(&self) -> bool {
+        matches!(self.node, TreeNode::Invalid)
     }
 
     /// The same single value with another text.
-    pub(crate) fn with_text(mut self, text: String) -> Self {
-        if let Node::Scalar(scalar) = &mut self.node {
+    pub fn with_text(mut self, text: String) -> Self {
+        if let TreeNode::Scalar(scalar) = &mut self.node {
             scalar.text = text;
         }
         self
     }
 
     /// The text of a single value, quoted or not.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match &self.node {
-            Node::Scalar(scalar) => Some(&scalar.text),
+            TreeNode::Scalar(scalar) => Some(&scalar.text),
             _ => None,
         }
     }
 
     /// The value of a key, if this is a mapping that has it.
-    pub(crate) fn child(&self, key: &str) -> Option<&Tree> {
+    pub fn child(&self, key: &str) -> Option<&Tree> {
         self.entry(key).map(|entry| &entry.value)
     }
 
     /// The keys of a mapping, in the order of the file; none of anything else.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
         let entries = match &self.node {
-            Node::Map(entries) => entries.as_slice(),
+            TreeNode::Map(entries) => entries.as_slice(),
             _ => &[],
         };
         entries.iter().map(|entry| entry.key.as_str())
     }
 
     /// A key with its value, if this is a mapping that has it.
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.node {
-            Node::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            TreeNode::Map(entries) => entries.iter().find(|entry| entry.key == key),
             _ => None,
         }
     }
 
     /// What stands here, for a message: "the text `abc`", "a list".
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match &self.node {
-            Node::List(_) => "a list".to_owned(),
-            Node::Map(_) => "a mapping".to_owned(),
-            Node::Invalid => "something invalid".to_owned(),
-            Node::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),
-            Node::Scalar(scalar) => {
+            TreeNode::List(_) => "a list".to_owned(),
+            TreeNode::Map(_) => "a mapping".to_owned(),
+            TreeNode::Invalid => "something invalid".to_owned(),
+            TreeNode::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),
+            TreeNode::Scalar(scalar) => {
                 let what = match &scalar.text {
                     text if scalar.plain && scalar::number(text).is_ok() => "number",
                     text if scalar.plain && scalar::core_boolean(text).is_some() => "boolean",

@@ -9,6 +9,11 @@ use super::value::Value;
 /// The unit in which a size may also be written as `64 KiB`.
 pub const BYTES: &str = "bytes";
 
+/// What a size in bytes is counted in.
+pub const KIB: i64 = 1 << 10;
+/// The next larger one.
+pub const MIB: i64 = 1 << 20;
+
 /// The type of an option's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ValueKind {
@@ -159,7 +164,7 @@ impl OptionSpec {
     }
 
     /// What is expected, for messages: "a number of seconds".
-    pub(super) fn expectation(&self) -> String {
+    pub(crate) fn expectation(&self) -> String {
         let of_unit = match &self.unit {
             Some(unit) => format!(" of {unit}"),
             None => String::new(),
@@ -180,7 +185,7 @@ impl OptionSpec {
     }
 
     /// What to write instead, for a help line.
-    pub(super) fn advice(&self) -> String {
+    pub(crate) fn advice(&self) -> String {
         if !self.choices.is_empty() {
             return self.choice_advice("");
         }
@@ -201,11 +206,11 @@ impl OptionSpec {
     }
 
     /// Whether a value may have a unit of its own.
-    pub(super) fn is_size(&self) -> bool {
+    pub fn is_size(&self) -> bool {
         self.kind == ValueKind::Integer && self.unit.as_deref() == Some(BYTES)
     }
 
-    pub(super) fn choice_advice(&self, text: &str) -> String {
+    pub(crate) fn choice_advice(&self, text: &str) -> String {
         let choices = enumerate(self.choices.iter().map(String::as_str), "or");
         // The names of algorithms are often written without the owner that stands behind `@`.
         let whole = self.choices.iter().map(String::as_str).find(|choice| {

@@ -2,7 +2,39 @@
 
 use super::Metadata;
 use super::template::Template;
-use crate::config::{Claim, Claimed, Condition, ModuleOptions, Value};
+use crate::{Condition, ModuleOptions, Value};
+
+/// Something that only one can have, as the options of a role or transport name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What it is.
+    pub what: Claimed,
+    /// The options that name it.
+    pub options: Vec<String>,
+    /// Which item of them does, where they have several.
+    pub item: usize,
+}
+
+/// What a claim is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// A thing of the node's machine, in words: `GPIO line 18`.
+    Resource(String),
+    /// A TCP port of the node's machine, to listen on.
+    Port {
+        /// The IP address or name to listen on; empty: all addresses.
+        address: String,
+        /// The port.
+        port: String,
+    },
+    /// Where other nodes reach this one.
+    Reach {
+        /// An address, or whatever else others know it by.
+        address: String,
+        /// The port of an address without one.
+        port: Option<String>,
+    },
+}
 
 /// A claim in which options are still to be filled in.
 #[derive(Debug, Clone, PartialEq)]

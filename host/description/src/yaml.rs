@@ -12,7 +12,7 @@ use kozo_ground::text::{join_path, quoted};
 use super::foreign::{self, place_behind};
 use super::problem::{Place, Problem, Problems};
 use super::syntax::{MAX_DEPTH, place_of, syntax_problem, too_deep};
-use super::tree::{Entry, Node, Scalar, Tree};
+use super::tree::{Entry, Scalar, Tree, TreeNode};
 
 /// How many keys and values a document may have, those that aliases repeat included.
 pub const MAX_NODES: usize = 100_000;
@@ -21,7 +21,7 @@ pub const MAX_NODES: usize = 100_000;
 pub const MAX_TEXT: usize = 8 << 20;
 
 /// Reads one document. `None` when there is nothing to go on with; `problems` says why.
-pub(crate) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Tree> {
+pub fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Tree> {
     if let Some(problem) = foreign::of_bytes(bytes) {
         problems.push(problem);
         return None;
@@ -185,7 +185,7 @@ impl<'p> Reader<'p> {
                     },
                 };
                 let weight = Weight::of_scalar(&scalar.text);
-                let node = self.tagged(tag.as_deref(), Node::Scalar(scalar), place);
+                let node = self.tagged(tag.as_deref(), TreeNode::Scalar(scalar), place);
                 self.charge(weight, place)?;
                 self.complete(Tree { place, node }, weight, anchor)
             }
@@ -216,7 +216,7 @@ impl<'p> Reader<'p> {
                 }
                 // What is wrong in it is reported where it was written; only a single value
                 // moves, as its message names the option that is set here.
-                if matches!(tree.node, Node::Scalar(_)) {
+                if matches!(tree.node, TreeNode::Scalar(_)) {
                     tree.place = place;
                 }
                 self.complete(tree, weight, 0)
@@ -245,7 +245,7 @@ impl<'p> Reader<'p> {
         tag: Option<&Tag>,
         content: Content,
     ) -> Result<(), Stop> {
-        let _ = self.tagged(tag, Node::Invalid, place);
+        let _ = self.tagged(tag, TreeNode::Invalid, place);
         let weight = Weight::of_collection();
         self.charge(weight, place)?;
         if self.open.len() >= MAX_DEPTH {
@@ -265,7 +265,7 @@ impl<'p> Reader<'p> {
             return Ok(());
         };
         let node = match open.content {
-            Content::List(items) => Node::List(items),
+            Content::List(items) => TreeNode::List(items),
             Content::Map {
                 mut entries,
                 mut keys,
@@ -278,7 +278,7 @@ impl<'p> Reader<'p> {
                         entries.push(entry);
                     }
                 }
-                Node::Map(entries)
+                TreeNode::Map(entries)
             }
         };
         let place = open.place;
@@ -339,7 +339,7 @@ impl<'p> Reader<'p> {
     }
 
     fn complete_invalid(&mut self, place: Place) -> Result<(), Stop> {
-        let node = Node::Invalid;
+        let node = TreeNode::Invalid;
         self.complete(Tree { place, node }, Weight::of_scalar(""), 0)
     }
 
@@ -380,7 +380,7 @@ impl<'p> Reader<'p> {
     }
 
     /// The node, or a hole where its tag says what cannot be said here.
-    fn tagged(&mut self, tag: Option<&Tag>, node: Node, place: Place) -> Node {
+    fn tagged(&mut self, tag: Option<&Tag>, node: TreeNode, place: Place) -> TreeNode {
         match tag {
             Some(tag) if !(is_text_tag(tag) || is_core_tag(tag)) => {
                 let problem = Problem::error(
@@ -390,7 +390,7 @@ impl<'p> Reader<'p> {
                 )
                 .with_help("remove it; a text that begins with `!` needs quotes");
                 self.problems.push(problem);
-                Node::Invalid
+                TreeNode::Invalid
             }
             _ => node,
         }
@@ -440,14 +440,14 @@ impl<'p> Reader<'p> {
 }
 
 fn is_merge(tree: &Tree) -> bool {
-    matches!(&tree.node, Node::Scalar(scalar) if scalar.plain && scalar.text == "<<")
+    matches!(&tree.node, TreeNode::Scalar(scalar) if scalar.plain && scalar.text == "<<")
 }
 
 /// Adds what a merge key brings: the entries of a mapping, or of several in their order.
 fn merge(tree: Tree, merged: &mut Vec<Entry>) {
     match tree.node {
-        Node::Map(entries) => merged.extend(entries),
-        Node::List(items) => items.into_iter().for_each(|item| merge(item, merged)),
+        TreeNode::Map(entries) => merged.extend(entries),
+        TreeNode::List(items) => items.into_iter().for_each(|item| merge(item, merged)),
         _ => {}
     }
 }
@@ -461,9 +461,9 @@ fn checked_key(
     let place = tree.place;
     let error = |message: &str| Problem::error(place, path, message);
     let scalar = match tree.node {
-        Node::Scalar(scalar) => scalar,
-        Node::Invalid => return Err(None),
-        Node::List(_) | Node::Map(_) => {
+        TreeNode::Scalar(scalar) => scalar,
+        TreeNode::Invalid => return Err(None),
+        TreeNode::List(_) | TreeNode::Map(_) => {
             return Err(Some(
                 error("a key must be a text, and this is a list or a mapping")
                     .with_help("put a text that begins with `[` or `{` in quotes"),

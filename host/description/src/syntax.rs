@@ -8,7 +8,7 @@ use super::problem::{Place, Problem};
 pub const MAX_DEPTH: usize = 32;
 
 /// The place that the parser calls so; its columns count from zero.
-pub(super) fn place_of(marker: &Marker) -> Place {
+pub(crate) fn place_of(marker: &Marker) -> Place {
     Place {
         line: marker.line().max(1),
         column: marker.col() + 1,
@@ -16,7 +16,7 @@ pub(super) fn place_of(marker: &Marker) -> Place {
 }
 
 /// What is wrong when more than [`MAX_DEPTH`] collections are nested.
-pub(super) fn too_deep(place: Place) -> Problem {
+pub(crate) fn too_deep(place: Place) -> Problem {
     Problem::error(
         place,
         "",
@@ -25,7 +25,7 @@ pub(super) fn too_deep(place: Place) -> Problem {
 }
 
 /// What is wrong where reading had to stop, and what usually is the cause.
-pub(super) fn syntax_problem(error: &ScanError) -> Problem {
+pub(crate) fn syntax_problem(error: &ScanError) -> Problem {
     let place = place_of(error.marker());
     let help = match error.kind() {
         ErrorKind::RecursionLimitExceeded => return too_deep(place),

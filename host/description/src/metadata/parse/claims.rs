@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use kozo_ground::text::{enumerate, join_path};
 
 use super::{Keys, Reader, optional};
-use crate::config::{OptionSpec, Problem, Tree, TreeNode, ValueKind};
-use crate::modules::metadata::MAX_CLAIMS;
-use crate::modules::metadata::claims::{ClaimTemplate, ClaimedTemplate};
-use crate::modules::metadata::template::Template;
+use crate::metadata::MAX_CLAIMS;
+use crate::metadata::claims::{ClaimTemplate, ClaimedTemplate};
+use crate::metadata::template::Template;
+use crate::{OptionSpec, Problem, Tree, TreeNode, ValueKind};
 
 /// What a claim may be about: one of these.
 const SUBJECTS: [&str; 3] = ["resource", "listen", "reach"];

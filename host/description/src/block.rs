@@ -8,26 +8,27 @@ use kozo_ground::text::{enumerate, join_path, nearest, quoted};
 
 use super::problem::{Place, Problem, Problems};
 use super::schema::{DefaultValue, OptionSpec};
-use super::tree::{Node, Tree};
+use super::tree::{Tree, TreeNode};
 use super::value::Value;
 
 /// A mapping of options in the file.
-pub(crate) struct Block<'b> {
+pub struct Block<'b> {
     /// The mapping; nothing at all is an empty one.
-    pub(crate) tree: &'b Tree,
+    pub tree: &'b Tree,
     /// Where the block is named, for what is missing in it.
-    pub(crate) place: Place,
-    pub(crate) path: &'b str,
+    pub place: Place,
+    /// The way to it through the blocks around it.
+    pub path: &'b str,
     /// What it describes, for messages: "a role of type `timer`".
-    pub(crate) what: &'b str,
+    pub what: &'b str,
     /// What its keys are called, for messages: "option".
-    pub(crate) noun: &'b str,
+    pub noun: &'b str,
 }
 
 impl Block<'_> {
     /// The valid values that are given. `elsewhere` may say where an option that is not allowed
     /// here belongs; with `open`, such options are left alone.
-    pub(crate) fn check<'s>(
+    pub fn check<'s>(
         &self,
         specs: impl Iterator<Item = &'s OptionSpec> + Clone,
         unknown: Unknown<'_>,
@@ -36,9 +37,9 @@ impl Block<'_> {
     ) -> Values {
         let mut values = Values::default();
         let entries = match &self.tree.node {
-            Node::Map(entries) => entries.as_slice(),
-            Node::Scalar(scalar) if scalar.is_null() => &[],
-            Node::Invalid => return values,
+            TreeNode::Map(entries) => entries.as_slice(),
+            TreeNode::Scalar(scalar) if scalar.is_null() => &[],
+            TreeNode::Invalid => return values,
             _ => {
                 let message = format!(
                     "expected a mapping of options, found {}",
@@ -92,17 +93,19 @@ impl Block<'_> {
 
 /// What to do with options that are not in the table.
 #[derive(Clone, Copy)]
-pub(crate) enum Unknown<'u> {
+pub enum Unknown<'u> {
     /// They may mean something that is not known here.
     Ignored,
     /// They are mistakes; `elsewhere` may know where such an option belongs.
     Refused {
+        /// Where the option of this name belongs, for a help line.
         elsewhere: &'u dyn Fn(&str) -> Option<String>,
     },
 }
 
 impl Unknown<'_> {
-    pub(crate) const REFUSED: Self = Self::Refused {
+    /// They are mistakes, and nothing is known of where they belong.
+    pub const REFUSED: Self = Self::Refused {
         elsewhere: &|_| None,
     };
 }
@@ -133,18 +136,18 @@ fn uncapitalised(sentence: &str) -> String {
 
 /// Valid values by the name of their option.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Values(BTreeMap<String, Value>);
+pub struct Values(BTreeMap<String, Value>);
 
 impl Values {
     /// These values, with those of `over` in their place where there are any.
-    pub(crate) fn overridden_by(&self, over: &Self) -> Self {
+    pub fn overridden_by(&self, over: &Self) -> Self {
         let mut all = self.0.clone();
         all.extend(over.0.clone());
         Self(all)
     }
 
     /// These values and the defaults of the options that are not given.
-    pub(crate) fn with_defaults<'s>(mut self, specs: impl Iterator<Item = &'s OptionSpec>) -> Self {
+    pub fn with_defaults<'s>(mut self, specs: impl Iterator<Item = &'s OptionSpec>) -> Self {
         for spec in specs {
             if let DefaultValue::Value(default) = &spec.default {
                 self.0
@@ -156,46 +159,49 @@ impl Values {
     }
 
     /// The value of an option, if it has one.
-    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
+    pub fn value(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| **value != Value::Null)
     }
 
     /// Whether the option is given, and valid; it may be given as having no value.
-    pub(super) fn contains(&self, name: &str) -> bool {
+    pub fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// Puts another value in the place of the option's.
-    pub(super) fn replace(&mut self, name: &str, value: Value) {
+    pub fn replace(&mut self, name: &str, value: Value) {
         self.0.insert(name.to_owned(), value);
     }
 
     /// Takes the option's value away.
-    pub(super) fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
 
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    /// The option's text, if it has one.
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.value(name)?.as_text()
     }
 
-    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+    /// The texts of the option's list, or its one text; none if it has no value.
+    pub fn texts(&self, name: &str) -> Vec<String> {
         let texts = self.value(name).into_iter().flat_map(Value::texts);
         texts.map(str::to_owned).collect()
     }
 
-    pub(crate) fn paths(&self, name: &str) -> Vec<PathBuf> {
+    /// The same as paths.
+    pub fn paths(&self, name: &str) -> Vec<PathBuf> {
         self.texts(name).into_iter().map(PathBuf::from).collect()
     }
 
     /// A number of seconds, zero if there is none.
-    pub(crate) fn seconds(&self, name: &str) -> Duration {
+    pub fn seconds(&self, name: &str) -> Duration {
         let seconds = self.value(name).and_then(Value::as_number);
         Duration::try_from_secs_f64(seconds.unwrap_or_default()).unwrap_or_default()
     }
 
     /// A number of things, zero if there is none.
-    pub(crate) fn count(&self, name: &str) -> usize {
+    pub fn count(&self, name: &str) -> usize {
         let count = self.value(name).and_then(Value::as_integer);
         count
             .and_then(|count| usize::try_from(count).ok())

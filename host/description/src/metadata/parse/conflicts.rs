@@ -6,10 +6,10 @@ use kozo_ground::interest::Pattern;
 use kozo_ground::text::{join_path, quoted};
 
 use super::{Keys, Reader, text};
-use crate::config::{
+use crate::metadata::MAX_CONFLICTS;
+use crate::{
     Condition, Conflict, DefaultValue, Entry, OptionSpec, Problem, Tree, TreeNode, ValueKind,
 };
-use crate::modules::metadata::MAX_CONFLICTS;
 
 /// What an option whose value is anything is called in a condition.
 const ANY_VALUE: &str = "*";

@@ -76,7 +76,7 @@ impl Format {
     }
 
     /// What to write instead, for a help line.
-    pub(super) fn advice(self) -> &'static str {
+    pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::Address => {
                 "write an IP address or a host name: `192.0.2.7`, `hall.local:6020` or `[2001:db8::7]:6020`"

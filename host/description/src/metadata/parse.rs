@@ -13,9 +13,9 @@ use super::template::{Template, TemplateError};
 use super::{
     InterestTemplate, MAX_INTERESTS, MAX_METADATA_SIZE, MAX_OPTIONS, Metadata, ModuleKind,
 };
-use crate::config::{
+use crate::{
     Block, DefaultValue, Entry, Format, OptionSpec, Place, Problem, Problems, Tree, TreeNode,
-    Unknown, Value, ValueKind, Values, options, parse_yaml,
+    Unknown, Value, ValueKind, Values, common, parse_yaml,
 };
 
 /// The format that is known here. A later `1.x` only adds keys, which are skipped.
@@ -307,8 +307,8 @@ impl Reader<'_> {
             self.error(entry.key_place, path, message);
         }
         let common = match kind {
-            Some(ModuleKind::Role) => options::role(),
-            Some(ModuleKind::Transport) => options::transport(),
+            Some(ModuleKind::Role) => common::role(),
+            Some(ModuleKind::Transport) => common::transport(),
             None => &[],
         };
         if [NODE, ROLE, TRANSPORT].contains(&name.as_str()) {

@@ -5,10 +5,10 @@ use kozo_ground::text::Invisible;
 use kozo_ground::text::{join_path, quoted};
 
 use super::problem::{Place, Problem};
-use super::tree::{Node, Scalar, Tree};
+use super::tree::{Scalar, Tree, TreeNode};
 
 /// Why nothing of the file can be trusted, if that is so: it is no text, or parts of it are lost.
-pub(super) fn of_bytes(bytes: &[u8]) -> Option<Problem> {
+pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Problem> {
     let nul = bytes.iter().position(|&byte| byte == 0);
     let count = bytes.iter().filter(|&&byte| byte == 0).count();
     let is_utf16 = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
@@ -28,7 +28,7 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Option<Problem> {
 }
 
 /// The place of what follows this text.
-pub(super) fn place_behind(text: &str) -> Place {
+pub(crate) fn place_behind(text: &str) -> Place {
     let line_start = text.rfind('\n').map_or(0, |newline| newline + 1);
     Place {
         line: text.matches('\n').count() + 1,
@@ -38,7 +38,7 @@ pub(super) fn place_behind(text: &str) -> Place {
 
 /// A syntax error; or, where a character that nobody sees stands in that line or the one before, that
 /// one as its cause.
-pub(super) fn blamed(problem: Problem, text: &str) -> Problem {
+pub(crate) fn blamed(problem: Problem, text: &str) -> Problem {
     let Some(place) = problem.place else {
         return problem;
     };
@@ -61,7 +61,7 @@ pub(super) fn blamed(problem: Problem, text: &str) -> Problem {
 }
 
 /// A key without what nobody sees in it, and a report of that.
-pub(super) fn visible_key(tree: Tree, path: &str) -> (Tree, Option<Problem>) {
+pub(crate) fn visible_key(tree: Tree, path: &str) -> (Tree, Option<Problem>) {
     let is_wrong = |scalar: &Scalar, text: &str| text.is_ascii() || is_stray(&scalar.text);
     let Some((text, place, found)) = without_invisible(&tree, is_wrong) else {
         return (tree, None);
@@ -76,7 +76,7 @@ pub(super) fn visible_key(tree: Tree, path: &str) -> (Tree, Option<Problem>) {
 
 /// A value without what surely does not belong to it, and cannot be seen; and a warning of that. What
 /// stands in quotes is left as it is.
-pub(super) fn visible_value(tree: Tree, path: impl Fn() -> String) -> (Tree, Option<Problem>) {
+pub(crate) fn visible_value(tree: Tree, path: impl Fn() -> String) -> (Tree, Option<Problem>) {
     let is_wrong = |scalar: &Scalar, _: &str| scalar.plain && is_stray(&scalar.text);
     let Some((text, place, found)) = without_invisible(&tree, is_wrong) else {
         return (tree, None);
@@ -92,7 +92,7 @@ fn without_invisible(
     tree: &Tree,
     is_wrong: impl Fn(&Scalar, &str) -> bool,
 ) -> Option<(String, Place, Invisible)> {
-    let Node::Scalar(scalar) = &tree.node else {
+    let TreeNode::Scalar(scalar) = &tree.node else {
         return None;
     };
     let (place, found) = first(scalar, tree.place)?;

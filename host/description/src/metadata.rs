@@ -30,10 +30,10 @@ use std::path::Path;
 use kozo_ground::interest::{Interest, Kind, Pattern};
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 
-use crate::config::{
-    Conflict, DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind, located,
-};
+use crate::check::located;
+use crate::{Conflict, DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind};
 use claims::ClaimTemplate;
+pub use claims::{Claim, Claimed};
 use template::Template;
 
 /// The largest metadata, in bytes.
@@ -219,7 +219,7 @@ impl InterestTemplate {
 impl OptionSpec {
     /// The value that a module's option has on this node, in this role or transport, when it is
     /// not given: names filled in, and relative paths starting at `folder`.
-    pub(crate) fn default_for(&self, node: &str, instance: &str, folder: &Path) -> Value {
+    pub fn default_for(&self, node: &str, instance: &str, folder: &Path) -> Value {
         let DefaultValue::Value(default) = &self.default else {
             return Value::Null;
         };

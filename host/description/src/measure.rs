@@ -9,7 +9,7 @@ use super::schema::{BYTES, OptionSpec, ValueKind};
 const SECONDS: &str = "seconds";
 
 /// What to write in place of `text`, which is no number, if it is one with a unit.
-pub(super) fn advice(spec: &OptionSpec, text: &str) -> Option<String> {
+pub(crate) fn advice(spec: &OptionSpec, text: &str) -> Option<String> {
     let text = text.trim();
     let amounts = amounts(text)?;
     let unit = spec.unit.as_deref();
@@ -192,7 +192,7 @@ fn shown_size(bytes: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::DefaultValue;
+    use crate::schema::DefaultValue;
 
     fn of(kind: ValueKind, unit: &str, least: f64, most: f64) -> OptionSpec {
         OptionSpec::new("x", kind, DefaultValue::None, "").measured(unit, least, most)

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Condition, Conflict, Format, MAX_PROBLEMS, ModuleOptions};
+use crate::{Condition, Conflict, Format, MAX_PROBLEMS, ModuleOptions};
 
 const GOOD: &str = "\
 format: \"1.0\"
