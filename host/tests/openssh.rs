@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kozo_auth::algorithms::Algorithms;
-use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::identity::{Identity, TrustedKeys};
 use kozo_auth::keys::{MIN_RSA_BITS, NewKey, PrivateKey, generate, public_line, write_private};
 use kozo_auth::secured::{Receiver, Refused};
 use kozo_auth::ssh::{self, Endpoint, MAX_PACKET};
@@ -170,7 +170,7 @@ impl Network {
             node: name(CELLAR),
             key: Arc::new(key.clone()),
         };
-        let trust: Arc<Trust> = Arc::new(trust.into_iter().collect());
+        let trust: Arc<TrustedKeys> = Arc::new(trust.into_iter().collect());
         let node = Node::start(Endpoint::new(identity, trust, algorithms, MAX_PACKET));
         let known_host = format!("[127.0.0.1]:{} {}\n", node.port, public_line(key));
         fs::write(folder.path().join("known_hosts"), known_host).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kozo_auth::algorithms::Algorithms;
-use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::identity::{Identity, TrustedKeys};
 use kozo_auth::keys::{self, NewKey, PrivateKey};
 use kozo_auth::secured::{Receiver, Refused};
 use kozo_auth::ssh::{self, Endpoint, MAX_PACKET};
@@ -119,7 +119,7 @@ impl Ends {
     fn endpoint(&self, place: usize) -> Endpoint {
         let trust = self.nodes.iter();
         let trust = trust.map(|(node, key)| (node.clone(), vec![key.public_key().clone()]));
-        let trust: Trust = trust.collect();
+        let trust: TrustedKeys = trust.collect();
         let (node, key) = &self.nodes[place];
         let identity = Identity {
             node: node.clone(),

@@ -112,18 +112,8 @@ impl Algorithms {
         Ok(Self { ciphers, macs })
     }
 
-    /// The ciphers' names, the most wanted first.
-    pub fn cipher_names(&self) -> impl Iterator<Item = &str> {
-        self.ciphers.iter().map(AsRef::as_ref)
-    }
-
-    /// The MACs' names, the most wanted first.
-    pub fn mac_names(&self) -> impl Iterator<Item = &str> {
-        self.macs.iter().map(AsRef::as_ref)
-    }
-
     /// All that is offered in a key exchange.
-    pub(super) fn preferred(&self) -> Preferred {
+    pub(crate) fn preferred(&self) -> Preferred {
         Preferred {
             kex: Cow::Borrowed(&KEX),
             key: Cow::Owned(SIGNATURES.to_vec()),
@@ -153,7 +143,7 @@ pub fn needs_no_mac(cipher: &str) -> bool {
 }
 
 /// Whether a signature algorithm is accepted from a node.
-pub(super) fn accepts_signature(algorithm: &Algorithm) -> bool {
+pub(crate) fn accepts_signature(algorithm: &Algorithm) -> bool {
     SIGNATURES.contains(algorithm)
 }
 
@@ -228,8 +218,8 @@ mod tests {
     #[test]
     fn the_old_defaults_are_among_what_is_offered() {
         let offered = Algorithms::new::<&str>(&[], &[]).unwrap();
-        assert!(offered.cipher_names().any(|name| name == "aes256-ctr"));
-        assert_eq!(offered.mac_names().last(), Some("hmac-sha1"));
+        assert!(offered.ciphers.contains(&cipher::AES_256_CTR));
+        assert_eq!(offered.macs.last(), Some(&mac::HMAC_SHA1));
         assert_eq!(offered, Algorithms::default());
     }
 
@@ -237,9 +227,8 @@ mod tests {
     fn an_option_gives_exactly_what_it_names_in_its_order() {
         let chosen =
             Algorithms::new(&["aes128-ctr", "aes256-ctr", "aes128-ctr"], &["hmac-sha1"]).unwrap();
-        let ciphers: Vec<_> = chosen.cipher_names().collect();
-        assert_eq!(ciphers, ["aes128-ctr", "aes256-ctr"]);
-        assert_eq!(chosen.mac_names().collect::<Vec<_>>(), ["hmac-sha1"]);
+        assert_eq!(chosen.ciphers, [cipher::AES_128_CTR, cipher::AES_256_CTR]);
+        assert_eq!(chosen.macs, [mac::HMAC_SHA1]);
     }
 
     #[test]

@@ -13,17 +13,17 @@ use kozo_ground::names::{ModuleName, NodeName};
 use russh::keys::ssh_key::{LineEnding, SshSig};
 use russh::keys::{HashAlg, PrivateKey};
 
-use super::algorithms::accepts_signature;
-use super::identity::{Identity, Trust, is_one_of};
+use crate::algorithms::accepts_signature;
+use crate::identity::{Identity, TrustedKeys};
 
 /// The start of the namespace; the module's name follows.
-pub const NAMESPACE: &str = "kozo-transport-v1@";
+const NAMESPACE: &str = "kozo-transport-v1@";
 
 /// The most data that is signed, in bytes: a channel binding has some dozens.
 pub const MAX_DATA_LEN: usize = 64 << 10;
 
 /// The longest signature that is looked at, in bytes: that of the largest RSA key has some 5000.
-pub const MAX_SIGNATURE_LEN: usize = 16 << 10;
+const MAX_SIGNATURE_LEN: usize = 16 << 10;
 
 /// Why there is no signature, or why one proves nothing.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +42,13 @@ pub enum AttestError {
     #[error("`{0}` is this node")]
     OwnNode(NodeName),
     /// It is no signature.
-    #[error("the signature that is to be of `{0}` is none")]
-    NotSignature(NodeName),
+    #[error("the signature that is to be of `{node}` is none")]
+    NotSignature {
+        /// Whose it was to be.
+        node: NodeName,
+        /// Why; none: it is longer than any signature.
+        source: Option<russh::keys::ssh_key::Error>,
+    },
     /// Somebody else's, or of something else.
     #[error("the signature is not of `{0}`, or of something else")]
     Wrong(NodeName),
@@ -53,12 +58,12 @@ pub enum AttestError {
 #[derive(Debug, Clone)]
 pub struct Attestor {
     identity: Identity,
-    trust: Arc<Trust>,
+    trust: Arc<TrustedKeys>,
 }
 
 impl Attestor {
     /// An attestor for the node `identity`.
-    pub fn new(identity: Identity, trust: Arc<Trust>) -> Self {
+    pub fn new(identity: Identity, trust: Arc<TrustedKeys>) -> Self {
         Self { identity, trust }
     }
 
@@ -89,14 +94,17 @@ impl Attestor {
         let node = self.peer(node)?;
         let text = text(&node, data)?;
         if signature.len() > MAX_SIGNATURE_LEN {
-            return Err(AttestError::NotSignature(node));
+            return Err(AttestError::NotSignature { node, source: None });
         }
-        let Ok(signature) = SshSig::from_pem(signature) else {
-            return Err(AttestError::NotSignature(node));
+        let signature = match SshSig::from_pem(signature) {
+            Ok(signature) => signature,
+            Err(error) => {
+                let source = Some(error);
+                return Err(AttestError::NotSignature { node, source });
+            }
         };
         let signer = signature.public_key().clone().into();
-        let keys = self.trust.keys(node.as_str());
-        let holds = keys.is_some_and(|keys| is_one_of(&signer, keys))
+        let holds = self.trust.holds(node.as_str(), &signer)
             && accepts_signature(&signature.algorithm())
             && signer.verify(&namespace(module), &text, &signature).is_ok();
         match holds {
@@ -146,7 +154,7 @@ mod tests {
     fn pair(kind: NewKey) -> (Attestor, Attestor) {
         let nodes = ["attic", "cellar"].map(|node| NodeName::new(node).unwrap());
         let keys = [(); 2].map(|()| generate(kind, "test").unwrap());
-        let trust: Trust = nodes
+        let trust: TrustedKeys = nodes
             .iter()
             .zip(&keys)
             .map(|(node, key)| (node.clone(), vec![key.public_key().clone()]))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kozo_ground::names::NodeName;
 
-use super::keys::{PrivateKey, PublicKey, fingerprint};
+use crate::keys::{PrivateKey, PublicKey, fingerprint};
 
 /// This node's name and the key that proves it.
 #[derive(Clone)]
@@ -30,34 +30,34 @@ impl fmt::Debug for Identity {
 ///
 /// Keys are compared by what they are, never by their comment.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
+pub struct TrustedKeys {
     keys: HashMap<NodeName, Arc<[PublicKey]>>,
 }
 
-impl Trust {
+impl TrustedKeys {
     /// The keys of `node`, or `None` when the file has no such node.
-    pub fn keys(&self, node: &str) -> Option<&Arc<[PublicKey]>> {
+    pub(crate) fn keys(&self, node: &str) -> Option<&Arc<[PublicKey]>> {
         self.keys.get(node)
     }
 
     /// The file's own copy of a node's name.
-    pub fn node(&self, name: &str) -> Option<&NodeName> {
+    pub(crate) fn node(&self, name: &str) -> Option<&NodeName> {
         self.keys.get_key_value(name).map(|(name, _)| name)
     }
 
     /// The node that `key` is of: the first one by name, if there are several.
-    pub fn holder(&self, key: &PublicKey) -> Option<&NodeName> {
+    pub(crate) fn holder(&self, key: &PublicKey) -> Option<&NodeName> {
         let holders = self.keys.iter().filter(|(_, keys)| is_one_of(key, keys));
         holders.map(|(node, _)| node).min()
     }
 
     /// Whether `key` is one of the keys of `node`.
-    pub fn holds(&self, node: &str, key: &PublicKey) -> bool {
+    pub(crate) fn holds(&self, node: &str, key: &PublicKey) -> bool {
         self.keys(node).is_some_and(|keys| is_one_of(key, keys))
     }
 }
 
-impl FromIterator<(NodeName, Vec<PublicKey>)> for Trust {
+impl FromIterator<(NodeName, Vec<PublicKey>)> for TrustedKeys {
     fn from_iter<I: IntoIterator<Item = (NodeName, Vec<PublicKey>)>>(nodes: I) -> Self {
         let keys = nodes
             .into_iter()
@@ -68,7 +68,7 @@ impl FromIterator<(NodeName, Vec<PublicKey>)> for Trust {
 }
 
 /// Whether `key` is one of `keys`, whatever the comments say.
-pub(super) fn is_one_of(key: &PublicKey, keys: &[PublicKey]) -> bool {
+pub(crate) fn is_one_of(key: &PublicKey, keys: &[PublicKey]) -> bool {
     keys.iter().any(|known| known.key_data() == key.key_data())
 }
 
@@ -83,7 +83,7 @@ mod tests {
         let other = generate(NewKey::Ed25519, "attic").unwrap();
         let attic = NodeName::new("attic").unwrap();
         let line = public_line(&key).replace("attic", "renamed");
-        let trust: Trust = [(attic, vec![parse_public(&line).unwrap()])]
+        let trust: TrustedKeys = [(attic, vec![parse_public(&line).unwrap()])]
             .into_iter()
             .collect();
         assert!(trust.holds("attic", key.public_key()));

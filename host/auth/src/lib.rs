@@ -6,13 +6,33 @@
 //! offered; [`ssh`] puts SSH 2 on a stream that a transport handed over. What comes out is a
 //! [`secured::Secured`]: bytes to and from a peer whose name is proven. It does not say SSH, so
 //! that a transport with security of its own can stand behind the same: [`plain`] makes one of its
-//! stream, and [`attest`] signs and verifies for it.
+//! stream, and [`attest`] signs and verifies for it. [`SecuredLink`] is a link of either kind.
+//!
+//! ```text
+//!                either
+//!               │      │
+//!               ▼      ▼
+//!    ┌──────── ssh    plain
+//!    ▼          │      │
+//! attest        ├──────┤
+//!  │  │         ▼      │
+//!  │  └─▶ identity     ▼
+//!  ▼          │     secured
+//! algorithms  ▼        │
+//!            keys      ▼
+//!                   stream
+//! ```
+//!
+//! No arrow leads upwards: `secured` says what an outlet is and knows of none.
 
 pub mod algorithms;
 pub mod attest;
+mod either;
 pub mod identity;
 pub mod keys;
 pub mod plain;
 pub mod secured;
 pub mod ssh;
 mod stream;
+
+pub use either::{EitherOutlet, SecuredLink};

@@ -4,16 +4,16 @@
 //! of the network file. Both ends have to do the same, so transports of one module link with each
 //! other and with no others.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
-use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use super::secured::{Closed, Ended, Ending, Receiver, Secured, Sender, Session};
-use super::ssh::{Endpoint, Outlet};
-use super::stream::guard;
+use crate::secured::{Closed, Ended, Outlet, Receiver, Secured, Sender, Session, Termination};
+use crate::stream::guard;
 
 /// How many sends wait for the session's task before the next sender waits: as with SSH.
 const QUEUE_SLOTS: usize = 10;
@@ -23,46 +23,47 @@ const QUEUE_SLOTS: usize = 10;
 const READ_AHEAD: usize = 0;
 
 /// The way into the task of a link without SSH.
-#[derive(Clone)]
-pub(super) struct PlainOutlet(mpsc::Sender<Step>);
+#[derive(Debug, Clone)]
+pub struct PlainOutlet(mpsc::Sender<Command>);
 
-enum Step {
+#[derive(Debug)]
+enum Command {
     Send(Bytes),
     Close,
 }
 
-impl PlainOutlet {
-    pub(super) async fn send(&self, bytes: Bytes) -> Result<(), Closed> {
-        self.0.send(Step::Send(bytes)).await.map_err(|_| Closed)
+impl Outlet for PlainOutlet {
+    async fn send(&self, bytes: Bytes) -> Result<(), Closed> {
+        self.0.send(Command::Send(bytes)).await.map_err(|_| Closed)
     }
 
-    /// An error means that the session is over, which is what is wanted.
-    pub(super) async fn close(&self) {
-        let _ = self.0.send(Step::Close).await;
+    async fn close(&self) {
+        let _ = self.0.send(Command::Close).await;
     }
 }
 
-/// Opens a link with `peer` on a stream that is secured already. Must be called on the runtime.
+/// Opens a link with `peer` on a stream that is secured already, and reads it `chunk` bytes at a time.
+/// Must be called on the runtime.
 pub fn open<S, R>(
     stream: S,
-    endpoint: &Endpoint,
+    chunk: usize,
     peer: NodeName,
     make_receiver: impl FnOnce(&NodeName) -> R,
-) -> Secured
+) -> Secured<PlainOutlet>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     R: Receiver,
 {
-    let (stream, switch, traffic) = guard(stream, endpoint.chunk, READ_AHEAD);
-    let ending = Ending::new(switch);
-    let session = Session::new(ending.clone());
-    let (queue, steps) = mpsc::channel(QUEUE_SLOTS);
+    let (stream, switch, traffic) = guard(stream, chunk, READ_AHEAD);
+    let termination = Termination::new(switch);
+    let session = Session::new(termination.clone());
+    let (queue, commands) = mpsc::channel(QUEUE_SLOTS);
     let receiver = make_receiver(&peer);
-    let chunk = vec![0; endpoint.chunk];
-    tokio::spawn(run(stream, chunk, receiver, steps, ending.clone()));
+    let buffer = vec![0; chunk];
+    tokio::spawn(run(stream, buffer, receiver, commands, termination.clone()));
     Secured {
         peer,
-        sender: Sender::new(Outlet::Plain(PlainOutlet(queue)), ending),
+        sender: Sender::new(PlainOutlet(queue), termination),
         session,
         negotiated: None,
         traffic,
@@ -71,20 +72,20 @@ where
 
 async fn run<S>(
     stream: S,
-    mut chunk: Vec<u8>,
+    mut buffer: Vec<u8>,
     mut receiver: impl Receiver,
-    mut steps: mpsc::Receiver<Step>,
-    ending: Arc<Ending>,
+    mut commands: mpsc::Receiver<Command>,
+    termination: Arc<Termination>,
 ) where
     S: AsyncRead + AsyncWrite,
 {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let read = async {
         loop {
-            match reader.read(&mut chunk).await {
+            match reader.read(&mut buffer).await {
                 Ok(0) => return Ended::ByPeer,
                 Ok(count) => {
-                    if let Err(refused) = receiver.data(&chunk[..count]) {
+                    if let Err(refused) = receiver.data(&buffer[..count]) {
                         return Ended::Refused(refused.to_string());
                     }
                 }
@@ -93,7 +94,7 @@ async fn run<S>(
         }
     };
     let write = async {
-        while let Some(Step::Send(bytes)) = steps.recv().await {
+        while let Some(Command::Send(bytes)) = commands.recv().await {
             if let Err(error) = writer.write_all(&bytes).await {
                 return Ended::Lost(error_text(&error));
             }
@@ -108,9 +109,9 @@ async fn run<S>(
         ended = read => ended,
         ended = write => ended,
     };
-    ending.note(ended);
-    ending.cut();
-    ending.finish();
+    termination.note(ended);
+    termination.cut();
+    termination.finish();
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use kozo_ground::lock::LockAnyway;
 
 /// Puts a stream behind a switch. It is read `chunk` bytes at a time, and at most `ahead` bytes
 /// are taken in while a write waits.
-pub(super) fn guard<S>(stream: S, chunk: usize, ahead: usize) -> (Guarded<S>, Switch, Traffic)
+pub(crate) fn guard<S>(stream: S, chunk: usize, ahead: usize) -> (Guarded<S>, Switch, Traffic)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -96,11 +96,11 @@ impl Traffic {
 
 /// Closes a stream from outside.
 #[derive(Clone)]
-pub(super) struct Switch(Arc<dyn Cut>);
+pub(crate) struct Switch(Arc<dyn Cut>);
 
 impl Switch {
     /// Drops the stream now; whoever reads or writes it gets an error.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.0.cut();
     }
 }
@@ -116,7 +116,7 @@ trait Cut: Send + Sync {
 }
 
 /// A stream behind a [`Switch`].
-pub(super) struct Guarded<S> {
+pub(crate) struct Guarded<S> {
     shared: Arc<Shared<S>>,
 }
 

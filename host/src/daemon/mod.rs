@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kozo_auth::algorithms::{AlgorithmError, Algorithms};
-use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::identity::{Identity, TrustedKeys};
 use kozo_auth::keys::{self, KeyError};
 use kozo_auth::ssh::Endpoint;
 use kozo_description::Problems;
@@ -421,7 +421,7 @@ fn endpoint(network: &Network, own: &config::Node) -> Result<Endpoint, StartErro
         node: own.name.clone(),
         key: Arc::new(key),
     };
-    let trust: Trust = network
+    let trust: TrustedKeys = network
         .nodes
         .values()
         .map(|node| (node.name.clone(), node.public_keys.clone()))

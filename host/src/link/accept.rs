@@ -6,9 +6,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
-use kozo_auth::plain;
-use kozo_auth::secured::Secured;
 use kozo_auth::ssh::{self, AuthError, Endpoint};
+use kozo_auth::{SecuredLink, plain};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
@@ -58,7 +57,7 @@ impl Default for AcceptLimits {
 }
 
 /// The peers by name, each with the way to its driver.
-pub type Peers = HashMap<NodeName, (Arc<PeerLink>, mpsc::Sender<(LinkKey, Secured)>)>;
+pub type Peers = HashMap<NodeName, (Arc<PeerLink>, mpsc::Sender<(LinkKey, SecuredLink)>)>;
 
 /// Secures the connections that transports accept.
 #[derive(Clone)]
@@ -310,7 +309,7 @@ async fn secure(
     let secured = match connection.authenticated {
         // The transport secures the stream by itself: it has said who is there.
         Some(node) => match endpoint.attestor().peer(&node) {
-            Ok(node) => Ok(plain::open(socket, endpoint, node, receiver)),
+            Ok(node) => Ok(plain::open(socket, endpoint.read_size(), node, receiver).into()),
             Err(error) => Err(Unsecured::Refused(error_text(&error))),
         },
         None => {
@@ -349,10 +348,10 @@ async fn by_ssh(
     endpoint: &Endpoint,
     limit: Duration,
     receiver: impl FnOnce(&NodeName) -> Feed + Send + 'static,
-) -> Result<Secured, Unsecured> {
+) -> Result<SecuredLink, Unsecured> {
     let handshake = ssh::accept(socket, endpoint, receiver);
     match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(secured)) => Ok(secured),
+        Ok(Ok(secured)) => Ok(secured.into()),
         Ok(Err(error @ AuthError::Closed { .. })) => Err(Unsecured::Abandoned(error_text(&error))),
         Ok(Err(error)) => Err(Unsecured::Refused(error_text(&error))),
         Err(_) => Err(Unsecured::Refused(format!(

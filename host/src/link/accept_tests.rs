@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use kozo_auth::algorithms::Algorithms;
-use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::identity::{Identity, TrustedKeys};
 use kozo_auth::keys::{NewKey, generate};
 use kozo_auth::ssh::Endpoint;
 use kozo_ground::clock::Moment;
@@ -29,7 +29,7 @@ fn listener(limits: AcceptLimits) -> Listener {
         node: NodeName::new("clock").unwrap(),
         key: Arc::new(generate(NewKey::Ed25519, "clock").unwrap()),
     };
-    let trust = Arc::new(Trust::from_iter([]));
+    let trust = Arc::new(TrustedKeys::from_iter([]));
     let dialling = Dialling {
         endpoint: Endpoint::new(identity, trust, &Algorithms::default(), 65_535),
         arrivals: Arc::new(Nobody),

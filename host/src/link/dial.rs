@@ -4,9 +4,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kozo_auth::plain;
-use kozo_auth::secured::Secured;
 use kozo_auth::ssh::{self, Endpoint};
+use kozo_auth::{SecuredLink, plain};
 use kozo_ground::clock;
 use kozo_ground::text::error_text;
 use kozo_link::{AttemptId, Ending, LinkKey, Path};
@@ -50,7 +49,7 @@ pub(super) async fn dial(
     route: Route,
     link: &Arc<PeerLink>,
     attempt: AttemptId,
-) -> Result<(LinkKey, Secured), String> {
+) -> Result<(LinkKey, SecuredLink), String> {
     let transport = route.transport.name().to_owned();
     let connection = connect(route).await?;
     let address = connection.address.clone();
@@ -78,7 +77,8 @@ pub(super) async fn dial(
     let secured = match connection.authenticated {
         // The transport secures the stream by itself: it has said who is there.
         Some(node) if node == link.name().as_str() => {
-            plain::open(socket, endpoint, link.name().clone(), receiver)
+            let (chunk, peer) = (endpoint.read_size(), link.name().clone());
+            plain::open(socket, chunk, peer, receiver).into()
         }
         Some(node) => {
             let node = kozo_ground::text::printable(&node);
@@ -89,7 +89,7 @@ pub(super) async fn dial(
         None => {
             let handshake = ssh::connect(socket, endpoint, link.name(), receiver);
             match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
-                Ok(Ok(secured)) => secured,
+                Ok(Ok(secured)) => secured.into(),
                 Ok(Err(error)) => return Err(format!("{address}: {}", error_text(&error))),
                 Err(_) => {
                     let seconds = HANDSHAKE_LIMIT.as_secs();

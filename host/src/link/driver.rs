@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kozo_auth::secured::Secured;
+use kozo_auth::SecuredLink;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::NodeName;
 use kozo_link::{Action, AttemptId, LinkKey, Notice, Occurrence};
@@ -27,7 +27,7 @@ pub struct Driver {
     dialling: Dialling,
     observer: Arc<dyn LinkObserver>,
     /// Links that were accepted come in here.
-    accepted: mpsc::Receiver<(LinkKey, Secured)>,
+    accepted: mpsc::Receiver<(LinkKey, SecuredLink)>,
     tasks: JoinSet<Finished>,
     attempts: HashMap<AttemptId, AbortHandle>,
     writers: HashMap<LinkKey, AbortHandle>,
@@ -35,7 +35,7 @@ pub struct Driver {
 
 /// What one of the driver's tasks came to.
 enum Finished {
-    Dial(AttemptId, String, Result<(LinkKey, Secured), String>),
+    Dial(AttemptId, String, Result<(LinkKey, SecuredLink), String>),
     Link(LinkKey),
 }
 
@@ -46,7 +46,7 @@ impl Driver {
         routes: HashMap<(usize, usize), Route>,
         dialling: Dialling,
         observer: Arc<dyn LinkObserver>,
-        accepted: mpsc::Receiver<(LinkKey, Secured)>,
+        accepted: mpsc::Receiver<(LinkKey, SecuredLink)>,
     ) -> Self {
         Self {
             link,
@@ -170,7 +170,7 @@ impl Driver {
         }
     }
 
-    fn serve(&mut self, key: LinkKey, secured: Secured) {
+    fn serve(&mut self, key: LinkKey, secured: SecuredLink) {
         if !self
             .link
             .look(|peer| peer.links().any(|other| other == key))

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use kozo_auth::secured::{Ended, Secured};
+use kozo_auth::SecuredLink;
+use kozo_auth::secured::Ended;
 use kozo_ground::clock;
 use kozo_link::{Ending, LinkKey, OUTPUT_CHUNK, Output};
 use kozo_wire::FrameWriter;
@@ -13,7 +14,7 @@ use super::{Arrivals, PeerLink};
 pub(super) async fn serve(
     link: Arc<PeerLink>,
     key: LinkKey,
-    secured: Secured,
+    secured: SecuredLink,
     arrivals: Arc<dyn Arrivals>,
 ) {
     let registration = Registration::new(&link, key, &secured);
@@ -76,7 +77,7 @@ struct Registration<'a> {
 }
 
 impl<'a> Registration<'a> {
-    fn new(link: &'a PeerLink, key: LinkKey, secured: &Secured) -> Self {
+    fn new(link: &'a PeerLink, key: LinkKey, secured: &SecuredLink) -> Self {
         let (traffic, negotiated) = (secured.traffic.clone(), secured.negotiated.clone());
         Self {
             link,

@@ -4,9 +4,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 
 use kozo_auth::algorithms::Algorithms;
-use kozo_auth::identity::{Identity, Trust};
+use kozo_auth::identity::{Identity, TrustedKeys};
 use kozo_auth::secured::{Receiver, Refused, Secured};
-use kozo_auth::ssh::{AuthError, Endpoint, connect};
+use kozo_auth::ssh::{AuthError, Endpoint, SshOutlet, connect};
 use kozo_ground::interest::{Interest, Kind};
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_wire::{
@@ -39,7 +39,7 @@ fn endpoint(scene: &Scene, node: &str) -> Endpoint {
         node: name(node),
         key: Arc::new(scene.key(node).clone()),
     };
-    let trust: Trust = scene
+    let trust: TrustedKeys = scene
         .names()
         .map(|node| (name(node), vec![scene.key(node).public_key().clone()]))
         .collect();
@@ -54,7 +54,7 @@ fn endpoint(scene: &Scene, node: &str) -> Endpoint {
 /// A link with a daemon, in the place of a node that has none.
 pub(crate) struct Guest {
     name: String,
-    secured: Secured,
+    secured: Secured<SshOutlet>,
     frames: mpsc::Receiver<Frame>,
     session: u64,
 }

@@ -1,9 +1,16 @@
 //! What can be wrong with a key.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
-use super::{KindError, MAX_KEY_FILE_LEN};
+use kozo_ground::text::error_text;
+use russh::keys::ssh_key;
+
+use super::kind::KindError;
+
+/// The longest key file that is read, in bytes.
+pub(super) const MAX_KEY_FILE_LEN: u64 = 64 * 1024;
 
 /// What is wrong with a key or its file, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +87,9 @@ pub enum KeyError {
     NotPrivate {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
-        reason: String,
+        /// What it is instead, or what is the matter with it.
+        #[source]
+        reason: Damage,
     },
     /// The key is protected by a passphrase, and a daemon has nobody to ask.
     #[error(
@@ -110,6 +118,7 @@ pub enum KeyError {
         /// Which key.
         subject: String,
         /// What is the matter with it.
+        #[source]
         reason: KindError,
     },
     /// The private key belongs to none of the public keys.
@@ -147,6 +156,17 @@ pub enum KeyError {
         source: io::Error,
     },
     /// A key cannot be made.
-    #[error("cannot make a key: {0}")]
-    Generation(String),
+    #[error("cannot make a key")]
+    Generation(#[source] ssh_key::Error),
+}
+
+/// Why the text of a file is no private key.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// What has happened to it shows.
+    #[error("{0}")]
+    Known(Cow<'static, str>),
+    /// It cannot be decoded, and nothing tells why.
+    #[error("{}", error_text(.0))]
+    Undecodable(#[source] russh::keys::Error),
 }

@@ -6,16 +6,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use kozo_access::{Reach, User, reach_of};
-use kozo_ground::text::error_text;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, decode_secret_key};
 use rustix::fs::StatVfsMountFlags;
 
+use super::error::{KeyError, MAX_KEY_FILE_LEN};
 use super::kind::check_kind;
-use super::{KeyError, form, line, public_line};
-
-/// The longest key file that is read, in bytes.
-pub const MAX_KEY_FILE_LEN: u64 = 64 * 1024;
+use super::pair::public_line;
+use super::{form, line};
 
 /// The variable with which systemd says where the credentials of a service are.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -34,7 +32,7 @@ pub fn load_private(path: &Path) -> Result<PrivateKey, KeyError> {
     // As it is first: a space may belong to what is signed in it.
     let key = decode_secret_key(&text, None).or_else(|error| {
         let text = form::tidied(&text);
-        decode_secret_key(&text, None).map_err(|_| form::explain(path, &text, &error))
+        decode_secret_key(&text, None).map_err(|_| form::explain(path, &text, error))
     })?;
     if key.is_encrypted() {
         let path = path.to_owned();
@@ -75,7 +73,7 @@ pub fn write_private(path: &Path, key: &PrivateKey) -> Result<(), KeyError> {
     }
     let text = key
         .to_openssh(LineEnding::LF)
-        .map_err(|error| KeyError::Generation(error_text(&error)))?;
+        .map_err(KeyError::Generation)?;
     place(folder, path, text.as_bytes(), PRIVATE_MODE)?;
     let line = format!("{}\n", public_line(key));
     if let Err(error) = place(folder, &public, line.as_bytes(), PUBLIC_MODE) {

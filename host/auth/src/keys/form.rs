@@ -1,13 +1,13 @@
 //! The text of a key file: what editors and copying do to it is undone where nothing else can be
 //! meant, and otherwise called by its name.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use kozo_ground::text::Invisible;
-use kozo_ground::text::error_text;
 use russh::keys::ssh_key;
 
-use super::KeyError;
+use super::error::{Damage, KeyError};
 use super::kind::KindError;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -19,17 +19,17 @@ pub(super) const OPENSSH_START: &str = "b3BlbnNzaC1rZXktdj";
 ///
 /// # Errors
 /// What they are instead.
-pub(super) fn text(bytes: Vec<u8>) -> Result<String, String> {
+pub(super) fn text(bytes: Vec<u8>) -> Result<String, Damage> {
     if matches!(bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) && bytes.len() > 3 {
         let why = "it is written in UTF-16, as PowerShell does: save it as UTF-8, or as ASCII";
-        return Err(why.to_owned());
+        return Err(Damage::Known(why.into()));
     }
     if !bytes.is_empty() && bytes.iter().all(|&byte| byte == 0) {
         let why = "it holds nothing but NUL bytes, as after a power cut: put a copy in its place, or \
                    make a new key";
-        return Err(why.to_owned());
+        return Err(Damage::Known(why.into()));
     }
-    String::from_utf8(bytes).map_err(|_| "it is not text".to_owned())
+    String::from_utf8(bytes).map_err(|_| Damage::Known("it is not text".into()))
 }
 
 /// The same text without a byte order mark, and its lines without what stands around them.
@@ -47,13 +47,13 @@ pub(super) fn tidied(text: &str) -> String {
 }
 
 /// Says what is wrong with a key file that does not decode.
-pub(super) fn explain(path: &Path, text: &str, error: &russh::keys::Error) -> KeyError {
+pub(super) fn explain(path: &Path, text: &str, error: russh::keys::Error) -> KeyError {
     use russh::keys::Error;
     let unsupported = |algorithm: &str| KeyError::Kind {
         subject: format!("the private key `{}`", path.display()),
         reason: KindError::Type(algorithm.to_owned()),
     };
-    match error {
+    match &error {
         Error::KeyIsEncrypted | Error::SshKey(ssh_key::Error::Encrypted) => KeyError::Encrypted {
             path: path.to_owned(),
         },
@@ -75,9 +75,9 @@ pub(super) fn explain(path: &Path, text: &str, error: &russh::keys::Error) -> Ke
         Error::SshKey(ssh_key::Error::AlgorithmUnsupported { algorithm }) => {
             unsupported(algorithm.as_str())
         }
-        other => KeyError::NotPrivate {
+        _ => KeyError::NotPrivate {
             path: path.to_owned(),
-            reason: damage(text).unwrap_or_else(|| error_text(other)),
+            reason: damage(text).map_or(Damage::Undecodable(error), Damage::Known),
         },
     }
 }
@@ -90,14 +90,13 @@ fn is_encrypted_putty(text: &str) -> bool {
 }
 
 /// What happened to the text of a key, if that shows.
-fn damage(text: &str) -> Option<String> {
+fn damage(text: &str) -> Option<Cow<'static, str>> {
     let text = text.trim();
     let why = if text.is_empty() {
         "it is empty"
     } else if let Some(found) = tidied(text).chars().find_map(Invisible::new) {
-        return Some(format!(
-            "there is {found} in it, which cannot be seen: copy it again"
-        ));
+        let why = format!("there is {found} in it, which cannot be seen: copy it again");
+        return Some(why.into());
     } else if text.contains("\\n") {
         "it holds `\\n` as two characters where its lines should end: \
          write it anew with `printf '%b' \"$(cat FILE)\" >NEW`"
@@ -120,5 +119,5 @@ fn damage(text: &str) -> Option<String> {
     } else {
         return None;
     };
-    Some(why.to_owned())
+    Some(why.into())
 }

@@ -12,7 +12,7 @@ use super::kind::{KindError, check_kind};
 
 /// The longest public key line that is parsed, in bytes (an RSA key of
 /// [`MAX_RSA_BITS`](super::MAX_RSA_BITS) needs some 1,500).
-pub const MAX_PUBLIC_LINE_LEN: usize = 16 * 1024;
+pub(super) const MAX_PUBLIC_LINE_LEN: usize = 16 * 1024;
 
 /// What a message repeats of a word at most, in characters.
 const MAX_REPEATED: usize = 40;

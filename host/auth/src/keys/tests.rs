@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::error::MAX_KEY_FILE_LEN;
+use super::line::MAX_PUBLIC_LINE_LEN;
 use super::*;
 
 const KINDS: [(NewKey, &str); 3] = [

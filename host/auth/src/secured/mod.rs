@@ -6,30 +6,32 @@
 //!            Receiver::data ◀──────────────── └────────────────┘
 //! ```
 //!
-//! Nothing here says SSH: a transport with security of its own can stand behind the same types.
+//! Nothing here says SSH, nor anything else that secures a stream: whatever does brings an [`Outlet`],
+//! the way into its session's task, and the rest is the same for all.
 
-mod ending;
+mod termination;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kozo_ground::names::NodeName;
 
-use super::ssh::Outlet;
+pub use crate::stream::Traffic;
+pub(crate) use termination::Termination;
+pub use termination::{Ended, Session};
 
-pub(super) use ending::{CLOSE_LIMIT, Ending};
-pub use ending::{Ended, Session};
+/// How long an orderly end may take before the stream is cut.
+pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-pub use super::stream::Traffic;
-
-/// A link whose two ends have proven who they are.
+/// A link whose two ends have proven who they are; `O` is what secures it.
 #[derive(Debug)]
-pub struct Secured {
+pub struct Secured<O> {
     /// The node at the other end.
     pub peer: NodeName,
     /// The way out.
-    pub sender: Sender,
+    pub sender: Sender<O>,
     /// The link itself: it lives as long as this does.
     pub session: Session,
     /// What protects the link, where this end knows. The end that accepted an SSH connection does
@@ -80,16 +82,35 @@ impl Refused {
 #[error("the link is closed")]
 pub struct Closed;
 
-/// Sends on a link. Clones send on the same one.
-#[derive(Debug, Clone)]
-pub struct Sender {
-    outlet: Outlet,
-    ending: Arc<Ending>,
+/// The way into a session's task: what secures a stream brings one.
+///
+/// Nothing is boxed on the way: the compiler knows for each link which outlet it has.
+pub trait Outlet: Clone + Send + Sync + 'static {
+    /// Queues bytes for the session's task, waiting for room. Dropping the future before it is ready
+    /// queues nothing.
+    ///
+    /// # Errors
+    /// [`Closed`] when the session is over.
+    fn send(&self, bytes: Bytes) -> impl Future<Output = Result<(), Closed>> + Send;
+
+    /// Queues the goodbye behind what is queued already. That the session is over is no error: it is
+    /// what is wanted.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
-impl Sender {
-    pub(super) fn new(outlet: Outlet, ending: Arc<Ending>) -> Self {
-        Self { outlet, ending }
+/// Sends on a link. Clones send on the same one.
+#[derive(Debug, Clone)]
+pub struct Sender<O> {
+    outlet: O,
+    termination: Arc<Termination>,
+}
+
+impl<O: Outlet> Sender<O> {
+    pub(crate) fn new(outlet: O, termination: Arc<Termination>) -> Self {
+        Self {
+            outlet,
+            termination,
+        }
     }
 
     /// Queues bytes, waiting while the peer or the path cannot take more.
@@ -102,7 +123,7 @@ impl Sender {
     /// [`Closed`] when the link is closing or has ended. What was queued before may not have
     /// arrived.
     pub async fn send(&self, bytes: Bytes) -> Result<(), Closed> {
-        if self.ending.has_reason() {
+        if self.termination.has_reason() {
             return Err(Closed);
         }
         self.outlet.send(bytes).await
@@ -113,18 +134,34 @@ impl Sender {
     /// Returns when the stream is closed, after two seconds at most: a peer that does not
     /// answer is cut off. Cancelling leaves the rest to the [`Session`] being dropped.
     pub async fn close(&self) {
-        self.ending.note(Ended::ByUs);
-        close(&self.outlet, &self.ending).await;
+        self.termination.note(Ended::ByUs);
+        close(&self.outlet, &self.termination).await;
+    }
+}
+
+impl<O> Secured<O> {
+    /// The same link with its outlet in another one.
+    pub(crate) fn map_outlet<P>(self, map: impl FnOnce(O) -> P) -> Secured<P> {
+        Secured {
+            peer: self.peer,
+            sender: Sender {
+                outlet: map(self.sender.outlet),
+                termination: self.sender.termination,
+            },
+            session: self.session,
+            negotiated: self.negotiated,
+            traffic: self.traffic,
+        }
     }
 }
 
 /// Sends what is queued, says goodbye and cuts the stream when the session is over or the time is.
-pub(super) async fn close(outlet: &Outlet, ending: &Ending) {
+pub(crate) async fn close(outlet: &impl Outlet, termination: &Termination) {
     let politely = async {
         outlet.close().await;
-        ending.over().await;
+        termination.over().await;
     };
     // Timed out or not, the next step is the same.
     let _ = tokio::time::timeout(CLOSE_LIMIT, politely).await;
-    ending.cut();
+    termination.cut();
 }

@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use russh::{MethodKind, MethodSet, Preferred, SshId, client, server};
 
-use super::{QUEUE_SLOTS, VERSION_LINE, WINDOW};
+use super::terms::{QUEUE_SLOTS, VERSION_LINE, WINDOW};
 use crate::algorithms::Algorithms;
 use crate::attest::Attestor;
-use crate::identity::{Identity, Trust};
+use crate::identity::{Identity, TrustedKeys};
 
 /// The smallest packet that is announced, in bytes; below it the framing costs more than it brings.
-pub const MIN_PACKET: usize = 1024;
+const MIN_PACKET: usize = 1024;
 
 /// The largest packet that is announced, in bytes: what SSH implementations are tried with.
 pub const MAX_PACKET: usize = 65535;
 
 /// What is read from a stream at a time, and the largest packet that is announced, in bytes, when the
-/// option `maxBufferReadSize` says so many: it is brought into [`MIN_PACKET`]`..=`[`MAX_PACKET`].
+/// option `maxBufferReadSize` says so many: it is brought into
+/// the range from 1024 to [`MAX_PACKET`].
 pub fn read_size(max_buffer_read_size: usize) -> usize {
     max_buffer_read_size.clamp(MIN_PACKET, MAX_PACKET)
 }
@@ -33,11 +34,11 @@ const REJECTION_TIME: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Endpoint {
     pub(super) identity: Identity,
-    pub(super) trust: Arc<Trust>,
+    pub(super) trust: Arc<TrustedKeys>,
     pub(super) server: Arc<server::Config>,
     pub(super) client: Arc<client::Config>,
     /// How much is read from a stream at a time, in bytes.
-    pub(crate) chunk: usize,
+    pub(super) chunk: usize,
 }
 
 impl Endpoint {
@@ -46,7 +47,7 @@ impl Endpoint {
     /// `max_packet` is the option `maxBufferReadSize` in bytes; [`read_size`] says what is made of it.
     pub fn new(
         identity: Identity,
-        trust: Arc<Trust>,
+        trust: Arc<TrustedKeys>,
         algorithms: &Algorithms,
         max_packet: usize,
     ) -> Self {
@@ -60,6 +61,11 @@ impl Endpoint {
             trust,
             chunk,
         }
+    }
+
+    /// How much is read from a stream at a time, in bytes.
+    pub fn read_size(&self) -> usize {
+        self.chunk
     }
 
     /// Signs and verifies for transports that secure their streams by themselves.

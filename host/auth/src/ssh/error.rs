@@ -4,8 +4,7 @@ use std::fmt;
 use std::io;
 
 use kozo_ground::names::NodeName;
-use kozo_ground::text::error_text;
-use kozo_ground::text::shortened;
+use kozo_ground::text::{error_text, shortened};
 
 use crate::secured::{Ended, Refused};
 
@@ -14,7 +13,7 @@ const MAX_QUOTE: usize = 100;
 
 /// How far two ends had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Stage {
     /// The SSH version lines.
     Greeting,
     /// Key exchange, in which the accepting end proves its key.
@@ -25,7 +24,7 @@ pub enum Step {
     Opening,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Greeting => "saying hello",
@@ -103,29 +102,40 @@ pub enum AuthError {
     #[error("`{0}` accepts this node but not the subsystem `kozo`: is it another SSH server?")]
     SubsystemRefused(NodeName),
     /// The other end closed the stream.
-    #[error("the other end closed the connection while {step}{}", reason(.detail))]
+    #[error("the other end closed the connection while {stage}{}", reason(.detail))]
     Closed {
         /// How far the two ends had come.
-        step: Step,
+        stage: Stage,
         /// What it gave as the reason.
         detail: Option<String>,
     },
     /// The other end broke the SSH protocol, or the encryption did not fit.
-    #[error("the other end broke the protocol while {step}: {detail}")]
+    #[error("the other end broke the protocol while {stage}")]
     Protocol {
         /// How far the two ends had come.
-        step: Step,
+        stage: Stage,
         /// What was wrong.
-        detail: String,
+        source: Breach,
     },
     /// The stream failed.
-    #[error("the connection failed while {step}")]
+    #[error("the connection failed while {stage}")]
     Io {
         /// How far the two ends had come.
-        step: Step,
+        stage: Stage,
         /// Why.
         source: io::Error,
     },
+}
+
+/// How an end broke the protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum Breach {
+    /// What it sent has no place in a link.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It is not the SSH that this end speaks, or the encryption does not fit.
+    #[error(transparent)]
+    Ssh(#[from] russh::Error),
 }
 
 fn leads_to(holder: &Option<NodeName>) -> String {
@@ -162,17 +172,17 @@ pub(super) enum SessionError {
 }
 
 impl SessionError {
-    /// Why a link could not be secured, from an error that ended its session at `step`.
-    pub(super) fn explain(self, step: Step) -> AuthError {
+    /// Why a link could not be secured, from an error that ended its session at `stage`.
+    pub(super) fn explain(self, stage: Stage) -> AuthError {
         let error = match self {
             Self::Auth(error) => return error,
             Self::Refused(refused) => {
-                let detail = refused.to_string();
-                return AuthError::Protocol { step, detail };
+                let source = refused.into();
+                return AuthError::Protocol { stage, source };
             }
             Self::Told(reason) => {
                 let detail = (!reason.is_empty()).then_some(reason);
-                return AuthError::Closed { step, detail };
+                return AuthError::Closed { stage, detail };
             }
             Self::Ssh(error) => error,
         };
@@ -183,17 +193,21 @@ impl SessionError {
                 ours: ours.join(", "),
                 theirs: quote(&theirs.join(", ")),
             },
-            russh::Error::IO(source) if has_closed(&source) => {
-                AuthError::Closed { step, detail: None }
-            }
-            russh::Error::IO(source) => AuthError::Io { step, source },
+            russh::Error::IO(source) if has_closed(&source) => AuthError::Closed {
+                stage,
+                detail: None,
+            },
+            russh::Error::IO(source) => AuthError::Io { stage, source },
             russh::Error::Disconnect
             | russh::Error::HUP
             | russh::Error::SendError
-            | russh::Error::RecvError => AuthError::Closed { step, detail: None },
+            | russh::Error::RecvError => AuthError::Closed {
+                stage,
+                detail: None,
+            },
             other => AuthError::Protocol {
-                step,
-                detail: error_text(&other),
+                stage,
+                source: other.into(),
             },
         }
     }

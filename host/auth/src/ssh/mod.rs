@@ -14,43 +14,21 @@ mod error;
 mod opening;
 mod outlet;
 mod server;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 use kozo_ground::names::NodeName;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::secured::{Receiver, Secured};
+use crate::secured::{Receiver, Secured};
+use terms::boxed;
 
-pub use endpoint::{Endpoint, MAX_PACKET, MIN_PACKET, read_size};
-pub use error::{AuthError, Step};
+pub use endpoint::{Endpoint, MAX_PACKET, read_size};
+pub use error::{AuthError, Breach, Stage};
 pub use opening::Opening;
-pub(super) use outlet::Outlet;
-
-/// The subsystem's name, the same for every version: what is spoken in it says its own version.
-pub const SUBSYSTEM: &str = "kozo";
-
-/// The version line. A stranger sees it, so it has no version number.
-const VERSION_LINE: &str = "SSH-2.0-kozo";
-
-/// How many bytes a peer may send before it waits for more window. A link over a path with a
-/// round trip of 100 ms still carries 20 MB/s with it.
-const WINDOW: u32 = 2 * 1024 * 1024;
-
-/// How many bytes are taken in while a write waits: what a peer can send into a whole [`WINDOW`]
-/// in messages of 32 bytes, each of which grows threefold by its framing and its MAC.
-const READ_AHEAD: usize = 4 * WINDOW as usize;
-
-/// How many sends wait for the session's task before the next sender waits. russh has ten for
-/// connections that were dialled, and offers no choice there.
-const QUEUE_SLOTS: usize = 10;
-
-type BoxedReceiver = Box<dyn Receiver>;
-type MakeReceiver = Box<dyn FnOnce(&NodeName) -> BoxedReceiver + Send>;
-
-fn boxed<R: Receiver>(make: impl FnOnce(&NodeName) -> R + Send + 'static) -> MakeReceiver {
-    Box::new(move |peer| Box::new(make(peer)))
-}
+pub use outlet::SshOutlet;
+pub use terms::SUBSYSTEM;
 
 /// Opens a link on a stream that leads to `peer`.
 ///
@@ -63,7 +41,7 @@ pub async fn connect<S, R>(
     endpoint: &Endpoint,
     peer: &NodeName,
     make_receiver: impl FnOnce(&NodeName) -> R + Send + 'static,
-) -> Result<Secured, AuthError>
+) -> Result<Secured<SshOutlet>, AuthError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     R: Receiver,
@@ -82,7 +60,7 @@ pub async fn accept<S, R>(
     stream: S,
     endpoint: &Endpoint,
     make_receiver: impl FnOnce(&NodeName) -> R + Send + 'static,
-) -> Result<Secured, AuthError>
+) -> Result<Secured<SshOutlet>, AuthError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     R: Receiver,

@@ -12,28 +12,28 @@ use russh::{Channel, ChannelId, Pty};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
-use super::error::{SessionError, quote};
-use super::{
-    AuthError, BoxedReceiver, Endpoint, MakeReceiver, Outlet, READ_AHEAD, SUBSYSTEM, Step,
-};
+use super::endpoint::Endpoint;
+use super::error::{AuthError, SessionError, Stage, quote};
+use super::outlet::SshOutlet;
+use super::terms::{BoxedReceiver, MakeReceiver, READ_AHEAD, SUBSYSTEM};
 use crate::algorithms::accepts_signature;
-use crate::identity::{Trust, is_one_of};
+use crate::identity::{TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
-use crate::secured::{self, Ended, Ending, Refused, Secured, Sender, Session};
+use crate::secured::{self, Ended, Refused, Secured, Sender, Session, Termination};
 use crate::stream::guard;
 
 pub(super) async fn accept<S>(
     stream: S,
     endpoint: &Endpoint,
     make_receiver: MakeReceiver,
-) -> Result<Secured, AuthError>
+) -> Result<Secured<SshOutlet>, AuthError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (stream, switch, traffic) = guard(stream, endpoint.chunk, READ_AHEAD);
-    let ending = Ending::new(switch);
+    let termination = Termination::new(switch);
     // From here on, dropping this future closes the stream.
-    let session = Session::new(ending.clone());
+    let session = Session::new(termination.clone());
     let (opened_sender, opened) = oneshot::channel();
     let progress = Arc::new(Mutex::new(Progress::KeyExchange));
     let handler = ServerHandler {
@@ -43,7 +43,7 @@ where
             trust: endpoint.trust.clone(),
         },
         progress: progress.clone(),
-        ending: ending.clone(),
+        termination: termination.clone(),
         peer: None,
         make_receiver: Some(make_receiver),
         opened: Some(opened_sender),
@@ -55,21 +55,18 @@ where
         Err(SessionError::Ssh(russh::Error::Disconnect)) if traffic.received() > 0 => {
             return Err(AuthError::NotSsh);
         }
-        Err(error) => return Err(error.explain(Step::Greeting)),
+        Err(error) => return Err(error.explain(Stage::Greeting)),
     };
     let handle = running.handle();
     // The sender is dropped with the session.
     let Ok(opened) = opened.await else {
         return Err(explain(running.await, &progress));
     };
-    tokio::spawn(watch(running, ending.clone()));
-    let outlet = Outlet::Server {
-        handle,
-        channel: opened.channel,
-    };
+    tokio::spawn(watch(running, termination.clone()));
+    let outlet = SshOutlet::accepted(handle, opened.channel);
     Ok(Secured {
         peer: opened.peer,
-        sender: Sender::new(outlet, ending),
+        sender: Sender::new(outlet, termination),
         session,
         // russh tells only the end that dials.
         negotiated: None,
@@ -78,26 +75,29 @@ where
 }
 
 /// Waits for the end of a session and notes why; the handler learns of no error but its own.
-async fn watch(running: RunningSession<ServerHandler>, ending: Arc<Ending>) {
-    ending.note(match running.await {
+async fn watch(running: RunningSession<ServerHandler>, termination: Arc<Termination>) {
+    termination.note(match running.await {
         Ok(()) => Ended::ByPeer,
         Err(error) => error.ended(),
     });
-    ending.finish();
+    termination.finish();
 }
 
 /// Why a session ended before the link was open.
 fn explain(ended: Result<(), SessionError>, progress: &Mutex<Progress>) -> AuthError {
     let progress = progress.lock_anyway();
-    let step = match &*progress {
-        Progress::KeyExchange => Step::KeyExchange,
+    let stage = match &*progress {
+        Progress::KeyExchange => Stage::KeyExchange,
         Progress::Turned(why) => return AuthError::Stranger(why.clone()),
-        Progress::Offered => Step::Authentication,
-        Progress::Authenticated => Step::Opening,
+        Progress::Offered => Stage::Authentication,
+        Progress::Authenticated => Stage::Opening,
     };
     match ended {
-        Ok(()) => AuthError::Closed { step, detail: None },
-        Err(error) => error.explain(step),
+        Ok(()) => AuthError::Closed {
+            stage,
+            detail: None,
+        },
+        Err(error) => error.explain(stage),
     }
 }
 
@@ -116,7 +116,7 @@ struct Gate {
     own: NodeName,
     /// What a caller with an unknown name is compared with, so that it takes as long.
     decoy: Arc<[PublicKey]>,
-    trust: Arc<Trust>,
+    trust: Arc<TrustedKeys>,
 }
 
 impl Gate {
@@ -154,11 +154,11 @@ impl Gate {
 struct ServerHandler {
     gate: Gate,
     progress: Arc<Mutex<Progress>>,
-    ending: Arc<Ending>,
+    termination: Arc<Termination>,
     /// Set once it has proven its key.
     peer: Option<NodeName>,
     make_receiver: Option<MakeReceiver>,
-    opened: Option<oneshot::Sender<Opened>>,
+    opened: Option<oneshot::Sender<OpenedChannel>>,
     state: State,
 }
 
@@ -176,7 +176,7 @@ enum State {
     Over,
 }
 
-struct Opened {
+struct OpenedChannel {
     peer: NodeName,
     channel: ChannelId,
 }
@@ -206,11 +206,11 @@ impl ServerHandler {
             return;
         }
         self.state = State::Over;
-        self.ending.note(Ended::ByPeer);
-        let ending = self.ending.clone();
+        self.termination.note(Ended::ByPeer);
+        let termination = self.termination.clone();
         // Not here: the queue may be full, and this task is the one that empties it.
         tokio::spawn(async move {
-            secured::close(&Outlet::Server { handle, channel }, &ending).await;
+            secured::close(&SshOutlet::accepted(handle, channel), &termination).await;
         });
     }
 }
@@ -288,7 +288,7 @@ impl server::Handler for ServerHandler {
         self.state = State::Open { channel, receiver };
         session.channel_success(channel)?;
         // Nobody listens any more when the caller has given up; the stream is closed then.
-        let _ = opened.send(Opened { peer, channel });
+        let _ = opened.send(OpenedChannel { peer, channel });
         Ok(())
     }
 

@@ -209,7 +209,7 @@ async fn data_outside_the_subsystem_ends_the_session() {
         matches!(
             error,
             AuthError::Protocol {
-                step: Step::Opening,
+                stage: Stage::Opening,
                 ..
             }
         ),

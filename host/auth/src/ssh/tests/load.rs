@@ -45,7 +45,7 @@ impl Receiver for Checker {
     }
 }
 
-async fn fill(secured: &Secured, total: u64) {
+async fn fill(secured: &Secured<SshOutlet>, total: u64) {
     let mut sent = 0;
     while sent < total {
         let end = (sent + CHUNK as u64).min(total);

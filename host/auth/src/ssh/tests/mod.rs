@@ -13,9 +13,10 @@ use bytes::Bytes;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{mpsc, oneshot};
 
+use super::terms::{QUEUE_SLOTS, WINDOW};
 use super::*;
 use crate::algorithms::Algorithms;
-use crate::identity::{Identity, Trust};
+use crate::identity::{Identity, TrustedKeys};
 use crate::keys::{MIN_RSA_BITS, NewKey, PrivateKey, generate};
 use crate::secured::{Ended, Refused};
 
@@ -65,7 +66,7 @@ impl Network {
         Self::new(&[("attic", ed25519()), ("cellar", ed25519())])
     }
 
-    fn trust(&self) -> Arc<Trust> {
+    fn trust(&self) -> Arc<TrustedKeys> {
         let publics = self
             .nodes
             .iter()
@@ -111,7 +112,7 @@ impl Receiver for Collector {
 
 /// One end of a link, with what has arrived there.
 struct End {
-    secured: Secured,
+    secured: Secured<SshOutlet>,
     arrived: mpsc::UnboundedReceiver<Vec<u8>>,
 }
 

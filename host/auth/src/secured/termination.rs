@@ -2,15 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use kozo_ground::lock::LockAnyway;
 use tokio::sync::watch;
 
 use crate::stream::Switch;
-
-/// How long an orderly end may take before the stream is cut.
-pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a link ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,36 +36,36 @@ impl fmt::Display for Ended {
 /// [`Sender::close`](super::Sender::close)).
 #[derive(Debug)]
 pub struct Session {
-    ending: Arc<Ending>,
+    termination: Arc<Termination>,
 }
 
 impl Session {
-    pub(crate) fn new(ending: Arc<Ending>) -> Self {
-        Self { ending }
+    pub(crate) fn new(termination: Arc<Termination>) -> Self {
+        Self { termination }
     }
 
     /// Waits until the link has ended and says why. May be cancelled and called again.
     pub async fn ended(&self) -> Ended {
-        self.ending.over().await;
-        self.ending.reason()
+        self.termination.over().await;
+        self.termination.reason()
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.ending.note(Ended::ByUs);
-        self.ending.cut();
+        self.termination.note(Ended::ByUs);
+        self.termination.cut();
     }
 }
 
 /// What a session's task, its senders and its owner share about its end.
-pub(crate) struct Ending {
+pub(crate) struct Termination {
     reason: Mutex<Option<Ended>>,
     over: watch::Sender<bool>,
     switch: Switch,
 }
 
-impl Ending {
+impl Termination {
     pub(crate) fn new(switch: Switch) -> Arc<Self> {
         Arc::new(Self {
             reason: Mutex::new(None),
@@ -103,7 +99,7 @@ impl Ending {
         self.over.send_replace(true);
     }
 
-    /// Waits for [`Ending::finish`].
+    /// Waits for [`Termination::finish`].
     pub(crate) async fn over(&self) {
         // An error would mean that the sender is gone, and it is a field of this.
         let _ = self.over.subscribe().wait_for(|over| *over).await;
@@ -114,9 +110,9 @@ impl Ending {
     }
 }
 
-impl fmt::Debug for Ending {
+impl fmt::Debug for Termination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ending")
+        f.debug_struct("Termination")
             .field("reason", &self.lock())
             .field("over", &*self.over.borrow())
             .finish_non_exhaustive()
