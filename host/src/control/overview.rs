@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
 use kozo_link::Candidate;
 use serde_json::Value;
 
@@ -151,7 +152,10 @@ impl Overview {
         // Looking at a file may take its time.
         let roles = Arc::clone(&self.roles);
         let asked = tokio::task::spawn_blocking(move || roles[place].restart()).await;
-        let asked = asked.unwrap_or_else(|error| Err(error.to_string()));
+        let asked = match asked {
+            Ok(asked) => asked.map_err(|error| error_text(&error)),
+            Err(error) => Err(error.to_string()),
+        };
         asked.map_err(|reason| {
             tracing::warn!(target: "control", role = name, "not restarted: {reason}");
             format!("`{name}` is not restarted and goes on as it was: {reason}")

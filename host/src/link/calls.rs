@@ -192,13 +192,11 @@ impl Calls {
     }
 
     fn call(&self, peer: &PeerDescription, address: Option<&str>, limit: Duration) -> Reply {
-        match address {
+        let answer = match address {
             None => self.instance.addresses(peer).map(Answer::Addresses),
-            Some(address) => self
-                .instance
-                .connect(peer, address, limit)
-                .map(Answer::Connection),
-        }
+            Some(address) => (self.instance.connect(peer, address, limit)).map(Answer::Connection),
+        };
+        answer.map_err(|error| error.to_string())
     }
 
     fn ended(&self, id: CallId, reply: Reply) {

@@ -32,10 +32,13 @@ pub mod load;
 pub mod memory;
 pub mod registry;
 pub mod role;
+pub mod role_services;
 pub mod seal;
 pub mod search;
 pub mod transport;
+pub mod transport_services;
 
+mod call_error;
 mod context;
 mod dynamic;
 mod exit;
@@ -49,6 +52,7 @@ pub(crate) mod signals;
 mod transport_host;
 
 pub use architecture::Architecture;
+pub use call_error::CallError;
 pub use content::Content;
 pub(crate) use exit::ExitWatch;
 pub use file::TrustedWriters;
@@ -57,8 +61,8 @@ pub(crate) use inherited::close_inherited;
 pub use inspect::{InspectError, Inspected};
 pub use load::{LoadError, Loader};
 pub use registry::{FileState, ModuleFile, Refusal, Registry, RegistryError, RoleFile};
-pub use role::{Outgoing, Received, RoleInstance, RoleModule, RoleServices};
+pub use role::{RoleInstance, RoleModule};
+pub use role_services::{Outgoing, Received, RoleServices};
 pub use search::{Environment, SearchFolders};
-pub use transport::{
-    Connection, PeerDescription, TransportInstance, TransportModule, TransportServices,
-};
+pub use transport::{Connection, PeerDescription, TransportInstance, TransportModule};
+pub use transport_services::{TransportIdentity, TransportServices};

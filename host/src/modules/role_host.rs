@@ -12,7 +12,7 @@ use kozo_ground::interest::Kind;
 
 use super::context;
 use super::host_call::{duration, host_failed, level_from_number};
-use super::role::{Outgoing, Received, RoleServices};
+use super::role_services::{Outgoing, Received, RoleServices};
 
 type Context = context::Context<dyn RoleServices>;
 

@@ -1,74 +1,20 @@
-//! A loaded transport module, and what the host does for its transports.
+//! A loaded transport module, and its transports.
 
 use std::fmt;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice, RStr};
 use kozo_abi::ffi::{ConnectionParts, PeerView, TransportModuleRef, TransportParts};
-use kozo_abi::{Level, Priority, Readiness, Version};
+use kozo_abi::{Level, Priority, Version};
 use kozo_ground::names::ModuleName;
 use rustix::net::SocketType;
 
+use super::call_error::{CallError, called};
 use super::host_call::{MODULE_LOG, guarded, nanos};
-use super::role::plain;
 use super::transport_host;
-
-/// What the host does for a transport. It is called from any thread of the transport's, several
-/// at once. A panic in it is logged and the transport gets a failure.
-pub trait TransportServices: Send + Sync + 'static {
-    /// The name of the node that the transport belongs to.
-    fn node(&self) -> &str;
-
-    /// The transport's name.
-    fn name(&self) -> &str;
-
-    /// The name of its module.
-    fn module(&self) -> &str;
-
-    /// Whether that node is the one that runs.
-    fn is_local(&self) -> bool;
-
-    /// Whether the transport is being stopped.
-    fn stopping(&self) -> bool;
-
-    /// Waits until `fd` is readable or its other end is gone, at most so long (none: for ever),
-    /// or until the transport is being stopped.
-    ///
-    /// # Errors
-    /// The system's.
-    fn wait_readable(
-        &self,
-        fd: BorrowedFd<'_>,
-        timeout: Option<Duration>,
-    ) -> Result<Readiness, String>;
-
-    /// Signs `data` with the key of the node that runs, for the transport's module alone.
-    ///
-    /// # Errors
-    /// Why it is not signed.
-    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String>;
-
-    /// Checks such a signature of another node.
-    ///
-    /// # Errors
-    /// Why it proves nothing.
-    fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), String>;
-
-    /// The folder that the transport keeps its own files in; it is there when this returns.
-    ///
-    /// # Errors
-    /// Why there is none.
-    fn state_dir(&self) -> Result<PathBuf, String>;
-
-    /// What the transport is about at present, for people; any text of any length.
-    fn set_status(&self, text: &str);
-
-    /// A line of the transport's for the host's own log.
-    fn log(&self, level: Level, text: &str);
-}
+use super::transport_services::TransportServices;
 
 /// A transport module that is loaded, for good.
 pub struct TransportModule {
@@ -107,9 +53,9 @@ impl TransportModule {
         &self,
         services: Arc<dyn TransportServices>,
         options: &[u8],
-    ) -> Result<TransportInstance, String> {
+    ) -> Result<TransportInstance, CallError> {
         let handle = transport_host::handle(Arc::clone(&services));
-        let parts = plain(self.root.create()(handle, RSlice::from_slice(options)))?;
+        let parts = called(self.root.create()(handle, RSlice::from_slice(options)))?;
         Ok(TransportInstance { parts, services })
     }
 
@@ -122,9 +68,9 @@ impl TransportModule {
         &self,
         services: Arc<dyn TransportServices>,
         options: &[u8],
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, CallError> {
         let own_address = self.root.own_address();
-        let address = plain(own_address(
+        let address = called(own_address(
             transport_host::handle(services),
             RSlice::from_slice(options),
         ))?;
@@ -185,24 +131,24 @@ impl TransportInstance {
     ///
     /// # Errors
     /// What keeps it from working.
-    pub fn local_init(&self) -> Result<(), String> {
-        plain(self.parts.vtable.local_init()(self.parts.data))
+    pub fn local_init(&self) -> Result<(), CallError> {
+        called(self.parts.vtable.local_init()(self.parts.data))
     }
 
     /// Starts to listen.
     ///
     /// # Errors
     /// What keeps it from listening.
-    pub fn bind(&self) -> Result<(), String> {
-        plain(self.parts.vtable.bind()(self.parts.data))
+    pub fn bind(&self) -> Result<(), CallError> {
+        called(self.parts.vtable.bind()(self.parts.data))
     }
 
     /// Waits for a connection; none when the transport is being stopped.
     ///
     /// # Errors
     /// What the transport says; or that it handed over something that cannot be used.
-    pub fn accept(&self) -> Result<Option<Connection>, String> {
-        match plain(self.parts.vtable.accept()(self.parts.data))? {
+    pub fn accept(&self) -> Result<Option<Connection>, CallError> {
+        match called(self.parts.vtable.accept()(self.parts.data))? {
             ROption::RSome(parts) => connection(parts).map(Some),
             ROption::RNone => Ok(None),
         }
@@ -212,8 +158,8 @@ impl TransportInstance {
     ///
     /// # Errors
     /// Why there are none.
-    pub fn addresses(&self, peer: &PeerDescription) -> Result<Vec<String>, String> {
-        let addresses = plain(self.parts.vtable.addresses()(self.parts.data, &peer.view()))?;
+    pub fn addresses(&self, peer: &PeerDescription) -> Result<Vec<String>, CallError> {
+        let addresses = called(self.parts.vtable.addresses()(self.parts.data, &peer.view()))?;
         Ok(addresses.into_iter().map(String::from).collect())
     }
 
@@ -227,10 +173,10 @@ impl TransportInstance {
         peer: &PeerDescription,
         address: &str,
         timeout: Duration,
-    ) -> Result<Connection, String> {
+    ) -> Result<Connection, CallError> {
         let connect = self.parts.vtable.connect();
         let address = RStr::from_str(address);
-        connection(plain(connect(
+        connection(called(connect(
             self.parts.data,
             &peer.view(),
             address,
@@ -242,9 +188,9 @@ impl TransportInstance {
     ///
     /// # Errors
     /// A panic's text.
-    pub fn priority(&self) -> Result<Priority, String> {
+    pub fn priority(&self) -> Result<Priority, CallError> {
         Ok(
-            match plain(self.parts.vtable.priority()(self.parts.data))? {
+            match called(self.parts.vtable.priority()(self.parts.data))? {
                 0 => Priority::Worst,
                 1 => Priority::Bad,
                 2 => Priority::Meh,
@@ -259,16 +205,16 @@ impl TransportInstance {
     ///
     /// # Errors
     /// A panic's text.
-    pub fn can_accept(&self) -> Result<bool, String> {
-        plain(self.parts.vtable.can_accept()(self.parts.data))
+    pub fn can_accept(&self) -> Result<bool, CallError> {
+        called(self.parts.vtable.can_accept()(self.parts.data))
     }
 
     /// Whether it can reach `peer`.
     ///
     /// # Errors
     /// A panic's text.
-    pub fn can_connect(&self, peer: &PeerDescription) -> Result<bool, String> {
-        plain(self.parts.vtable.can_connect()(
+    pub fn can_connect(&self, peer: &PeerDescription) -> Result<bool, CallError> {
+        called(self.parts.vtable.can_connect()(
             self.parts.data,
             &peer.view(),
         ))
@@ -278,14 +224,14 @@ impl TransportInstance {
     ///
     /// # Errors
     /// A panic's text.
-    pub fn stop(&self) -> Result<(), String> {
-        plain(self.parts.vtable.stop()(self.parts.data))
+    pub fn stop(&self) -> Result<(), CallError> {
+        called(self.parts.vtable.stop()(self.parts.data))
     }
 }
 
 impl Drop for TransportInstance {
     fn drop(&mut self) {
-        if let Err(error) = plain(self.parts.vtable.drop()(self.parts.data)) {
+        if let Err(error) = called(self.parts.vtable.drop()(self.parts.data)) {
             let services = Arc::clone(&self.services);
             let text = format!("while the transport was dropped: {error}");
             guarded("log", || (), || services.log(Level::Error, &text));
@@ -300,7 +246,7 @@ impl fmt::Debug for TransportInstance {
 }
 
 /// Looks at what a transport handed over before anybody builds on it.
-fn connection(parts: ConnectionParts) -> Result<Connection, String> {
+fn connection(parts: ConnectionParts) -> Result<Connection, CallError> {
     let ConnectionParts {
         stream,
         address,
@@ -314,12 +260,8 @@ fn connection(parts: ConnectionParts) -> Result<Connection, String> {
             address,
             authenticated,
         }),
-        Ok(_) => Err(format!(
-            "the transport handed over a socket to `{address}` that is no stream socket, a fault of its module"
-        )),
-        Err(error) => Err(format!(
-            "the transport handed over a descriptor for `{address}` that is no socket, a fault of its module: {error}"
-        )),
+        Ok(_) => Err(CallError::NotAStream { address }),
+        Err(reason) => Err(CallError::NotASocket { address, reason }),
     }
 }
 

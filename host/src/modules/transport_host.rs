@@ -13,7 +13,7 @@ use kozo_abi::ffi::{TransportHostHandle, TransportHostVtable, TransportHostVtabl
 
 use super::context;
 use super::host_call::{duration, host_failed, level_from_number};
-use super::transport::TransportServices;
+use super::transport_services::TransportServices;
 
 type Context = context::Context<dyn TransportServices>;
 
@@ -44,19 +44,30 @@ pub(super) fn handle(services: Arc<dyn TransportServices>) -> TransportHostHandl
 }
 
 extern "C" fn node(context: *const ()) -> RStr<'static> {
-    Context::text(context, "node", |services| services.node())
+    Context::text(context, "node", |services| {
+        services.identity().node.as_str()
+    })
 }
 
 extern "C" fn name(context: *const ()) -> RStr<'static> {
-    Context::text(context, "name", |services| services.name())
+    Context::text(context, "name", |services| {
+        services.identity().name.as_str()
+    })
 }
 
 extern "C" fn module(context: *const ()) -> RStr<'static> {
-    Context::text(context, "module", |services| services.module())
+    Context::text(context, "module", |services| {
+        services.identity().module.as_str()
+    })
 }
 
 extern "C" fn local(context: *const ()) -> bool {
-    Context::call(context, "local", || false, |services| services.is_local())
+    Context::call(
+        context,
+        "local",
+        || false,
+        |services| services.identity().is_local,
+    )
 }
 
 extern "C" fn stopping(context: *const ()) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::error::RoleError;
 use super::instance::Instance;
 use super::isolated::{IsolatedModule, IsolatedRole};
 use super::services::LifeServices;
@@ -22,7 +23,7 @@ impl RoleCode {
         &self,
         services: Arc<LifeServices>,
         options: &[u8],
-    ) -> Result<Box<dyn Instance>, String> {
+    ) -> Result<Box<dyn Instance>, RoleError> {
         Ok(match self {
             Self::Here(module) => Box::new(module.create(services, options)?),
             Self::Isolated(module) => Box::new(IsolatedRole::create(module, services, options)?),

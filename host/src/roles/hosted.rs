@@ -7,6 +7,7 @@ use std::time::Duration;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::{ModuleName, RoleName};
 
+use super::error::RoleError;
 use super::inbox::{Inbox, InboxStatus};
 use super::line::RoleLog;
 use super::services::MessageSink;
@@ -127,7 +128,7 @@ impl HostedRole {
     ///
     /// # Errors
     /// Why the present file cannot be used; the role goes on as it was.
-    pub fn restart(&self) -> Result<(), String> {
+    pub fn restart(&self) -> Result<(), RoleError> {
         self.source.renew()?;
         self.inbox.request(|requests| requests.restart = true);
         Ok(())

@@ -2,7 +2,9 @@
 
 use kozo_abi::{InboxLimits as WantedLimits, Level, Pace};
 use kozo_ground::clock;
+use kozo_ground::text::error_text;
 
+use super::error::RoleError;
 use super::inbox::{Inbox, PauseUntil};
 use super::instance::Instance;
 use super::line::RoleLog;
@@ -47,7 +49,7 @@ impl<'r> Life<'r> {
     }
 
     /// Asks the role how much may wait for it.
-    pub(super) fn agree_on_inbox(&mut self, configured: InboxLimits) -> Result<(), String> {
+    pub(super) fn agree_on_inbox(&mut self, configured: InboxLimits) -> Result<(), RoleError> {
         let wanted = self.instance.inbox(WantedLimits {
             length: configured.length as u64,
             size: configured.size as u64,
@@ -60,7 +62,7 @@ impl<'r> Life<'r> {
     }
 
     /// Calls `run` at the role's pace until the role fails, stops, or is to be made anew.
-    pub(super) fn live(mut self) -> Result<End, String> {
+    pub(super) fn live(mut self) -> Result<End, RoleError> {
         loop {
             let requests = self.inbox.requests();
             if requests.stop || requests.restart {
@@ -84,7 +86,7 @@ impl<'r> Life<'r> {
 
     /// Waits until the role's pace allows a call of `run`. False: something else is to be done
     /// first.
-    fn wait_for_turn(&mut self) -> Result<bool, String> {
+    fn wait_for_turn(&mut self) -> Result<bool, RoleError> {
         let pace = self.instance.pace()?;
         let Some(start) = self.schedule.next_start(pace, clock::now(), self.random) else {
             return Ok(true);
@@ -97,7 +99,7 @@ impl<'r> Life<'r> {
         Ok(!self.inbox.requests().any())
     }
 
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), RoleError> {
         let activity = self.inbox.activity();
         let start = clock::now();
         self.schedule.started(start);
@@ -122,7 +124,7 @@ impl<'r> Life<'r> {
 
     fn stop(&mut self) {
         if let Err(error) = self.instance.stop() {
-            let text = format!("while it was stopped: {error}");
+            let text = format!("while it was stopped: {}", error_text(&error));
             self.log.host_line(Level::Error, &text);
         }
     }

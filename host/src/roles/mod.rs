@@ -20,6 +20,7 @@ pub mod inbox;
 pub mod restart;
 
 mod code;
+mod error;
 mod instance;
 mod isolated;
 mod life;
@@ -35,9 +36,10 @@ mod thread;
 mod tests;
 
 pub use code::RoleCode;
+pub use error::RoleError;
 pub use hosted::{HostedRole, RoleState, RoleStatus};
 pub use inbox::{Inbox, InboxStatus, Incoming};
-pub use isolated::{COMMAND as ISOLATED_ROLE, IsolatedModule, ProcessError, run_isolated};
+pub use isolated::{COMMAND as ISOLATED_ROLE, ChildError, IsolatedModule, run_isolated};
 pub use restart::RestartPolicy;
 pub use services::MessageSink;
 pub use setup::{RoleSetup, RoleStartError};

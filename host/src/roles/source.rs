@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::ModuleName;
-use kozo_ground::text::error_text;
 
 use super::code::RoleCode;
+use super::error::RoleError;
 use super::isolated::IsolatedModule;
 use crate::config::Isolation;
 use crate::modules::{Content, Registry};
@@ -24,7 +24,7 @@ pub trait CodeSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why there is none; that is a failure of the role, after which this is asked again.
-    fn code(&self) -> Result<RoleCode, String>;
+    fn code(&self) -> Result<RoleCode, RoleError>;
 
     /// A role was made of what [`code`](Self::code) returned last.
     fn made(&self) {}
@@ -33,19 +33,8 @@ pub trait CodeSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it cannot be; then nothing has changed.
-    fn renew(&self) -> Result<(), String> {
+    fn renew(&self) -> Result<(), RoleError> {
         Ok(())
-    }
-}
-
-/// So tests have sources of their own.
-impl<C, F> CodeSource for F
-where
-    C: Into<RoleCode>,
-    F: Fn() -> Result<C, String> + Send + Sync + 'static,
-{
-    fn code(&self) -> Result<RoleCode, String> {
-        self().map(Into::into)
     }
 }
 
@@ -80,7 +69,7 @@ impl RoleSource {
         }
     }
 
-    fn content(&self) -> Result<Content, String> {
+    fn content(&self) -> Result<Content, RoleError> {
         let mut state = self.lock();
         let chosen = state.next.take().or_else(|| state.proven.clone());
         let content = match chosen {
@@ -90,7 +79,7 @@ impl RoleSource {
             }
             None => self.registry.known_role(&self.module),
         };
-        let content = content.map_err(|error| error_text(&error))?;
+        let content = content?;
         state.tried = Some(content.clone());
         Ok(content)
     }
@@ -105,14 +94,11 @@ impl RoleSource {
 }
 
 impl CodeSource for RoleSource {
-    fn code(&self) -> Result<RoleCode, String> {
+    fn code(&self) -> Result<RoleCode, RoleError> {
         let content = self.content()?;
         match self.isolation {
             Some(isolation) => Ok(self.isolated(&content, isolation).into()),
-            None => {
-                let module = self.registry.load_content(&content);
-                Ok(module.map_err(|error| error_text(&error))?.into())
-            }
+            None => Ok(self.registry.load_content(&content)?.into()),
         }
     }
 
@@ -121,16 +107,14 @@ impl CodeSource for RoleSource {
         state.proven = state.tried.take();
     }
 
-    fn renew(&self) -> Result<(), String> {
-        let present = self.registry.present_role(&self.module);
-        let present = present.map_err(|error| error_text(&error))?;
+    fn renew(&self) -> Result<(), RoleError> {
+        let present = self.registry.present_role(&self.module)?;
         let is_proven = |proven: &Content| proven.is_same(&present);
         if !self.lock().proven.as_ref().is_some_and(is_proven) {
             match self.isolation {
                 Some(isolation) => self.isolated(&present, isolation).try_out()?,
                 None => {
-                    let loaded = self.registry.load_content(&present);
-                    loaded.map_err(|error| error_text(&error))?;
+                    self.registry.load_content(&present)?;
                 }
             }
         }

@@ -17,8 +17,9 @@ use std::time::Duration;
 use kozo_abi::Level;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
-use kozo_ground::text::panic_text;
+use kozo_ground::text::{error_text, panic_text};
 
+use super::error::RoleError;
 use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
 use super::line::{RoleLog, harmless};
@@ -112,6 +113,7 @@ impl RoleThread {
                 Ok(End::Stop) => break,
                 Ok(End::Restart) => backoff.reset(),
                 Err(error) if self.inbox.requests().stop => {
+                    let error = error_text(&error);
                     let text = format!("it failed while it was being stopped: {error}");
                     self.log.host_line(Level::Error, &text);
                     break;
@@ -119,7 +121,7 @@ impl RoleThread {
                 Err(error) => {
                     let now = clock::now();
                     let wait = backoff.next(now.since(born), &mut random);
-                    self.wait_after(&error, now, wait);
+                    self.wait_after(&error_text(&error), now, wait);
                     if self.inbox.requests().restart {
                         backoff.reset();
                     }
@@ -131,13 +133,13 @@ impl RoleThread {
 
     /// A life, from which no panic escapes: modules catch their own, but what a broken one hands
     /// over may make the host's side of the interface panic.
-    fn guarded_life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
+    fn guarded_life(&mut self, random: &mut fastrand::Rng) -> Result<End, RoleError> {
         let life = AssertUnwindSafe(|| self.life(random));
         let outcome = catch_unwind(life).unwrap_or_else(|payload| {
-            let text = format!("the host panicked: {}", panic_text(payload.as_ref()));
+            let text = panic_text(payload.as_ref()).to_owned();
             // Its own drop might panic.
             std::mem::forget(payload);
-            Err(text)
+            Err(RoleError::HostPanic(text))
         });
         // Threads that a role left behind which was never whole shall not take what the next life
         // waits for either.
@@ -145,7 +147,7 @@ impl RoleThread {
         outcome
     }
 
-    fn life(&mut self, random: &mut fastrand::Rng) -> Result<End, String> {
+    fn life(&mut self, random: &mut fastrand::Rng) -> Result<End, RoleError> {
         let reader = self.inbox.reader();
         let services = Arc::new(LifeServices {
             node: self.setup.node.clone(),

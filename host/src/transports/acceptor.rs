@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::services::Services;
-use super::{OwnTransport, TransportState};
+use super::own::OwnTransport;
+use super::services::{Services, TransportState};
 use crate::limited::DroppedApart;
 use crate::link::Listener;
-use crate::modules::transport::{TransportInstance, TransportServices};
+use crate::modules::{CallError, TransportInstance, TransportServices};
 
 /// How long to wait after a failure before the transport is asked again: at first,
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -110,7 +110,7 @@ impl Acceptor {
         &self,
         call: &'static str,
         what: &'static str,
-        step: impl Fn() -> Result<(), String>,
+        step: impl Fn() -> Result<(), CallError>,
     ) -> bool {
         let mut retry = FIRST_RETRY;
         let mut fault = RepeatedFault::default();
@@ -134,8 +134,8 @@ impl Acceptor {
         &self,
         call: &'static str,
         what: &'static str,
-        step: impl Fn() -> Result<(), String>,
-    ) -> Result<(), String> {
+        step: impl Fn() -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
         let services = Arc::clone(&self.services);
         let watch = self.runtime.spawn(async move {
             tokio::time::sleep(PREPARE_LIMIT).await;

@@ -7,20 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kozo_abi::{Level, Readiness};
-use kozo_ground::names::{ModuleName, NodeName, TransportName};
 use kozo_ground::text::error_text;
 
-use super::StateFolders;
-use crate::config;
-use crate::modules::transport::TransportServices;
+use super::services::log;
+use super::state_folders::StateFolders;
+use crate::modules::{TransportIdentity, TransportServices};
 
 /// What such a transport knows of its surroundings. It gets nothing from its host that a running
 /// one would.
 pub(super) struct Inquiry {
-    node: NodeName,
-    name: TransportName,
-    module: ModuleName,
-    local: bool,
+    identity: TransportIdentity,
     /// None: it may not have a folder either, since that would have to be made.
     state: Option<Arc<StateFolders>>,
     denied: AtomicBool,
@@ -28,17 +24,9 @@ pub(super) struct Inquiry {
 
 impl Inquiry {
     /// For a transport of this node, which may be the one that this machine is.
-    pub(super) fn new(
-        node: &NodeName,
-        transport: &config::Transport,
-        local: bool,
-        state: Option<Arc<StateFolders>>,
-    ) -> Self {
+    pub(super) fn new(identity: TransportIdentity, state: Option<Arc<StateFolders>>) -> Self {
         Self {
-            node: node.clone(),
-            name: transport.name.clone(),
-            module: transport.module.clone(),
-            local,
+            identity,
             state,
             denied: AtomicBool::new(false),
         }
@@ -57,20 +45,8 @@ impl Inquiry {
 }
 
 impl TransportServices for Inquiry {
-    fn node(&self) -> &str {
-        self.node.as_str()
-    }
-
-    fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    fn module(&self) -> &str {
-        self.module.as_str()
-    }
-
-    fn is_local(&self) -> bool {
-        self.local
+    fn identity(&self) -> &TransportIdentity {
+        &self.identity
     }
 
     fn stopping(&self) -> bool {
@@ -92,7 +68,7 @@ impl TransportServices for Inquiry {
     fn state_dir(&self) -> Result<PathBuf, String> {
         match &self.state {
             Some(state) => state
-                .folder(&self.node, &self.name)
+                .folder(&self.identity.node, &self.identity.name)
                 .map_err(|error| error_text(&error)),
             None => self.deny("no folder is made"),
         }
@@ -101,6 +77,6 @@ impl TransportServices for Inquiry {
     fn set_status(&self, _text: &str) {}
 
     fn log(&self, level: Level, text: &str) {
-        super::services::log(level, &self.name, &self.node, text);
+        log(level, &self.identity, text);
     }
 }

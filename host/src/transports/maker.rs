@@ -2,19 +2,26 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kozo_auth::attest::Attestor;
 use kozo_ground::names::{ModuleName, NodeName};
 use kozo_ground::text::error_text;
 
+use super::error::TransportError;
+use super::own::{Made, OwnTransport};
 use super::services::Services;
-use super::{CALL_LIMIT, Made, OwnTransport, PeerTransport, StateFolders, encode};
+use super::state_folders::StateFolders;
 use crate::config;
 use crate::limited::{DroppedApart, NoResult, Worker};
 use crate::link::Calls;
 use crate::modules::registry::Registry;
-use crate::modules::transport::{PeerDescription, TransportInstance, TransportServices};
+use crate::modules::{PeerDescription, TransportIdentity, TransportInstance, TransportServices};
 
+/// How long a module may take for a call in which nothing is to happen that takes time.
+pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Makes transports one after another.
 pub(super) struct Maker {
     registry: Arc<Registry>,
     attestor: Arc<Attestor>,
@@ -25,12 +32,10 @@ pub(super) struct Maker {
     hanging: HashSet<ModuleName>,
 }
 
-/// Why there is no transport.
-enum NotMade {
-    /// What its module, or the system, says.
-    Refused(String),
-    /// The module does not come back.
-    Hangs(String),
+/// A transport of another node, as far as this one needs to know it.
+pub(super) struct PeerTransport {
+    pub(super) description: Arc<PeerDescription>,
+    pub(super) priority: u8,
 }
 
 /// What a module says of a transport that it has made.
@@ -60,7 +65,7 @@ impl Maker {
         node: &NodeName,
         transport: &config::Transport,
         options: &kozo_description::ModuleOptions,
-    ) -> Result<OwnTransport, String> {
+    ) -> Result<OwnTransport, TransportError> {
         let services = self.services(node, transport, true)?;
         let made = self.make(transport, options, &services, |instance, said| {
             (instance, said)
@@ -82,8 +87,10 @@ impl Maker {
                     can_accept: said.can_accept,
                 });
             }
-            Err(NotMade::Refused(reason)) => return Err(reason),
-            Err(NotMade::Hangs(reason)) => own.fail(&reason),
+            Err(reason @ (TransportError::Hangs(_) | TransportError::Hung(_))) => {
+                own.fail(&error_text(&reason));
+            }
+            Err(reason) => return Err(reason),
         }
         Ok(own)
     }
@@ -95,13 +102,10 @@ impl Maker {
         node: &NodeName,
         transport: &config::Transport,
         options: &kozo_description::ModuleOptions,
-    ) -> Result<Option<PeerTransport>, String> {
+    ) -> Result<Option<PeerTransport>, TransportError> {
         let services = self.services(node, transport, false)?;
         // It is dropped where it was made.
-        let said = self.make(transport, options, &services, |_, said| said);
-        let said = said.map_err(|error| match error {
-            NotMade::Refused(reason) | NotMade::Hangs(reason) => reason,
-        })?;
+        let said = self.make(transport, options, &services, |_, said| said)?;
         if !said.can_accept {
             return Ok(None);
         }
@@ -122,16 +126,10 @@ impl Maker {
         node: &NodeName,
         transport: &config::Transport,
         local: bool,
-    ) -> Result<Arc<Services>, String> {
-        let services = Services::new(
-            node,
-            &transport.name,
-            &transport.module,
-            local,
-            Arc::clone(&self.attestor),
-            Arc::clone(&self.state),
-        );
-        services.map_err(|error| format!("no descriptor is left for its stop signal: {error}"))
+    ) -> Result<Arc<Services>, TransportError> {
+        let identity = identity(node, transport, local);
+        let (attestor, state) = (Arc::clone(&self.attestor), Arc::clone(&self.state));
+        Services::new(identity, attestor, state).map_err(TransportError::StopSignal)
     }
 
     fn make<T: Send + 'static>(
@@ -140,19 +138,16 @@ impl Maker {
         options: &kozo_description::ModuleOptions,
         services: &Arc<Services>,
         take: impl FnOnce(TransportInstance, Description) -> T + Send + 'static,
-    ) -> Result<T, NotMade> {
+    ) -> Result<T, TransportError> {
         let module = transport.module.clone();
         if self.hanging.contains(&module) {
-            return Err(NotMade::Hangs(format!(
-                "its module `{module}` did not come back from making another one"
-            )));
+            return Err(TransportError::Hung(module));
         }
         let (registry, name) = (Arc::clone(&self.registry), module.clone());
-        let options = encode(options).map_err(NotMade::Refused)?;
+        let options = encode(options)?;
         let services: Arc<dyn TransportServices> = Arc::clone(services) as _;
         let made = self.worker.within(CALL_LIMIT, "init", move || {
-            let module = registry.load_transport(&name);
-            let module = module.map_err(|error| error_text(&error))?;
+            let module = registry.load_transport(&name)?;
             let instance = module.create(services, &options)?;
             let said = Description {
                 priority: instance.priority()? as u8,
@@ -160,14 +155,32 @@ impl Maker {
             };
             Ok(take(instance, said))
         });
-        match made {
-            Ok(made) => made.map_err(NotMade::Refused),
-            Err(error) => {
-                if matches!(error, NoResult::Hangs { .. }) {
-                    self.hanging.insert(module);
-                }
-                Err(NotMade::Hangs(error_text(&error)))
+        made.unwrap_or_else(|error| {
+            if matches!(error, NoResult::Hangs { .. }) {
+                self.hanging.insert(module);
             }
-        }
+            Err(error.into())
+        })
     }
+}
+
+/// Which transport of which node it is.
+pub(super) fn identity(
+    node: &NodeName,
+    transport: &config::Transport,
+    is_local: bool,
+) -> TransportIdentity {
+    TransportIdentity {
+        node: node.clone(),
+        name: transport.name.clone(),
+        module: transport.module.clone(),
+        is_local,
+    }
+}
+
+/// Options as modules get them.
+pub(super) fn encode(
+    options: &kozo_description::ModuleOptions,
+) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    rmp_serde::to_vec_named(options)
 }

@@ -2,14 +2,16 @@
 //! their options are checked; its own listen and dial.
 
 mod acceptor;
+mod error;
 mod inquiry;
 mod maker;
+mod own;
 mod own_address;
 mod services;
 mod state_folders;
 mod trial;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,98 +19,23 @@ use kozo_description::{Problem, Problems};
 use tokio::task::JoinSet;
 
 pub use acceptor::Acceptor;
-use maker::Maker;
-pub use own_address::{AddressError, own_addresses};
-use services::Services;
+pub use error::{AddressError, TransportError};
+use maker::{CALL_LIMIT, Maker, PeerTransport};
+pub use own::OwnTransport;
+pub use own_address::own_addresses;
+pub use services::TransportState;
 pub use state_folders::{StateEnvironment, StateError, StateFolders};
 pub use trial::try_transports;
 
 use kozo_auth::attest::Attestor;
-use kozo_ground::clock::Moment;
-use kozo_ground::names::{ModuleName, NodeName};
+use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 use kozo_link::Candidate;
 
 use crate::config::{self, Network};
-use crate::limited::{DroppedApart, Worker, apart};
-use crate::link::{Calls, Route};
+use crate::limited::{Worker, apart};
+use crate::link::Route;
 use crate::modules::registry::Registry;
-use crate::modules::transport::{PeerDescription, TransportInstance};
-
-/// How long a module may take for a call in which nothing is to happen that takes time.
-const CALL_LIMIT: Duration = Duration::from_secs(10);
-
-/// One transport of this node.
-pub struct OwnTransport {
-    /// Its name.
-    pub name: String,
-    services: Arc<Services>,
-    /// None when its module did not come back from making it.
-    made: Option<Made>,
-    /// The transports of other nodes that it can connect to: the nodes, and their names there.
-    reaches: HashSet<(NodeName, String)>,
-}
-
-/// What there is of a transport whose module has made it.
-struct Made {
-    instance: Arc<DroppedApart<TransportInstance>>,
-    calls: Arc<Calls>,
-    priority: u8,
-    can_accept: bool,
-}
-
-/// How a transport of this node is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TransportState {
-    /// It is being prepared.
-    Starting,
-    /// It takes connections.
-    Listening,
-    /// It takes no connections, and can dial.
-    DialsOnly,
-    /// It cannot take connections, or does not come back from calls, for this reason; that is tried
-    /// again.
-    Failing(String),
-}
-
-impl OwnTransport {
-    /// How it is, and since when.
-    pub fn state(&self) -> (TransportState, Moment) {
-        match self.made.as_ref().and_then(|made| made.calls.fault()) {
-            Some((fault, since)) => (TransportState::Failing(fault), since),
-            None => self.services.state(),
-        }
-    }
-
-    /// Why the way to a transport of a node is not tried at present.
-    pub fn barred(&self, transport: &str, node: &NodeName) -> Option<String> {
-        let made = self.made.as_ref()?;
-        made.calls.barred(transport, node.as_str())
-    }
-
-    /// What it is about, as it has said last.
-    pub fn status(&self) -> Option<String> {
-        self.services.status()
-    }
-
-    /// The module that it is made by.
-    pub fn module(&self) -> &ModuleName {
-        self.services.module_name()
-    }
-
-    /// Leaves it out, since its module does not come back from a call.
-    fn fail(&mut self, reason: &str) {
-        let reason = format!("{reason}: it is left out until the daemon is started again");
-        self.services.report(&reason);
-        self.services.set_state(TransportState::Failing(reason));
-        self.made = None;
-    }
-}
-
-struct PeerTransport {
-    description: Arc<PeerDescription>,
-    priority: u8,
-}
 
 /// A transport of a peer to which there is no way, as the file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +91,7 @@ impl Transports {
                         Ok(made) => transports.own.push(made),
                         Err(reason) => {
                             let path = format!("system.{node}.transports.{}", transport.name);
+                            let reason = error_text(&reason);
                             problems.push(Problem::error(transport.place, path, reason));
                         }
                     }
@@ -173,7 +101,7 @@ impl Transports {
                             transports.peers.entry(node.clone()).or_default().push(peer);
                         }
                         Ok(None) => {}
-                        Err(reason) => transports.leave_out(node, transport, reason),
+                        Err(reason) => transports.leave_out(node, transport, error_text(&reason)),
                     }
                 }
             }
@@ -302,8 +230,4 @@ impl Transports {
         }
         while told.join_next().await.is_some() {}
     }
-}
-
-fn encode(options: &kozo_description::ModuleOptions) -> Result<Vec<u8>, String> {
-    rmp_serde::to_vec_named(options).map_err(|error| error_text(&error))
 }

@@ -4,20 +4,13 @@
 use std::sync::Arc;
 
 use kozo_ground::names::TransportName;
-use kozo_ground::text::error_text;
 
+use super::error::{AddressError, TransportError};
 use super::inquiry::Inquiry;
-use super::{StateFolders, encode};
+use super::maker::{encode, identity};
+use super::state_folders::StateFolders;
 use crate::config;
 use crate::modules::registry::Registry;
-
-/// Why an address cannot be told.
-#[derive(Debug, thiserror::Error)]
-#[error("transport `{transport}`: {reason}")]
-pub struct AddressError {
-    transport: TransportName,
-    reason: String,
-}
 
 /// The addresses of a node's transports, as far as they make them up by themselves, each with the
 /// name of its transport. No transport is made and nothing is sent, and the node may run meanwhile.
@@ -36,17 +29,18 @@ pub fn own_addresses(
             transport: transport.name.clone(),
             reason,
         };
-        let module = registry
-            .load_transport(&transport.module)
-            .map_err(|error| failed(error_text(&error)))?;
+        let module = registry.load_transport(&transport.module);
+        let module = module.map_err(|error| failed(error.into()))?;
         // The module is there, so its options were checked.
         let Some(options) = &transport.options else {
             continue;
         };
-        let options = encode(options).map_err(failed)?;
-        let inquiry = Inquiry::new(&node.name, transport, true, Some(Arc::clone(&state)));
-        let inquiry = Arc::new(inquiry);
-        if let Some(address) = module.own_address(inquiry, &options).map_err(failed)? {
+        let identity = identity(&node.name, transport, true);
+        let inquiry = Arc::new(Inquiry::new(identity, Some(Arc::clone(&state))));
+        let address = encode(options)
+            .map_err(TransportError::from)
+            .and_then(|options| Ok(module.own_address(inquiry, &options)?));
+        if let Some(address) = address.map_err(failed)? {
             addresses.push((transport.name.clone(), address));
         }
     }

@@ -10,22 +10,32 @@ use kozo_abi::{Level, Readiness};
 use kozo_auth::attest::Attestor;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
-use kozo_ground::names::{ModuleName, NodeName, TransportName};
 use kozo_ground::text::{error_text, printable};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
-use super::{StateFolders, TransportState};
-use crate::modules::transport::TransportServices;
+use super::state_folders::StateFolders;
+use crate::modules::{TransportIdentity, TransportServices};
 
 /// How much of what a transport says about itself is kept, in characters.
 const LONGEST_STATUS: usize = 200;
 
+/// How a transport of this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportState {
+    /// It is being prepared.
+    Starting,
+    /// It takes connections.
+    Listening,
+    /// It takes no connections, and can dial.
+    DialsOnly,
+    /// It cannot take connections, or does not come back from calls, for this reason; that is tried
+    /// again.
+    Failing(String),
+}
+
 pub(super) struct Services {
-    node: NodeName,
-    name: TransportName,
-    module: ModuleName,
-    local: bool,
+    identity: TransportIdentity,
     attestor: Arc<Attestor>,
     state_folders: Arc<StateFolders>,
     stopping: AtomicBool,
@@ -39,18 +49,12 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) fn new(
-        node: &NodeName,
-        name: &TransportName,
-        module: &ModuleName,
-        local: bool,
+        identity: TransportIdentity,
         attestor: Arc<Attestor>,
         state_folders: Arc<StateFolders>,
     ) -> Result<Arc<Self>, Errno> {
         Ok(Arc::new(Self {
-            node: node.clone(),
-            name: name.clone(),
-            module: module.clone(),
-            local,
+            identity,
             attestor,
             state_folders,
             stopping: AtomicBool::new(false),
@@ -88,10 +92,6 @@ impl Services {
         self.status.lock_anyway().clone()
     }
 
-    pub(super) fn module_name(&self) -> &ModuleName {
-        &self.module
-    }
-
     /// A fault of the transport, for the log.
     pub(super) fn report(&self, text: &str) {
         self.log(Level::Error, text);
@@ -125,20 +125,8 @@ impl Services {
 }
 
 impl TransportServices for Services {
-    fn node(&self) -> &str {
-        self.node.as_str()
-    }
-
-    fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    fn module(&self) -> &str {
-        self.module.as_str()
-    }
-
-    fn is_local(&self) -> bool {
-        self.local
+    fn identity(&self) -> &TransportIdentity {
+        &self.identity
     }
 
     fn stopping(&self) -> bool {
@@ -155,26 +143,26 @@ impl TransportServices for Services {
     }
 
     fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String> {
-        if !self.local {
+        if !self.identity.is_local {
             return Err("only a transport of the node that runs may sign".to_owned());
         }
         self.attestor
-            .sign(&self.module, data)
+            .sign(&self.identity.module, data)
             .map_err(|error| error_text(&error))
     }
 
     fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), String> {
         self.attestor
-            .verify(&self.module, node, data, signature)
+            .verify(&self.identity.module, node, data, signature)
             .map_err(|error| error_text(&error))
     }
 
     fn state_dir(&self) -> Result<PathBuf, String> {
-        if !self.local {
+        if !self.identity.is_local {
             return Err("only a transport of the node that runs has a state folder".to_owned());
         }
         self.state_folders
-            .folder(&self.node, &self.name)
+            .folder(&self.identity.node, &self.identity.name)
             .map_err(|error| error_text(&error))
     }
 
@@ -184,12 +172,13 @@ impl TransportServices for Services {
     }
 
     fn log(&self, level: Level, text: &str) {
-        log(level, &self.name, &self.node, text);
+        log(level, &self.identity, text);
     }
 }
 
 /// Writes a line of a transport into the log.
-pub(super) fn log(level: Level, transport: &TransportName, node: &NodeName, text: &str) {
+pub(super) fn log(level: Level, identity: &TransportIdentity, text: &str) {
+    let (transport, node) = (&identity.name, &identity.node);
     match level {
         Level::Error => tracing::error!(target: "transport", %transport, %node, "{text}"),
         Level::Warn => tracing::warn!(target: "transport", %transport, %node, "{text}"),

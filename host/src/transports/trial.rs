@@ -6,8 +6,9 @@ use kozo_description::{Problem, Problems};
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 
-use super::encode;
+use super::error::TransportError;
 use super::inquiry::Inquiry;
+use super::maker::{encode, identity};
 use crate::config::Network;
 use crate::modules::registry::Registry;
 
@@ -38,17 +39,18 @@ pub fn try_transports(
                     continue;
                 }
             };
-            let inquiry = Arc::new(Inquiry::new(node, transport, node == own, None));
+            let inquiry = Arc::new(Inquiry::new(identity(node, transport, node == own), None));
             let made = encode(options)
-                .and_then(|options| loaded.create(Arc::clone(&inquiry) as _, &options))
-                .and_then(|made| {
+                .map_err(TransportError::from)
+                .and_then(|options| {
+                    let made = loaded.create(Arc::clone(&inquiry) as _, &options)?;
                     made.priority()?;
-                    made.can_accept()
+                    Ok(made.can_accept()?)
                 });
             if let Err(reason) = made
                 && !inquiry.has_denied()
             {
-                problems.push(Problem::error(transport.place, path, reason));
+                problems.push(Problem::error(transport.place, path, error_text(&reason)));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use kozo::modules::CallError;
 use kozo_abi::{InboxLimits, Level};
 
 use crate::support::bench::{Bench, keep_program_log, make, make_on, program_log};
@@ -16,9 +17,9 @@ fn is_report(error: &str, call: &str) -> bool {
 }
 
 #[track_caller]
-fn assert_report<T: std::fmt::Debug>(outcome: Result<T, String>, call: &str) {
+fn assert_report<T: std::fmt::Debug>(outcome: Result<T, CallError>, call: &str) {
     let error = outcome.unwrap_err();
-    assert!(is_report(&error, call), "{call}: {error}");
+    assert!(is_report(&error.to_string(), call), "{call}: {error}");
 }
 
 #[test]
@@ -81,9 +82,15 @@ fn an_error_of_a_role_is_its_text() {
     let module = load(&loader(), &probe()).unwrap();
     let bench = Arc::new(Bench::default());
     let failed = |call: &str| make_on(&module, &bench, call, false);
-    assert_eq!(failed("create").unwrap_err(), "cannot create");
-    assert_eq!(failed("run").unwrap().run().unwrap_err(), "cannot run");
-    assert_eq!(failed("stop").unwrap().stop().unwrap_err(), "cannot stop");
+    assert_eq!(failed("create").unwrap_err().to_string(), "cannot create");
+    assert_eq!(
+        failed("run").unwrap().run().unwrap_err().to_string(),
+        "cannot run"
+    );
+    assert_eq!(
+        failed("stop").unwrap().stop().unwrap_err().to_string(),
+        "cannot stop"
+    );
 }
 
 #[test]
@@ -99,7 +106,7 @@ fn a_panic_of_the_host_does_not_reach_the_role() {
     ] {
         let bench = Bench::broken(service);
         let mut role = make_on(&module, &bench, "", true).unwrap();
-        assert_eq!(role.run().unwrap_err(), expected);
+        assert_eq!(role.run().unwrap_err().to_string(), expected);
         let line = format!("a fault of the host: `{service}` panicked: no {service} today");
         assert!(program_log().contains(&line), "{}", program_log());
     }

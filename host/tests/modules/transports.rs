@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kozo::modules::{
-    Inspected, PeerDescription, TransportInstance, TransportModule, TransportServices,
+    CallError, Inspected, PeerDescription, TransportInstance, TransportModule, TransportServices,
 };
 use kozo_abi::{Level, Priority};
 
@@ -46,7 +46,7 @@ fn a_transport_is_driven_through_its_whole_life() {
     let addresses = transport.addresses(&peer("probe")).unwrap();
     assert_eq!(addresses, ["example:1", "probe2@far"]);
 
-    assert_eq!(transport.accept().unwrap_err(), "not bound");
+    assert_eq!(transport.accept().unwrap_err().to_string(), "not bound");
     transport.bind().unwrap();
     let (level, address) = bench.notes().log.last().unwrap().clone();
     assert_eq!(level, Level::Warn);
@@ -95,7 +95,7 @@ fn an_address_is_asked_for_without_making_a_transport() {
     let address = ask("", "").unwrap();
     assert_eq!(address.as_deref(), Some("/state/there.probe1/key"));
     assert_eq!(ask("given", ""), Ok(None));
-    let error = ask("", "own_address").unwrap_err();
+    let error = ask("", "own_address").unwrap_err().to_string();
     assert!(error.contains("no good own_address"), "{error}");
     // It was not made, for then it would have said so.
     assert_eq!(bench.notes().log, []);
@@ -116,10 +116,10 @@ fn only_stream_sockets_are_taken() {
     let transport = make_transport(&module(), &bench, "").unwrap();
     let connect = |address| transport.connect(&peer("probe"), address, Duration::from_secs(1));
     assert_eq!(
-        connect("udp").unwrap_err(),
+        connect("udp").unwrap_err().to_string(),
         "the transport handed over a socket to `udp` that is no stream socket, a fault of its module"
     );
-    let error = connect("file").unwrap_err();
+    let error = connect("file").unwrap_err().to_string();
     assert!(
         error.starts_with("the transport handed over a descriptor for `file` that is no socket"),
         "{error}"
@@ -133,12 +133,18 @@ fn an_error_of_the_system_is_the_transports_error() {
     let bench = Arc::new(Bench::default());
     let transport = make_transport(&module(), &bench, "").unwrap();
     let error = transport.connect(&peer("probe"), &address, Duration::from_secs(5));
-    assert!(error.unwrap_err().to_lowercase().contains("refused"));
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .to_lowercase()
+            .contains("refused")
+    );
 }
 
 #[test]
 fn a_panic_in_any_call_of_a_transport_is_an_error() {
-    type Call = fn(&TransportInstance) -> Result<(), String>;
+    type Call = fn(&TransportInstance) -> Result<(), CallError>;
     let calls: [(&str, Call); 9] = [
         ("local_init", |transport| transport.local_init()),
         ("bind", |transport| transport.bind()),
@@ -161,11 +167,13 @@ fn a_panic_in_any_call_of_a_transport_is_an_error() {
     let bench = Arc::new(Bench::default());
     for (call, make_call) in calls {
         let transport = make_transport(&module, &bench, call).unwrap();
-        let error = make_call(&transport).unwrap_err();
+        let error = make_call(&transport).unwrap_err().to_string();
         assert!(error.starts_with("panicked at "), "{error}");
         assert!(error.contains(&format!("no good {call}")), "{error}");
     }
-    let error = make_transport(&module, &bench, "init").unwrap_err();
+    let error = make_transport(&module, &bench, "init")
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("no good init"), "{error}");
 
     drop(make_transport(&module, &bench, "drop").unwrap());

@@ -28,12 +28,10 @@
 //! read the same files.
 
 mod child;
-mod error;
 mod host;
 mod protocol;
 
-pub use child::run_isolated;
-pub use error::ProcessError;
+pub use child::{ChildError, run_isolated};
 pub use host::IsolatedModule;
 pub(super) use host::{IsolatedRole, STOP_LIMIT};
 pub use protocol::COMMAND;

@@ -47,6 +47,9 @@ pub(super) const MAX_FRAME: usize = {
     most + 2 * MAX_TEXT
 };
 
+/// How many threads of a role, besides its main one, may wait for the host at once.
+pub(super) const MAX_WAITING: usize = 64;
+
 /// From the host to the role's process.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum ToRole {
@@ -165,11 +168,11 @@ pub(super) struct Sent {
     pub(super) data: ByteBuf,
 }
 
-/// Why no frame could be read or written.
+/// Why the two do not understand each other.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum ProtocolError {
-    /// The connection.
+pub enum ProtocolError {
+    /// The connection fails.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// A frame is too long.
@@ -181,6 +184,15 @@ pub(super) enum ProtocolError {
     /// A frame cannot be put into bytes.
     #[error("a frame cannot be encoded: {0}")]
     Encode(#[from] rmp_serde::encode::Error),
+    /// The host has not said what role it wants.
+    #[error("it has said nothing")]
+    NoStart,
+    /// The role sends a message that can never be sent, which its process should have refused.
+    #[error("{0}")]
+    Message(String),
+    /// Too many of the role's threads ask for something.
+    #[error("more than {MAX_WAITING} of its threads wait for the host at once")]
+    TooManyRequests,
 }
 
 /// A frame's bytes.

@@ -17,9 +17,12 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 use kozo_wire::Message;
 
-use super::{HostedRole, Inbox, Incoming, MessageSink, RestartPolicy, RoleSetup};
+use super::{
+    CodeSource, HostedRole, Inbox, Incoming, MessageSink, RestartPolicy, RoleCode, RoleError,
+    RoleSetup,
+};
 use crate::config::InboxLimits;
-use crate::modules::RoleModule;
+use crate::modules::{CallError, RoleModule};
 
 /// Longer than any test takes.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
@@ -153,12 +156,25 @@ impl Script {
             setup,
             inbox,
             Arc::clone(&sink) as Arc<dyn MessageSink>,
-            Arc::new(source),
+            Arc::new(Source(source)),
         );
         Stage {
             role: role.unwrap(),
             sink,
         }
+    }
+}
+
+/// What a test says where a role's code comes from.
+struct Source<F>(F);
+
+impl<F> CodeSource for Source<F>
+where
+    F: Fn() -> Result<Arc<RoleModule>, String> + Send + Sync + 'static,
+{
+    fn code(&self) -> Result<RoleCode, RoleError> {
+        let module = (self.0)().map_err(CallError::Said)?;
+        Ok(module.into())
     }
 }
 

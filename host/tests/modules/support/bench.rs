@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice};
 use kozo::modules::{
-    Outgoing, Received, RoleInstance, RoleModule, RoleServices, TransportInstance, TransportModule,
-    TransportServices,
+    CallError, Outgoing, Received, RoleInstance, RoleModule, RoleServices, TransportIdentity,
+    TransportInstance, TransportModule, TransportServices,
 };
 use kozo_abi::ffi::MessageView;
 use kozo_abi::{Level, Readiness};
 use kozo_ground::interest::Kind;
+use kozo_ground::names::{ModuleName, NodeName, TransportName};
 use serde::Serialize;
 
 /// What was sent: kind, type, channel, data, time to wait.
@@ -146,20 +147,14 @@ impl RoleServices for Bench {
 }
 
 impl TransportServices for Bench {
-    fn node(&self) -> &str {
-        "there"
-    }
-
-    fn name(&self) -> &str {
-        "probe1"
-    }
-
-    fn module(&self) -> &str {
-        "probe"
-    }
-
-    fn is_local(&self) -> bool {
-        true
+    fn identity(&self) -> &TransportIdentity {
+        static IDENTITY: LazyLock<TransportIdentity> = LazyLock::new(|| TransportIdentity {
+            node: NodeName::new("there").unwrap(),
+            name: TransportName::new("probe1").unwrap(),
+            module: ModuleName::new("probe").unwrap(),
+            is_local: true,
+        });
+        &IDENTITY
     }
 
     fn stopping(&self) -> bool {
@@ -225,7 +220,10 @@ struct ProbeOptions<'a> {
 }
 
 /// Makes the probe, with the call in which it panics.
-pub(crate) fn make(module: &RoleModule, fault: &str) -> (Arc<Bench>, Result<RoleInstance, String>) {
+pub(crate) fn make(
+    module: &RoleModule,
+    fault: &str,
+) -> (Arc<Bench>, Result<RoleInstance, CallError>) {
     let bench = Arc::new(Bench::default());
     let made = make_on(module, &bench, fault, true);
     (bench, made)
@@ -236,7 +234,7 @@ pub(crate) fn make_on(
     bench: &Arc<Bench>,
     fault: &str,
     panics: bool,
-) -> Result<RoleInstance, String> {
+) -> Result<RoleInstance, CallError> {
     let options = rmp_serde::to_vec_named(&ProbeOptions { fault, panics }).unwrap();
     module.create(Arc::clone(bench) as Arc<dyn RoleServices>, &options)
 }
@@ -261,7 +259,7 @@ pub(crate) fn make_transport(
     module: &TransportModule,
     bench: &Arc<Bench>,
     fault: &str,
-) -> Result<TransportInstance, String> {
+) -> Result<TransportInstance, CallError> {
     let options = transport_options("127.0.0.1:0", fault);
     module.create(Arc::clone(bench) as Arc<dyn TransportServices>, &options)
 }

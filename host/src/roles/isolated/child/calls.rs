@@ -15,8 +15,10 @@ pub(super) fn serve(
     module: Result<(Arc<RoleModule>, Vec<u8>), String>,
     calls: &Receiver<Call>,
 ) {
-    let created =
-        module.and_then(|(module, options)| module.create(Arc::clone(remote) as _, &options));
+    let created = module.and_then(|(module, options)| {
+        let created = module.create(Arc::clone(remote) as _, &options);
+        created.map_err(|error| error.to_string())
+    });
     let mut role = match created {
         Ok(role) => role,
         Err(error) => return remote.done(Err(bounded(&error))),
@@ -41,7 +43,7 @@ pub(super) fn serve(
         };
         remote.done(match result {
             Ok(()) => Ok(outcome(&mut role, inbox)),
-            Err(error) => Err(bounded(&error)),
+            Err(error) => Err(bounded(&error.to_string())),
         });
     }
 }
@@ -53,6 +55,6 @@ fn outcome(role: &mut RoleInstance, inbox: Option<(u64, u64)>) -> CallOutcome {
         Pace::Every(interval) => PaceOutcome::Every(nanos(interval)),
         Pace::EveryOrMessage(interval) => PaceOutcome::EveryOrMessage(nanos(interval)),
     });
-    let pace = pace.map_err(|error| bounded(&error));
+    let pace = pace.map_err(|error| bounded(&error.to_string()));
     CallOutcome { pace, inbox }
 }

@@ -1,6 +1,7 @@
 //! The process of an isolated role, from its beginning to its end.
 
 mod calls;
+mod error;
 mod remote;
 
 use std::fs::File;
@@ -16,14 +17,14 @@ use kozo_ground::text::error_text;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::error::ProcessError;
-use super::protocol::{self, Call, FromRole, PaceOutcome, Start, ToRole, handover};
+use super::protocol::{self, Call, FromRole, PaceOutcome, ProtocolError, Start, ToRole, handover};
 use crate::modules::image::Image;
 use crate::modules::load::Source;
 use crate::modules::memory::Memory;
 use crate::modules::{Loader, RoleModule, TrustedWriters, close_inherited};
 use crate::roles::spawn::{HELPER_STACK, ROLE_STACK, spawn};
 
+pub use error::ChildError;
 use remote::Remote;
 
 /// Runs a role as the host says that it shall be run, over the socket that is the standard input.
@@ -32,22 +33,22 @@ use remote::Remote;
 ///
 /// # Errors
 /// This was not started by a host, or the system refuses what every role needs.
-pub fn run_isolated() -> Result<(), ProcessError> {
+pub fn run_isolated() -> Result<(), ChildError> {
     // Before anything is opened.
-    close_inherited().map_err(ProcessError::system("descriptors cannot be closed"))?;
+    close_inherited().map_err(ChildError::system("descriptors cannot be closed"))?;
     set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(ProcessError::system("the host's end cannot be noticed"))?;
-    outlive_signals().map_err(ProcessError::system("signals cannot be caught"))?;
-    let stream = take_stdin().map_err(ProcessError::system("there is no socket"))?;
+        .map_err(ChildError::system("the host's end cannot be noticed"))?;
+    outlive_signals().map_err(ChildError::system("signals cannot be caught"))?;
+    let stream = take_stdin().map_err(ChildError::system("there is no socket"))?;
     let code = handover::receive(&stream).and_then(Memory::received);
-    let code = code.map_err(|error| ProcessError::NoHost(error.to_string()))?;
+    let code = code.map_err(ProtocolError::from)?;
     let mut incoming = BufReader::new(
         stream
             .try_clone()
-            .map_err(ProcessError::system("no socket"))?,
+            .map_err(ChildError::system("no socket"))?,
     );
     let Some(ToRole::Start(start)) = protocol::read(&mut incoming)? else {
-        return Err(ProcessError::NoHost("it has said nothing".to_owned()));
+        return Err(ProtocolError::NoStart.into());
     };
     let remote = Arc::new(Remote::new(stream, &start.node, &start.name));
     remote.take_log();
@@ -70,13 +71,13 @@ pub fn run_isolated() -> Result<(), ProcessError> {
         }
     };
     spawn(&remote.thread_name(), ROLE_STACK, role)
-        .map_err(ProcessError::system("no thread for the role"))?;
+        .map_err(ChildError::system("no thread for the role"))?;
     let read = {
         let remote = Arc::clone(&remote);
         move || hand_out(&mut incoming, &remote, &calls)
     };
     let reading = spawn("reader", HELPER_STACK, read);
-    reading.map_err(ProcessError::system("no thread to read"))?;
+    reading.map_err(ChildError::system("no thread to read"))?;
     let _ = ended.recv();
     Ok(())
 }

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use super::remains::{Mark, VARIABLE};
-use crate::roles::isolated::error::ProcessError;
+use crate::roles::error::RoleError;
 use crate::roles::isolated::protocol::COMMAND;
 
 /// This program, also when its file was replaced since it was started.
@@ -71,9 +71,9 @@ impl Handle {
 impl RoleProcess {
     /// Starts the process of a role, which `label` names in lists of processes. The result is also
     /// this end of the socket pair, and what it writes as its error output.
-    pub(super) fn start(label: &str) -> Result<(Self, UnixStream, ChildStderr), ProcessError> {
+    pub(super) fn start(label: &str) -> Result<(Self, UnixStream, ChildStderr), RoleError> {
         let (own, other) =
-            UnixStream::pair().map_err(ProcessError::system("no socket pair for its process"))?;
+            UnixStream::pair().map_err(RoleError::system("no socket pair for its process"))?;
         let mark = Mark::new();
         let mut child = Command::new(PROGRAM)
             .arg0(env!("CARGO_PKG_NAME"))
@@ -87,7 +87,7 @@ impl RoleProcess {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(ProcessError::system("its process cannot be started"))?;
+            .map_err(RoleError::system("its process cannot be started"))?;
         let stderr = child.stderr.take();
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
         match (pidfd, stderr) {
@@ -104,9 +104,9 @@ impl RoleProcess {
             (pidfd, _) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                let error = pidfd.err().map_or(io::ErrorKind::Other.into(), Into::into);
+                let error: io::Error = pidfd.err().map_or(io::ErrorKind::Other.into(), Into::into);
                 let what = "its process cannot be watched (`pidfd_open`, Linux 5.3)";
-                Err(ProcessError::System { what, error })
+                Err(RoleError::system(what)(error))
             }
         }
     }

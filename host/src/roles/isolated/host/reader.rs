@@ -13,12 +13,11 @@ use kozo_ground::text::error_text;
 use super::service::{send, serve};
 use super::writer::FrameWriter;
 use crate::modules::RoleServices;
-use crate::roles::isolated::protocol::{self, CallOutcome, FromRole, HostRequest, ToRole};
+use crate::roles::isolated::protocol::{
+    self, CallOutcome, FromRole, HostRequest, MAX_WAITING, ProtocolError, ToRole,
+};
 use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
-
-/// How many threads of a role, besides its main one, may wait for the host at once.
-const MAX_WAITING: usize = 64;
 
 /// For the role's thread.
 #[derive(Debug)]
@@ -31,14 +30,14 @@ pub(super) enum ToMain {
 
 /// Why no more is read, if it is not that the process has ended.
 #[derive(Debug, Default)]
-pub(super) struct Violation(Mutex<Option<String>>);
+pub(super) struct Violation(Mutex<Option<ProtocolError>>);
 
 impl Violation {
     pub(super) fn text(&self) -> Option<String> {
-        self.lock().clone()
+        self.lock().as_ref().map(|error| error_text(error))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<ProtocolError>> {
         self.0.lock_anyway()
     }
 }
@@ -61,21 +60,22 @@ impl FrameReader {
         self.services.reader.lose();
     }
 
-    fn read_all(&self) -> Result<(), String> {
+    fn read_all(&self) -> Result<(), ProtocolError> {
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut stream = BufReader::new(&self.stream);
         loop {
             let frame = match protocol::read(&mut stream) {
                 Ok(Some(frame)) => frame,
                 // A process that crashes may end within a frame.
-                Ok(None) | Err(protocol::ProtocolError::Io(_)) => return Ok(()),
-                Err(error) => return Err(error_text(&error)),
+                Ok(None) | Err(ProtocolError::Io(_)) => return Ok(()),
+                Err(error) => return Err(error),
             };
             match frame {
                 FromRole::Log { level, text } => self.services.log(protocol::level(level), &text),
                 FromRole::Send(message) => {
                     // The process has checked it already.
-                    send(&*self.services, &message, Duration::ZERO)?;
+                    let sent = send(&*self.services, &message, Duration::ZERO);
+                    sent.map_err(ProtocolError::Message)?;
                 }
                 // That nobody takes these any more means that the role is being dropped.
                 FromRole::Done(outcome) => drop(self.main.send(ToMain::Done(outcome))),
@@ -95,11 +95,9 @@ impl FrameReader {
         id: u64,
         request: HostRequest,
         waiting: &Arc<AtomicUsize>,
-    ) -> Result<(), String> {
+    ) -> Result<(), ProtocolError> {
         if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
-            return Err(format!(
-                "more than {MAX_WAITING} of its threads wait for the host at once"
-            ));
+            return Err(ProtocolError::TooManyRequests);
         }
         let (writer, services) = (Arc::clone(&self.writer), Arc::clone(&self.services));
         let waiting = Arc::clone(waiting);
@@ -109,6 +107,6 @@ impl FrameReader {
             // An error is that the process has ended, which is noticed elsewhere.
             let _ = writer.write(&ToRole::Answer { id, answer });
         };
-        spawn("helper", HELPER_STACK, work).map_err(|error| error_text(&error))
+        Ok(spawn("helper", HELPER_STACK, work)?)
     }
 }

@@ -16,9 +16,9 @@ use super::reader::{FrameReader, ToMain, Violation};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
 use super::writer::FrameWriter;
-use crate::modules::RoleServices;
+use crate::modules::{CallError, RoleServices};
+use crate::roles::error::RoleError;
 use crate::roles::instance::Instance;
-use crate::roles::isolated::error::ProcessError;
 use crate::roles::isolated::protocol::{Call, CallOutcome, PaceOutcome, Start, ToRole};
 use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
@@ -50,8 +50,8 @@ impl IsolatedRole {
         module: &IsolatedModule,
         services: Arc<LifeServices>,
         options: &[u8],
-    ) -> Result<Self, String> {
-        let mut role = Self::start(services).map_err(|error| error_text(&error))?;
+    ) -> Result<Self, RoleError> {
+        let mut role = Self::start(services)?;
         let start = ToRole::Start(Start {
             node: role.services.node().to_owned(),
             name: role.services.name().to_owned(),
@@ -70,13 +70,13 @@ impl IsolatedRole {
     }
 
     /// A process, and the threads that serve it.
-    fn start(services: Arc<LifeServices>) -> Result<Self, ProcessError> {
+    fn start(services: Arc<LifeServices>) -> Result<Self, RoleError> {
         let label = format!("{}@{}", services.name(), services.node());
         let (process, stream, stderr) = RoleProcess::start(&label)?;
-        let no_thread = || ProcessError::system("no thread to serve its process");
+        let no_thread = || RoleError::system("no thread to serve its process");
         let receiving = stream
             .try_clone()
-            .map_err(ProcessError::system("its socket cannot be shared"))?;
+            .map_err(RoleError::system("its socket cannot be shared"))?;
         let writer = Arc::new(FrameWriter::new(stream));
         let (main, said) = channel();
         let (writes, written) = channel::<()>();
@@ -115,7 +115,7 @@ impl IsolatedRole {
         Ok(role)
     }
 
-    fn call(&mut self, call: Call) -> Result<CallOutcome, String> {
+    fn call(&mut self, call: Call) -> Result<CallOutcome, RoleError> {
         if self.writer.write(&ToRole::Call(call)).is_err() {
             return Err(self.end());
         }
@@ -123,11 +123,11 @@ impl IsolatedRole {
     }
 
     /// Serves the role until the call that it is in returns.
-    fn outcome(&mut self) -> Result<CallOutcome, String> {
+    fn outcome(&mut self) -> Result<CallOutcome, RoleError> {
         while let Ok(said) = self.said.recv() {
             match said {
                 ToMain::Done(outcome) => {
-                    let outcome = outcome?;
+                    let outcome = outcome.map_err(CallError::Said)?;
                     self.pace.clone_from(&outcome.pace);
                     return Ok(outcome);
                 }
@@ -142,9 +142,9 @@ impl IsolatedRole {
     }
 
     /// The process says no more: waits for its end, and tells how that came.
-    fn end(&mut self) -> String {
+    fn end(&mut self) -> RoleError {
         if let Some(ended) = &self.ended {
-            return ended.clone();
+            return RoleError::Ended(ended.clone());
         }
         let fault = self.fault.text();
         if fault.is_some() {
@@ -161,35 +161,35 @@ impl IsolatedRole {
             None => format!("its process {how}"),
         };
         self.ended = Some(text.clone());
-        text
+        RoleError::Ended(text)
     }
 }
 
 impl Instance for IsolatedRole {
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), RoleError> {
         self.call(Call::Run).map(drop)
     }
 
-    fn pace(&mut self) -> Result<Pace, String> {
-        Ok(match self.pace.clone()? {
+    fn pace(&mut self) -> Result<Pace, RoleError> {
+        Ok(match self.pace.clone().map_err(CallError::Said)? {
             PaceOutcome::AtOnce => Pace::AtOnce,
             PaceOutcome::Every(nanos) => Pace::Every(Duration::from_nanos(nanos)),
             PaceOutcome::EveryOrMessage(nanos) => Pace::EveryOrMessage(Duration::from_nanos(nanos)),
         })
     }
 
-    fn inbox(&mut self, configured: InboxLimits) -> Result<InboxLimits, String> {
+    fn inbox(&mut self, configured: InboxLimits) -> Result<InboxLimits, RoleError> {
         let InboxLimits { length, size } = configured;
         let wanted = self.call(Call::Inbox { length, size })?.inbox;
         let (length, size) = wanted.unwrap_or((length, size));
         Ok(InboxLimits { length, size })
     }
 
-    fn reopen(&mut self) -> Result<(), String> {
+    fn reopen(&mut self) -> Result<(), RoleError> {
         self.call(Call::Reopen).map(drop)
     }
 
-    fn stop(&mut self) -> Result<(), String> {
+    fn stop(&mut self) -> Result<(), RoleError> {
         self.call(Call::Stop).map(drop)
     }
 }
@@ -202,7 +202,7 @@ impl Drop for IsolatedRole {
         match self.call(Call::Drop) {
             Ok(_) => drop(self.end()),
             Err(error) => {
-                let text = format!("while the role was dropped: {error}");
+                let text = format!("while the role was dropped: {}", error_text(&error));
                 self.services.log(Level::Error, &text);
             }
         }

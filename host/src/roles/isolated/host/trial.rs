@@ -3,12 +3,11 @@
 use std::io::{BufReader, Read};
 use std::time::Duration;
 
-use kozo_ground::text::error_text;
-
 use super::module::IsolatedModule;
 use super::process::RoleProcess;
 use super::writer::FrameWriter;
-use crate::roles::isolated::error::ProcessError;
+use crate::modules::CallError;
+use crate::roles::error::RoleError;
 use crate::roles::isolated::protocol::{self, FromRole, Start, ToRole};
 
 /// How long it may take: a module is large at most, and the machine busy.
@@ -22,16 +21,12 @@ impl IsolatedModule {
     ///
     /// # Errors
     /// Why it cannot be loaded.
-    pub(in crate::roles) fn try_out(&self) -> Result<(), String> {
-        self.load_elsewhere().map_err(|error| error_text(&error))?
-    }
-
-    fn load_elsewhere(&self) -> Result<Result<(), String>, ProcessError> {
+    pub(in crate::roles) fn try_out(&self) -> Result<(), RoleError> {
         let label = format!("{} (trial)", self.name);
         let (mut process, stream, stderr) = RoleProcess::start(&label)?;
-        let unheard = ProcessError::system("its process cannot be heard");
+        let unheard = RoleError::system("its process cannot be heard");
         stream.set_read_timeout(Some(LIMIT)).map_err(unheard)?;
-        let unshared = ProcessError::system("its socket cannot be shared");
+        let unshared = RoleError::system("its socket cannot be shared");
         let mut incoming = BufReader::new(stream.try_clone().map_err(unshared)?);
         let start = ToRole::Start(Start {
             is_trial: true,
@@ -41,7 +36,8 @@ impl IsolatedModule {
         if writer.start(&start, &self.file.code).is_ok() {
             while let Ok(Some(said)) = protocol::read(&mut incoming) {
                 if let FromRole::Done(outcome) = said {
-                    return Ok(outcome.map(drop));
+                    outcome.map_err(CallError::Said)?;
+                    return Ok(());
                 }
             }
         }
@@ -51,10 +47,11 @@ impl IsolatedModule {
         // What cannot be read is not told.
         let _ = stderr.take(MAX_WORDS).read_to_end(&mut words);
         let words = String::from_utf8_lossy(&words);
-        Ok(Err(format!(
+        let text = format!(
             "the module `{}` cannot be loaded: a process that did {how} {}",
             self.file.path.display(),
             words.trim()
-        )))
+        );
+        Err(RoleError::Ended(text))
     }
 }

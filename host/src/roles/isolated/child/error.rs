@@ -1,41 +1,34 @@
-//! Why there is no process for a role.
+//! Why a role's process cannot work.
 
 use std::io;
 
-use kozo_ground::text::error_text;
+use crate::roles::isolated::protocol::{COMMAND, ProtocolError};
 
-use super::protocol::{COMMAND, ProtocolError};
-
-/// Why there is no process for a role, or why it cannot work.
+/// Why a role's process cannot work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ProcessError {
+pub enum ChildError {
     /// The system refuses something.
-    #[error("{what}: {error}")]
+    #[error("{what}: {reason}")]
     System {
         /// What it refuses.
         what: &'static str,
-        /// Its reason.
-        error: io::Error,
+        /// What the system says.
+        #[source]
+        reason: io::Error,
     },
     /// Nobody spoke to it as a host would.
     #[error(
         "`{COMMAND}` is what the host starts for an isolated role, and nothing for people: {0}"
     )]
-    NoHost(String),
+    NoHost(#[from] ProtocolError),
 }
 
-impl ProcessError {
+impl ChildError {
     pub(super) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::System {
             what,
-            error: error.into(),
+            reason: error.into(),
         }
-    }
-}
-
-impl From<ProtocolError> for ProcessError {
-    fn from(error: ProtocolError) -> Self {
-        Self::NoHost(error_text(&error))
     }
 }
