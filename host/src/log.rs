@@ -29,13 +29,13 @@ mod timestamp;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use kozo_status::LogLosses;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub use filter::{FilterError, LogFilter};
 pub use line::{Fields, Line, More};
 use output::{Libraries, LogLayer};
-pub use spool::Losses;
 use spool::Spool;
 pub use style::LogFormat;
 pub(crate) use style::shows_colours;
@@ -123,8 +123,8 @@ pub(crate) fn settle_module_line() {
 }
 
 /// How many lines are not in the log as they were.
-pub fn losses() -> Losses {
-    spool().map_or_else(Losses::default, |spool| spool.losses())
+pub fn losses() -> LogLosses {
+    spool().map_or_else(LogLosses::default, |spool| spool.losses())
 }
 
 fn spool() -> Option<&'static Spool> {

@@ -7,5 +7,6 @@ pub mod clock;
 pub mod interest;
 pub mod lock;
 pub mod names;
+pub mod policy;
 pub mod queue;
 pub mod text;

@@ -3,9 +3,11 @@
 //! A name becomes a part of file names (`NODE.ROLE.kozo`) and of log lines, so what it may hold
 //! is narrow: letters, digits, `_`, `-` and, for nodes only, `.` (but not as the first character).
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest name of any kind, in bytes.
 pub const MAX_NAME_LEN: usize = 64;
@@ -99,6 +101,19 @@ macro_rules! name {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(deserializer)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
             }
         }
     };

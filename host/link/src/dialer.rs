@@ -36,15 +36,6 @@ pub struct Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttemptId(pub u64);
 
-/// A try to dial that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AttemptStatus {
-    /// What is tried.
-    pub candidate: Candidate,
-    /// Since when.
-    pub since: Moment,
-}
-
 /// What is wanted at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
@@ -227,12 +218,10 @@ impl Dialer {
         self.not_before = Moment::ZERO;
     }
 
-    /// The attempts that are under way.
-    pub(super) fn attempts(&self) -> impl Iterator<Item = AttemptStatus> + '_ {
-        self.attempts.iter().map(|attempt| AttemptStatus {
-            candidate: attempt.candidate,
-            since: attempt.since,
-        })
+    /// The attempts that are under way, and since when.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = (Candidate, Moment)> + '_ {
+        let attempts = self.attempts.iter();
+        attempts.map(|attempt| (attempt.candidate, attempt.since))
     }
 
     /// Whether there is any way to the peer.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use kozo_ground::clock::Moment;
+use kozo_status::{EventKind, EventStatus};
 
 use super::terms::Occurrence;
 
@@ -13,16 +14,55 @@ pub const HISTORY_LENGTH: usize = 16;
 pub const LONGEST_REASON: usize = 512;
 
 /// Something that happened with a peer's links, once or several times in the same way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// What.
-    pub what: Occurrence,
+#[derive(Debug)]
+pub(super) struct Event {
+    what: Occurrence,
     /// When it happened for the first time.
-    pub first: Moment,
+    first: Moment,
     /// When it did for the last time.
-    pub last: Moment,
-    /// How often it did.
-    pub times: u64,
+    last: Moment,
+    times: u64,
+}
+
+impl Event {
+    /// What happened, as it is seen at `now`.
+    pub(super) fn status(&self, now: Moment) -> EventStatus {
+        let (what, transport, address, dialled, reason) = match self.what.clone() {
+            Occurrence::Up { path, dialled } => {
+                let address = Some(path.address);
+                (EventKind::Up, path.transport, address, Some(dialled), None)
+            }
+            Occurrence::Down {
+                path,
+                reason,
+                orderly,
+                ..
+            } => {
+                let what = match orderly {
+                    true => EventKind::Closed,
+                    false => EventKind::Lost,
+                };
+                (what, path.transport, Some(path.address), None, Some(reason))
+            }
+            Occurrence::Refused { path, reason } => {
+                let what = EventKind::Refused;
+                (what, path.transport, Some(path.address), None, Some(reason))
+            }
+            Occurrence::DialFailed { transport, reason } => {
+                (EventKind::DialFailed, transport, None, None, Some(reason))
+            }
+        };
+        EventStatus {
+            what,
+            transport,
+            address,
+            dialled,
+            reason,
+            first_seconds: now.since(self.first).as_secs_f64(),
+            last_seconds: now.since(self.last).as_secs_f64(),
+            times: self.times,
+        }
+    }
 }
 
 impl Occurrence {

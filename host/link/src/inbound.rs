@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
-
+use kozo_status::InboundCounts;
 use kozo_wire::SessionId;
 
 /// How long an acknowledgement may wait for more to acknowledge.
@@ -12,17 +12,6 @@ const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(20);
 const ACKNOWLEDGE_MESSAGES: u64 = 128;
 /// or so many bytes.
 const ACKNOWLEDGE_BYTES: usize = 16 * 1024;
-
-/// What came of the messages of one peer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct InboundCounts {
-    /// Messages that came, each counted once.
-    pub received: u64,
-    /// Messages that came again after a cut, and were ignored.
-    pub repeated: u64,
-    /// Messages that the peer had for this node and dropped.
-    pub missed: u64,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Inbound {

@@ -15,17 +15,15 @@ mod live;
 mod outbox;
 mod peer;
 pub mod places;
-mod policy;
 mod rate;
 mod terms;
 
-pub use dialer::{AttemptId, AttemptStatus, Candidate};
-pub use history::{Event, HISTORY_LENGTH, LONGEST_REASON};
-pub use inbound::InboundCounts;
-pub use outbox::{IN_FLIGHT_MESSAGES, OutboxCounts};
+pub use dialer::{AttemptId, Candidate};
+pub use history::{HISTORY_LENGTH, LONGEST_REASON};
+pub use kozo_ground::policy::ConnectPolicy;
+pub use outbox::IN_FLIGHT_MESSAGES;
 pub use peer::OUTPUT_CHUNK;
-pub use peer::{LinkStatus, Peer, PeerSettings, PeerStatus, Standing};
-pub use policy::ConnectPolicy;
+pub use peer::{Peer, PeerSettings};
 pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
 pub use terms::{
     Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Output, Path, Twins,

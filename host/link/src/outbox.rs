@@ -16,27 +16,13 @@ use std::time::Duration;
 
 use kozo_ground::clock::Moment;
 use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_status::{Amount, OutboxCounts};
 use kozo_wire::Message;
 
 use super::rate::{DeliveryRate, SendMark};
 
 /// The most messages in flight to one peer.
 pub const IN_FLIGHT_MESSAGES: usize = 8192;
-
-/// What became of the messages for one peer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OutboxCounts {
-    /// Messages handed to a link for the first time.
-    pub sent: u64,
-    /// Messages handed to a link once more, after a cut.
-    pub sent_again: u64,
-    /// Messages that the peer acknowledged.
-    pub acknowledged: u64,
-    /// Messages that the queue's limits pushed out.
-    pub dropped_by_limit: u64,
-    /// Messages that grew too old.
-    pub dropped_by_age: u64,
-}
 
 #[derive(Debug)]
 struct Queued {
@@ -261,14 +247,20 @@ impl Outbox {
         self.counts
     }
 
-    /// Messages and bytes that wait.
-    pub(super) fn queued(&self) -> (usize, usize) {
-        (self.queued.len(), self.queued.size())
+    /// What waits.
+    pub(super) fn queued(&self) -> Amount {
+        Amount {
+            messages: self.queued.len(),
+            bytes: self.queued.size(),
+        }
     }
 
-    /// Messages and bytes in flight.
-    pub(super) fn in_flight(&self) -> (usize, usize) {
-        (self.in_flight.len(), self.in_flight_cost)
+    /// What is in flight.
+    pub(super) fn in_flight(&self) -> Amount {
+        Amount {
+            messages: self.in_flight.len(),
+            bytes: self.in_flight_cost,
+        }
     }
 }
 
@@ -370,9 +362,9 @@ mod tests {
         });
         push(&mut outbox, 10_000, at(0));
         let sent = send(&mut outbox, at(0)).len();
-        let (count, cost) = outbox.in_flight();
-        assert_eq!(count, sent);
-        assert!(cost <= super::super::SLOWEST_IN_FLIGHT_BYTES);
-        assert_eq!(outbox.queued().0, 10_000 - sent);
+        let in_flight = outbox.in_flight();
+        assert_eq!(in_flight.messages, sent);
+        assert!(in_flight.bytes <= super::super::SLOWEST_IN_FLIGHT_BYTES);
+        assert_eq!(outbox.queued().messages, 10_000 - sent);
     }
 }

@@ -19,7 +19,6 @@ use serde_bytes::ByteBuf;
 use kozo_ground::clock::Moment;
 use kozo_wire::{FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests};
 pub use settings::PeerSettings;
-pub use status::{LinkStatus, PeerStatus, Standing};
 use twins::TwinWatch;
 
 use super::dialer::{AttemptId, Candidate, Dialer, Want};
@@ -258,7 +257,7 @@ impl Peer {
                 writer.acknowledgement(sequence);
             }
             let full = writer.len() + OUTPUT_CHUNK;
-            writer.reserve(self.outbox.queued().1.min(OUTPUT_CHUNK));
+            writer.reserve(self.outbox.queued().bytes.min(OUTPUT_CHUNK));
             while writer.len() < full {
                 let Some(due) = self.outbox.next(now) else {
                     break;

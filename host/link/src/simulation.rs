@@ -498,7 +498,7 @@ impl World {
     }
 
     fn live_links(&self, node: usize, other: usize) -> usize {
-        self.nodes[node].peers[&other].status().links.len()
+        self.nodes[node].peers[&other].status(self.now).links.len()
     }
 
     /// Why links ended that no other one replaced.

@@ -1,13 +1,12 @@
 //! `kozo roles restart`.
 
-use kozo_ground::text::printable;
+use kozo_status::RestartedRole;
 
 use super::arguments::{RestartArguments, RolesArguments, RolesCommand};
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
 use crate::control::protocol::Request;
-use crate::control::report::RestartReport;
 
 pub(super) fn roles(arguments: &RolesArguments) -> Result<(), Failure> {
     match &arguments.command {
@@ -18,12 +17,11 @@ pub(super) fn roles(arguments: &RolesArguments) -> Result<(), Failure> {
 fn restart(arguments: &RestartArguments) -> Result<(), Failure> {
     let role = arguments.role.clone();
     let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
-    let report: RestartReport = daemon
+    let RestartedRole { role } = daemon
         .ask(&Request::RestartRole { role })
         .map_err(Failure::other)?;
     output::print(&format!(
         "`{}` runs again, from the present file of its module `{}`\n",
-        printable(&report.role.name),
-        printable(&report.role.module),
+        role.name, role.module,
     ))
 }

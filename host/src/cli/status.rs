@@ -2,18 +2,17 @@
 
 use std::fmt::Write;
 
-use kozo_ground::text::{Table, Tone, bytes, count, span, toned};
-use kozo_ground::text::{printable, shortened};
+use kozo_ground::text::{Table, Tone, bytes, count, printable, shortened, span, toned};
+use kozo_status::{
+    LinkStatus, NodeStatus, PeerState, PeerStatus, RoleState, RoleStatus, TransportState,
+    TransportStatus,
+};
 
 use super::arguments::StatusArguments;
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
 use crate::control::protocol::Request;
-use crate::control::report::{
-    LinkReport, PeerReport, PeerStateReport, RoleReport, RoleStateReport, StatusReport,
-    TransportReport, TransportStateReport,
-};
 use crate::log::shows_colours;
 
 /// How much of an error is shown; `--json` has all of it.
@@ -21,17 +20,17 @@ const LONGEST_ERROR: usize = 160;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
-    let report: StatusReport = daemon.ask(&Request::Status).map_err(Failure::other)?;
+    let report: NodeStatus = daemon.ask(&Request::Status).map_err(Failure::other)?;
     if arguments.json {
         return output::print_json(&report);
     }
     output::print_coloured(&render(&report, shows_colours(&std::io::stdout())))
 }
 
-fn render(report: &StatusReport, colour: bool) -> String {
+fn render(report: &NodeStatus, colour: bool) -> String {
     let mut text = format!(
         "{}: kozo {}, process {}, for {}\n",
-        toned(&printable(&report.node), Tone::Strong, colour),
+        toned(report.node.as_str(), Tone::Strong, colour),
         printable(&report.version),
         report.pid,
         span(report.running_seconds),
@@ -85,22 +84,22 @@ fn section(text: &mut String, table: &Table, colour: bool) {
     text.push_str(&table.render(colour));
 }
 
-fn role_row(table: &mut Table, role: &RoleReport) {
+fn role_row(table: &mut Table, role: &RoleStatus) {
     let (state, tone) = match role.state {
-        RoleStateReport::Starting => ("starting".to_owned(), Tone::Doubtful),
-        RoleStateReport::Running => ("running".to_owned(), Tone::Good),
-        RoleStateReport::Waiting => {
+        RoleState::Starting => ("starting".to_owned(), Tone::Doubtful),
+        RoleState::Running => ("running".to_owned(), Tone::Good),
+        RoleState::Waiting => {
             let wait = span(role.restart_in_seconds.unwrap_or_default());
             (format!("failed, again in {wait}"), Tone::Bad)
         }
-        RoleStateReport::Stopping => ("stopping".to_owned(), Tone::Doubtful),
-        RoleStateReport::Stopped => ("stopped".to_owned(), Tone::Bad),
+        RoleState::Stopping => ("stopping".to_owned(), Tone::Doubtful),
+        RoleState::Stopped => ("stopped".to_owned(), Tone::Bad),
     };
     let inbox = &role.inbox;
     let dropped = inbox.dropped_by_limit + inbox.dropped_by_age + inbox.dropped_by_stop;
     table.row([
-        (role.name.clone(), Tone::Plain),
-        (role.module.clone(), Tone::Plain),
+        (role.name.to_string(), Tone::Plain),
+        (role.module.to_string(), Tone::Plain),
         (state, tone),
         (role.restarts.to_string(), Tone::Plain),
         (
@@ -113,15 +112,15 @@ fn role_row(table: &mut Table, role: &RoleReport) {
 }
 
 /// A row for the peer, and one more for each further link.
-fn peer_rows(table: &mut Table, peer: &PeerReport) {
+fn peer_rows(table: &mut Table, peer: &PeerStatus) {
     let link = peer.links.first();
     let (state, tone) = peer_state(peer);
-    let dropped = peer.dropped_by_limit + peer.dropped_by_age;
+    let dropped = peer.outbox.dropped();
     let way = link.map_or(String::new(), |link| {
         over(&link.transport, &link.address, link.dialled)
     });
     table.row([
-        (peer.peer.clone(), Tone::Plain),
+        (peer.peer.to_string(), Tone::Plain),
         (state, tone),
         (way, Tone::Plain),
         (
@@ -136,15 +135,18 @@ fn peer_rows(table: &mut Table, peer: &PeerReport) {
         (peer.queued.messages.to_string(), Tone::Plain),
         (peer.in_flight.messages.to_string(), Tone::Plain),
         (
-            format!("{} ({})", peer.sent, bytes(peer.bytes_sent)),
+            format!("{} ({})", peer.outbox.sent, bytes(peer.bytes_sent)),
             Tone::Plain,
         ),
         (
-            format!("{} ({})", peer.received, bytes(peer.bytes_received)),
+            format!("{} ({})", peer.inbound.received, bytes(peer.bytes_received)),
             Tone::Plain,
         ),
         (dropped.to_string(), doubtful_if(dropped > 0)),
-        (peer.missed.to_string(), doubtful_if(peer.missed > 0)),
+        (
+            peer.inbound.missed.to_string(),
+            doubtful_if(peer.inbound.missed > 0),
+        ),
         (link.map_or(String::new(), cipher), Tone::Plain),
     ]);
     for further in peer.links.iter().skip(1) {
@@ -167,39 +169,39 @@ fn over(transport: &str, address: &str, dialled: bool) -> String {
 }
 
 /// The cipher's name without its vendor; empty where this end does not know it.
-fn cipher(link: &LinkReport) -> String {
+fn cipher(link: &LinkStatus) -> String {
     let name = link.cipher.as_deref().unwrap_or_default();
     let short = name.split_once('@').map_or(name, |(short, _)| short);
     short.to_owned()
 }
 
-fn peer_state(peer: &PeerReport) -> (String, Tone) {
+fn peer_state(peer: &PeerStatus) -> (String, Tone) {
     match peer.state {
-        PeerStateReport::Up => ("up".to_owned(), Tone::Good),
-        PeerStateReport::Greeting => ("greeting".to_owned(), Tone::Doubtful),
-        PeerStateReport::Dialling => ("dialling".to_owned(), Tone::Doubtful),
-        PeerStateReport::Waiting => {
+        PeerState::Up => ("up".to_owned(), Tone::Good),
+        PeerState::Greeting => ("greeting".to_owned(), Tone::Doubtful),
+        PeerState::Dialling => ("dialling".to_owned(), Tone::Doubtful),
+        PeerState::Waiting => {
             let wait = span(peer.next_dial_seconds.unwrap_or_default());
             (format!("down, again in {wait}"), Tone::Bad)
         }
-        PeerStateReport::OnDemand => ("on demand".to_owned(), Tone::Plain),
-        PeerStateReport::LeftToPeer => ("left to it".to_owned(), Tone::Doubtful),
-        PeerStateReport::NoWay => ("no way".to_owned(), Tone::Bad),
-        PeerStateReport::Never => ("never".to_owned(), Tone::Plain),
-        PeerStateReport::Stopping => ("stopping".to_owned(), Tone::Plain),
+        PeerState::OnDemand => ("on demand".to_owned(), Tone::Plain),
+        PeerState::LeftToPeer => ("left to it".to_owned(), Tone::Doubtful),
+        PeerState::NoWay => ("no way".to_owned(), Tone::Bad),
+        PeerState::Never => ("never".to_owned(), Tone::Plain),
+        PeerState::Stopping => ("stopping".to_owned(), Tone::Plain),
     }
 }
 
-fn transport_row(table: &mut Table, transport: &TransportReport) {
+fn transport_row(table: &mut Table, transport: &TransportStatus) {
     let (state, tone) = match transport.state {
-        TransportStateReport::Starting => ("starting", Tone::Doubtful),
-        TransportStateReport::Listening => ("listening", Tone::Good),
-        TransportStateReport::DialsOnly => ("dials only", Tone::Plain),
-        TransportStateReport::Failing => ("failing", Tone::Bad),
+        TransportState::Starting => ("starting", Tone::Doubtful),
+        TransportState::Listening => ("listening", Tone::Good),
+        TransportState::DialsOnly => ("dials only", Tone::Plain),
+        TransportState::Failing => ("failing", Tone::Bad),
     };
     table.row([
         (transport.name.clone(), Tone::Plain),
-        (transport.module.clone(), Tone::Plain),
+        (transport.module.to_string(), Tone::Plain),
         (state.to_owned(), tone),
         (
             shortened(
@@ -213,7 +215,7 @@ fn transport_row(table: &mut Table, transport: &TransportReport) {
 }
 
 /// What is zero as long as all is well, what went wrong last, and the notes on links.
-fn notes(text: &mut String, report: &StatusReport) {
+fn notes(text: &mut String, report: &NodeStatus) {
     let connections = report.connections;
     let left_out: u64 = report.roles.iter().map(|role| role.lines_left_out).sum();
     let mut lines = Vec::new();
@@ -299,7 +301,7 @@ fn notes(text: &mut String, report: &StatusReport) {
             ));
         }
         let notes = peer.links.iter().filter_map(|link| link.note.as_deref());
-        lines.extend(notes.map(|note| format!("link with {}: {note}", printable(&peer.peer))));
+        lines.extend(notes.map(|note| format!("link with {}: {note}", peer.peer)));
     }
     if !lines.is_empty() {
         text.push('\n');
@@ -321,9 +323,10 @@ fn doubtful_if(condition: bool) -> Tone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::report::{ConnectionsReport, LogReport};
+    use kozo_ground::names::{ModuleName, NodeName};
+    use kozo_status::{ConnectionCounts, LogLosses};
 
-    fn report() -> StatusReport {
+    fn report() -> NodeStatus {
         let peer = serde_json::json!({
             "peer": "scribe", "state": "waiting", "next_dial_seconds": 5.0, "links": [],
             "dialling": [], "queued": {"messages": 3, "bytes": 300},
@@ -345,8 +348,8 @@ mod tests {
             "last_error": null, "last_error_seconds": null,
         });
         let peers = [peer, linked].map(|peer| serde_json::from_value(peer).unwrap());
-        StatusReport {
-            node: "clock".into(),
+        NodeStatus {
+            node: NodeName::new("clock").unwrap(),
             version: "1.2.3".into(),
             pid: 7,
             running_seconds: 90.0,
@@ -354,12 +357,12 @@ mod tests {
             peers: peers.into(),
             transports: Vec::new(),
             orders_refused: 2,
-            connections: ConnectionsReport {
+            connections: ConnectionCounts {
                 unproven: 0,
                 turned_away: 0,
                 refused: 1,
             },
-            log: LogReport::default(),
+            log: LogLosses::default(),
         }
     }
 
@@ -384,10 +387,10 @@ scribe, 1 min 1 s ago: connection \\u{1b}refused
 
     #[test]
     fn what_transports_say_of_themselves_has_a_column_when_they_do() {
-        let transport = |name: &str, status: Option<&str>| TransportReport {
+        let transport = |name: &str, status: Option<&str>| TransportStatus {
             name: name.into(),
-            module: name.into(),
-            state: TransportStateReport::Listening,
+            module: ModuleName::new(name).unwrap(),
+            state: TransportState::Listening,
             error: None,
             status: status.map(str::to_owned),
             since_seconds: 1.0,

@@ -2,20 +2,20 @@
 
 use std::fmt::Write;
 
-use kozo_ground::text::printable;
-use kozo_ground::text::{bytes, count, span};
+use kozo_ground::policy::ConnectPolicy;
+use kozo_ground::text::{bytes, count, printable, span};
+use kozo_status::{EventKind, EventStatus, PeerDetails, PeerState, PolicyStatus};
 
 use super::arguments::WhyArguments;
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
 use crate::control::protocol::Request;
-use crate::control::report::{EventKind, EventReport, PeerStateReport, PolicyReport, WhyReport};
 
 pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
     let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
     let peer = arguments.peer.to_string();
-    let report: WhyReport = daemon.ask(&Request::Why { peer }).map_err(Failure::other)?;
+    let report: PeerDetails = daemon.ask(&Request::Why { peer }).map_err(Failure::other)?;
     if arguments.json {
         return output::print_json(&report);
     }
@@ -23,7 +23,7 @@ pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
 }
 
 /// All that can be said: the answer first, then what it rests on.
-fn sentences(report: &WhyReport) -> String {
+fn sentences(report: &PeerDetails) -> String {
     let mut lines = vec![verdict(report)];
     lines.extend(report.peer.twins.as_ref().map(|twins| {
         format!(
@@ -75,18 +75,18 @@ fn sentences(report: &WhyReport) -> String {
 }
 
 /// What is so, and why.
-fn verdict(report: &WhyReport) -> String {
+fn verdict(report: &PeerDetails) -> String {
     let (node, peer) = (&report.node, &report.peer.peer);
     match report.peer.state {
-        PeerStateReport::Up => up(report),
-        PeerStateReport::Greeting => format!(
+        PeerState::Up => up(report),
+        PeerState::Greeting => format!(
             "There is no link between {node} and {peer} yet: both have proven who they are, and \
              {peer} has not said its hello."
         ),
-        PeerStateReport::Dialling => {
+        PeerState::Dialling => {
             format!("There is no link between {node} and {peer} yet: {node} is dialling.")
         }
-        PeerStateReport::Waiting => {
+        PeerState::Waiting => {
             let wait = span(report.peer.next_dial_seconds.unwrap_or_default());
             let last = report.peer.last_error.as_deref();
             let last = last.map_or(String::new(), |error| format!(" The last try: {error}."));
@@ -95,29 +95,29 @@ fn verdict(report: &WhyReport) -> String {
                  next one is due in {wait}.{last}"
             )
         }
-        PeerStateReport::OnDemand => format!(
+        PeerState::OnDemand => format!(
             "There is no link between {node} and {peer}, and none is wanted: it is made on \
              demand, and no message waits for {peer}."
         ),
-        PeerStateReport::LeftToPeer => format!(
+        PeerState::LeftToPeer => format!(
             "There is no link between {node} and {peer}: {node} may not dial {peer}, and {peer} \
              has not dialled {node}. Ask there: `kozo why {node}`."
         ),
-        PeerStateReport::NoWay => format!(
+        PeerState::NoWay => format!(
             "There is no link between {node} and {peer}: no transport of {node} reaches one of \
              {peer}'s."
         ),
-        PeerStateReport::Never => format!(
+        PeerState::Never => format!(
             "There is no link between {node} and {peer}, and there will be none: the policies \
              forbid it both ways."
         ),
-        PeerStateReport::Stopping => {
+        PeerState::Stopping => {
             format!("There is no link between {node} and {peer}: the daemon of {node} stops.")
         }
     }
 }
 
-fn up(report: &WhyReport) -> String {
+fn up(report: &PeerDetails) -> String {
     let (node, peer) = (&report.node, &report.peer.peer);
     let Some(link) = report.peer.links.first() else {
         return format!("There is a link between {node} and {peer}.");
@@ -148,7 +148,7 @@ fn up(report: &WhyReport) -> String {
     text
 }
 
-fn what_waits(report: &WhyReport) -> String {
+fn what_waits(report: &PeerDetails) -> String {
     let peer = &report.peer;
     let mut parts = Vec::new();
     if peer.queued.messages > 0 {
@@ -166,15 +166,15 @@ fn what_waits(report: &WhyReport) -> String {
         [] => format!("Nothing waits for {}.", peer.peer),
         parts => format!("For {} there wait {}.", peer.peer, parts.join(", and ")),
     };
-    let dropped = peer.dropped_by_limit + peer.dropped_by_age;
+    let dropped = peer.outbox.dropped();
     if dropped == 0 {
         return waits;
     }
     format!(
         "{waits} {} dropped before: {} by the queue's limits, {} by age.",
         were(dropped),
-        peer.dropped_by_limit,
-        peer.dropped_by_age
+        peer.outbox.dropped_by_limit,
+        peer.outbox.dropped_by_age
     )
 }
 
@@ -184,20 +184,21 @@ fn were(number: u64) -> String {
 }
 
 /// When one node dials the other, and which options say so.
-fn policy(from: &str, to: &str, policy: &PolicyReport) -> String {
-    let when = match policy.policy.as_str() {
-        "constant" => "keeps a link at all times",
-        "ondemand" => "dials when it has a message",
-        _ => "never dials",
+fn policy(from: &str, to: &str, policy: &PolicyStatus) -> String {
+    let when = match policy.policy {
+        ConnectPolicy::Constant => "keeps a link at all times",
+        ConnectPolicy::OnDemand => "dials when it has a message",
+        ConnectPolicy::Never => "never dials",
     };
     format!(
         "{from} to {to}: {from} {when} (`selfToOthersConnectPolicy` of {from} is `{}`, \
          `othersToSelfConnectPolicy` of {to} is `{}`).",
-        policy.self_to_others, policy.others_to_self
+        policy.self_to_others.name(),
+        policy.others_to_self.name()
     )
 }
 
-fn ways(report: &WhyReport) -> String {
+fn ways(report: &PeerDetails) -> String {
     let (node, peer) = (&report.node, &report.peer.peer);
     if report.ways.is_empty() {
         return format!(
@@ -218,7 +219,7 @@ fn ways(report: &WhyReport) -> String {
 }
 
 /// What is wrong with the ways that there are, and with those that there would be.
-fn what_keeps_ways(report: &WhyReport) -> Vec<String> {
+fn what_keeps_ways(report: &PeerDetails) -> Vec<String> {
     let ways = report.ways.iter().filter_map(|way| {
         let error = way.error.as_deref()?;
         let (transport, peer_transport) = (&way.transport, &way.peer_transport);
@@ -237,7 +238,7 @@ fn what_keeps_ways(report: &WhyReport) -> Vec<String> {
 }
 
 /// What the transports of the ways are about: where there is no link yet, it may be the reason.
-fn what_transports_say(report: &WhyReport) -> Vec<String> {
+fn what_transports_say(report: &PeerDetails) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     if !report.peer.links.is_empty() {
         return said;
@@ -253,7 +254,7 @@ fn what_transports_say(report: &WhyReport) -> Vec<String> {
     said
 }
 
-fn happened(event: &EventReport) -> String {
+fn happened(event: &EventStatus) -> String {
     let transport = &event.transport;
     let with = event
         .address

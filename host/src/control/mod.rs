@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  kozo status ──▶ client ──▶ NODE.sock ──▶ server ──▶ Overview ──▶ roles, links, transports
-//!  kozo why            one line of JSON each way          (a report)
+//!  kozo why            one line of JSON each way       (kozo_status)
 //! ```
 //!
 //! Each daemon has a local Unix socket ([`paths`] says where), which its user, its group and root
@@ -15,9 +15,8 @@ mod credentials;
 mod overview;
 pub mod paths;
 pub mod protocol;
-pub mod report;
 pub mod server;
 mod socket;
 
-pub use overview::{Overview, PeerView, Way};
+pub use overview::{Overview, PeerView};
 pub use socket::{ControlSocket, SocketError};

@@ -1,41 +1,30 @@
 //! The daemon's parts, as the control socket shows them.
 
-mod convert;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_auth::algorithms::needs_no_mac;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
-use kozo_link::Candidate;
+use kozo_status::{
+    NodeStatus, PeerDetails, PeerStatus, PolicyStatus, RestartedRole, RoleState, WayStatus,
+};
 use serde_json::Value;
 
 use super::protocol::Request;
-use super::report::{RestartReport, RoleReport, StatusReport, WhyReport};
 use super::server::Answers;
-use crate::config::Network;
-use crate::link::{Listener, PeerLink};
-use crate::roles::{HostedRole, RoleState};
+use crate::config::{Network, Node};
+use crate::link::{Listener, PeerLink, Way};
+use crate::roles::HostedRole;
 use crate::router::Router;
-use crate::transports::Transports;
+use crate::transports::{OwnTransport, Transports};
 
 /// How long a restarted role may take to be there again before the client is told that it is not.
 const RESTART_LIMIT: Duration = Duration::from_secs(8);
 
 /// How often a role that is being restarted is looked at.
 const RESTART_POLL: Duration = Duration::from_millis(20);
-
-/// A way to a peer, with the names that people know.
-#[derive(Debug, Clone)]
-pub struct Way {
-    /// The way, as the link core knows it.
-    pub candidate: Candidate,
-    /// The name of this node's transport.
-    pub transport: String,
-    /// The name of the peer's.
-    pub peer_transport: String,
-}
 
 /// A peer.
 pub struct PeerView {
@@ -67,37 +56,29 @@ pub struct Overview {
 
 impl Overview {
     /// All of the node at `now`.
-    pub fn status(&self, now: Moment) -> StatusReport {
-        StatusReport {
-            node: self.node.to_string(),
+    pub fn status(&self, now: Moment) -> NodeStatus {
+        NodeStatus {
+            node: self.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             running_seconds: now.since(self.started).as_secs_f64(),
-            roles: self
-                .roles
-                .iter()
-                .map(|role| convert::role(role, now))
-                .collect(),
-            peers: self
-                .peers
-                .iter()
-                .map(|peer| self.peer(peer, now).0)
-                .collect(),
+            roles: self.roles.iter().map(|role| role.status(now)).collect(),
+            peers: self.peers.iter().map(|peer| self.peer(peer, now)).collect(),
             transports: self
                 .transports
                 .own()
                 .iter()
-                .map(|transport| convert::transport(transport, now))
+                .map(|transport| transport.status(now))
                 .collect(),
             orders_refused: self.router.orders_refused(),
-            connections: convert::connections(self.listener.counts()),
-            log: convert::log(crate::log::losses()),
+            connections: self.listener.counts(),
+            log: crate::log::losses(),
         }
     }
 
     /// Why there is a link with the peer of this name, or none; an error when there is no such
     /// peer.
-    pub fn why(&self, name: &str, now: Moment) -> Result<WhyReport, String> {
+    pub fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, String> {
         let Some(peer) = self
             .peers
             .iter()
@@ -109,28 +90,45 @@ impl Overview {
         let (Some(own), Some(other)) = (nodes.get(&self.node), nodes.get(peer.link.name())) else {
             return Err(self.no_peer(name));
         };
-        let (report, history) = self.peer(peer, now);
-        Ok(WhyReport {
-            node: self.node.to_string(),
-            peer: report,
-            outgoing: convert::policy(own, other),
-            incoming: convert::policy(other, own),
-            ways: peer
-                .ways
-                .iter()
-                .map(|way| convert::way(way, peer.link.name(), self.transports.own()))
-                .collect(),
-            history: history
-                .iter()
-                .map(|event| convert::event(event, now))
-                .collect(),
+        let ways = peer.ways.iter().map(|way| {
+            let mut transports = self.transports.own().iter();
+            let transport = transports.find(|own| own.name == way.transport);
+            WayStatus {
+                transport: way.transport.clone(),
+                peer_transport: way.peer_transport.clone(),
+                status: transport.and_then(OwnTransport::says),
+                error: transport.and_then(|own| own.barred(&way.peer_transport, &other.name)),
+            }
+        });
+        Ok(PeerDetails {
+            node: self.node.clone(),
+            peer: self.peer(peer, now),
+            outgoing: policy(own, other),
+            incoming: policy(other, own),
+            ways: ways.collect(),
+            history: peer.link.look(|peer| peer.history(now)),
             idle_timeout_seconds: own.settings.idle_timeout.as_secs_f64(),
             connection_retry_seconds: own.settings.connection_retry.as_secs_f64(),
         })
     }
 
+    fn peer(&self, peer: &PeerView, now: Moment) -> PeerStatus {
+        let mut status = peer.link.status(&peer.ways, now);
+        status.unusable = self.transports.unusable(peer.link.name()).to_vec();
+        let own = self.network.nodes.get(&self.node);
+        if own.is_some_and(|own| !own.settings.macs.is_empty()) {
+            for link in &mut status.links {
+                let cipher = link.cipher.as_deref().filter(|cipher| needs_no_mac(cipher));
+                link.note = cipher.map(|cipher| {
+                    format!("`hmac` is not used: `{cipher}` authenticates what it encrypts")
+                });
+            }
+        }
+        status
+    }
+
     /// Restarts the role of this name and waits until it is there again, or is not.
-    pub async fn restart_role(&self, name: &str) -> Result<RestartReport, String> {
+    pub async fn restart_role(&self, name: &str) -> Result<RestartedRole, String> {
         let place = self
             .roles
             .iter()
@@ -171,8 +169,7 @@ impl Overview {
                 ));
             }
             if status.restarts > before.restarts && status.state == RoleState::Running {
-                let role: RoleReport = convert::role(role, now);
-                return Ok(RestartReport { role });
+                return Ok(RestartedRole { role: status });
             }
             if now >= deadline {
                 return Err(format!(
@@ -209,5 +206,14 @@ impl Answers for Overview {
             Request::RestartRole { role } => serde_json::to_value(self.restart_role(&role).await?),
         };
         value.map_err(|error| format!("the report cannot be written: {error}"))
+    }
+}
+
+/// When `from` dials `to`.
+fn policy(from: &Node, to: &Node) -> PolicyStatus {
+    PolicyStatus {
+        policy: from.self_to_others.min(to.others_to_self),
+        self_to_others: from.self_to_others,
+        others_to_self: to.others_to_self,
     }
 }

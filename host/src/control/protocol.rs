@@ -22,14 +22,14 @@ pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
-    /// A [`StatusReport`](super::report::StatusReport).
+    /// A [`NodeStatus`](kozo_status::NodeStatus).
     Status,
-    /// A [`WhyReport`](super::report::WhyReport) about a peer.
+    /// A [`PeerDetails`](kozo_status::PeerDetails) about a peer.
     Why {
         /// The peer's name.
         peer: String,
     },
-    /// Restarts a role; a [`RestartReport`](super::report::RestartReport).
+    /// Restarts a role; a [`RestartedRole`](kozo_status::RestartedRole).
     RestartRole {
         /// The role's name.
         role: String,

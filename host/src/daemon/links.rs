@@ -16,8 +16,10 @@ use tokio::task::JoinSet;
 use super::descriptors;
 use super::observer::LinkWatch;
 use crate::config::{Network, Node};
-use crate::control::{PeerView, Way};
-use crate::link::{AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route};
+use crate::control::PeerView;
+use crate::link::{
+    AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route, Way,
+};
 use crate::router::{RemotePeer, Router};
 use crate::transports::Transports;
 
@@ -178,12 +180,7 @@ impl Links {
         let left: usize = self
             .peers
             .iter()
-            .map(|link| {
-                link.look(|peer| {
-                    let status = peer.status();
-                    status.queued.0 + status.in_flight.0
-                })
-            })
+            .map(|link| link.look(Peer::unacknowledged))
             .sum();
         if left > 0 {
             tracing::info!(target: "link", messages = left, "are left behind");

@@ -14,6 +14,7 @@ use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 use kozo_link::admission::{Admission, AdmissionLimits, CallerId, Decision, Origin, Step};
 use kozo_link::{Ending, LinkKey, Path};
+use kozo_status::ConnectionCounts;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -89,18 +90,6 @@ struct Reins {
     /// Told when the caller may exchange keys.
     turn: Option<oneshot::Sender<()>>,
     _stay: oneshot::Sender<()>,
-}
-
-/// What became of the connections that others made and that became no links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AcceptCounts {
-    /// Connections whose other end has not said who it is yet.
-    pub unproven: usize,
-    /// Connections that were closed early, since there were too many of those.
-    pub turned_away: u64,
-    /// Connections that were closed since the other end did not prove that it is a node of the
-    /// network.
-    pub refused: u64,
 }
 
 /// Connections that were closed because too many others had not proven who they are.
@@ -218,9 +207,9 @@ impl Listener {
     }
 
     /// What became of connections that became no links.
-    pub fn counts(&self) -> AcceptCounts {
+    pub fn counts(&self) -> ConnectionCounts {
         let door = self.shared.lock();
-        AcceptCounts {
+        ConnectionCounts {
             unproven: door.admission.unproven(),
             turned_away: door.turned_away.count,
             refused: door.refused,

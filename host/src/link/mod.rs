@@ -26,7 +26,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-pub use accept::{AcceptCounts, AcceptLimits, Listener, Peers};
+pub use accept::{AcceptLimits, Listener, Peers};
 pub use calls::Calls;
 pub use dial::{Dialling, Route};
 pub use driver::{Driver, LinkObserver};
@@ -35,7 +35,8 @@ use kozo_auth::secured::{Negotiated, Traffic};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
-use kozo_link::{Delivery, LinkKey, Output, Peer, PeerStatus, Standing};
+use kozo_link::{Candidate, Delivery, LinkKey, Output, Peer};
+use kozo_status::{AttemptStatus, LinkStatus, PeerStatus};
 use kozo_wire::{FrameWriter, Message, RoleInterests};
 
 /// To how many peers one message can go without an allocation for that alone.
@@ -81,32 +82,15 @@ struct Writer {
     negotiated: Option<Negotiated>,
 }
 
-/// A peer as it is at one moment, for people to read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Snapshot {
-    /// What the core knows.
-    pub status: PeerStatus,
-    /// How it stands with the peer.
-    pub standing: Standing,
-    /// The streams that links go over.
-    pub streams: Vec<StreamStatus>,
-    /// Bytes sent over all links with the peer since the daemon started, encryption included.
-    pub bytes_sent: u64,
-    /// Bytes received, counted likewise.
-    pub bytes_received: u64,
-}
-
-/// What one link's stream has carried, and what protects it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StreamStatus {
-    /// The link.
-    pub key: LinkKey,
-    /// Bytes that the stream has taken, encryption included.
-    pub sent: u64,
-    /// Bytes read from it.
-    pub received: u64,
-    /// What protects the link, where this end knows.
-    pub negotiated: Option<Negotiated>,
+/// A way to the peer, with the names that people know.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// The way, as the link core knows it.
+    pub candidate: Candidate,
+    /// The name of this node's transport.
+    pub transport: String,
+    /// The name of the peer's.
+    pub peer_transport: String,
 }
 
 impl PeerLink {
@@ -164,20 +148,31 @@ impl PeerLink {
         look(&self.lock().peer)
     }
 
-    /// The peer as it is now.
-    pub fn snapshot(&self, now: Moment) -> Snapshot {
+    /// The peer as it is now. `ways` are those that are dialled; which of the peer's transports cannot
+    /// be used is for others to add.
+    pub fn status(&self, ways: &[Way], now: Moment) -> PeerStatus {
         let state = self.lock();
-        let streams: Vec<_> = state.writers.iter().map(Writer::status).collect();
-        let total = |past: u64, of: fn(&StreamStatus) -> u64| -> u64 {
-            past + streams.iter().map(of).sum::<u64>()
-        };
-        Snapshot {
-            status: state.peer.status(),
-            standing: state.peer.standing(now),
-            bytes_sent: total(state.past_bytes.0, |stream| stream.sent),
-            bytes_received: total(state.past_bytes.1, |stream| stream.received),
-            streams,
+        let mut status = state.peer.status(now);
+        (status.bytes_sent, status.bytes_received) = state.past_bytes;
+        for writer in &state.writers {
+            status.bytes_sent += writer.traffic.sent();
+            status.bytes_received += writer.traffic.received();
         }
+        for (key, link) in state.peer.link_keys().zip(&mut status.links) {
+            if let Some(writer) = state.writers.iter().find(|writer| writer.key == key) {
+                writer.describe(link);
+            }
+        }
+        let attempts = state.peer.attempts().map(|(candidate, since)| {
+            let way = ways.iter().find(|way| way.candidate == candidate);
+            AttemptStatus {
+                transport: way.map_or(String::new(), |way| way.transport.clone()),
+                peer_transport: way.map_or(String::new(), |way| way.peer_transport.clone()),
+                seconds: now.since(since).as_secs_f64(),
+            }
+        });
+        status.dialling = attempts.collect();
+        status
     }
 
     /// Changes the peer, and wakes whoever has something to do because of it.
@@ -274,12 +269,13 @@ impl State {
 }
 
 impl Writer {
-    fn status(&self) -> StreamStatus {
-        StreamStatus {
-            key: self.key,
-            sent: self.traffic.sent(),
-            received: self.traffic.received(),
-            negotiated: self.negotiated.clone(),
+    /// Adds what the link's stream has carried, and what protects it.
+    fn describe(&self, link: &mut LinkStatus) {
+        link.bytes_sent = self.traffic.sent();
+        link.bytes_received = self.traffic.received();
+        if let Some(agreed) = &self.negotiated {
+            link.cipher = Some(agreed.cipher.clone());
+            link.mac.clone_from(&agreed.mac);
         }
     }
 }

@@ -123,7 +123,13 @@ fn nothing_is_queued_for_anybody_when_one_peer_has_no_room() {
     let now = clock::now();
     while PeerLink::send_if_room(&[&full], &message(9), now) {}
     assert!(!PeerLink::send_if_room(&[&one, &full], &message(9), now));
-    assert_eq!(one.look(|peer| peer.status().queued.0), 0);
+    assert_eq!(
+        one.look(|peer| peer.status(Moment::ZERO).queued.messages),
+        0
+    );
     assert!(PeerLink::send_if_room(&[&one], &message(9), now));
-    assert_eq!(one.look(|peer| peer.status().queued.0), 1);
+    assert_eq!(
+        one.look(|peer| peer.status(Moment::ZERO).queued.messages),
+        1
+    );
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use kozo_ground::clock;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::text::grouped;
+use kozo_status::LogLosses;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tracing::Level;
@@ -61,15 +62,6 @@ struct State {
     queue: Queue,
     /// Whether somebody has waited in vain for the writer, which has not caught up since.
     stalled: bool,
-}
-
-/// How many lines did not come into the log as they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Losses {
-    /// Those that were dropped, since nobody read the log.
-    pub dropped: u64,
-    /// Those that were too many of one kind, and are summed up in the last of them.
-    pub summed_up: u64,
 }
 
 impl Spool {
@@ -130,9 +122,9 @@ impl Spool {
         self.wait(state, limit);
     }
 
-    pub(super) fn losses(&self) -> Losses {
+    pub(super) fn losses(&self) -> LogLosses {
         let state = self.lock();
-        Losses {
+        LogLosses {
             dropped: state.queue.dropped,
             summed_up: state.limiter.held_back(),
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::{ModuleName, RoleName};
+use kozo_status::{RoleState, RoleStatus};
 
 use super::error::RoleError;
-use super::inbox::{Inbox, InboxStatus};
+use super::inbox::Inbox;
 use super::line::RoleLog;
 use super::services::MessageSink;
 use super::setup::{RoleSetup, RoleStartError};
@@ -25,41 +26,6 @@ pub struct HostedRole {
     progress: Arc<LifeProgress>,
     stop_limit: Duration,
     source: Arc<dyn CodeSource>,
-}
-
-/// How a role is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleStatus {
-    /// Where it is in its life.
-    pub state: RoleState,
-    /// How often it was made anew, for whatever reason.
-    pub restarts: u64,
-    /// How often it could not be made, returned an error or panicked.
-    pub failures: u64,
-    /// What it said the last time it did.
-    pub last_error: Option<String>,
-    /// How many of its log lines were left out, for there were too many.
-    pub lines_left_out: u64,
-    /// What waits for it, and what became of what did.
-    pub inbox: InboxStatus,
-}
-
-/// Where a role is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoleState {
-    /// It is being made.
-    Starting,
-    /// It is there.
-    Running,
-    /// It failed and will be made anew.
-    Waiting {
-        /// In how long.
-        restart_in: Duration,
-    },
-    /// It was asked to stop and has not yet.
-    Stopping,
-    /// Its thread has ended.
-    Stopped,
 }
 
 impl HostedRole {
@@ -157,17 +123,18 @@ impl HostedRole {
     /// How it is at `now`.
     pub fn status(&self, now: Moment) -> RoleStatus {
         let report = self.progress.report();
-        let state = match report.phase {
-            Phase::Stopped => RoleState::Stopped,
-            _ if self.inbox.requests().stop => RoleState::Stopping,
-            Phase::Starting => RoleState::Starting,
-            Phase::Running => RoleState::Running,
-            Phase::Waiting { until } => RoleState::Waiting {
-                restart_in: until.since(now),
-            },
+        let (state, restart_in) = match report.phase {
+            Phase::Stopped => (RoleState::Stopped, None),
+            _ if self.inbox.requests().stop => (RoleState::Stopping, None),
+            Phase::Starting => (RoleState::Starting, None),
+            Phase::Running => (RoleState::Running, None),
+            Phase::Waiting { until } => (RoleState::Waiting, Some(until.since(now))),
         };
         RoleStatus {
+            name: self.name.clone(),
+            module: self.module.clone(),
             state,
+            restart_in_seconds: restart_in.as_ref().map(Duration::as_secs_f64),
             restarts: report.restarts,
             failures: report.failures,
             last_error: report.last_error,

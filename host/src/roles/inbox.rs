@@ -13,6 +13,7 @@ use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
 use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_status::InboxStatus;
 use kozo_wire::Message;
 
 use crate::config::InboxLimits;
@@ -45,28 +46,6 @@ pub enum ReceiveOutcome {
     Timeout,
     /// The role shall return from `run`.
     Interrupted,
-}
-
-/// How an inbox stands, and what became of all that was ever pushed: what was received is what
-/// waits, what was taken and what was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InboxStatus {
-    /// How many messages wait.
-    pub waiting: usize,
-    /// How many bytes they count together.
-    pub size: usize,
-    /// How much may wait, as the role or the configuration says.
-    pub limits: InboxLimits,
-    /// Messages that were pushed.
-    pub received: u64,
-    /// Messages that the role took.
-    pub taken: u64,
-    /// Messages that newer ones pushed out.
-    pub dropped_by_limit: u64,
-    /// Messages that were too old when the role came to them.
-    pub dropped_by_age: u64,
-    /// Messages that came after the role was told to stop, or that it left when it did.
-    pub dropped_by_stop: u64,
 }
 
 /// The rolling, bounded queue of one role. Pushing never waits for the role.
@@ -196,8 +175,9 @@ impl Inbox {
         let state = self.lock();
         InboxStatus {
             waiting: state.queue.len(),
-            size: state.queue.size(),
-            limits: state.limits,
+            bytes: state.queue.size(),
+            length_limit: state.limits.length,
+            size_limit: state.limits.size,
             received: state.received,
             taken: state.taken,
             dropped_by_limit: state.dropped_by_limit,

@@ -37,8 +37,8 @@ mod tests;
 
 pub use code::RoleCode;
 pub use error::RoleError;
-pub use hosted::{HostedRole, RoleState, RoleStatus};
-pub use inbox::{Inbox, InboxStatus, Incoming};
+pub use hosted::HostedRole;
+pub use inbox::{Inbox, Incoming};
 pub use isolated::{COMMAND as ISOLATED_ROLE, ChildError, IsolatedModule, run_isolated};
 pub use restart::RestartPolicy;
 pub use services::MessageSink;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use kozo_status::TransportState;
 use tokio::runtime::Handle;
 
 use super::own::OwnTransport;
-use super::services::{Services, TransportState};
+use super::services::Services;
 use crate::limited::DroppedApart;
 use crate::link::Listener;
 use crate::modules::{CallError, TransportInstance, TransportServices};
@@ -95,7 +96,7 @@ impl Acceptor {
                 Err(error) => {
                     let text = format!("cannot accept a connection: {error}");
                     fault.report(&text, &self.services);
-                    self.services.set_state(TransportState::Failing(text));
+                    self.services.set_failing(text);
                     if !self.services.sleep(retry) {
                         return;
                     }
@@ -119,8 +120,7 @@ impl Acceptor {
                 &format!("{what}, tried again later: {error}"),
                 &self.services,
             );
-            self.services
-                .set_state(TransportState::Failing(format!("{what}: {error}")));
+            self.services.set_failing(format!("{what}: {error}"));
             if !self.services.sleep(retry) {
                 return false;
             }
@@ -142,12 +142,12 @@ impl Acceptor {
             let seconds = PREPARE_LIMIT.as_secs();
             let text = format!("{what}: `{call}` has not come back for more than {seconds} s");
             services.report(&text);
-            services.set_state(TransportState::Failing(text));
+            services.set_failing(text);
         });
         let result = step();
         watch.abort();
         // The state is what came of it, unless it is what the watch has said: then it starts anew.
-        if result.is_ok() && matches!(self.services.state().0, TransportState::Failing(_)) {
+        if result.is_ok() && self.services.condition().state == TransportState::Failing {
             self.services.set_state(TransportState::Starting);
         }
         result

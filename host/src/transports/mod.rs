@@ -23,7 +23,6 @@ pub use error::{AddressError, TransportError};
 use maker::{CALL_LIMIT, Maker, PeerTransport};
 pub use own::OwnTransport;
 pub use own_address::own_addresses;
-pub use services::TransportState;
 pub use state_folders::{StateEnvironment, StateError, StateFolders};
 pub use trial::try_transports;
 
@@ -31,26 +30,18 @@ use kozo_auth::attest::Attestor;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 use kozo_link::Candidate;
+use kozo_status::UnusableTransport;
 
 use crate::config::{self, Network};
 use crate::limited::{Worker, apart};
 use crate::link::Route;
 use crate::modules::registry::Registry;
 
-/// A transport of a peer to which there is no way, as the file has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
-    /// Its name.
-    pub name: String,
-    /// What its module says against its options, or why there is no module.
-    pub reason: String,
-}
-
 /// All transports of the network that this machine has the modules of.
 pub struct Transports {
     own: Vec<OwnTransport>,
     peers: HashMap<NodeName, Vec<PeerTransport>>,
-    unusable: HashMap<NodeName, Vec<Unusable>>,
+    unusable: HashMap<NodeName, Vec<UnusableTransport>>,
 }
 
 impl Transports {
@@ -127,9 +118,9 @@ impl Transports {
 
     /// The same when the log has it already.
     fn note_unusable(&mut self, node: &NodeName, transport: &config::Transport, reason: String) {
-        let name = transport.name.as_str().to_owned();
+        let transport = transport.name.to_string();
         let unusable = self.unusable.entry(node.clone()).or_default();
-        unusable.push(Unusable { name, reason });
+        unusable.push(UnusableTransport { transport, reason });
     }
 
     /// Asks each transport of this node which ones of the others it can reach.
@@ -199,7 +190,7 @@ impl Transports {
     }
 
     /// The transports of a node to which there is no way, as the file has them.
-    pub fn unusable(&self, node: &NodeName) -> &[Unusable] {
+    pub fn unusable(&self, node: &NodeName) -> &[UnusableTransport] {
         self.unusable.get(node).map_or(&[], Vec::as_slice)
     }
 

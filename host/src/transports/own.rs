@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use kozo_ground::clock::Moment;
-use kozo_ground::names::{ModuleName, NodeName};
+use kozo_ground::names::NodeName;
+use kozo_status::{TransportState, TransportStatus};
 
-use super::services::{Services, TransportState};
+use super::services::{Condition, Services};
 use crate::limited::DroppedApart;
 use crate::link::Calls;
 use crate::modules::{TransportInstance, TransportServices};
@@ -31,11 +32,24 @@ pub(super) struct Made {
 }
 
 impl OwnTransport {
-    /// How it is, and since when.
-    pub fn state(&self) -> (TransportState, Moment) {
-        match self.made.as_ref().and_then(|made| made.calls.fault()) {
-            Some((fault, since)) => (TransportState::Failing(fault), since),
-            None => self.services.state(),
+    /// How it is at `now`.
+    pub fn status(&self, now: Moment) -> TransportStatus {
+        let fault = self.made.as_ref().and_then(|made| made.calls.fault());
+        let condition = fault.map_or_else(
+            || self.services.condition(),
+            |(reason, since)| Condition {
+                state: TransportState::Failing,
+                error: Some(reason),
+                since,
+            },
+        );
+        TransportStatus {
+            name: self.name.clone(),
+            module: self.services.identity().module.clone(),
+            state: condition.state,
+            error: condition.error,
+            status: self.says(),
+            since_seconds: now.since(condition.since).as_secs_f64(),
         }
     }
 
@@ -46,20 +60,15 @@ impl OwnTransport {
     }
 
     /// What it is about, as it has said last.
-    pub fn status(&self) -> Option<String> {
+    pub fn says(&self) -> Option<String> {
         self.services.status()
-    }
-
-    /// The module that it is made by.
-    pub fn module(&self) -> &ModuleName {
-        &self.services.identity().module
     }
 
     /// Leaves it out, since its module does not come back from a call.
     pub(super) fn fail(&mut self, reason: &str) {
         let reason = format!("{reason}: it is left out until the daemon is started again");
         self.services.report(&reason);
-        self.services.set_state(TransportState::Failing(reason));
+        self.services.set_failing(reason);
         self.made = None;
     }
 }

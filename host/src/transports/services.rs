@@ -11,6 +11,7 @@ use kozo_auth::attest::Attestor;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::text::{error_text, printable};
+use kozo_status::TransportState;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
@@ -20,20 +21,6 @@ use crate::modules::{TransportIdentity, TransportServices};
 /// How much of what a transport says about itself is kept, in characters.
 const LONGEST_STATUS: usize = 200;
 
-/// How a transport of this node is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TransportState {
-    /// It is being prepared.
-    Starting,
-    /// It takes connections.
-    Listening,
-    /// It takes no connections, and can dial.
-    DialsOnly,
-    /// It cannot take connections, or does not come back from calls, for this reason; that is tried
-    /// again.
-    Failing(String),
-}
-
 pub(super) struct Services {
     identity: TransportIdentity,
     attestor: Arc<Attestor>,
@@ -41,10 +28,19 @@ pub(super) struct Services {
     stopping: AtomicBool,
     /// Readable once the transport is being stopped.
     stop_signal: OwnedFd,
-    /// How the transport is, and since when.
-    state: Mutex<(TransportState, Moment)>,
+    condition: Mutex<Condition>,
     /// What the transport is about, as it has said last.
     status: Mutex<Option<String>>,
+}
+
+/// How a transport is.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    pub(super) state: TransportState,
+    /// Why it is failing, where it is.
+    pub(super) error: Option<String>,
+    /// Since when it has been so.
+    pub(super) since: Moment,
 }
 
 impl Services {
@@ -59,7 +55,11 @@ impl Services {
             state_folders,
             stopping: AtomicBool::new(false),
             stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            state: Mutex::new((TransportState::Starting, clock::now())),
+            condition: Mutex::new(Condition {
+                state: TransportState::Starting,
+                error: None,
+                since: clock::now(),
+            }),
             status: Mutex::default(),
         }))
     }
@@ -75,15 +75,29 @@ impl Services {
         matches!(self.wait(None, Some(time)), Ok(Readiness::TimedOut))
     }
 
-    /// How the transport is, and since when.
-    pub(super) fn state(&self) -> (TransportState, Moment) {
-        self.state.lock_anyway().clone()
+    /// How the transport is.
+    pub(super) fn condition(&self) -> Condition {
+        self.condition.lock_anyway().clone()
     }
 
+    /// The transport works, in this way.
     pub(super) fn set_state(&self, state: TransportState) {
-        let mut present = self.state.lock_anyway();
-        if present.0 != state {
-            *present = (state, clock::now());
+        self.set_condition(state, None);
+    }
+
+    /// The transport does not work, for this reason.
+    pub(super) fn set_failing(&self, reason: String) {
+        self.set_condition(TransportState::Failing, Some(reason));
+    }
+
+    fn set_condition(&self, state: TransportState, error: Option<String>) {
+        let mut present = self.condition.lock_anyway();
+        if (present.state, &present.error) != (state, &error) {
+            *present = Condition {
+                state,
+                error,
+                since: clock::now(),
+            };
         }
     }
 

@@ -197,8 +197,8 @@ impl World {
 
     /// Which machine the node's link is with.
     fn linked(&self) -> Option<String> {
-        let links = self.node.status().links;
-        links.first().map(|link| link.path.address.clone())
+        let links = self.node.status(self.now).links;
+        links.first().map(|link| link.address.clone())
     }
 }
 

@@ -61,7 +61,7 @@ fn cuts_within_the_bounds_lose_repeat_and_reorder_nothing() {
                 let sent = world.nodes[other].next_number;
                 let expected: Vec<u64> = (1..=sent).collect();
                 assert_eq!(world.got(node, other), expected, "{node} of {other}");
-                let counts = world.nodes[node].peers[&other].status().inbound;
+                let counts = world.nodes[node].peers[&other].status(world.now).inbound;
                 assert_eq!((counts.received, counts.missed), (sent, 0));
                 assert_eq!(world.live_links(node, other), 1);
             }
@@ -96,8 +96,8 @@ fn beyond_the_bounds_the_receiver_counts_exactly_what_was_dropped() {
         world.unblock();
         world.run(SECOND * 200);
         world.check_order();
-        let outbox = world.nodes[0].peers[&1].status().outbox;
-        let inbound = world.nodes[1].peers[&0].status().inbound;
+        let outbox = world.nodes[0].peers[&1].status(world.now).outbox;
+        let inbound = world.nodes[1].peers[&0].status(world.now).inbound;
         assert_eq!(inbound.received as usize, world.got(1, 0).len());
         assert_eq!(
             inbound.received + inbound.missed,
@@ -199,10 +199,8 @@ fn a_better_transport_takes_over_and_a_worse_one_stands_in_without_loss() {
         world.start_all();
         world.run(SECOND * 20);
         let transport = |world: &World, node: usize, other: usize| {
-            world.nodes[node].peers[&other].status().links[0]
-                .path
-                .transport
-                .clone()
+            let status = world.nodes[node].peers[&other].status(world.now);
+            status.links[0].transport.clone()
         };
         assert_eq!(transport(&world, 0, 1), "t0");
         for round in 0..4 {

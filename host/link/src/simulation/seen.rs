@@ -1,11 +1,17 @@
 //! What people see of links, and what a changed network does to them.
 
+use kozo_status::{EventKind, PeerState, PeerStatus};
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn standing(world: &World) -> Standing {
-    world.nodes[0].peers[&1].standing(world.now)
+fn status(world: &World) -> PeerStatus {
+    world.nodes[0].peers[&1].status(world.now)
+}
+
+fn state(world: &World) -> PeerState {
+    status(world).state
 }
 
 fn recheck(world: &mut World, node: usize) {
@@ -42,14 +48,16 @@ fn a_changed_network_ends_the_wait_for_the_next_try() {
     world.block(0, 1, 0);
     world.start_all();
     world.run(SECOND * 600);
-    while !matches!(standing(&world), Standing::Waiting { next_dial } if next_dial.since(world.now) > SECOND * 20)
+    while status(&world)
+        .next_dial_seconds
+        .is_none_or(|wait| wait <= 20.0)
     {
         world.run(SECOND);
     }
     world.unblock();
     recheck(&mut world, 0);
     world.run(SECOND);
-    assert_eq!(standing(&world), Standing::Up);
+    assert_eq!(state(&world), PeerState::Up);
 }
 
 #[test]
@@ -79,7 +87,7 @@ fn a_link_that_stands_survives_the_question_whether_it_does() {
     world.weather.delay = SECOND * 2;
     world.start_all();
     world.run(SECOND * 60);
-    assert_eq!(standing(&world), Standing::Up);
+    assert_eq!(state(&world), PeerState::Up);
     world.notices.clear();
     for _ in 0..10 {
         recheck(&mut world, 0);
@@ -117,25 +125,25 @@ fn how_it_stands_and_what_crossed_can_be_seen() {
     ];
     world.start_all();
     world.run(SECOND);
-    assert_eq!(standing(&world), Standing::OnDemand);
+    assert_eq!(state(&world), PeerState::OnDemand);
     let there = &world.nodes[1].peers[&0];
-    assert_eq!(there.standing(world.now), Standing::LeftToPeer);
+    assert_eq!(there.state(world.now), PeerState::LeftToPeer);
     world.block(0, 1, 0);
     world.send(0);
     world.run(SECOND * 10);
-    let status = world.nodes[0].peers[&1].status();
-    let [failed] = status.history.as_slice() else {
-        panic!("{:?}", status.history);
+    let history = world.nodes[0].peers[&1].history(world.now);
+    let [failed] = history.as_slice() else {
+        panic!("{history:?}");
     };
-    assert!(matches!(failed.what, Occurrence::DialFailed { .. }));
+    assert_eq!(failed.what, EventKind::DialFailed);
     assert!(failed.times > 2, "{failed:?}");
     world.unblock();
     world.run(SECOND * 30);
-    let status = world.nodes[0].peers[&1].status();
-    assert_eq!(standing(&world), Standing::Up);
+    let status = status(&world);
+    assert_eq!(state(&world), PeerState::Up);
     assert_eq!((status.links[0].sent, status.links[0].received), (1, 0));
     world.run(SECOND * 90);
-    assert_eq!(standing(&world), Standing::OnDemand);
+    assert_eq!(state(&world), PeerState::OnDemand);
     world.peer(0, 1).set_candidates(vec![]);
-    assert_eq!(standing(&world), Standing::NoWay);
+    assert_eq!(state(&world), PeerState::NoWay);
 }

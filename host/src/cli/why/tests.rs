@@ -1,38 +1,30 @@
-use super::*;
-use crate::control::report::{AmountReport, LinkReport, PeerReport, WayReport};
+use kozo_ground::names::NodeName;
+use kozo_status::{Amount, InboundCounts, LinkStatus, OutboxCounts, PeerStatus, WayStatus};
 
-fn policy_report(policy: &str) -> PolicyReport {
-    PolicyReport {
-        policy: policy.into(),
-        self_to_others: policy.into(),
-        others_to_self: "constant".into(),
+use super::*;
+
+fn policy_status(policy: ConnectPolicy) -> PolicyStatus {
+    PolicyStatus {
+        policy,
+        self_to_others: policy,
+        others_to_self: ConnectPolicy::Constant,
     }
 }
 
-fn report(state: PeerStateReport) -> WhyReport {
-    let none = AmountReport {
-        messages: 0,
-        bytes: 0,
-    };
-    WhyReport {
-        node: "clock".into(),
-        peer: PeerReport {
-            peer: "scribe".into(),
+fn report(state: PeerState) -> PeerDetails {
+    PeerDetails {
+        node: NodeName::new("clock").unwrap(),
+        peer: PeerStatus {
+            peer: NodeName::new("scribe").unwrap(),
             state,
             next_dial_seconds: None,
             links: Vec::new(),
             dialling: Vec::new(),
             unusable: Vec::new(),
-            queued: none,
-            in_flight: none,
-            sent: 0,
-            sent_again: 0,
-            acknowledged: 0,
-            dropped_by_limit: 0,
-            dropped_by_age: 0,
-            received: 0,
-            repeated: 0,
-            missed: 0,
+            queued: Amount::default(),
+            in_flight: Amount::default(),
+            outbox: OutboxCounts::default(),
+            inbound: InboundCounts::default(),
             bytes_sent: 0,
             bytes_received: 0,
             other_file: false,
@@ -40,9 +32,9 @@ fn report(state: PeerStateReport) -> WhyReport {
             last_error_seconds: None,
             twins: None,
         },
-        outgoing: policy_report("constant"),
-        incoming: policy_report("never"),
-        ways: vec![WayReport {
+        outgoing: policy_status(ConnectPolicy::Constant),
+        incoming: policy_status(ConnectPolicy::Never),
+        ways: vec![WayStatus {
             transport: "tcp".into(),
             peer_transport: "lan".into(),
             status: Some("getting up: 45 %".into()),
@@ -56,8 +48,8 @@ fn report(state: PeerStateReport) -> WhyReport {
 
 #[test]
 fn a_link_is_told_of_with_what_it_goes_over_and_what_protects_it() {
-    let mut up = report(PeerStateReport::Up);
-    up.peer.links.push(LinkReport {
+    let mut up = report(PeerState::Up);
+    up.peer.links.push(LinkStatus {
         transport: "tcp".into(),
         address: "192.0.2.7:6020".into(),
         dialled: false,
@@ -88,15 +80,15 @@ fn a_link_is_told_of_with_what_it_goes_over_and_what_protects_it() {
 
 #[test]
 fn what_failed_what_waits_and_when_the_next_try_is_due_are_told() {
-    let mut down = report(PeerStateReport::Waiting);
+    let mut down = report(PeerState::Waiting);
     down.peer.next_dial_seconds = Some(12.0);
     down.peer.last_error = Some("192.0.2.7:6020: connection refused".into());
-    down.peer.queued = AmountReport {
+    down.peer.queued = Amount {
         messages: 1,
         bytes: 100,
     };
-    down.peer.dropped_by_age = 2;
-    down.history.push(EventReport {
+    down.peer.outbox.dropped_by_age = 2;
+    down.history.push(EventStatus {
         what: EventKind::DialFailed,
         transport: "tcp".into(),
         address: None,
@@ -124,7 +116,7 @@ fn what_failed_what_waits_and_when_the_next_try_is_due_are_told() {
 
 #[test]
 fn nothing_that_a_peer_said_moves_the_terminals_cursor() {
-    let mut refused = report(PeerStateReport::Waiting);
+    let mut refused = report(PeerState::Waiting);
     refused.peer.last_error = Some("\x1b[2J\nThere is a link".into());
     let text = sentences(&refused);
     assert!(

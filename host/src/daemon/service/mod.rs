@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kozo_ground::clock;
+use kozo_status::RoleState;
 use tokio::sync::Notify;
 
 use crate::link::PeerLink;
-use crate::roles::{HostedRole, RoleState};
+use crate::roles::HostedRole;
 
 use channel::Channel;
 use channel::Invitation;
@@ -143,8 +144,7 @@ async fn wait(limit: Duration, event: impl Future) {
 /// How many of these roles run, and how many of these nodes there is a link with.
 pub(super) fn count(roles: &[HostedRole], peers: &[Arc<PeerLink>]) -> Counts {
     let now = clock::now();
-    let is_failing =
-        |role: &&HostedRole| matches!(role.status(now).state, RoleState::Waiting { .. });
+    let is_failing = |role: &&HostedRole| role.status(now).state == RoleState::Waiting;
     Counts {
         roles: roles.len(),
         failing: roles.iter().filter(is_failing).count(),

@@ -246,7 +246,7 @@ impl Stage {
         assert!(self.role.join(clock::now()), "the role did not stop");
     }
 
-    fn status(&self) -> super::RoleStatus {
+    fn status(&self) -> kozo_status::RoleStatus {
         self.role.status(clock::now())
     }
 }

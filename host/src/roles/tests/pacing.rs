@@ -1,8 +1,8 @@
 //! When roles run.
 
 use super::*;
-use crate::roles::RoleState;
 use crate::roles::pace::SPIN_RUNS;
+use kozo_status::RoleState;
 
 fn counting(told: &Told) -> Script {
     let told = told.clone();
@@ -90,7 +90,7 @@ fn a_role_may_change_the_limits_of_its_inbox() {
         size: u64::MAX,
     });
     let stage = script.start();
-    eventually(|| stage.status().inbox.limits.length == 7);
-    assert_eq!(stage.status().inbox.limits.size, usize::MAX);
+    eventually(|| stage.status().inbox.length_limit == 7);
+    assert_eq!(stage.status().inbox.size_limit, usize::MAX);
     stage.stop();
 }

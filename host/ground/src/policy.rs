@@ -1,7 +1,12 @@
 //! When nodes connect to each other.
 
-/// When one node connects to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+use serde::{Deserialize, Serialize};
+
+/// When one node connects to another, the strictest first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum ConnectPolicy {
     /// Never.
     Never,
@@ -20,6 +25,15 @@ impl ConnectPolicy {
             "ondemand" => Some(Self::OnDemand),
             "constant" => Some(Self::Constant),
             _ => None,
+        }
+    }
+
+    /// What the file calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::OnDemand => "ondemand",
+            Self::Constant => "constant",
         }
     }
 }
