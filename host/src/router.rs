@@ -1,112 +1,55 @@
-//! Which message goes where: from a role of this node to the roles here and the peers that want
-//! it, and from a peer to the roles here that want it.
+//! The hands of the pure router: takes the locks, reads the clock, waits for room, and hands each
+//! message to whom `kozo_router` says.
 
-use std::collections::HashMap;
+mod room;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use kozo_ground::age::MaxAges;
 use kozo_ground::clock::{self, Moment};
-use kozo_ground::interest::{Interests, Kind, Subject};
-use kozo_ground::lock::{LockAnyway, ReadWriteAnyway};
+use kozo_ground::interest::{Interests, Subject};
+use kozo_ground::lock::ReadWriteAnyway;
 use kozo_ground::names::{NodeName, RoleName};
-use kozo_link::ConnectPolicy;
 use kozo_link::Delivery;
+use kozo_router::{Lifetime, LocalRole, ReceiverId, Receivers, Verdict};
 use kozo_wire::{Message, RoleInterests};
 use smallvec::SmallVec;
 
-use crate::config::OrderSources;
 use crate::link::{Arrivals, FEW_PEERS, PeerLink};
 use crate::roles::{Inbox, Incoming, MessageSink};
+use room::Room;
 
-/// How long messages have a meaning.
-#[derive(Debug, Clone, Copy)]
-pub struct MaxAges {
-    /// Events and logs.
-    pub message: Duration,
-    /// Orders.
-    pub order: Duration,
-}
-
-impl MaxAges {
-    fn of(&self, kind: Kind) -> Duration {
-        match kind {
-            Kind::Order => self.order,
-            Kind::Event | Kind::Log => self.message,
-        }
-    }
-}
-
-/// A role of this node, as the router knows it.
-pub struct LocalRole {
-    /// Its name.
-    pub name: RoleName,
-    /// What it wants to hear of.
-    pub interests: Interests,
-    /// Whose orders it accepts.
-    pub accept_orders_from: OrderSources,
-    /// Where its messages go.
-    pub inbox: Arc<Inbox>,
-}
-
-/// A peer, as the router knows it.
-pub struct RemotePeer {
-    link: Arc<PeerLink>,
-    /// What its roles want to hear of: from the file, and once it has said so itself, from its
-    /// hello.
-    wanted: RwLock<Vec<Interests>>,
-}
-
-impl RemotePeer {
-    /// A peer whose roles have these interests, as far as the file tells.
-    pub fn new(link: Arc<PeerLink>, wanted: Vec<Interests>) -> Self {
-        Self {
-            link,
-            wanted: RwLock::new(wanted),
-        }
-    }
-
-    fn wants(&self, subject: &Subject<'_>) -> bool {
-        let wanted = self.wanted.read_anyway();
-        wanted.iter().any(|interests| interests.matches(subject))
-    }
-}
-
-/// Knows who wants what, and hands it on.
+/// Hands messages on between the roles of this node and its peers.
 pub struct Router {
     node: NodeName,
-    roles: Vec<LocalRole>,
-    /// Those that this node may send to, always in this order.
-    peers: Vec<RemotePeer>,
-    places: HashMap<NodeName, usize>,
+    roles: Vec<(LocalRole, Arc<Inbox>)>,
+    /// What stands at the places of `receivers`.
+    links: Vec<Arc<PeerLink>>,
+    receivers: RwLock<Receivers>,
     ages: MaxAges,
     room: Room,
     orders_refused: AtomicU64,
 }
 
 impl Router {
-    /// A router between the roles of `node` and `peers`.
+    /// A router between the roles of `node`, each with where its messages go, and `peers`, each with
+    /// the interests of its roles as far as the file tells.
     pub fn new(
         node: NodeName,
-        roles: Vec<LocalRole>,
-        peers: Vec<RemotePeer>,
+        roles: Vec<(LocalRole, Arc<Inbox>)>,
+        peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
         ages: MaxAges,
     ) -> Self {
-        let may_send = |peer: &RemotePeer| {
-            peer.link
-                .look(|peer| peer.settings().outgoing != ConnectPolicy::Never)
-        };
-        let peers: Vec<_> = peers.into_iter().filter(may_send).collect();
-        let places = peers
-            .iter()
-            .enumerate()
-            .map(|(place, peer)| (peer.link.name().clone(), place))
-            .collect();
+        let (links, wanted): (Vec<_>, Vec<_>) = peers.into_iter().unzip();
+        let policy = |link: &Arc<PeerLink>| link.look(|peer| peer.settings().outgoing);
+        let receivers = Receivers::new(links.iter().map(policy).zip(wanted));
         Self {
             node,
             roles,
-            peers,
-            places,
+            links,
+            receivers: RwLock::new(receivers),
             ages,
             room: Room::default(),
             orders_refused: AtomicU64::new(0),
@@ -118,35 +61,60 @@ impl Router {
         self.orders_refused.load(Ordering::Relaxed)
     }
 
-    /// Whether the role wants the message, and may get it.
-    fn is_for(&self, role: &LocalRole, sender: &NodeName, message: &Message) -> bool {
-        if !role.interests.matches(&message.subject(sender.as_str())) {
-            return false;
-        }
-        let accepted = message.kind() != Kind::Order
-            || role
-                .accept_orders_from
-                .accept(message.role(), sender.as_str());
-        if !accepted {
+    /// Whether the role gets a message with this subject. Counts and tells of an order that is
+    /// refused.
+    fn is_for(&self, role: &LocalRole, subject: &Subject<'_>) -> bool {
+        let verdict = role.judge(subject);
+        if verdict == Verdict::OrderRefused {
             self.orders_refused.fetch_add(1, Ordering::Relaxed);
+            let Subject {
+                type_name,
+                role: sender,
+                node,
+                ..
+            } = subject;
             tracing::warn!(
                 target: "role",
                 role = %role.name,
-                node = %sender,
-                "refused the order `{}` of {}@{sender}: `acceptOrdersFrom` does not name it",
-                message.type_name(),
-                message.role(),
+                node = %node,
+                "refused the order `{type_name}` of {sender}@{node}: `acceptOrdersFrom` does not name it",
             );
         }
-        accepted
+        verdict == Verdict::Deliver
     }
 
-    /// Sends to all of `peers` as soon as all of them have room.
-    fn send_paced(&self, peers: &[&PeerLink], message: &Message, wait: Duration) -> bool {
+    /// Hands a message of this node to the receivers that want it. With `wait` above zero all of
+    /// them get it or, if not all have room in time, none does: then the result is false.
+    fn send_away(
+        &self,
+        message: &Message,
+        subject: &Subject<'_>,
+        wait: Duration,
+        now: Moment,
+    ) -> bool {
+        let receivers = self.receivers.read_anyway();
+        let wanting = receivers
+            .wanting(subject)
+            .map(|ReceiverId(place)| &*self.links[place]);
+        if wait.is_zero() {
+            for link in wanting {
+                link.send(message.clone(), now);
+            }
+            return true;
+        }
+        let wanting: SmallVec<[_; FEW_PEERS]> = wanting.collect();
+        // What is learnt must not wait for who waits.
+        drop(receivers);
+        // Nearly always there is room at once.
+        PeerLink::send_if_room(&wanting, message, now) || self.send_paced(&wanting, message, wait)
+    }
+
+    /// Sends to all of `links` as soon as all of them have room.
+    fn send_paced(&self, links: &[&PeerLink], message: &Message, wait: Duration) -> bool {
         let deadline = Instant::now() + wait;
         loop {
             let seen = self.room.generation();
-            if PeerLink::send_if_room(peers, message, clock::now()) {
+            if PeerLink::send_if_room(links, message, clock::now()) {
                 return true;
             }
             if !self.room.wait(seen, deadline) {
@@ -160,34 +128,13 @@ impl MessageSink for Router {
     fn send(&self, _from: &RoleName, message: &Message, wait: Duration) -> bool {
         let now = clock::now();
         let subject = message.subject(self.node.as_str());
-        let wanting = self
-            .peers
-            .iter()
-            .filter(|peer| peer.wants(&subject))
-            .map(|peer| &*peer.link);
-        if wait.is_zero() {
-            for link in wanting {
-                link.send(message.clone(), now);
-            }
-        } else {
-            let wanting: SmallVec<[_; FEW_PEERS]> = wanting.collect();
-            // Nearly always there is room at once.
-            if !PeerLink::send_if_room(&wanting, message, now)
-                && !self.send_paced(&wanting, message, wait)
-            {
-                return false;
-            }
+        if !self.send_away(message, &subject, wait, now) {
+            return false;
         }
-        let expires = now + self.ages.of(message.kind());
-        for role in &self.roles {
-            if self.is_for(role, &self.node, message) {
-                role.inbox.push(Incoming {
-                    sender: self.node.clone(),
-                    message: message.clone(),
-                    arrived: now,
-                    age: Duration::ZERO,
-                    expires,
-                });
+        let lifetime = Lifetime::of_own(message.kind(), &self.ages, now);
+        for (role, inbox) in &self.roles {
+            if self.is_for(role, &subject) {
+                inbox.push(incoming(&self.node, message, lifetime));
             }
         }
         true
@@ -196,30 +143,26 @@ impl MessageSink for Router {
 
 impl Arrivals for Router {
     fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
-        for role in &self.roles {
+        for (role, inbox) in &self.roles {
             let wanted = deliveries
                 .iter()
-                .filter(|delivery| self.is_for(role, node, &delivery.message));
-            let mut incoming = Vec::with_capacity(deliveries.len());
-            incoming.extend(wanted.map(|Delivery { message, remaining }| Incoming {
-                sender: node.clone(),
-                message: message.clone(),
-                arrived: now,
-                age: self.ages.of(message.kind()).saturating_sub(*remaining),
-                expires: now + *remaining,
+                .filter(|delivery| self.is_for(role, &delivery.message.subject(node.as_str())));
+            let mut all = Vec::with_capacity(deliveries.len());
+            all.extend(wanted.map(|Delivery { message, remaining }| {
+                let kind = message.kind();
+                let lifetime = Lifetime::of_received(kind, *remaining, &self.ages, now);
+                incoming(node, message, lifetime)
             }));
-            if !incoming.is_empty() {
-                role.inbox.push_all(incoming);
+            if !all.is_empty() {
+                inbox.push_all(all);
             }
         }
     }
 
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {
-        if let Some(&place) = self.places.get(node) {
-            let learnt = interests
-                .into_iter()
-                .map(|role| Interests::Known(role.interests));
-            *self.peers[place].wanted.write_anyway() = learnt.collect();
+        if let Some(place) = self.links.iter().position(|link| link.name() == node) {
+            let mut receivers = self.receivers.write_anyway();
+            receivers.learn(ReceiverId(place), interests);
         }
     }
 
@@ -228,33 +171,20 @@ impl Arrivals for Router {
     }
 }
 
-/// Where paced senders wait for room in the peers' queues.
-#[derive(Debug, Default)]
-struct Room {
-    /// Counts how often there may have been more room.
-    generation: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl Room {
-    fn generation(&self) -> u64 {
-        *self.generation.lock_anyway()
-    }
-
-    /// Waits until there may be more room than at generation `seen`; false at the deadline.
-    fn wait(&self, seen: u64, deadline: Instant) -> bool {
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        let generation = self.generation.lock_anyway();
-        let (_generation, waited) = self
-            .changed
-            .wait_timeout_while(generation, remaining, |generation| *generation == seen)
-            .unwrap_or_else(PoisonError::into_inner);
-        !waited.timed_out()
-    }
-
-    fn made(&self) {
-        *self.generation.lock_anyway() += 1;
-        // Without a waiter this is no system call.
-        self.changed.notify_all();
+fn incoming(sender: &NodeName, message: &Message, lifetime: Lifetime) -> Incoming {
+    let Lifetime {
+        arrived,
+        age,
+        expires,
+    } = lifetime;
+    Incoming {
+        sender: sender.clone(),
+        message: message.clone(),
+        arrived,
+        age,
+        expires,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! queues, waits, and texts for people. It knows nothing of what stands on it, and does no I/O but
 //! reading the clock.
 
+pub mod age;
 pub mod backoff;
 pub mod clock;
 pub mod interest;

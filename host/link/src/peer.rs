@@ -109,7 +109,7 @@ impl Peer {
         if self.settings.outgoing == ConnectPolicy::Never {
             return;
         }
-        let age = self.settings.max_age(message.kind());
+        let age = self.settings.max_ages.of(message.kind());
         self.outbox.push(message, now + age, now);
     }
 

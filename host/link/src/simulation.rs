@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
+use kozo_ground::age::MaxAges;
 use kozo_ground::clock::Moment;
 use kozo_ground::interest::Kind;
 use kozo_ground::names::{NodeName, RoleName};
@@ -230,8 +231,10 @@ impl World {
                 connection_retry: Duration::from_secs(60),
                 idle_timeout: Duration::from_secs(60),
                 queue: self.queue,
-                message_max_age: self.max_age,
-                order_max_age: Duration::from_secs(30),
+                max_ages: MaxAges {
+                    message: self.max_age,
+                    order: Duration::from_secs(30),
+                },
                 max_read: 64 * 1024,
                 config_digest: vec![],
                 seed: self.random.u64(..),

@@ -11,11 +11,12 @@ use kozo_description::{
 use kozo_ground::names::{NameError, NodeName};
 use kozo_ground::text::{join_path, quoted};
 use kozo_link::ConnectPolicy;
+use kozo_router::{OrderSources, SenderPattern};
 
 use super::builtin::{self, OVERRIDE};
 use super::catalog::Catalog;
 use super::claims::{Claims, Noted};
-use super::network::{Node, OrderSources, SenderPattern, Settings};
+use super::network::{Node, Settings};
 use super::node_path;
 
 /// The network under construction.

@@ -9,11 +9,12 @@ use kozo_description::{
 use kozo_ground::interest::Interests;
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::text::{enumerate, join_path, quoted};
+use kozo_router::{OrderSources, SenderPattern};
 
 use super::assemble::Assembly;
 use super::catalog::Lookup;
 use super::claims::Noted;
-use super::network::{InboxLimits, Isolation, OrderSources, Role, SenderPattern, Transport};
+use super::network::{InboxLimits, Isolation, Role, Transport};
 
 /// A role or transport block whose module and values were checked.
 struct Instance<'m> {

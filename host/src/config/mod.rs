@@ -33,10 +33,7 @@ pub use catalog::{Catalog, Lookup};
 pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
 pub use given::{Given, Meaning};
-pub use network::{
-    InboxLimits, Isolation, Network, Node, OrderSources, Role, SearchPaths, SenderPattern,
-    Settings, Transport,
-};
+pub use network::{InboxLimits, Isolation, Network, Node, Role, SearchPaths, Settings, Transport};
 pub use reference::options_reference;
 
 /// The tables of Kōzō's own options.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use kozo_auth::keys::PublicKey;
 use kozo_description::{Class, ModuleOptions, Place, Problem, Problems, Values};
-use kozo_ground::interest::{Interests, Pattern};
+use kozo_ground::age::MaxAges;
+use kozo_ground::interest::Interests;
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::text::{enumerate, nearest, quoted};
 use kozo_link::ConnectPolicy;
+use kozo_router::OrderSources;
 use kozo_wire::{RoleInterests, ToldInterests};
 
 /// The whole network.
@@ -124,10 +126,8 @@ pub struct Settings {
     pub macs: Vec<String>,
     /// Where to look for modules and what they need.
     pub search_paths: SearchPaths,
-    /// How old an event or log message may get before it is delivered.
-    pub message_max_age: Duration,
-    /// How old an order may get before it is delivered.
-    pub order_max_age: Duration,
+    /// How old messages may get before they are delivered.
+    pub max_ages: MaxAges,
     /// How long a link made on demand may be idle.
     pub idle_timeout: Duration,
 }
@@ -148,8 +148,10 @@ impl Settings {
                 transports: values.paths("transportPath"),
                 imports: values.paths("importPath"),
             },
-            message_max_age: values.seconds("messageMaxAge"),
-            order_max_age: values.seconds("orderMaxAge"),
+            max_ages: MaxAges {
+                message: values.seconds("messageMaxAge"),
+                order: values.seconds("orderMaxAge"),
+            },
             idle_timeout: values.seconds("idleTimeout"),
         }
     }
@@ -203,65 +205,6 @@ pub struct InboxLimits {
     pub length: usize,
     /// In bytes.
     pub size: usize,
-}
-
-/// Who may give orders to a role.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum OrderSources {
-    /// Every role of every node.
-    #[default]
-    Everybody,
-    /// Those that fit one of these; nobody when there is none.
-    Listed(Vec<SenderPattern>),
-}
-
-impl OrderSources {
-    /// Whether an order of this role on this node is taken.
-    pub fn accept(&self, role: &str, node: &str) -> bool {
-        match self {
-            Self::Everybody => true,
-            Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.matches(role, node)),
-        }
-    }
-}
-
-/// Some senders: `NODE` for all roles of a node, or `ROLE@NODE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SenderPattern {
-    /// The roles; all when there is none.
-    pub role: Option<Pattern>,
-    /// The nodes.
-    pub node: Pattern,
-}
-
-impl SenderPattern {
-    /// Reads `NODE` or `ROLE@NODE`. `None` for anything that no sender could fit.
-    pub fn parse(text: &str) -> Option<Self> {
-        let fits = |part: &str, dots: bool| {
-            !part.is_empty()
-                && part.chars().all(|c| {
-                    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*') || (dots && c == '.')
-                })
-        };
-        let (role, node) = match text.split_once('@') {
-            Some((role, node)) => (Some(role), node),
-            None => (None, text),
-        };
-        let valid = role.is_none_or(|role| fits(role, false)) && fits(node, true);
-        valid.then(|| Self {
-            role: role.map(Pattern::new),
-            node: Pattern::new(node),
-        })
-    }
-
-    /// Whether this role on this node fits.
-    pub fn matches(&self, role: &str, node: &str) -> bool {
-        self.node.matches(node)
-            && self
-                .role
-                .as_ref()
-                .is_none_or(|pattern| pattern.matches(role))
-    }
 }
 
 /// A way to reach a node.

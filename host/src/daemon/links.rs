@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kozo_auth::ssh::{Endpoint, read_size};
 use kozo_ground::clock;
+use kozo_ground::interest::Interests;
 use kozo_ground::queue::QueueLimits;
 use kozo_link::admission::AdmissionLimits;
 use kozo_link::{Candidate, Peer, PeerSettings};
@@ -20,7 +21,7 @@ use crate::control::PeerView;
 use crate::link::{
     AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route, Way,
 };
-use crate::router::{RemotePeer, Router};
+use crate::router::Router;
 use crate::transports::Transports;
 
 /// How many accepted links may wait for the task of their peer.
@@ -56,8 +57,7 @@ pub(super) fn peers(
                 length: settings.outgoing_queue_length,
                 size: settings.outgoing_queue_size,
             },
-            message_max_age: settings.message_max_age,
-            order_max_age: settings.order_max_age,
+            max_ages: settings.max_ages,
             max_read: read_size(settings.max_buffer_read_size),
             config_digest: network.digest.to_vec(),
             seed: seeds.u64(..),
@@ -67,8 +67,11 @@ pub(super) fn peers(
     links.collect()
 }
 
-/// The same, as the router knows them.
-pub(super) fn remote(network: &Network, links: &[Arc<PeerLink>]) -> Vec<RemotePeer> {
+/// The same, as the router knows them: with what the file tells of the interests of their roles.
+pub(super) fn remote(
+    network: &Network,
+    links: &[Arc<PeerLink>],
+) -> Vec<(Arc<PeerLink>, Vec<Interests>)> {
     let wanted = |link: &Arc<PeerLink>| {
         let node = network.nodes.get(link.name());
         let roles = node.map_or(&[][..], |node| &node.roles);
@@ -76,7 +79,7 @@ pub(super) fn remote(network: &Network, links: &[Arc<PeerLink>]) -> Vec<RemotePe
     };
     links
         .iter()
-        .map(|link| RemotePeer::new(Arc::clone(link), wanted(link)))
+        .map(|link| (Arc::clone(link), wanted(link)))
         .collect()
 }
 

@@ -21,6 +21,7 @@ use kozo_description::Problems;
 use kozo_ground::clock;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
+use kozo_router::LocalRole;
 use kozo_wire::SessionId;
 use ring::rand::SecureRandom;
 use rustix::process::{getpid, kill_process};
@@ -31,7 +32,7 @@ use crate::limited::apart;
 use crate::modules::registry::Registry;
 use crate::modules::{self, ExitWatch};
 use crate::roles::{self, HostedRole, Inbox, RoleSetup, RoleSource};
-use crate::router::{LocalRole, MaxAges, Router};
+use crate::router::Router;
 use crate::storage::{Storage, StorageError};
 use crate::transports::{self, Acceptor, StateFolders, Transports};
 
@@ -237,25 +238,19 @@ impl Daemon {
             &own.told_interests().roles,
             random()?,
         );
-        let ages = MaxAges {
-            message: own.settings.message_max_age,
-            order: own.settings.order_max_age,
-        };
-        let local = own
-            .roles
-            .iter()
-            .zip(&inboxes)
-            .map(|(role, inbox)| LocalRole {
+        let local = own.roles.iter().zip(&inboxes).map(|(role, inbox)| {
+            let known = LocalRole {
                 name: role.name.clone(),
                 interests: role.interests.clone(),
                 accept_orders_from: role.accept_orders_from.clone(),
-                inbox: Arc::clone(inbox),
-            });
+            };
+            (known, Arc::clone(inbox))
+        });
         let router = Router::new(
             node.clone(),
             local.collect(),
             links::remote(&network, &peers),
-            ages,
+            own.settings.max_ages,
         );
         let router = Arc::new(router);
         let (stopping, stop) = tokio::sync::watch::channel(false);

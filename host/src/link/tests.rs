@@ -2,6 +2,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use kozo_ground::age::MaxAges;
 use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 use kozo_ground::queue::QueueLimits;
@@ -29,8 +30,10 @@ fn peer(own: &str, peer: &str) -> Peer {
             length: 10_000,
             size: 1 << 30,
         },
-        message_max_age: Duration::from_secs(1 << 30),
-        order_max_age: Duration::from_secs(1 << 30),
+        max_ages: MaxAges {
+            message: Duration::from_secs(1 << 30),
+            order: Duration::from_secs(1 << 30),
+        },
         max_read: 64 * 1024,
         config_digest: vec![],
         seed: 1,

@@ -308,6 +308,15 @@ impl Inbox {
     }
 }
 
+#[cfg(test)]
+impl Inbox {
+    /// Takes all that waits, as a role would.
+    pub(crate) fn take_all(&self, now: Moment) -> Vec<Incoming> {
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.take(now)).collect()
+    }
+}
+
 impl State {
     /// The oldest message that has a meaning at `now`; older ones are dropped.
     fn take(&mut self, now: Moment) -> Option<Incoming> {

@@ -127,7 +127,7 @@ impl Peer {
             return None;
         }
         // A peer cannot give its messages a longer life than this node's file does.
-        let remaining = remaining.min(self.settings.max_age(message.kind()));
+        let remaining = remaining.min(self.settings.max_ages.of(message.kind()));
         Some(Delivery { message, remaining })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kozo_ground::interest::Kind;
+use kozo_ground::age::MaxAges;
 use kozo_ground::names::NodeName;
 use kozo_ground::queue::QueueLimits;
 use kozo_wire::SessionId;
@@ -32,10 +32,8 @@ pub struct PeerSettings {
     pub idle_timeout: Duration,
     /// The limits of what waits for the peer.
     pub queue: QueueLimits,
-    /// How long events and logs have a meaning.
-    pub message_max_age: Duration,
-    /// How long orders have a meaning.
-    pub order_max_age: Duration,
+    /// How long messages have a meaning.
+    pub max_ages: MaxAges,
     /// The largest read from a link: long frames get time in proportion to it.
     pub max_read: usize,
     /// SHA-256 of the configuration file.
@@ -55,13 +53,5 @@ impl PeerSettings {
         !self.is_arbiter()
             && self.outgoing == ConnectPolicy::Constant
             && self.incoming == ConnectPolicy::Constant
-    }
-
-    /// How long a message of this kind has a meaning.
-    pub(super) fn max_age(&self, kind: Kind) -> Duration {
-        match kind {
-            Kind::Order => self.order_max_age,
-            Kind::Event | Kind::Log => self.message_max_age,
-        }
     }
 }

@@ -1,3 +1,4 @@
+use kozo_ground::age::MaxAges;
 use kozo_ground::queue::QueueLimits;
 use kozo_wire::{FrameDecoder, FrameError, FrameWriter};
 
@@ -41,8 +42,10 @@ fn peer(own: &str, other: &str, session: u64, now: Moment) -> Peer {
             length: 100,
             size: 1 << 20,
         },
-        message_max_age: Duration::from_secs(60),
-        order_max_age: Duration::from_secs(60),
+        max_ages: MaxAges {
+            message: Duration::from_secs(60),
+            order: Duration::from_secs(60),
+        },
         max_read: 64 * 1024,
         config_digest: vec![],
         seed: session,

@@ -66,8 +66,8 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(settings.ciphers, Vec::<String>::new());
     assert_eq!(settings.macs, Vec::<String>::new());
     assert_eq!(settings.search_paths, SearchPaths::default());
-    assert_eq!(settings.message_max_age, Duration::from_secs(300));
-    assert_eq!(settings.order_max_age, Duration::from_secs(30));
+    assert_eq!(settings.max_ages.message, Duration::from_secs(300));
+    assert_eq!(settings.max_ages.order, Duration::from_secs(30));
     assert_eq!(settings.idle_timeout, Duration::from_secs(60));
     assert_eq!(clock.self_to_others, ConnectPolicy::Constant);
     assert_eq!(clock.others_to_self, ConnectPolicy::Constant);
@@ -95,8 +95,8 @@ fn what_is_given_is_taken() {
     assert_eq!(settings.max_buffer_read_size, 4096);
     assert_eq!(settings.ciphers, ["aes256-ctr", "aes128-ctr"]);
     assert_eq!(settings.macs, ["hmac-sha1"]);
-    assert_eq!(settings.message_max_age, Duration::from_secs(100));
-    assert_eq!(settings.order_max_age, Duration::from_secs(5));
+    assert_eq!(settings.max_ages.message, Duration::from_secs(100));
+    assert_eq!(settings.max_ages.order, Duration::from_secs(5));
     assert_eq!(settings.idle_timeout, Duration::from_secs(600));
     assert_eq!(clock.self_to_others, ConnectPolicy::OnDemand);
     assert_eq!(clock.others_to_self, ConnectPolicy::Never);

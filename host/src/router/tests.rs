@@ -1,0 +1,283 @@
+use std::thread;
+
+use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::policy::ConnectPolicy;
+use kozo_ground::queue::QueueLimits;
+use kozo_link::{Peer, PeerSettings};
+use kozo_router::{OrderSources, SenderPattern};
+use kozo_wire::SessionId;
+
+use super::*;
+use crate::config::InboxLimits;
+
+const AGES: MaxAges = MaxAges {
+    message: Duration::from_secs(600),
+    order: Duration::from_secs(10),
+};
+
+/// How many messages wait for a peer at most.
+const LENGTH: usize = 3;
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+fn role(name: &str) -> RoleName {
+    RoleName::new(name).unwrap()
+}
+
+fn message(kind: Kind, sender: &str, type_name: &str) -> Message {
+    Message::new(kind, &role(sender), type_name, None, 0.0, &[0xc0]).unwrap()
+}
+
+fn of_type(type_name: &str) -> Interest {
+    Interest {
+        type_name: Some(vec![Pattern::new(type_name)]),
+        ..Interest::default()
+    }
+}
+
+fn known(type_name: &str) -> Interests {
+    Interests::Known(vec![of_type(type_name)])
+}
+
+fn hello(type_name: &str) -> Vec<RoleInterests> {
+    vec![RoleInterests {
+        role: "far".to_owned(),
+        interests: vec![of_type(type_name)],
+    }]
+}
+
+/// The peer `name` of the node `clock`.
+fn peer(name: &str, outgoing: ConnectPolicy) -> Arc<PeerLink> {
+    let settings = PeerSettings {
+        own: node("clock"),
+        peer: node(name),
+        session: SessionId(1),
+        outgoing,
+        incoming: ConnectPolicy::Constant,
+        heartbeat: Duration::from_secs(60),
+        peer_heartbeat: Duration::from_secs(60),
+        connection_retry: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(60),
+        queue: QueueLimits {
+            length: LENGTH,
+            size: 1 << 20,
+        },
+        max_ages: AGES,
+        max_read: 64 * 1024,
+        config_digest: vec![],
+        seed: 1,
+    };
+    PeerLink::new(Peer::new(settings, vec![], clock::now()))
+}
+
+fn queued(link: &PeerLink) -> usize {
+    link.look(|peer| peer.status().queued.0)
+}
+
+fn inbox() -> Arc<Inbox> {
+    Inbox::new(InboxLimits {
+        length: 100,
+        size: 1 << 20,
+    })
+}
+
+fn local(name: &str, interests: Interests, orders: &[&str]) -> LocalRole {
+    let patterns = orders
+        .iter()
+        .map(|text| SenderPattern::parse(text).unwrap());
+    LocalRole {
+        name: role(name),
+        interests,
+        accept_orders_from: OrderSources::Listed(patterns.collect()),
+    }
+}
+
+fn router(
+    roles: Vec<(LocalRole, Arc<Inbox>)>,
+    peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
+) -> Router {
+    Router::new(node("clock"), roles, peers, AGES)
+}
+
+fn send(router: &Router, message: &Message, wait: Duration) -> bool {
+    router.send(&role("timer1"), message, wait)
+}
+
+fn types(incoming: &[Incoming]) -> Vec<&str> {
+    let messages = incoming.iter().map(|incoming| &incoming.message);
+    messages.map(Message::type_name).collect()
+}
+
+#[test]
+fn what_a_role_sends_goes_to_the_peers_and_the_roles_that_want_it() {
+    let (scribe, attic) = (
+        peer("scribe", ConnectPolicy::Constant),
+        peer("attic", ConnectPolicy::OnDemand),
+    );
+    let (ticks, tocks) = (inbox(), inbox());
+    let router = router(
+        vec![
+            (local("cuckoo", known("tick"), &[]), Arc::clone(&ticks)),
+            (local("bell", known("tock"), &[]), Arc::clone(&tocks)),
+        ],
+        vec![
+            (Arc::clone(&scribe), vec![known("tock")]),
+            (Arc::clone(&attic), vec![known("tick")]),
+        ],
+    );
+    for wait in [Duration::ZERO, Duration::from_secs(60)] {
+        assert!(send(&router, &message(Kind::Event, "timer1", "tick"), wait));
+    }
+    assert_eq!((queued(&scribe), queued(&attic)), (0, 2));
+    let got = ticks.take_all(clock::now());
+    assert_eq!(types(&got), ["tick", "tick"]);
+    for incoming in &got {
+        assert_eq!(incoming.sender, node("clock"));
+        assert_eq!(incoming.expires, incoming.arrived + AGES.message);
+    }
+    assert_eq!(tocks.status().received, 0);
+}
+
+#[test]
+fn what_a_hello_says_counts_from_then_on() {
+    let scribe = peer("scribe", ConnectPolicy::Constant);
+    let router = router(
+        vec![],
+        vec![(Arc::clone(&scribe), vec![Interests::Unknown])],
+    );
+    let tick = message(Kind::Event, "timer1", "tick");
+    send(&router, &tick, Duration::ZERO);
+    assert_eq!(queued(&scribe), 1);
+    router.learn(&node("scribe"), hello("tock"));
+    router.learn(&node("stranger"), hello("tick"));
+    send(&router, &tick, Duration::ZERO);
+    assert_eq!(queued(&scribe), 1);
+    router.learn(&node("scribe"), hello("tick"));
+    send(&router, &tick, Duration::ZERO);
+    assert_eq!(queued(&scribe), 2);
+}
+
+#[test]
+fn what_a_peer_sends_comes_in_its_order_and_with_its_age() {
+    let inbox = inbox();
+    let router = router(
+        vec![(
+            local("cuckoo", known("t*"), &["scribe"]),
+            Arc::clone(&inbox),
+        )],
+        vec![],
+    );
+    let now = Moment::ZERO + Duration::from_secs(1000);
+    let delivery = |kind, sender, type_name| Delivery {
+        message: message(kind, sender, type_name),
+        remaining: Duration::from_secs(7),
+    };
+    let first = [
+        delivery(Kind::Event, "timer1", "t1"),
+        delivery(Kind::Event, "timer2", "t2"),
+        delivery(Kind::Event, "timer1", "unwanted"),
+        delivery(Kind::Order, "timer1", "t3"),
+    ];
+    router.deliver(&node("scribe"), &first, now);
+    router.deliver(
+        &node("attic"),
+        &[delivery(Kind::Event, "timer1", "t4")],
+        now,
+    );
+    router.deliver(
+        &node("scribe"),
+        &[delivery(Kind::Event, "timer1", "t5")],
+        now,
+    );
+    let got = inbox.take_all(now);
+    assert_eq!(types(&got), ["t1", "t2", "t3", "t4", "t5"]);
+    assert_eq!(got[0].age, Duration::from_secs(593));
+    assert_eq!(got[2].age, Duration::from_secs(3));
+    assert_eq!(got[2].expires, now + Duration::from_secs(7));
+    assert_eq!(got[2].sender, node("scribe"));
+    assert_eq!(got[3].sender, node("attic"));
+}
+
+#[test]
+fn refused_orders_reach_nobody_and_are_counted_for_each_role() {
+    let inboxes = [inbox(), inbox()];
+    let router = router(
+        vec![
+            (local("cuckoo", known("ring"), &[]), Arc::clone(&inboxes[0])),
+            (
+                local("bell", known("ring"), &["scribe"]),
+                Arc::clone(&inboxes[1]),
+            ),
+        ],
+        vec![],
+    );
+    let ring = message(Kind::Order, "timer1", "ring");
+    send(&router, &ring, Duration::ZERO);
+    assert_eq!(router.orders_refused(), 2);
+    let delivery = Delivery {
+        message: ring,
+        remaining: Duration::from_secs(1),
+    };
+    router.deliver(&node("scribe"), &[delivery], clock::now());
+    assert_eq!(router.orders_refused(), 3);
+    assert_eq!(inboxes[0].status().received, 0);
+    assert_eq!(inboxes[1].status().received, 1);
+}
+
+#[test]
+fn a_paced_message_for_which_one_peer_has_no_room_in_time_goes_to_nobody() {
+    let (scribe, attic) = (
+        peer("scribe", ConnectPolicy::Constant),
+        peer("attic", ConnectPolicy::Constant),
+    );
+    let inbox = inbox();
+    let router = router(
+        vec![(local("cuckoo", known("tick"), &[]), Arc::clone(&inbox))],
+        vec![
+            (Arc::clone(&scribe), vec![known("tick")]),
+            (Arc::clone(&attic), vec![Interests::Unknown]),
+        ],
+    );
+    for _ in 0..LENGTH {
+        send(
+            &router,
+            &message(Kind::Event, "timer1", "other"),
+            Duration::ZERO,
+        );
+    }
+    let tick = message(Kind::Event, "timer1", "tick");
+    assert!(!send(&router, &tick, Duration::from_millis(1)));
+    assert_eq!((queued(&scribe), queued(&attic)), (0, LENGTH));
+    assert_eq!(inbox.status().received, 0);
+}
+
+#[test]
+fn a_paced_message_goes_as_soon_as_there_is_room() {
+    let scribe = peer("scribe", ConnectPolicy::Constant);
+    let router = router(
+        vec![],
+        vec![(Arc::clone(&scribe), vec![Interests::Unknown])],
+    );
+    let tick = message(Kind::Event, "timer1", "tick");
+    for _ in 0..LENGTH {
+        send(&router, &tick, Duration::ZERO);
+    }
+    thread::scope(|scope| {
+        let paced = scope.spawn(|| send(&router, &tick, Duration::from_secs(60)));
+        // What has become too old leaves the queue.
+        let later = clock::now() + AGES.message;
+        scribe.change(later, |peer| {
+            peer.tick(later);
+            assert!(peer.is_idle());
+        });
+        while !paced.is_finished() {
+            // Meanwhile the peer may say what it wants.
+            router.learn(&node("scribe"), hello("tick"));
+            router.room();
+            thread::yield_now();
+        }
+        assert!(paced.join().unwrap());
+    });
+}
