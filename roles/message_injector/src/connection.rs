@@ -1,7 +1,7 @@
 //! One client: bytes become lines, and answers wait until the client takes them.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use crate::admission::Standing;
@@ -90,12 +90,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, client: String, now: Instant) -> io::Result<Self> {
+    pub(crate) fn new(stream: TcpStream, client: SocketAddr, now: Instant) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
-            client,
-            standing: Standing::new(now),
+            client: client.to_string(),
+            standing: Standing::new(client.ip(), now),
             opening: Opening::default(),
             lines: Lines::default(),
             answers: Vec::new(),

@@ -242,15 +242,15 @@ impl Worker {
             }
         };
         // Without a connection that works there is nobody to tell.
-        let Ok(mut connection) = Connection::new(stream, address.to_string(), now) else {
+        let Ok(mut connection) = Connection::new(stream, address, now) else {
             return;
         };
-        match admission::admit(self.connections.iter().map(|one| &one.standing), now) {
+        let present = self.connections.iter().map(|one| &one.standing);
+        match admission::admit(present, &connection.standing, now) {
             Admission::Free => {}
-            Admission::InPlaceOf(idle) => self
-                .connections
-                .swap_remove(idle)
-                .dismiss("other clients need the place, and nothing came over this connection"),
+            Admission::InPlaceOf(other) => self.connections.swap_remove(other).dismiss(
+                "other clients need the place, and this connection says nothing or is one of many",
+            ),
             Admission::Full => {
                 let reason = format!("{MAX_CONNECTIONS} connections are open, which is the limit");
                 connection.dismiss(&reason);

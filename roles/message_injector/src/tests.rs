@@ -1,9 +1,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::time::Duration;
 
 use kozo_abi::bench::{RoleBench, StartedRole, reserve_port};
 use kozo_abi::{Error, Kind, Level, Message};
+use rustix::net::{AddressFamily, SocketType};
 
 use super::MessageInjector;
 use super::admission::MAX_CONNECTIONS;
@@ -26,7 +27,15 @@ struct Client(BufReader<TcpStream>);
 
 impl Client {
     fn connect(port: u16) -> Result<Self, Error> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::connect_from(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// Connects from one of the many addresses that this machine has for itself.
+    fn connect_from(from: Ipv4Addr, port: u16) -> Result<Self, Error> {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        rustix::net::bind(&socket, &SocketAddrV4::new(from, 0))?;
+        rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
         Ok(Self(BufReader::new(stream)))
@@ -180,9 +189,30 @@ fn clients_that_say_nothing_make_room_for_others() -> Result<(), Error> {
     assert_eq!(client.ask("('log', 'x')")?, "ok\n");
     assert_eq!(
         idle[0].answer()?,
-        "error: other clients need the place, and nothing came over this connection\n"
+        "error: other clients need the place, and this connection says nothing or is one of many\n"
     );
     assert_eq!(idle[0].answer()?, "");
+    Ok(())
+}
+
+#[test]
+fn a_machine_that_keeps_every_place_at_work_locks_no_other_out() -> Result<(), Error> {
+    let (_bench, port) = start(false)?;
+    let mut clients = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        let mut client = Client::connect(port)?;
+        assert_eq!(client.ask("('log', 'x')")?, "ok\n");
+        clients.push(client);
+    }
+    for _ in 0..MAX_CONNECTIONS / 2 {
+        let mut other = Client::connect_from(Ipv4Addr::new(127, 0, 0, 2), port)?;
+        assert_eq!(other.ask("('log', 'x')")?, "ok\n");
+        clients.push(other);
+    }
+    let mut refused = Client::connect_from(Ipv4Addr::new(127, 0, 0, 2), port)?;
+    assert!(refused.answer()?.contains("which is the limit"));
+    assert!(clients[0].answer()?.contains("is one of many"));
+    assert_eq!(clients[MAX_CONNECTIONS - 1].ask("('log', 'x')")?, "ok\n");
     Ok(())
 }
 
