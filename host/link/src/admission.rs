@@ -88,7 +88,7 @@ impl AdmissionLimits {
 
 /// How far a caller has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Step {
+pub enum CallerStep {
     /// It has not said that it speaks SSH.
     Silent,
     /// It has; the key exchange has not begun.
@@ -127,7 +127,7 @@ pub enum Decision {
 #[derive(Debug)]
 struct Caller {
     origin: Origin,
-    step: Step,
+    step: CallerStep,
     /// Since when it is at this step.
     since: Moment,
 }
@@ -172,12 +172,12 @@ impl Admission {
     pub fn enter(&mut self, origin: Origin, now: Moment) -> CallerId {
         let id = CallerId(self.next_id);
         self.next_id += 1;
-        self.place(id, origin, Step::Silent, now);
+        self.place(id, origin, CallerStep::Silent, now);
         id
     }
 
     /// A caller has come so far. Nothing happens when it has left, or had come further already.
-    pub fn reach(&mut self, id: CallerId, step: Step, now: Moment) {
+    pub fn reach(&mut self, id: CallerId, step: CallerStep, now: Moment) {
         let behind = self.callers.get(&id).filter(|caller| caller.step < step);
         if behind.is_some()
             && let Some(caller) = self.remove(id)
@@ -224,7 +224,7 @@ impl Admission {
             self.turns.push_back((caller.origin.clone(), now));
             self.next_turn = self.next_turn.max(now) + self.interval();
             self.decisions.push_back(Decision::Exchange(id));
-            self.reach(id, Step::Exchanging, now);
+            self.reach(id, CallerStep::Exchanging, now);
         }
     }
 
@@ -233,7 +233,7 @@ impl Admission {
         let somebody_waits = self
             .callers
             .values()
-            .any(|caller| caller.step == Step::Waiting);
+            .any(|caller| caller.step == CallerStep::Waiting);
         somebody_waits.then(|| self.turn_at())
     }
 
@@ -267,7 +267,7 @@ impl Admission {
         let waiting = self
             .callers
             .iter()
-            .filter(|(_, caller)| caller.step == Step::Waiting);
+            .filter(|(_, caller)| caller.step == CallerStep::Waiting);
         let first = waiting.min_by_key(|(id, caller)| {
             let had = turns.get(&caller.origin).copied().unwrap_or_default();
             let comes_first = self.is_known(&caller.origin, now) && had < RESERVED;
@@ -282,7 +282,7 @@ impl Admission {
     }
 
     /// Gives a caller a place at a step, and whoever has to go for it no place at all.
-    fn place(&mut self, id: CallerId, origin: Origin, step: Step, now: Moment) {
+    fn place(&mut self, id: CallerId, origin: Origin, step: CallerStep, now: Moment) {
         let transport = origin.transport.clone();
         self.taken.entry(origin.clone()).or_default()[step as usize] += 1;
         self.taken_over.entry(transport.clone()).or_default()[step as usize] += 1;
@@ -301,7 +301,7 @@ impl Admission {
     }
 
     /// Who has to go, now that somebody came over this transport, if there are too many at a step.
-    fn leaver(&self, transport: &str, step: Step, now: Moment) -> Option<CallerId> {
+    fn leaver(&self, transport: &str, step: CallerStep, now: Moment) -> Option<CallerId> {
         let places = self.limits.places[step as usize];
         let of_transport = places * self.limits.quarters_per_transport / 4;
         let taken = |counts: &[usize; STEPS]| counts[step as usize];

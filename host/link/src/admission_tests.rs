@@ -35,19 +35,19 @@ fn time_to_link(
     admission: &mut Admission,
     strangers: &[Origin],
     a_second: u64,
-    step: Step,
+    step: CallerStep,
     home: &Origin,
     pace: Duration,
 ) -> Option<Duration> {
     let arrival = at(10_000);
-    let mut node: Option<(CallerId, Step, Moment)> = None;
+    let mut node: Option<(CallerId, CallerStep, Moment)> = None;
     let mut came = 0;
     for millisecond in 0..40_000 {
         let now = at(millisecond);
         while came * 1000 < millisecond * a_second {
             let stranger = &strangers[came as usize % strangers.len()];
             let id = admission.enter(stranger.clone(), now);
-            for reached in [Step::Greeted, Step::Waiting] {
+            for reached in [CallerStep::Greeted, CallerStep::Waiting] {
                 if reached <= step {
                     admission.reach(id, reached, now);
                 }
@@ -55,7 +55,7 @@ fn time_to_link(
             came += 1;
         }
         if now == arrival {
-            node = Some((admission.enter(home.clone(), now), Step::Silent, now));
+            node = Some((admission.enter(home.clone(), now), CallerStep::Silent, now));
         }
         let (exchange, leave) = decided(admission, now);
         let Some((id, reached, since)) = &mut node else {
@@ -65,16 +65,16 @@ fn time_to_link(
             return None;
         }
         if exchange.contains(id) {
-            (*reached, *since) = (Step::Exchanging, now);
+            (*reached, *since) = (CallerStep::Exchanging, now);
         }
         if now.since(*since) < pace {
             continue;
         }
         match *reached {
-            Step::Silent => *reached = Step::Greeted,
-            Step::Greeted => *reached = Step::Waiting,
-            Step::Waiting => continue,
-            Step::Exchanging => {
+            CallerStep::Silent => *reached = CallerStep::Greeted,
+            CallerStep::Greeted => *reached = CallerStep::Waiting,
+            CallerStep::Waiting => continue,
+            CallerStep::Exchanging => {
                 admission.linked(*id, now);
                 return Some(now.since(arrival));
             }
@@ -101,7 +101,7 @@ fn a_node_is_linked_however_many_strangers_say_nothing() {
             &mut admission,
             &strangers,
             a_second,
-            Step::Silent,
+            CallerStep::Silent,
             &from("node"),
             LAN,
         );
@@ -115,7 +115,7 @@ fn a_node_is_linked_however_many_strangers_say_nothing() {
 
 #[test]
 fn a_node_behind_the_same_address_as_a_flood_is_linked_if_it_says_who_it_is() {
-    for step in [Step::Silent, Step::Greeted] {
+    for step in [CallerStep::Silent, CallerStep::Greeted] {
         let mut admission = Admission::new(AdmissionLimits::default());
         let strangers = machines(1);
         let took = time_to_link(&mut admission, &strangers, 1000, step, &strangers[0], LAN);
@@ -135,18 +135,25 @@ fn a_node_behind_the_same_address_as_a_flood_is_linked_also_beside_half_open_one
     let mixed: Vec<_> = strangers
         .flat_map(|other| [vec![flood.clone(); 8], vec![other]].concat())
         .collect();
-    let took = time_to_link(&mut admission, &mixed, 1120, Step::Silent, &flood, LAN);
+    let took = time_to_link(
+        &mut admission,
+        &mixed,
+        1120,
+        CallerStep::Silent,
+        &flood,
+        LAN,
+    );
     assert!(took.is_some_and(|took| took < LAN * 4), "{took:?}");
 }
 
 #[test]
 fn a_slow_node_is_linked_beside_strangers_of_other_machines() {
     for (step, count) in [
-        (Step::Silent, 20),
-        (Step::Greeted, 20),
-        (Step::Greeted, 60),
-        (Step::Waiting, 20),
-        (Step::Waiting, 60),
+        (CallerStep::Silent, 20),
+        (CallerStep::Greeted, 20),
+        (CallerStep::Greeted, 60),
+        (CallerStep::Waiting, 20),
+        (CallerStep::Waiting, 60),
     ] {
         let mut admission = Admission::new(AdmissionLimits::default());
         let strangers = machines(count);
@@ -163,7 +170,7 @@ fn key_exchanges_are_limited_and_machines_take_turns() {
         &mut admission,
         &strangers,
         1000,
-        Step::Waiting,
+        CallerStep::Waiting,
         &from("node"),
         LAN,
     );
@@ -176,7 +183,7 @@ fn key_exchanges_are_limited_and_machines_take_turns() {
     let mut turns = Vec::new();
     for millisecond in 0..10_000 {
         let id = admission.enter(strangers[0].clone(), at(millisecond));
-        admission.reach(id, Step::Waiting, at(millisecond));
+        admission.reach(id, CallerStep::Waiting, at(millisecond));
         turns.extend(decided(&mut admission, at(millisecond)).0);
     }
     assert!((540..=560).contains(&turns.len()), "{}", turns.len());
@@ -191,7 +198,7 @@ fn a_turn_that_is_due_later_is_waited_for() {
     });
     let callers = [1, 2].map(|_| {
         let id = admission.enter(from("a"), at(1000));
-        admission.reach(id, Step::Waiting, at(1000));
+        admission.reach(id, CallerStep::Waiting, at(1000));
         id
     });
     assert_eq!(decided(&mut admission, at(1000)).0, [callers[0]]);
@@ -255,7 +262,7 @@ fn what_is_remembered_of_strangers_and_nodes_is_bounded() {
     for number in 0..10_000 {
         let now = at(number);
         let id = admission.enter(from(&number.to_string()), now);
-        admission.reach(id, Step::Waiting, now);
+        admission.reach(id, CallerStep::Waiting, now);
         decided(&mut admission, now);
         if number % 2 == 0 {
             admission.linked(id, now);

@@ -14,12 +14,16 @@
 
 use std::time::Duration;
 
+use kozo_ground::backoff::Backoff;
 use kozo_ground::clock::Moment;
-
-use super::backoff::Backoff;
 
 /// How long a candidate may try alone before the next one starts beside it.
 const STAGGER: Duration = Duration::from_secs(3);
+
+/// The wait after the second round in a row that came to nothing; it doubles up to
+/// `connectionRetry`. After the first there is none: whatever ended a link may have been a single
+/// reset.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// A way to a peer: one of this node's transports to one of the peer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +92,7 @@ impl Dialer {
             next_candidate: None,
             stagger_until: Moment::ZERO,
             not_before: Moment::ZERO,
-            backoff: Backoff::new(ceiling),
+            backoff: Backoff::new(FIRST_WAIT, ceiling).at_once_first(),
         }
     }
 

@@ -15,7 +15,7 @@ pub const LONGEST_REASON: usize = 512;
 
 /// Something that happened with a peer's links, once or several times in the same way.
 #[derive(Debug)]
-pub(super) struct Event {
+pub(super) struct PastEvent {
     what: Occurrence,
     /// When it happened for the first time.
     first: Moment,
@@ -24,7 +24,7 @@ pub(super) struct Event {
     times: u64,
 }
 
-impl Event {
+impl PastEvent {
     /// What happened, as it is seen at `now`.
     pub(super) fn status(&self, now: Moment) -> EventStatus {
         let (what, transport, address, dialled, reason) = match self.what.clone() {
@@ -110,7 +110,7 @@ impl Occurrence {
 /// The last events of one peer, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    events: VecDeque<Event>,
+    events: VecDeque<PastEvent>,
 }
 
 impl History {
@@ -131,7 +131,7 @@ impl History {
         if self.events.len() >= HISTORY_LENGTH {
             self.events.pop_front();
         }
-        self.events.push_back(Event {
+        self.events.push_back(PastEvent {
             what,
             first,
             last: now,
@@ -139,7 +139,7 @@ impl History {
         });
     }
 
-    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+    pub(super) fn events(&self) -> impl Iterator<Item = &PastEvent> {
         self.events.iter()
     }
 }
@@ -149,7 +149,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::Path;
+    use crate::LinkPath;
 
     fn at(seconds: u64) -> Moment {
         Moment::ZERO + Duration::from_secs(seconds)
@@ -164,7 +164,7 @@ mod tests {
 
     fn up() -> Occurrence {
         Occurrence::Up {
-            path: Path {
+            path: LinkPath {
                 transport: "tcp".into(),
                 address: "here".into(),
             },

@@ -7,7 +7,6 @@
 //! and writes.
 
 pub mod admission;
-mod backoff;
 mod dialer;
 mod history;
 mod inbound;
@@ -20,14 +19,13 @@ mod terms;
 
 pub use dialer::{AttemptId, Candidate};
 pub use history::{HISTORY_LENGTH, LONGEST_REASON};
-pub use kozo_ground::policy::ConnectPolicy;
 pub use outbox::IN_FLIGHT_MESSAGES;
 pub use peer::OUTPUT_CHUNK;
 pub use peer::{Peer, PeerSettings};
 pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
 pub use terms::{
-    Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Output, Path, Twins,
-    Violation,
+    Action, ByeReason, Delivery, LinkEnding, LinkKey, LinkOutput, LinkPath, Notice, Occurrence,
+    ProtocolViolation, Twins,
 };
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use kozo_ground::clock::Moment;
 use kozo_wire::{LinkId, PendingFrame, TwinsFrame};
 
-use super::terms::{LinkKey, Path};
+use super::terms::{LinkKey, LinkPath};
 
 /// How many of its heartbeats a peer may miss before it is taken for gone.
 const MISSED_HEARTBEATS: u32 = 3;
@@ -38,7 +38,7 @@ const LONGEST_PACKET: f64 = 66.0 * 1024.0;
 const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum LinkStage {
     /// The peer's hello has not come yet.
     Greeting,
     /// Messages may flow.
@@ -50,10 +50,10 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) key: LinkKey,
-    pub(super) path: Path,
+    pub(super) path: LinkPath,
     pub(super) dialled: bool,
     pub(super) rank: u8,
-    pub(super) stage: Stage,
+    pub(super) stage: LinkStage,
     /// Known from the start to whoever dialled, to the other by the hello.
     pub(super) id: Option<LinkId>,
     pub(super) hello_sent: bool,
@@ -99,7 +99,7 @@ struct Partial {
 impl Link {
     pub(super) fn new(
         key: LinkKey,
-        path: Path,
+        path: LinkPath,
         id: Option<LinkId>,
         rank: u8,
         heartbeats: (Duration, Duration),
@@ -111,7 +111,7 @@ impl Link {
             path,
             dialled: id.is_some(),
             rank,
-            stage: Stage::Greeting,
+            stage: LinkStage::Greeting,
             id,
             hello_sent: false,
             turn: 0,
@@ -134,7 +134,7 @@ impl Link {
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.stage == Stage::Live
+        self.stage == LinkStage::Live
     }
 
     /// The peer says in its hello how often it sends heartbeats.

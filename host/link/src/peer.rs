@@ -24,10 +24,12 @@ use twins::TwinWatch;
 use super::dialer::{AttemptId, Candidate, Dialer, Want};
 use super::history::History;
 use super::inbound::Inbound;
-use super::live::{Link, Stage};
+use super::live::{Link, LinkStage};
 use super::outbox::Outbox;
-use super::terms::{Action, ByeReason, Ending, LinkKey, Notice, Occurrence, Output, Path};
-use crate::ConnectPolicy;
+use super::terms::{
+    Action, ByeReason, LinkEnding, LinkKey, LinkOutput, LinkPath, Notice, Occurrence,
+};
+use kozo_ground::policy::ConnectPolicy;
 
 /// How long a link has to stand before its loss is answered by dialling at once, and the back-off
 /// starts anew.
@@ -143,7 +145,7 @@ impl Peer {
     }
 
     /// An attempt made a link, encrypted and authenticated.
-    pub fn linked(&mut self, attempt: AttemptId, path: Path, now: Moment) -> Option<LinkKey> {
+    pub fn linked(&mut self, attempt: AttemptId, path: LinkPath, now: Moment) -> Option<LinkKey> {
         let candidate = self.dialer.candidate(attempt)?;
         self.dialer.ended(attempt, true, now, &mut self.random);
         let id = LinkId(self.random.u64(..));
@@ -151,13 +153,13 @@ impl Peer {
     }
 
     /// The peer made a link, encrypted and authenticated. None when there are too many already.
-    pub fn accepted(&mut self, path: Path, now: Moment) -> Option<LinkKey> {
+    pub fn accepted(&mut self, path: LinkPath, now: Moment) -> Option<LinkKey> {
         self.add_link(path, None, 0, now)
     }
 
     fn add_link(
         &mut self,
-        path: Path,
+        path: LinkPath,
         id: Option<LinkId>,
         rank: u8,
         now: Moment,
@@ -174,7 +176,7 @@ impl Peer {
         let heartbeats = (self.settings.heartbeat, self.settings.peer_heartbeat);
         let mut link = Link::new(key, path, id, rank, heartbeats, now);
         if id.is_none() && self.settings.incoming == ConnectPolicy::Never {
-            link.stage = Stage::Closing;
+            link.stage = LinkStage::Closing;
             link.bye = Some(ByeReason::Policy.text().to_owned());
         }
         self.links.push(link);
@@ -202,10 +204,10 @@ impl Peer {
     }
 
     /// A link's socket or encryption ended, or the peer broke the protocol.
-    pub fn closed(&mut self, key: LinkKey, ending: Ending, reason: &str, now: Moment) {
+    pub fn closed(&mut self, key: LinkKey, ending: LinkEnding, reason: &str, now: Moment) {
         if let Some(link) = self.remove(key, now) {
             let (ending, reason) = match link.bye {
-                Some(bye) => (Ending::Orderly, bye),
+                Some(bye) => (LinkEnding::Orderly, bye),
                 None => (ending, reason.to_owned()),
             };
             self.notice_end(link.path, link.stage, ending, reason, now);
@@ -214,10 +216,10 @@ impl Peer {
 
     /// Adds what is to be written now over a link to `writer`: about [`OUTPUT_CHUNK`] of messages at
     /// most, so that there may be more.
-    pub fn output(&mut self, key: LinkKey, writer: &mut FrameWriter, now: Moment) -> Output {
+    pub fn output(&mut self, key: LinkKey, writer: &mut FrameWriter, now: Moment) -> LinkOutput {
         let carries = self.carrier() == Some(key);
         let Some(index) = self.links.iter().position(|link| link.key == key) else {
-            return Output::Last;
+            return LinkOutput::Last;
         };
         if !self.links[index].hello_sent {
             let hello = self.hello(&self.links[index]);
@@ -229,17 +231,17 @@ impl Peer {
             writer.twins(&twins);
         }
         match link.stage {
-            Stage::Greeting => return Output::Continue,
-            Stage::Closing => {
+            LinkStage::Greeting => return LinkOutput::Continue,
+            LinkStage::Closing => {
                 if let Some(reason) = &link.bye {
                     writer.bye(reason);
                 }
                 let link = self.links.remove(index);
                 let reason = link.bye.unwrap_or_default();
-                self.notice_end(link.path, link.stage, Ending::Orderly, reason, now);
-                return Output::Last;
+                self.notice_end(link.path, link.stage, LinkEnding::Orderly, reason, now);
+                return LinkOutput::Last;
             }
-            Stage::Live => {}
+            LinkStage::Live => {}
         }
         if let Some(clock) = link.echo.take() {
             writer.echo(clock);
@@ -268,7 +270,7 @@ impl Peer {
             }
         }
         self.links[index].sent += sent;
-        Output::Continue
+        LinkOutput::Continue
     }
 
     /// Says good-bye on all links, and opens none any more.
@@ -331,7 +333,7 @@ impl Peer {
         };
         let due = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
         !link.hello_sent
-            || link.stage == Stage::Closing
+            || link.stage == LinkStage::Closing
             || link.twins.is_some()
             || link.is_live()
                 && (link.echo.is_some()
@@ -372,7 +374,7 @@ impl Peer {
             None => match self
                 .links
                 .iter()
-                .filter(|link| link.stage == Stage::Greeting)
+                .filter(|link| link.stage == LinkStage::Greeting)
                 .max_by_key(|link| link.rank)
             {
                 Some(link) => Want::Better(link.rank),
@@ -434,7 +436,7 @@ impl Peer {
     fn bid_farewell(&mut self, key: LinkKey, reason: ByeReason, now: Moment) {
         let was_carrier = self.carrier() == Some(key);
         if let Some(link) = self.link_mut(key) {
-            link.stage = Stage::Closing;
+            link.stage = LinkStage::Closing;
             link.bye = Some(reason.text().to_owned());
         }
         if was_carrier {
@@ -444,7 +446,7 @@ impl Peer {
 
     /// Closes a link without a word.
     fn close(&mut self, key: LinkKey, reason: &str, now: Moment) {
-        self.closed(key, Ending::Fault, reason, now);
+        self.closed(key, LinkEnding::Fault, reason, now);
         self.actions.push_back(Action::Close(key));
     }
 
@@ -455,7 +457,7 @@ impl Peer {
         let stable = link.is_live() && now.since(link.since) >= STABLE_AFTER;
         if was_carrier {
             self.carrier_lost(now, stable);
-        } else if link.stage == Stage::Greeting && link.dialled {
+        } else if link.stage == LinkStage::Greeting && link.dialled {
             self.dialer.flapped(now, &mut self.random);
         }
         Some(link)
@@ -479,28 +481,31 @@ impl Peer {
 
     fn notice_end(
         &mut self,
-        path: Path,
-        stage: Stage,
-        ending: Ending,
+        path: LinkPath,
+        stage: LinkStage,
+        ending: LinkEnding,
         reason: String,
         now: Moment,
     ) {
-        if stage == Stage::Closing && reason == ByeReason::Twin.text() {
+        if stage == LinkStage::Closing && reason == ByeReason::Twin.text() {
             // It never carried anything, and of the daemon behind it is told once.
             return;
         }
         // The word that another link replaces this one may come before that one's hello.
         let replaced = self.carrier().is_some()
-            || ending == Ending::Orderly
-                && self.links.iter().any(|link| link.stage == Stage::Greeting);
+            || ending == LinkEnding::Orderly
+                && self
+                    .links
+                    .iter()
+                    .any(|link| link.stage == LinkStage::Greeting);
         let what = match stage {
             // Both dialled at once, and this one came second.
-            Stage::Greeting if replaced => return,
-            Stage::Greeting => Occurrence::Refused { path, reason },
-            Stage::Live | Stage::Closing => Occurrence::Down {
+            LinkStage::Greeting if replaced => return,
+            LinkStage::Greeting => Occurrence::Refused { path, reason },
+            LinkStage::Live | LinkStage::Closing => Occurrence::Down {
                 path,
                 reason,
-                orderly: ending == Ending::Orderly,
+                orderly: ending == LinkEnding::Orderly,
                 replaced,
             },
         };

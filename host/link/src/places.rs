@@ -53,7 +53,7 @@ const MAX_SILENT: usize = 4096;
 
 /// What a transport is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Subject {
+pub struct CallSubject {
     /// The transport's name on the peer.
     pub transport: String,
     /// The peer.
@@ -77,7 +77,7 @@ pub enum Barred {
 
 /// What became of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// It did what it was asked to.
     Done,
     /// It did not, for a reason of its own or because its time was up.
@@ -85,8 +85,8 @@ pub enum Outcome {
 }
 
 #[derive(Debug)]
-struct Running {
-    subject: Subject,
+struct RunningCall {
+    subject: CallSubject,
     since: Moment,
     limit: Duration,
     /// Whether it has one of the full places.
@@ -99,15 +99,15 @@ struct Running {
 pub struct Places {
     next: u64,
     /// By the order in which they asked.
-    waiting: BTreeMap<CallId, Subject>,
-    running: BTreeMap<CallId, Running>,
+    waiting: BTreeMap<CallId, CallSubject>,
+    running: BTreeMap<CallId, RunningCall>,
     /// What let the time pass when it was tried last.
-    silent: HashSet<Subject>,
+    silent: HashSet<CallSubject>,
 }
 
 impl Places {
     /// Asks for a place. [`start`](Self::start) says when there is one.
-    pub fn ask(&mut self, subject: Subject) -> Result<CallId, Barred> {
+    pub fn ask(&mut self, subject: CallSubject) -> Result<CallId, Barred> {
         if let Some(barred) = self.barred(&subject) {
             return Err(barred);
         }
@@ -118,7 +118,7 @@ impl Places {
     }
 
     /// Why this would not be asked now.
-    pub fn barred(&self, subject: &Subject) -> Option<Barred> {
+    pub fn barred(&self, subject: &CallSubject) -> Option<Barred> {
         let mut hanging = self.running.values().filter(|call| call.hangs);
         if hanging.clone().any(|call| call.subject == *subject) {
             return Some(Barred::Same);
@@ -139,7 +139,7 @@ impl Places {
         let full = self.running.values().filter(|call| call.full).count();
         let full_free = full < FULL_PLACES;
         let quick_free = self.running.len() - full < QUICK_PLACES;
-        let is_silent = |subject: &Subject| self.silent.contains(subject);
+        let is_silent = |subject: &CallSubject| self.silent.contains(subject);
         let id = {
             let mut fresh = self.waiting.iter().filter(|(_, other)| !is_silent(other));
             let mut silent = self.waiting.iter().filter(|(_, other)| is_silent(other));
@@ -156,7 +156,7 @@ impl Places {
             Some(_) if full_free => FULL_LIMIT,
             Some(_) => QUICK_LIMIT,
         };
-        let running = Running {
+        let running = RunningCall {
             subject,
             since: now,
             limit,
@@ -168,12 +168,12 @@ impl Places {
     }
 
     /// A call has come back. True when it was the last one of those that hung.
-    pub fn ended(&mut self, id: CallId, outcome: Outcome, now: Moment) -> bool {
+    pub fn ended(&mut self, id: CallId, outcome: CallOutcome, now: Moment) -> bool {
         let Some(call) = self.running.remove(&id) else {
             return false;
         };
         // A transport may take a part of its time for its last word.
-        let silent = outcome == Outcome::Failed && now.since(call.since) >= call.limit / 2;
+        let silent = outcome == CallOutcome::Failed && now.since(call.since) >= call.limit / 2;
         if !silent {
             self.silent.remove(&call.subject);
         } else {
@@ -207,17 +207,17 @@ impl Places {
     }
 
     /// Why a way to a peer would not be tried now: a call about it that hangs, or too many others.
-    pub fn barred_way(&self, transport: &str, node: &str) -> Option<(Barred, Subject)> {
+    pub fn barred_way(&self, transport: &str, node: &str) -> Option<(Barred, CallSubject)> {
         let mut hanging = self.running.values().filter(|call| call.hangs);
-        let about = |call: &&Running| {
-            let Subject {
+        let about = |call: &&RunningCall| {
+            let CallSubject {
                 transport: its,
                 node: of,
                 ..
             } = &call.subject;
             its == transport && of == node
         };
-        let anything = Subject {
+        let anything = CallSubject {
             transport: transport.to_owned(),
             node: node.to_owned(),
             address: None,
@@ -234,7 +234,7 @@ impl Places {
     }
 
     /// The call that has hung for longest, and since when it runs.
-    pub fn longest_hanging(&self) -> Option<(&Subject, Moment)> {
+    pub fn longest_hanging(&self) -> Option<(&CallSubject, Moment)> {
         let hanging = self.running.values().filter(|call| call.hangs);
         hanging
             .map(|call| (&call.subject, call.since))
@@ -259,15 +259,15 @@ mod tests {
 
     const START: Moment = Moment::ZERO;
 
-    fn connect(node: &str) -> Subject {
-        Subject {
+    fn connect(node: &str) -> CallSubject {
+        CallSubject {
             transport: "tcp".into(),
             node: node.into(),
             address: Some(format!("{node}:1")),
         }
     }
 
-    fn off(number: usize) -> Subject {
+    fn off(number: usize) -> CallSubject {
         connect(&format!("off{number}"))
     }
 
@@ -276,18 +276,18 @@ mod tests {
     }
 
     /// A transport whose peers are silent, but for `alive`, on a simulated clock.
-    struct Network {
+    struct SilentPeers {
         places: Places,
         now: Moment,
         running: Vec<(Moment, CallId, bool)>,
-        subjects: std::collections::HashMap<CallId, Subject>,
-        alive: HashSet<Subject>,
+        subjects: std::collections::HashMap<CallId, CallSubject>,
+        alive: HashSet<CallSubject>,
         /// When each call of a live one was answered, after the start.
-        answered: Vec<(Subject, Duration)>,
+        answered: Vec<(CallSubject, Duration)>,
         most: usize,
     }
 
-    impl Network {
+    impl SilentPeers {
         fn new() -> Self {
             Self {
                 places: Places::default(),
@@ -300,7 +300,7 @@ mod tests {
             }
         }
 
-        fn ask(&mut self, subject: Subject) {
+        fn ask(&mut self, subject: CallSubject) {
             let id = self.places.ask(subject.clone()).unwrap();
             self.subjects.insert(id, subject);
             self.start();
@@ -325,9 +325,9 @@ mod tests {
                 let (at, id, alive) = self.running.swap_remove(place);
                 self.now = at;
                 let outcome = if alive {
-                    Outcome::Done
+                    CallOutcome::Done
                 } else {
-                    Outcome::Failed
+                    CallOutcome::Failed
                 };
                 self.places.ended(id, outcome, at);
                 let subject = self.subjects.remove(&id).unwrap();
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn one_that_runs_is_dialled_at_once_whoever_else_is_silent() {
         for (silent, within) in [(40, 0.1), (200, 0.1), (300, 1.1), (800, 6.1)] {
-            let mut network = Network::new();
+            let mut network = SilentPeers::new();
             (0..silent).for_each(|number| network.ask(off(number)));
             network.alive.insert(connect("zz"));
             network.ask(connect("zz"));
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn one_that_is_new_or_answered_before_waits_for_no_silent_one() {
-        let mut network = Network::new();
+        let mut network = SilentPeers::new();
         (0..500).for_each(|number| network.ask(off(number)));
         network.pass(seconds(100.0));
         network.alive.insert(connect("zz"));
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn silent_ones_take_turns_and_each_gets_its_full_time() {
-        let mut network = Network::new();
+        let mut network = SilentPeers::new();
         (0..200).for_each(|number| network.ask(off(number)));
         network.pass(seconds(100.0));
         // Each of them is back now. The full places come round in less than two times their limit.
@@ -387,7 +387,7 @@ mod tests {
         let mut places = Places::default();
         let id = places.ask(connect("b")).unwrap();
         places.start(START);
-        places.ended(id, Outcome::Failed, START + FULL_LIMIT);
+        places.ended(id, CallOutcome::Failed, START + FULL_LIMIT);
         let silent = places.ask(connect("b")).unwrap();
         let fresh = places.ask(connect("c")).unwrap();
         assert_eq!(places.start(START), Some((fresh, FULL_LIMIT)));
@@ -401,7 +401,7 @@ mod tests {
         let mut places = Places::default();
         let id = places.ask(connect("b")).unwrap();
         places.start(START);
-        places.ended(id, Outcome::Failed, START + seconds(0.1));
+        places.ended(id, CallOutcome::Failed, START + seconds(0.1));
         let first = places.ask(connect("b")).unwrap();
         places.ask(connect("c")).unwrap();
         assert_eq!(places.start(START), Some((first, FULL_LIMIT)));
@@ -419,7 +419,7 @@ mod tests {
         assert_eq!(places.longest_hanging(), Some((&connect("b"), START)));
         let other = places.ask(connect("c")).unwrap();
         places.withdraw(other);
-        assert!(places.ended(id, Outcome::Failed, up + GRACE * 9));
+        assert!(places.ended(id, CallOutcome::Failed, up + GRACE * 9));
         places.ask(connect("b")).unwrap();
     }
 
@@ -434,7 +434,7 @@ mod tests {
         let looks: Vec<_> = ids.iter().map(|id| places.look(*id, late)).collect();
         assert_eq!(looks[..2], [Look::HangsFirst, Look::Hangs]);
         assert_eq!(places.ask(connect("zz")), Err(Barred::Many(MAX_HANGING)));
-        assert!(!places.ended(ids[0], Outcome::Done, late));
+        assert!(!places.ended(ids[0], CallOutcome::Done, late));
         places.ask(connect("zz")).unwrap();
     }
 
@@ -444,7 +444,7 @@ mod tests {
         for number in 0..3 * MAX_SILENT {
             let id = places.ask(off(number)).unwrap();
             places.start(START);
-            places.ended(id, Outcome::Failed, START + FULL_LIMIT);
+            places.ended(id, CallOutcome::Failed, START + FULL_LIMIT);
         }
         assert!(places.silent.len() <= MAX_SILENT);
     }

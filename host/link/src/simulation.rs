@@ -18,7 +18,7 @@ use kozo_ground::queue::QueueLimits;
 use kozo_wire::{FrameDecoder, FrameWriter, Message, PendingFrame, SessionId};
 
 use super::*;
-use crate::ConnectPolicy;
+use kozo_ground::policy::ConnectPolicy;
 
 mod connections;
 mod paths;
@@ -42,13 +42,13 @@ struct NodeIndex(usize);
 
 /// One end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct End {
+struct ConnectionEnd {
     connection: usize,
     /// 0 who dialled, 1 who accepted.
     side: usize,
 }
 
-impl End {
+impl ConnectionEnd {
     fn other(self) -> Self {
         Self {
             side: 1 - self.side,
@@ -58,7 +58,7 @@ impl End {
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum Happening {
     /// A dial's answer.
     Dialled {
         from: NodeIndex,
@@ -69,23 +69,23 @@ enum Event {
         own: usize,
     },
     /// The next piece has left an end's line.
-    Leave(End),
+    Leave(ConnectionEnd),
     /// Bytes reach an end; they may complete a packet.
-    Arrive(End, Vec<u8>, bool),
+    Arrive(ConnectionEnd, Vec<u8>, bool),
     /// An end learns that its connection is gone.
-    Broken(End),
+    Broken(ConnectionEnd),
     /// A node looks at its peers.
     Wake(NodeIndex),
     /// A node is up again.
     Restart(NodeIndex),
 }
 
-struct Connection {
+struct SimulatedConnection {
     nodes: [NodeIndex; 2],
     keys: [Option<LinkKey>; 2],
     decoders: [FrameDecoder; 2],
     /// What each side has put into its socket and is not under way yet.
-    lines: [Line; 2],
+    lines: [SendBuffer; 2],
     /// From when on each side writes: its link is known before it is in the hands of a writer.
     served: [Moment; 2],
     /// What came of a packet that is not complete.
@@ -99,7 +99,7 @@ struct Connection {
 
 /// A socket that sends.
 #[derive(Default)]
-struct Line {
+struct SendBuffer {
     pieces: VecDeque<Piece>,
     /// Bytes in them. What is more than [`SOCKET_BUFFER`] waits with the writer.
     length: usize,
@@ -112,7 +112,7 @@ enum Piece {
     End,
 }
 
-struct Node {
+struct SimulatedNode {
     name: NodeName,
     up: bool,
     /// Counts restarts.
@@ -149,10 +149,10 @@ const LAN: Weather = Weather {
 struct World {
     now: Moment,
     random: fastrand::Rng,
-    events: BinaryHeap<Reverse<(Moment, u64, Event)>>,
+    events: BinaryHeap<Reverse<(Moment, u64, Happening)>>,
     event_count: u64,
-    nodes: Vec<Node>,
-    connections: Vec<Connection>,
+    nodes: Vec<SimulatedNode>,
+    connections: Vec<SimulatedConnection>,
     /// Which transport index works between two nodes: `blocked` holds those that do not.
     blocked: Vec<(usize, usize, usize)>,
     weather: Weather,
@@ -193,7 +193,7 @@ impl World {
             notices: Vec::new(),
         };
         for index in 0..count {
-            world.nodes.push(Node {
+            world.nodes.push(SimulatedNode {
                 name: NodeName::new(&format!("node{index:02}")).unwrap(),
                 up: false,
                 life: 0,
@@ -252,11 +252,11 @@ impl World {
         let moment = self.now + delay;
         if self.nodes[node].wake.is_none_or(|earlier| moment < earlier) {
             self.nodes[node].wake = Some(moment);
-            self.at(delay, Event::Wake(NodeIndex(node)));
+            self.at(delay, Happening::Wake(NodeIndex(node)));
         }
     }
 
-    fn at(&mut self, delay: Duration, event: Event) {
+    fn at(&mut self, delay: Duration, event: Happening) {
         self.event_count += 1;
         self.events
             .push(Reverse((self.now + delay, self.event_count, event)));
@@ -309,14 +309,14 @@ impl World {
         self.run_until(self.now + duration);
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, event: Happening) {
         if let Some(pause) = self.pause(&event) {
             // It happens all the same, and the node sees it later.
             self.at(pause, event);
             return;
         }
         match event {
-            Event::Wake(node) => {
+            Happening::Wake(node) => {
                 // Others that were set later fire for nothing.
                 if let Some(due) = self.nodes[node.0].wake.filter(|due| *due <= self.now) {
                     self.nodes[node.0].wake = None;
@@ -327,8 +327,8 @@ impl World {
                     self.drive(node.0);
                 }
             }
-            Event::Restart(node) => self.start(node.0),
-            Event::Dialled {
+            Happening::Restart(node) => self.start(node.0),
+            Happening::Dialled {
                 from,
                 to,
                 life,
@@ -338,21 +338,21 @@ impl World {
             } => {
                 self.dialled(from.0, to.0, life, AttemptId(attempt), own);
             }
-            Event::Leave(end) => self.leave(end),
-            Event::Arrive(end, bytes, is_end) => self.arrive(end, &bytes, is_end),
-            Event::Broken(end) => self.broken(end, "reset"),
+            Happening::Leave(end) => self.leave(end),
+            Happening::Arrive(end, bytes, is_end) => self.arrive(end, &bytes, is_end),
+            Happening::Broken(end) => self.broken(end, "reset"),
         }
     }
 
     /// For how long the node that sees this event does not run.
-    fn pause(&self, event: &Event) -> Option<Duration> {
+    fn pause(&self, event: &Happening) -> Option<Duration> {
         let node = match event {
-            Event::Dialled { from, .. } => *from,
-            Event::Arrive(end, ..) | Event::Broken(end) => {
+            Happening::Dialled { from, .. } => *from,
+            Happening::Arrive(end, ..) | Happening::Broken(end) => {
                 self.connections[end.connection].nodes[end.side]
             }
-            Event::Wake(node) => *node,
-            Event::Leave(_) | Event::Restart(_) => return None,
+            Happening::Wake(node) => *node,
+            Happening::Leave(_) | Happening::Restart(_) => return None,
         };
         let pause = self.nodes[node.0].frozen.since(self.now);
         (!pause.is_zero()).then_some(pause)
@@ -382,18 +382,18 @@ impl World {
                     self.connections[connection].keys[side] = None;
                     // The system closes its sockets, unless the power went.
                     if self.random.bool() {
-                        let end = End {
+                        let end = ConnectionEnd {
                             connection,
                             side: 1 - side,
                         };
-                        self.at(self.weather.delay, Event::Broken(end));
+                        self.at(self.weather.delay, Happening::Broken(end));
                     } else {
                         self.connections[connection].cut = true;
                     }
                 }
             }
         }
-        self.at(pause, Event::Restart(NodeIndex(node)));
+        self.at(pause, Happening::Restart(NodeIndex(node)));
     }
 
     /// Does what a node's peers want done.
@@ -428,7 +428,7 @@ impl World {
         match action {
             Action::Dial(attempt, candidate) => {
                 let delay = self.weather.delay * 6 + self.chance(self.weather.jitter * 6);
-                let event = Event::Dialled {
+                let event = Happening::Dialled {
                     from: NodeIndex(node),
                     to: NodeIndex(other),
                     life: self.nodes[node].life,
@@ -468,7 +468,7 @@ impl World {
                     let output = self.peer(node, other).output(key, &mut writer, now);
                     let is_all = writer.len() - before < OUTPUT_CHUNK;
                     if is_all
-                        || output == Output::Last
+                        || output == LinkOutput::Last
                         || writer.len() > LONGEST_PACKET - OUTPUT_CHUNK
                     {
                         break output;
@@ -477,7 +477,7 @@ impl World {
                 let bytes = writer.take();
                 let empty = bytes.is_empty();
                 self.transmit(end, &bytes);
-                if output == Output::Last {
+                if output == LinkOutput::Last {
                     self.close_end(end);
                     break;
                 }

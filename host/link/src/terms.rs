@@ -14,7 +14,7 @@ pub struct LinkKey(pub u64);
 
 /// What a link goes over, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
+pub struct LinkPath {
     /// The name of this node's transport.
     pub transport: String,
     /// The address of the other end.
@@ -67,14 +67,14 @@ pub enum Occurrence {
     /// Messages flow over a new link.
     Up {
         /// What it goes over.
-        path: Path,
+        path: LinkPath,
         /// Whether this node dialled.
         dialled: bool,
     },
     /// A link is gone.
     Down {
         /// What it went over.
-        path: Path,
+        path: LinkPath,
         /// Why.
         reason: String,
         /// Whether it ended in order, by a word of one side, and not by a fault.
@@ -85,7 +85,7 @@ pub enum Occurrence {
     /// A link did not come about, although both ends had proven who they are.
     Refused {
         /// What it would have gone over.
-        path: Path,
+        path: LinkPath,
         /// Why.
         reason: String,
     },
@@ -109,7 +109,7 @@ pub struct Delivery {
 
 /// What the link's I/O writes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
+pub enum LinkOutput {
     /// What the writer holds now, if anything.
     Continue,
     /// What the writer holds now; then the link is to be closed.
@@ -118,7 +118,7 @@ pub enum Output {
 
 /// How a link ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum LinkEnding {
     /// One side said that it closes it.
     Orderly,
     /// The path failed, the other end died, or one side broke the protocol.
@@ -155,4 +155,4 @@ impl ByeReason {
 /// A peer broke the protocol; the link is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the peer broke the protocol: {0}")]
-pub struct Violation(pub(super) String);
+pub struct ProtocolViolation(pub(super) String);

@@ -11,10 +11,10 @@ pub struct ReceiverId(pub usize);
 
 /// The receivers, always in the same order, and what they want.
 #[derive(Debug)]
-pub struct Receivers(Vec<Receiver>);
+pub struct Receivers(Vec<ReceiverInterests>);
 
 #[derive(Debug)]
-struct Receiver {
+struct ReceiverInterests {
     /// The policies let messages go there.
     may_send: bool,
     /// What the roles behind it want to hear of: from the file, and once they have said so
@@ -26,10 +26,12 @@ impl Receivers {
     /// Receivers with the policy that this node sends to them by, and what the file tells of their
     /// roles' interests.
     pub fn new(receivers: impl IntoIterator<Item = (ConnectPolicy, Vec<Interests>)>) -> Self {
-        let receivers = receivers.into_iter().map(|(policy, wanted)| Receiver {
-            may_send: policy != ConnectPolicy::Never,
-            wanted,
-        });
+        let receivers = receivers
+            .into_iter()
+            .map(|(policy, wanted)| ReceiverInterests {
+                may_send: policy != ConnectPolicy::Never,
+                wanted,
+            });
         Self(receivers.collect())
     }
 
@@ -51,7 +53,7 @@ impl Receivers {
     }
 }
 
-impl Receiver {
+impl ReceiverInterests {
     fn wants(&self, subject: &Subject<'_>) -> bool {
         let mut wanted = self.wanted.iter();
         self.may_send && wanted.any(|interests| interests.matches(subject))

@@ -9,8 +9,8 @@ use kozo_description::{
     Block, Entry, OptionSpec, Place, Problem, Problems, Severity, Tree, TreeNode, Unknown, Values,
 };
 use kozo_ground::names::{NameError, NodeName};
+use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{join_path, quoted};
-use kozo_link::ConnectPolicy;
 use kozo_router::{OrderSources, SenderPattern};
 
 use super::builtin::{self, OVERRIDE};

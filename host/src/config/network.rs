@@ -9,8 +9,8 @@ use kozo_description::{Class, ModuleOptions, Place, Problem, Problems, Values};
 use kozo_ground::age::MaxAges;
 use kozo_ground::interest::Interests;
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
+use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{enumerate, nearest, quoted};
-use kozo_link::ConnectPolicy;
 use kozo_router::OrderSources;
 use kozo_wire::{RoleInterests, ToldInterests};
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::protocol::Request;
 use super::server::Answers;
 use crate::config::{Network, Node};
-use crate::link::{Listener, PeerLink, Way};
+use crate::link::{Listener, NamedWay, PeerLink};
 use crate::roles::HostedRole;
 use crate::router::Router;
 use crate::transports::{OwnTransport, Transports};
@@ -31,7 +31,7 @@ pub struct PeerView {
     /// What is known of it.
     pub link: Arc<PeerLink>,
     /// The ways to it, best first.
-    pub ways: Vec<Way>,
+    pub ways: Vec<NamedWay>,
 }
 
 /// The daemon's parts.

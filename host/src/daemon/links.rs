@@ -19,7 +19,7 @@ use super::observer::LinkWatch;
 use crate::config::{Network, Node};
 use crate::control::PeerView;
 use crate::link::{
-    AcceptLimits, Dialling, Driver, LinkObserver, Listener, PeerLink, Peers, Route, Way,
+    AcceptLimits, Dialling, Driver, LinkObserver, Listener, NamedWay, PeerLink, Peers, Route,
 };
 use crate::router::Router;
 use crate::transports::Transports;
@@ -84,10 +84,10 @@ pub(super) fn remote(
 }
 
 /// The ways to a peer with the names that people know.
-fn named(candidates: &[Candidate], routes: &HashMap<(usize, usize), Route>) -> Vec<Way> {
+fn named(candidates: &[Candidate], routes: &HashMap<(usize, usize), Route>) -> Vec<NamedWay> {
     let ways = candidates.iter().filter_map(|candidate| {
         let route = routes.get(&(candidate.own, candidate.peer))?;
-        Some(Way {
+        Some(NamedWay {
             candidate: *candidate,
             transport: route.transport.name().to_owned(),
             peer_transport: route.peer.name.clone(),
@@ -99,7 +99,7 @@ fn named(candidates: &[Candidate], routes: &HashMap<(usize, usize), Route>) -> V
 /// The links of a node.
 pub(super) struct Links {
     peers: Vec<Arc<PeerLink>>,
-    ways: Vec<Vec<Way>>,
+    ways: Vec<Vec<NamedWay>>,
     listener: Listener,
     drivers: JoinSet<()>,
 }

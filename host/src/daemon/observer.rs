@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
-use kozo_link::{Notice, Occurrence, Path, Twins};
+use kozo_link::{LinkPath, Notice, Occurrence, Twins};
 use tokio::sync::Notify;
 
 use crate::link::LinkObserver;
@@ -100,7 +100,7 @@ impl LinkLog {
         }
     }
 
-    fn up(&self, peer: &NodeName, path: &Path, dialled: bool) {
+    fn up(&self, peer: &NodeName, path: &LinkPath, dialled: bool) {
         lock(&self.failures).remove(peer);
         tracing::info!(
             target: "link",
@@ -156,8 +156,8 @@ fn warn_of_twins(peer: &NodeName, twins: &Twins) {
     );
 }
 
-fn down(peer: &NodeName, path: &Path, reason: &str, orderly: bool, replaced: bool) {
-    let Path { transport, address } = path;
+fn down(peer: &NodeName, path: &LinkPath, reason: &str, orderly: bool, replaced: bool) {
+    let LinkPath { transport, address } = path;
     if replaced {
         tracing::info!(target: "link", %peer, transport, address, "another link carries on: {reason}");
     } else if orderly {

@@ -12,8 +12,8 @@ use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
-use kozo_link::admission::{Admission, AdmissionLimits, CallerId, Decision, Origin, Step};
-use kozo_link::{Ending, LinkKey, Path};
+use kozo_link::admission::{Admission, AdmissionLimits, CallerId, CallerStep, Decision, Origin};
+use kozo_link::{LinkEnding, LinkKey, LinkPath};
 use kozo_status::ConnectionCounts;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -22,7 +22,7 @@ use super::PeerLink;
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
 use super::feed::Feed;
 use super::stream::stream;
-use super::threshold::{Progress, Threshold};
+use super::threshold::{CallerProgress, Threshold};
 use crate::modules::transport::Connection;
 
 /// The leading bits of an IPv6 address that one network has: whoever has one address has them all.
@@ -63,14 +63,14 @@ pub type Peers = HashMap<NodeName, (Arc<PeerLink>, mpsc::Sender<(LinkKey, Secure
 /// Secures the connections that transports accept.
 #[derive(Clone)]
 pub struct Listener {
-    shared: Arc<Shared>,
+    shared: Arc<ListenerState>,
 }
 
-struct Shared {
+struct ListenerState {
     peers: Peers,
     dialling: Dialling,
     time: Duration,
-    door: Mutex<Door>,
+    door: Mutex<Entrance>,
     /// Permits for callers that nobody has looked at yet.
     unseen: Arc<Semaphore>,
     /// Wakes the task that gives turns.
@@ -78,7 +78,7 @@ struct Shared {
 }
 
 /// Those who have not proven who they are.
-struct Door {
+struct Entrance {
     admission: Admission,
     callers: HashMap<CallerId, Reins>,
     turned_away: TurnedAway,
@@ -117,9 +117,9 @@ impl TurnedAway {
     }
 }
 
-impl Shared {
+impl ListenerState {
     /// Changes who is there, and does what follows from it.
-    fn change<T>(&self, change: impl FnOnce(&mut Door, Moment) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Entrance, Moment) -> T) -> T {
         let now = clock::now();
         let mut door = self.lock();
         let result = change(&mut door, now);
@@ -131,19 +131,19 @@ impl Shared {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Door> {
+    fn lock(&self) -> MutexGuard<'_, Entrance> {
         self.door.lock_anyway()
     }
 }
 
-impl Drop for Shared {
+impl Drop for ListenerState {
     fn drop(&mut self) {
         // The task that gives turns ends.
         self.waiting.notify_one();
     }
 }
 
-impl Door {
+impl Entrance {
     /// Does what is decided, and returns when there may be more.
     fn settle(&mut self, now: Moment) -> Option<Moment> {
         self.admission.tick(now);
@@ -168,7 +168,7 @@ impl Door {
 }
 
 /// Gives turns for as long as there is a listener.
-async fn give_turns(shared: Weak<Shared>, waiting: Arc<Notify>) {
+async fn give_turns(shared: Weak<ListenerState>, waiting: Arc<Notify>) {
     loop {
         let Some(shared) = shared.upgrade() else {
             return;
@@ -187,13 +187,13 @@ impl Listener {
     /// A listener for links with `peers`. Must be called on the runtime.
     pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
         let waiting = Arc::new(Notify::new());
-        let silent = limits.admission.places[Step::Silent as usize];
+        let silent = limits.admission.places[CallerStep::Silent as usize];
         let unseen = UNSEEN.min(silent / UNSEEN_SHARE).max(1);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ListenerState {
             peers,
             dialling,
             time: limits.time,
-            door: Mutex::new(Door {
+            door: Mutex::new(Entrance {
                 admission: Admission::new(limits.admission),
                 callers: HashMap::new(),
                 turned_away: TurnedAway::default(),
@@ -224,7 +224,7 @@ impl Listener {
         let Ok(unseen) = Arc::clone(&shared.unseen).acquire_owned().await else {
             return;
         };
-        let (place, stays) = Place::take(&shared, &transport, &connection.address);
+        let (place, stays) = CallerPlace::take(&shared, &transport, &connection.address);
         tokio::spawn(async move {
             let address = connection.address.clone();
             let result = tokio::select! {
@@ -266,13 +266,13 @@ impl Unsecured {
 }
 
 async fn secure(
-    shared: &Arc<Shared>,
+    shared: &Arc<ListenerState>,
     transport: &str,
     connection: Connection,
-    place: &Place,
+    place: &CallerPlace,
     unseen: OwnedSemaphorePermit,
 ) -> Result<(), Unsecured> {
-    let path = Path {
+    let path = LinkPath {
         transport: transport.to_owned(),
         address: connection.address,
     };
@@ -325,7 +325,7 @@ async fn secure(
         Err(unsecured) => {
             let now = clock::now();
             link.change(now, |peer| {
-                peer.closed(*key, Ending::Fault, unsecured.reason(), now);
+                peer.closed(*key, LinkEnding::Fault, unsecured.reason(), now);
             });
             Err(unsecured)
         }
@@ -333,7 +333,7 @@ async fn secure(
 }
 
 async fn by_ssh(
-    socket: Threshold<UnixStream, Place>,
+    socket: Threshold<UnixStream, CallerPlace>,
     endpoint: &Endpoint,
     limit: Duration,
     receiver: impl FnOnce(&NodeName) -> Feed + Send + 'static,
@@ -370,16 +370,20 @@ fn host_of(address: &str) -> String {
 /// A place among the connections that have not proven who they are. It is free when the last of
 /// its clones is dropped.
 #[derive(Clone)]
-struct Place(Arc<Taken>);
+struct CallerPlace(Arc<Taken>);
 
 struct Taken {
-    shared: Arc<Shared>,
+    shared: Arc<ListenerState>,
     id: CallerId,
 }
 
-impl Place {
+impl CallerPlace {
     /// A place for a connection, and what is dropped when it has to leave.
-    fn take(shared: &Arc<Shared>, transport: &str, address: &str) -> (Self, oneshot::Receiver<()>) {
+    fn take(
+        shared: &Arc<ListenerState>,
+        transport: &str,
+        address: &str,
+    ) -> (Self, oneshot::Receiver<()>) {
         let origin = Origin {
             transport: transport.to_owned(),
             machine: host_of(address),
@@ -405,13 +409,13 @@ impl Place {
     }
 }
 
-impl Progress for Place {
-    fn reach(&self, step: Step) -> Option<oneshot::Receiver<()>> {
+impl CallerProgress for CallerPlace {
+    fn reach(&self, step: CallerStep) -> Option<oneshot::Receiver<()>> {
         let Taken { shared, id } = &*self.0;
         shared.change(|door, now| {
             let (turn, its_turn) = oneshot::channel();
             let reins = door.callers.get_mut(id)?;
-            if step == Step::Waiting {
+            if step == CallerStep::Waiting {
                 reins.turn = Some(turn);
             }
             door.admission.reach(*id, step, now);

@@ -115,7 +115,7 @@ async fn who_comes_when_all_places_are_taken_gets_that_of_a_machine_that_has_man
 async fn nobody_who_has_spoken_is_turned_away_unheard_however_many_come_at_once() {
     const CALLERS: usize = 100;
     let mut limits = places(CALLERS);
-    limits.admission.places[Step::Silent as usize] = 8;
+    limits.admission.places[CallerStep::Silent as usize] = 8;
     let listener = listener(limits);
     // The links' thread has nothing but this to do: nobody is looked at but while this one waits.
     let mut callers = Vec::new();
@@ -157,7 +157,7 @@ async fn why_a_connection_failed_is_not_lost() {
         address: "192.0.2.1:1".to_owned(),
         authenticated: None,
     };
-    let (place, _stays) = Place::take(&listener.shared, "tcp", &connection.address);
+    let (place, _stays) = CallerPlace::take(&listener.shared, "tcp", &connection.address);
     let unseen = Arc::clone(&listener.shared.unseen);
     let unseen = unseen.acquire_owned().await.unwrap();
     let unsecured = secure(&listener.shared, "tcp", connection, &place, unseen)

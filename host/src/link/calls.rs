@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
-use kozo_link::places::{Barred, CallId, GRACE, Look, Outcome, Places, Subject};
+use kozo_link::places::{Barred, CallId, CallOutcome, CallSubject, GRACE, Look, Places};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -26,18 +26,18 @@ pub struct Calls {
     this: Weak<Self>,
     instance: Arc<DroppedApart<TransportInstance>>,
     name: String,
-    state: Mutex<State>,
+    state: Mutex<CallsState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CallsState {
     places: Places,
-    waiting: HashMap<CallId, Waiting>,
-    running: HashMap<CallId, Running>,
+    waiting: HashMap<CallId, WaitingCall>,
+    running: HashMap<CallId, StartedCall>,
 }
 
 /// A call that has no thread yet.
-struct Waiting {
+struct WaitingCall {
     peer: Arc<PeerDescription>,
     address: Option<String>,
     reply: oneshot::Sender<Reply>,
@@ -46,15 +46,15 @@ struct Waiting {
 }
 
 /// A call that has one.
-struct Running {
+struct StartedCall {
     /// Whoever has asked; nobody once the call was found to hang.
     reply: Option<oneshot::Sender<Reply>>,
     timer: AbortHandle,
 }
 
-type Reply = Result<Answer, String>;
+type Reply = Result<CallAnswer, String>;
 
-enum Answer {
+enum CallAnswer {
     Addresses(Vec<String>),
     Connection(Connection),
 }
@@ -81,8 +81,8 @@ impl Calls {
         peer: &Arc<PeerDescription>,
     ) -> Result<Vec<String>, String> {
         match self.ask(peer, None).await? {
-            Answer::Addresses(addresses) => Ok(addresses),
-            Answer::Connection(_) => Err("another answer than was asked for".to_owned()),
+            CallAnswer::Addresses(addresses) => Ok(addresses),
+            CallAnswer::Connection(_) => Err("another answer than was asked for".to_owned()),
         }
     }
 
@@ -93,8 +93,8 @@ impl Calls {
         address: &str,
     ) -> Result<Connection, String> {
         match self.ask(peer, Some(address)).await? {
-            Answer::Connection(connection) => Ok(connection),
-            Answer::Addresses(_) => Err("another answer than was asked for".to_owned()),
+            CallAnswer::Connection(connection) => Ok(connection),
+            CallAnswer::Addresses(_) => Err("another answer than was asked for".to_owned()),
         }
     }
 
@@ -129,7 +129,7 @@ impl Calls {
             let mut state = self.lock();
             let asked = state.places.ask(subject.clone());
             let id = asked.map_err(|barred| barred_text(&barred, &subject))?;
-            let waiting = Waiting {
+            let waiting = WaitingCall {
                 peer: Arc::clone(peer),
                 address: address.map(str::to_owned),
                 reply,
@@ -139,7 +139,7 @@ impl Calls {
             id
         };
         // Whoever gives up leaves its place to others.
-        let _interest = Interest { calls: self, id };
+        let _interest = Asker { calls: self, id };
         self.start();
         let gone = |_| Err("the call was dropped".to_owned());
         answer.await.unwrap_or_else(gone)
@@ -154,10 +154,10 @@ impl Calls {
             };
             let (Some(waiting), Some(this)) = (state.waiting.remove(&id), self.this.upgrade())
             else {
-                state.places.ended(id, Outcome::Done, clock::now());
+                state.places.ended(id, CallOutcome::Done, clock::now());
                 continue;
             };
-            let Waiting {
+            let WaitingCall {
                 peer,
                 address,
                 reply,
@@ -172,7 +172,7 @@ impl Calls {
                     }
                 })
             };
-            let running = Running {
+            let running = StartedCall {
                 reply: Some(reply),
                 timer: timer.abort_handle(),
             };
@@ -193,16 +193,18 @@ impl Calls {
 
     fn call(&self, peer: &PeerDescription, address: Option<&str>, limit: Duration) -> Reply {
         let answer = match address {
-            None => self.instance.addresses(peer).map(Answer::Addresses),
-            Some(address) => (self.instance.connect(peer, address, limit)).map(Answer::Connection),
+            None => self.instance.addresses(peer).map(CallAnswer::Addresses),
+            Some(address) => {
+                (self.instance.connect(peer, address, limit)).map(CallAnswer::Connection)
+            }
         };
         answer.map_err(|error| error.to_string())
     }
 
     fn ended(&self, id: CallId, reply: Reply) {
         let outcome = match &reply {
-            Ok(_) => Outcome::Done,
-            Err(_) => Outcome::Failed,
+            Ok(_) => CallOutcome::Done,
+            Err(_) => CallOutcome::Failed,
         };
         let (running, recovered) = {
             let mut state = self.lock();
@@ -249,19 +251,19 @@ impl Calls {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CallsState> {
         // What is done under the lock does not panic.
         self.state.lock_anyway()
     }
 }
 
 /// Somebody waits for the answer to a call.
-struct Interest<'a> {
+struct Asker<'a> {
     calls: &'a Calls,
     id: CallId,
 }
 
-impl Drop for Interest<'_> {
+impl Drop for Asker<'_> {
     fn drop(&mut self) {
         let mut state = self.calls.lock();
         state.places.withdraw(self.id);
@@ -269,16 +271,16 @@ impl Drop for Interest<'_> {
     }
 }
 
-fn subject(peer: &PeerDescription, address: Option<&str>) -> Subject {
-    Subject {
+fn subject(peer: &PeerDescription, address: Option<&str>) -> CallSubject {
+    CallSubject {
         transport: peer.name.clone(),
         node: peer.node.clone(),
         address: address.map(str::to_owned),
     }
 }
 
-fn call_text(subject: &Subject) -> String {
-    let Subject {
+fn call_text(subject: &CallSubject) -> String {
+    let CallSubject {
         transport, node, ..
     } = subject;
     match &subject.address {
@@ -288,7 +290,7 @@ fn call_text(subject: &Subject) -> String {
 }
 
 /// The same text as long as the reason is the same: the log tells of it once.
-fn barred_text(barred: &Barred, subject: &Subject) -> String {
+fn barred_text(barred: &Barred, subject: &CallSubject) -> String {
     match barred {
         Barred::Same => format!(
             "an earlier {} has not come back: it is asked again when that has",

@@ -8,7 +8,7 @@ use kozo_auth::ssh::{self, Endpoint};
 use kozo_auth::{SecuredLink, plain};
 use kozo_ground::clock;
 use kozo_ground::text::error_text;
-use kozo_link::{AttemptId, Ending, LinkKey, Path};
+use kozo_link::{AttemptId, LinkEnding, LinkKey, LinkPath};
 use tokio::task::JoinSet;
 
 use super::feed::Feed;
@@ -53,13 +53,13 @@ pub(super) async fn dial(
     let transport = route.transport.name().to_owned();
     let connection = connect(route).await?;
     let address = connection.address.clone();
-    let path = Path {
+    let path = LinkPath {
         transport,
         address: address.clone(),
     };
     let socket =
         stream(connection.stream).map_err(|error| format!("{address}: {}", error_text(&error)))?;
-    let made = Made::new(link);
+    let made = MadeLink::new(link);
     let receiver = {
         let (slot, link) = (Arc::clone(&made.key), Arc::clone(link));
         let arrivals = Arc::clone(&dialling.arrivals);
@@ -104,13 +104,13 @@ pub(super) async fn dial(
 
 /// A link that the core knows of since the peer was authenticated, but that is not served yet. If
 /// it is dropped before, because the handshake failed or was given up, the core is told.
-struct Made<'a> {
+struct MadeLink<'a> {
     link: &'a PeerLink,
     key: Arc<OnceLock<LinkKey>>,
     kept: bool,
 }
 
-impl<'a> Made<'a> {
+impl<'a> MadeLink<'a> {
     fn new(link: &'a PeerLink) -> Self {
         Self {
             link,
@@ -125,12 +125,12 @@ impl<'a> Made<'a> {
     }
 }
 
-impl Drop for Made<'_> {
+impl Drop for MadeLink<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.get().filter(|_| !self.kept) {
             let now = clock::now();
             self.link.change(now, |peer| {
-                peer.closed(*key, Ending::Fault, "it was given up", now);
+                peer.closed(*key, LinkEnding::Fault, "it was given up", now);
             });
         }
     }

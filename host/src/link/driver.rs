@@ -28,13 +28,13 @@ pub struct Driver {
     observer: Arc<dyn LinkObserver>,
     /// Links that were accepted come in here.
     accepted: mpsc::Receiver<(LinkKey, SecuredLink)>,
-    tasks: JoinSet<Finished>,
+    tasks: JoinSet<FinishedTask>,
     attempts: HashMap<AttemptId, AbortHandle>,
     writers: HashMap<LinkKey, AbortHandle>,
 }
 
 /// What one of the driver's tasks came to.
-enum Finished {
+enum FinishedTask {
     Dial(AttemptId, String, Result<(LinkKey, SecuredLink), String>),
     Link(LinkKey),
 }
@@ -122,7 +122,7 @@ impl Driver {
                 let task = self.tasks.spawn(async move {
                     let transport = route.transport.name().to_owned();
                     let result = dial(&dialling, route, &link, attempt).await;
-                    Finished::Dial(attempt, transport, result)
+                    FinishedTask::Dial(attempt, transport, result)
                 });
                 self.attempts.insert(attempt, task);
             }
@@ -150,9 +150,9 @@ impl Driver {
         }
     }
 
-    fn finished(&mut self, finished: Finished) {
+    fn finished(&mut self, finished: FinishedTask) {
         match finished {
-            Finished::Dial(attempt, transport, result) => {
+            FinishedTask::Dial(attempt, transport, result) => {
                 self.attempts.remove(&attempt);
                 match result {
                     Ok((key, secured)) => self.serve(key, secured),
@@ -164,7 +164,7 @@ impl Driver {
                     }
                 }
             }
-            Finished::Link(key) => {
+            FinishedTask::Link(key) => {
                 self.writers.remove(&key);
             }
         }
@@ -181,7 +181,7 @@ impl Driver {
         let (link, arrivals) = (Arc::clone(&self.link), Arc::clone(&self.dialling.arrivals));
         let task = self.tasks.spawn(async move {
             writer::serve(link, key, secured, arrivals).await;
-            Finished::Link(key)
+            FinishedTask::Link(key)
         });
         self.writers.insert(key, task);
     }

@@ -35,7 +35,7 @@ use kozo_auth::secured::{Negotiated, Traffic};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
-use kozo_link::{Candidate, Delivery, LinkKey, Output, Peer};
+use kozo_link::{Candidate, Delivery, LinkKey, LinkOutput, Peer};
 use kozo_status::{AttemptStatus, LinkStatus, PeerStatus};
 use kozo_wire::{FrameWriter, Message, RoleInterests};
 
@@ -58,22 +58,22 @@ pub trait Arrivals: Send + Sync + 'static {
 /// sends, and the [`Driver`] that does what it wants done.
 pub struct PeerLink {
     name: NodeName,
-    state: Mutex<State>,
+    state: Mutex<PeerLinkState>,
     /// Wakes the driver.
     changed: Notify,
 }
 
-struct State {
+struct PeerLinkState {
     peer: Peer,
     /// When the driver wakes by itself.
     armed: Option<Moment>,
-    writers: Vec<Writer>,
+    writers: Vec<ServedLink>,
     /// Bytes sent and received over links that are gone.
     past_bytes: (u64, u64),
 }
 
 /// A link that is being served.
-struct Writer {
+struct ServedLink {
     key: LinkKey,
     wake: Arc<Notify>,
     /// It found nothing to write, and was not woken since: so a burst of messages wakes it once.
@@ -84,7 +84,7 @@ struct Writer {
 
 /// A way to the peer, with the names that people know.
 #[derive(Debug, Clone)]
-pub struct Way {
+pub struct NamedWay {
     /// The way, as the link core knows it.
     pub candidate: Candidate,
     /// The name of this node's transport.
@@ -98,7 +98,7 @@ impl PeerLink {
     pub fn new(peer: Peer) -> Arc<Self> {
         Arc::new(Self {
             name: peer.settings().peer.clone(),
-            state: Mutex::new(State {
+            state: Mutex::new(PeerLinkState {
                 peer,
                 armed: Some(Moment::ZERO),
                 writers: Vec::new(),
@@ -133,7 +133,7 @@ impl PeerLink {
         true
     }
 
-    fn queue(&self, state: &mut State, message: Message, now: Moment) {
+    fn queue(&self, state: &mut PeerLinkState, message: Message, now: Moment) {
         state.peer.send(message, now);
         if state.peer.is_linked() {
             // The driver has no part in it then.
@@ -150,7 +150,7 @@ impl PeerLink {
 
     /// The peer as it is now. `ways` are those that are dialled; which of the peer's transports cannot
     /// be used is for others to add.
-    pub fn status(&self, ways: &[Way], now: Moment) -> PeerStatus {
+    pub fn status(&self, ways: &[NamedWay], now: Moment) -> PeerStatus {
         let state = self.lock();
         let mut status = state.peer.status(now);
         (status.bytes_sent, status.bytes_received) = state.past_bytes;
@@ -183,7 +183,7 @@ impl PeerLink {
         result
     }
 
-    fn wake(&self, state: &mut State, now: Moment) {
+    fn wake(&self, state: &mut PeerLinkState, now: Moment) {
         state.wake_writers(now);
         let sooner = match (state.peer.timeout(now), state.armed) {
             (Some(timeout), Some(armed)) => timeout < armed,
@@ -195,7 +195,7 @@ impl PeerLink {
         }
     }
 
-    fn output(&self, key: LinkKey, writer: &mut FrameWriter) -> Output {
+    fn output(&self, key: LinkKey, writer: &mut FrameWriter) -> LinkOutput {
         let now = clock::now();
         let mut state = self.lock();
         let output = state.peer.output(key, writer, now);
@@ -213,7 +213,7 @@ impl PeerLink {
         negotiated: Option<Negotiated>,
     ) -> Arc<Notify> {
         let wake = Arc::new(Notify::new());
-        self.lock().writers.push(Writer {
+        self.lock().writers.push(ServedLink {
             key,
             wake: Arc::clone(&wake),
             idle: false,
@@ -233,13 +233,13 @@ impl PeerLink {
         state.past_bytes.1 += traffic.received();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PeerLinkState> {
         // The core does not panic; if it did, its state would still be the best there is.
         self.state.lock_anyway()
     }
 }
 
-impl State {
+impl PeerLinkState {
     /// Tells the core what it is not told by what arrives: when bytes moved, and that the driver did
     /// not run when it was to.
     fn look_at_streams(&mut self, now: Moment) {
@@ -268,7 +268,7 @@ impl State {
     }
 }
 
-impl Writer {
+impl ServedLink {
     /// Adds what the link's stream has carried, and what protects it.
     fn describe(&self, link: &mut LinkStatus) {
         link.bytes_sent = self.traffic.sent();

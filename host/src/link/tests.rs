@@ -5,9 +5,9 @@ use std::time::Duration;
 use kozo_ground::age::MaxAges;
 use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
+use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::queue::QueueLimits;
-use kozo_link::ConnectPolicy;
-use kozo_link::{Action, Candidate, Path, PeerSettings};
+use kozo_link::{Action, Candidate, LinkPath, PeerSettings};
 use kozo_wire::{FrameDecoder, FrameError, SessionId};
 
 use super::*;
@@ -41,8 +41,8 @@ fn peer(own: &str, peer: &str) -> Peer {
     Peer::new(settings, vec![], NOW)
 }
 
-fn path() -> Path {
-    Path {
+fn path() -> LinkPath {
+    LinkPath {
         transport: "tcp".into(),
         address: "127.0.0.1:1".into(),
     }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use kozo_auth::ssh::Opening;
-use kozo_link::admission::Step;
+use kozo_link::admission::CallerStep;
 
 /// The most bytes that are taken in while a caller waits for its turn: its part of a key exchange
 /// has fewer. A caller that hangs up is noticed so.
@@ -19,21 +19,21 @@ const MOST_KEPT: usize = 8 * 1024;
 const PIECE: usize = 1024;
 
 /// Told how far a caller has come.
-pub(super) trait Progress: Unpin + Send + 'static {
-    /// The caller is at this step now. For [`Step::Waiting`] the answer is told when its turn has
+pub(super) trait CallerProgress: Unpin + Send + 'static {
+    /// The caller is at this step now. For [`CallerStep::Waiting`] the answer is told when its turn has
     /// come, and is dropped when it has to leave.
-    fn reach(&self, step: Step) -> Option<oneshot::Receiver<()>>;
+    fn reach(&self, step: CallerStep) -> Option<oneshot::Receiver<()>>;
 }
 
 /// A caller's stream.
 pub(super) struct Threshold<S, P> {
     stream: S,
-    state: State<P>,
+    state: ThresholdState<P>,
     /// Held until what has come so far was looked at.
     unseen: Option<OwnedSemaphorePermit>,
 }
 
-enum State<P> {
+enum ThresholdState<P> {
     Opening(Opening, P),
     Waiting(oneshot::Receiver<()>, Vec<u8>),
     /// What was kept back comes first.
@@ -46,13 +46,13 @@ impl<S, P> Threshold<S, P> {
     pub(super) fn new(stream: S, progress: P, unseen: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
-            state: State::Opening(Opening::default(), progress),
+            state: ThresholdState::Opening(Opening::default(), progress),
             unseen: Some(unseen),
         }
     }
 }
 
-impl<S: AsyncRead + Unpin, P: Progress> AsyncRead for Threshold<S, P> {
+impl<S: AsyncRead + Unpin, P: CallerProgress> AsyncRead for Threshold<S, P> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -61,7 +61,7 @@ impl<S: AsyncRead + Unpin, P: Progress> AsyncRead for Threshold<S, P> {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::Through(kept) => {
+                ThresholdState::Through(kept) => {
                     if kept.is_empty() {
                         return Pin::new(&mut this.stream).poll_read(cx, buf);
                     }
@@ -73,7 +73,7 @@ impl<S: AsyncRead + Unpin, P: Progress> AsyncRead for Threshold<S, P> {
                     }
                     return Poll::Ready(Ok(()));
                 }
-                State::Opening(opening, progress) => {
+                ThresholdState::Opening(opening, progress) => {
                     // The session writes first. So the socket was asked what it is ready for, and
                     // nothing to read means that nothing has come.
                     let _until_told = this.unseen.take();
@@ -83,24 +83,26 @@ impl<S: AsyncRead + Unpin, P: Progress> AsyncRead for Threshold<S, P> {
                     let new = &buf.filled()[before..];
                     let free = opening.look(new);
                     if opening.has_greeted() && !had_greeted {
-                        progress.reach(Step::Greeted);
+                        progress.reach(CallerStep::Greeted);
                     }
                     if free == new.len() {
                         return Poll::Ready(Ok(()));
                     }
                     let kept = new[free..].to_vec();
-                    let Some(turn) = progress.reach(Step::Waiting) else {
+                    let Some(turn) = progress.reach(CallerStep::Waiting) else {
                         return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                     };
                     buf.set_filled(before + free);
-                    this.state = State::Waiting(turn, kept);
+                    this.state = ThresholdState::Waiting(turn, kept);
                     // Nothing at all would mean that the stream has ended.
                     if free > 0 {
                         return Poll::Ready(Ok(()));
                     }
                 }
-                State::Waiting(turn, kept) => match Pin::new(turn).poll(cx) {
-                    Poll::Ready(Ok(())) => this.state = State::Through(std::mem::take(kept)),
+                ThresholdState::Waiting(turn, kept) => match Pin::new(turn).poll(cx) {
+                    Poll::Ready(Ok(())) => {
+                        this.state = ThresholdState::Through(std::mem::take(kept))
+                    }
                     Poll::Ready(Err(_)) => {
                         return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                     }

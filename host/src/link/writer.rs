@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kozo_auth::SecuredLink;
 use kozo_auth::secured::Ended;
 use kozo_ground::clock;
-use kozo_link::{Ending, LinkKey, OUTPUT_CHUNK, Output};
+use kozo_link::{LinkEnding, LinkKey, LinkOutput, OUTPUT_CHUNK};
 use kozo_wire::FrameWriter;
 
 use super::{Arrivals, PeerLink};
@@ -33,7 +33,7 @@ pub(super) async fn serve(
                 _ = secured.session.ended() => break,
             }
         }
-        if output == Output::Last {
+        if output == LinkOutput::Last {
             secured.sender.close().await;
             return;
         }
@@ -46,20 +46,20 @@ pub(super) async fn serve(
     }
     let ended = secured.session.ended().await;
     let ending = match ended {
-        Ended::ByUs | Ended::ByPeer => Ending::Orderly,
-        Ended::Refused(_) | Ended::Lost(_) => Ending::Fault,
+        Ended::ByUs | Ended::ByPeer => LinkEnding::Orderly,
+        Ended::Refused(_) | Ended::Lost(_) => LinkEnding::Fault,
     };
     let (reason, now) = (ended.to_string(), clock::now());
     link.change(now, |peer| peer.closed(key, ending, &reason, now));
 }
 
 /// Puts what waits into `writer`, as much as makes one write.
-fn gather(link: &PeerLink, key: LinkKey, writer: &mut FrameWriter) -> Output {
+fn gather(link: &PeerLink, key: LinkKey, writer: &mut FrameWriter) -> LinkOutput {
     loop {
         let before = writer.len();
         let output = link.output(key, writer);
         let is_all = writer.len() - before < OUTPUT_CHUNK;
-        if is_all || output == Output::Last || writer.len() > WRITE_LEN - OUTPUT_CHUNK {
+        if is_all || output == LinkOutput::Last || writer.len() > WRITE_LEN - OUTPUT_CHUNK {
             return output;
         }
     }

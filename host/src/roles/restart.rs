@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kozo_ground::backoff;
+use kozo_ground::backoff::Backoff;
 
 /// The waits between the failures of a role and its next lives: they double from `first` up to
 /// `ceiling`.
@@ -30,32 +30,29 @@ impl Default for RestartPolicy {
 /// The failures of a role in a row.
 #[derive(Debug)]
 pub(super) struct RestartBackoff {
-    policy: RestartPolicy,
-    failures: u32,
+    backoff: Backoff,
+    steady: Duration,
 }
 
 impl RestartBackoff {
     pub(super) fn new(policy: RestartPolicy) -> Self {
         Self {
-            policy,
-            failures: 0,
+            backoff: Backoff::new(policy.first, policy.ceiling),
+            steady: policy.steady,
         }
     }
 
     /// The wait after one more failure, that of a life that lasted `lifetime`.
     pub(super) fn next(&mut self, lifetime: Duration, random: &mut fastrand::Rng) -> Duration {
-        if lifetime >= self.policy.steady {
-            self.failures = 0;
+        if lifetime >= self.steady {
+            self.backoff.reset();
         }
-        let doublings = self.failures;
-        self.failures = self.failures.saturating_add(1);
-        let RestartPolicy { first, ceiling, .. } = self.policy;
-        backoff::wait(first, doublings, ceiling, random)
+        self.backoff.next(random)
     }
 
     /// Somebody has asked for a restart, and probably mended something.
     pub(super) fn reset(&mut self) {
-        self.failures = 0;
+        self.backoff.reset();
     }
 }
 

@@ -73,7 +73,7 @@ fn peer(name: &str, outgoing: ConnectPolicy) -> Arc<PeerLink> {
 }
 
 fn queued(link: &PeerLink) -> usize {
-    link.look(|peer| peer.status().queued.0)
+    link.look(Peer::unacknowledged)
 }
 
 fn inbox() -> Arc<Inbox> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use kozo_ground::backoff::Backoff;
 use kozo_status::TransportState;
 use tokio::runtime::Handle;
 
@@ -76,12 +77,13 @@ impl Acceptor {
             return;
         }
         self.services.set_state(TransportState::Listening);
-        let mut retry = FIRST_RETRY;
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
+        let mut random = fastrand::Rng::new();
         let mut fault = RepeatedFault::default();
         while !self.services.stopping() {
             match self.instance.accept() {
                 Ok(Some(connection)) => {
-                    retry = FIRST_RETRY;
+                    backoff.reset();
                     fault = RepeatedFault::default();
                     self.services.set_state(TransportState::Listening);
                     self.runtime
@@ -97,10 +99,9 @@ impl Acceptor {
                     let text = format!("cannot accept a connection: {error}");
                     fault.report(&text, &self.services);
                     self.services.set_failing(text);
-                    if !self.services.sleep(retry) {
+                    if !self.services.sleep(backoff.next(&mut random)) {
                         return;
                     }
-                    retry = (retry * 2).min(LONGEST_RETRY);
                 }
             }
         }
@@ -113,7 +114,8 @@ impl Acceptor {
         what: &'static str,
         step: impl Fn() -> Result<(), CallError>,
     ) -> bool {
-        let mut retry = FIRST_RETRY;
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
+        let mut random = fastrand::Rng::new();
         let mut fault = RepeatedFault::default();
         while let Err(error) = self.watched(call, what, &step) {
             fault.report(
@@ -121,10 +123,9 @@ impl Acceptor {
                 &self.services,
             );
             self.services.set_failing(format!("{what}: {error}"));
-            if !self.services.sleep(retry) {
+            if !self.services.sleep(backoff.next(&mut random)) {
                 return false;
             }
-            retry = (retry * 2).min(LONGEST_RETRY);
         }
         !self.services.stopping()
     }

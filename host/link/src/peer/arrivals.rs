@@ -6,9 +6,11 @@ use kozo_ground::clock::Moment;
 use kozo_wire::{Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame};
 
 use super::Peer;
-use crate::ConnectPolicy;
-use crate::live::Stage;
-use crate::terms::{Action, ByeReason, Delivery, Ending, LinkKey, Notice, Occurrence, Violation};
+use crate::live::LinkStage;
+use crate::terms::{
+    Action, ByeReason, Delivery, LinkEnding, LinkKey, Notice, Occurrence, ProtocolViolation,
+};
+use kozo_ground::policy::ConnectPolicy;
 
 impl Peer {
     /// Bytes of the peer's came over a link, the frames in them included; `pending` is the one that
@@ -46,25 +48,25 @@ impl Peer {
         key: LinkKey,
         frame: Frame,
         now: Moment,
-    ) -> Result<Option<Delivery>, Violation> {
+    ) -> Result<Option<Delivery>, ProtocolViolation> {
         let Some(stage) = self.link_mut(key).map(|link| link.stage) else {
             return Ok(None);
         };
         match (stage, frame) {
-            (Stage::Closing, _) => {}
-            (Stage::Greeting, Frame::Hello(hello)) => self.greeted(key, *hello, now)?,
-            (Stage::Greeting, Frame::Bye { reason }) => {
+            (LinkStage::Closing, _) => {}
+            (LinkStage::Greeting, Frame::Hello(hello)) => self.greeted(key, *hello, now)?,
+            (LinkStage::Greeting, Frame::Bye { reason }) => {
                 let reason = format!("the peer closed it: {reason}");
-                self.closed(key, Ending::Orderly, &reason, now);
+                self.closed(key, LinkEnding::Orderly, &reason, now);
                 self.actions.push_back(Action::Close(key));
             }
-            (Stage::Greeting, _) => {
-                return Err(Violation("a frame came before the hello".into()));
+            (LinkStage::Greeting, _) => {
+                return Err(ProtocolViolation("a frame came before the hello".into()));
             }
-            (Stage::Live, Frame::Hello(_)) => {
-                return Err(Violation("a second hello came".into()));
+            (LinkStage::Live, Frame::Hello(_)) => {
+                return Err(ProtocolViolation("a second hello came".into()));
             }
-            (Stage::Live, frame) => return Ok(self.live_frame(key, frame, now)),
+            (LinkStage::Live, frame) => return Ok(self.live_frame(key, frame, now)),
         }
         Ok(None)
     }
@@ -105,7 +107,7 @@ impl Peer {
             }
             Frame::Bye { reason } => {
                 let reason = format!("the peer closed it: {reason}");
-                self.closed(key, Ending::Orderly, &reason, now);
+                self.closed(key, LinkEnding::Orderly, &reason, now);
                 self.actions.push_back(Action::Close(key));
             }
             Frame::Twins(twins) => self.hear_of_twins(twins, now),
@@ -147,15 +149,20 @@ impl Peer {
         }
     }
 
-    fn greeted(&mut self, key: LinkKey, hello: Hello, now: Moment) -> Result<(), Violation> {
+    fn greeted(
+        &mut self,
+        key: LinkKey,
+        hello: Hello,
+        now: Moment,
+    ) -> Result<(), ProtocolViolation> {
         if hello.protocol != PROTOCOL {
-            return Err(Violation(format!(
+            return Err(ProtocolViolation(format!(
                 "it speaks version {} of the protocol, this node speaks version {PROTOCOL}",
                 hello.protocol
             )));
         }
         if hello.node != self.settings.peer.as_str() {
-            return Err(Violation(format!(
+            return Err(ProtocolViolation(format!(
                 "it calls itself {:?} in its hello",
                 hello.node
             )));
@@ -181,10 +188,14 @@ impl Peer {
                 link.rank = hello.rank;
             }
             (true, None) => {}
-            (true, Some(_)) => return Err(Violation("only who dials names the link".into())),
-            (false, None) => return Err(Violation("who dials has to name the link".into())),
+            (true, Some(_)) => {
+                return Err(ProtocolViolation("only who dials names the link".into()));
+            }
+            (false, None) => {
+                return Err(ProtocolViolation("who dials has to name the link".into()));
+            }
         }
-        link.stage = Stage::Live;
+        link.stage = LinkStage::Live;
         link.turn = turn;
         link.since = now;
         link.set_peer_heartbeat(Duration::from_millis(hello.heartbeat));

@@ -7,7 +7,7 @@ use kozo_ground::names::NodeName;
 use kozo_ground::queue::QueueLimits;
 use kozo_wire::SessionId;
 
-use crate::ConnectPolicy;
+use kozo_ground::policy::ConnectPolicy;
 
 /// What a peer's state is made with.
 #[derive(Debug, Clone)]

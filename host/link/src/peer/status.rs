@@ -6,8 +6,9 @@ use kozo_ground::clock::Moment;
 use kozo_status::{EventStatus, LinkStatus, PeerState, PeerStatus, TwinsStatus};
 
 use super::Peer;
-use crate::live::{Link, Stage};
-use crate::{Candidate, ConnectPolicy, LinkKey};
+use crate::live::{Link, LinkStage};
+use crate::{Candidate, LinkKey};
+use kozo_ground::policy::ConnectPolicy;
 
 impl Peer {
     /// The peer as it is at `now`. What only those know who perform is left empty: the bytes on the
@@ -58,7 +59,11 @@ impl Peer {
         if self.stopping {
             return PeerState::Stopping;
         }
-        if self.links.iter().any(|link| link.stage == Stage::Greeting) {
+        if self
+            .links
+            .iter()
+            .any(|link| link.stage == LinkStage::Greeting)
+        {
             return PeerState::Greeting;
         }
         if self.dialer.attempts().next().is_some() {

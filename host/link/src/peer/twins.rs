@@ -13,7 +13,7 @@ use kozo_ground::names::NodeName;
 use kozo_wire::{SessionId, TwinsFrame};
 
 use super::Peer;
-use crate::live::{Link, Stage};
+use crate::live::{Link, LinkStage};
 use crate::terms::{Action, ByeReason, LinkKey, Notice, Twins};
 
 /// How long after it was replaced a session may be heard of without being alive: what its daemon
@@ -112,7 +112,7 @@ impl Peer {
             }
         }
         if let Some(link) = self.link_mut(key) {
-            link.stage = Stage::Closing;
+            link.stage = LinkStage::Closing;
             link.bye = Some(ByeReason::Twin.text().to_owned());
         }
         true

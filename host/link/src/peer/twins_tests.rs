@@ -3,24 +3,24 @@ use kozo_ground::queue::QueueLimits;
 use kozo_wire::{FrameDecoder, FrameError, FrameWriter};
 
 use super::*;
-use crate::ConnectPolicy;
 use crate::peer::PeerSettings;
-use crate::{Action, AttemptId, Candidate, Ending, Occurrence, Output, Path};
+use crate::{Action, AttemptId, Candidate, LinkEnding, LinkOutput, LinkPath, Occurrence};
+use kozo_ground::policy::ConnectPolicy;
 
 const STEP: Duration = Duration::from_millis(50);
 
 /// A node, and daemons that run as another one and dial it. What one writes, the other reads in the
 /// same step.
-struct World {
+struct TwinWorld {
     now: Moment,
     node: Peer,
     daemons: Vec<Option<Peer>>,
-    connections: Vec<Connection>,
+    connections: Vec<TwinConnection>,
     /// What the node, and each daemon, told of.
     told: Vec<(Option<usize>, Notice)>,
 }
 
-struct Connection {
+struct TwinConnection {
     daemon: usize,
     /// The node's key, and the daemon's.
     keys: (LinkKey, LinkKey),
@@ -53,7 +53,7 @@ fn peer(own: &str, other: &str, session: u64, now: Moment) -> Peer {
     Peer::new(settings, vec![], now)
 }
 
-impl World {
+impl TwinWorld {
     fn new() -> Self {
         let now = Moment::ZERO + Duration::from_secs(1000);
         Self {
@@ -83,17 +83,17 @@ impl World {
         self.daemons[daemon] = None;
         let (ended, stay) = std::mem::take(&mut self.connections)
             .into_iter()
-            .partition(|connection: &Connection| connection.daemon == daemon);
+            .partition(|connection: &TwinConnection| connection.daemon == daemon);
         self.connections = stay;
-        let ended: Vec<Connection> = ended;
+        let ended: Vec<TwinConnection> = ended;
         for connection in ended {
             self.node
-                .closed(connection.keys.0, Ending::Fault, "reset", self.now);
+                .closed(connection.keys.0, LinkEnding::Fault, "reset", self.now);
         }
     }
 
     fn dial(&mut self, daemon: usize, attempt: AttemptId) {
-        let path = |address: String| Path {
+        let path = |address: String| LinkPath {
             transport: "tcp".into(),
             address,
         };
@@ -104,7 +104,7 @@ impl World {
         if let Some(dialled) = dialled
             && let Some(accepted) = self.node.accepted(from, self.now)
         {
-            self.connections.push(Connection {
+            self.connections.push(TwinConnection {
                 daemon,
                 keys: (accepted, dialled),
                 decoders: Default::default(),
@@ -142,8 +142,8 @@ impl World {
                     (Some(true), Some(true)) => {}
                     (Some(_), Some(_)) => return true,
                     _ => {
-                        self.node.closed(of_node, Ending::Fault, "closed", now);
-                        daemon.closed(of_daemon, Ending::Fault, "closed", now);
+                        self.node.closed(of_node, LinkEnding::Fault, "closed", now);
+                        daemon.closed(of_daemon, LinkEnding::Fault, "closed", now);
                         return false;
                     }
                 }
@@ -230,14 +230,14 @@ fn say(
     for frame in frames {
         to.received(of_to, frame, now).unwrap();
     }
-    (output != Output::Last).then_some(!bytes.is_empty())
+    (output != LinkOutput::Last).then_some(!bytes.is_empty())
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn two_daemons_that_run_as_one_node_are_told_of_once_and_the_link_stays_with_one() {
-    let mut world = World::new();
+    let mut world = TwinWorld::new();
     world.start();
     world.run(SECOND * 5);
     world.start();
@@ -259,7 +259,7 @@ fn two_daemons_that_run_as_one_node_are_told_of_once_and_the_link_stays_with_one
 
 #[test]
 fn the_daemon_that_was_sent_away_takes_over_when_the_other_one_is_gone() {
-    let mut world = World::new();
+    let mut world = TwinWorld::new();
     world.start();
     world.run(SECOND * 5);
     world.start();
@@ -277,7 +277,7 @@ fn the_daemon_that_was_sent_away_takes_over_when_the_other_one_is_gone() {
 
 #[test]
 fn a_daemon_that_is_restarted_again_and_again_is_linked_at_once_and_not_mistaken_for_two() {
-    let mut world = World::new();
+    let mut world = TwinWorld::new();
     for life in 0..40 {
         let daemon = world.start();
         world.run(SECOND);
@@ -295,7 +295,7 @@ fn a_daemon_that_is_restarted_again_and_again_is_linked_at_once_and_not_mistaken
 
 #[test]
 fn what_a_daemon_said_before_it_was_restarted_and_comes_late_proves_nothing() {
-    let mut world = World::new();
+    let mut world = TwinWorld::new();
     world.start();
     world.run(SECOND * 5);
     // It dials once more over a slow path, dies, and its successor is faster.

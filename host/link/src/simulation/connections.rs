@@ -20,7 +20,7 @@ impl World {
             self.peer(from, to)
                 .dial_failed(attempt, "t", "unreachable", now);
         } else {
-            let path = Path {
+            let path = LinkPath {
                 transport: format!("t{own}"),
                 address: "here".into(),
             };
@@ -28,7 +28,7 @@ impl World {
             let served = [(); 2].map(|()| now + self.chance(late));
             let dialler = self.peer(from, to).linked(attempt, path.clone(), now);
             let acceptor = self.peer(to, from).accepted(path, now);
-            self.connections.push(Connection {
+            self.connections.push(SimulatedConnection {
                 nodes: [NodeIndex(from), NodeIndex(to)],
                 keys: [dialler, acceptor],
                 decoders: Default::default(),
@@ -42,7 +42,7 @@ impl World {
             let connection = self.connections.len() - 1;
             for side in 0..2 {
                 if self.connections[connection].keys[side].is_none() {
-                    self.close_end(End { connection, side });
+                    self.close_end(ConnectionEnd { connection, side });
                 }
             }
             self.drive(to);
@@ -50,7 +50,7 @@ impl World {
         self.drive(from);
     }
 
-    pub(super) fn arrive(&mut self, end: End, bytes: &[u8], is_end: bool) {
+    pub(super) fn arrive(&mut self, end: ConnectionEnd, bytes: &[u8], is_end: bool) {
         let connection = &mut self.connections[end.connection];
         let (node, from) = (
             connection.nodes[end.side].0,
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// An end learns that its connection is gone.
-    pub(super) fn broken(&mut self, end: End, reason: &str) {
+    pub(super) fn broken(&mut self, end: ConnectionEnd, reason: &str) {
         let connection = &mut self.connections[end.connection];
         let (node, other) = (
             connection.nodes[end.side].0,
@@ -106,13 +106,13 @@ impl World {
         if let Some(key) = connection.keys[end.side].take() {
             let now = self.now;
             self.peer(node, other)
-                .closed(key, Ending::Fault, reason, now);
+                .closed(key, LinkEnding::Fault, reason, now);
             self.drive(node);
         }
     }
 
     /// This end closes: the other learns of it behind what is under way.
-    pub(super) fn close_end(&mut self, end: End) {
+    pub(super) fn close_end(&mut self, end: ConnectionEnd) {
         let connection = &mut self.connections[end.connection];
         connection.keys[end.side] = None;
         self.put(end, Piece::End);
@@ -136,7 +136,7 @@ impl World {
         for side in 0..2 {
             if self.random.u8(0..3) > 0 {
                 let delay = self.chance(Duration::from_secs(5));
-                self.at(delay, Event::Broken(End { connection, side }));
+                self.at(delay, Happening::Broken(ConnectionEnd { connection, side }));
             }
         }
     }
@@ -145,7 +145,7 @@ impl World {
     pub(super) fn block(&mut self, a: usize, b: usize, own: usize) {
         self.blocked.push((a.min(b), a.max(b), own));
         for connection in 0..self.connections.len() {
-            let Connection {
+            let SimulatedConnection {
                 nodes,
                 own: transport,
                 cut,
@@ -163,7 +163,7 @@ impl World {
         self.blocked.clear();
     }
 
-    pub(super) fn transmit(&mut self, end: End, bytes: &[u8]) {
+    pub(super) fn transmit(&mut self, end: ConnectionEnd, bytes: &[u8]) {
         for packet in bytes.chunks(LONGEST_PACKET) {
             let mut rest = packet;
             if !self.encrypted {
@@ -181,7 +181,7 @@ impl World {
     }
 
     /// Puts something into a socket.
-    fn put(&mut self, end: End, piece: Piece) {
+    fn put(&mut self, end: ConnectionEnd, piece: Piece) {
         let line = &mut self.connections[end.connection].lines[end.side];
         line.length += piece.length();
         line.pieces.push_back(piece);
@@ -191,16 +191,16 @@ impl World {
     }
 
     /// The first piece in a socket is on its way out.
-    fn start_leaving(&mut self, end: End) {
+    fn start_leaving(&mut self, end: ConnectionEnd) {
         let line = &self.connections[end.connection].lines[end.side];
         if let Some(first) = line.pieces.front() {
             let takes = Duration::from_secs_f64(first.length() as f64 / self.weather.rate);
-            self.at(takes, Event::Leave(end));
+            self.at(takes, Happening::Leave(end));
         }
     }
 
     /// It has left; nothing more does when the connection is cut.
-    pub(super) fn leave(&mut self, end: End) {
+    pub(super) fn leave(&mut self, end: ConnectionEnd) {
         let jitter = self.chance(self.weather.jitter);
         let connection = &mut self.connections[end.connection];
         if connection.cut {
@@ -218,8 +218,8 @@ impl World {
         connection.last_arrival[end.side] = arrival;
         let (key, nodes) = (connection.keys[end.side], connection.nodes);
         let event = match piece {
-            Piece::Bytes(bytes, is_end) => Event::Arrive(end.other(), bytes, is_end),
-            Piece::End => Event::Broken(end.other()),
+            Piece::Bytes(bytes, is_end) => Happening::Arrive(end.other(), bytes, is_end),
+            Piece::End => Happening::Broken(end.other()),
         };
         self.at(arrival.since(self.now), event);
         self.start_leaving(end);
@@ -233,7 +233,7 @@ impl World {
         }
     }
 
-    pub(super) fn end(&self, node: usize, key: LinkKey, other: usize) -> Option<End> {
+    pub(super) fn end(&self, node: usize, key: LinkKey, other: usize) -> Option<ConnectionEnd> {
         self.connections
             .iter()
             .enumerate()
@@ -245,12 +245,12 @@ impl World {
                             && it.nodes[1 - side] == NodeIndex(other)
                             && it.keys[side] == Some(key)
                     })
-                    .map(|side| End { connection, side })
+                    .map(|side| ConnectionEnd { connection, side })
             })
     }
 }
 
-impl Line {
+impl SendBuffer {
     /// Fills the last piece that waits up, and returns what does not fit.
     fn append<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let is_waiting = self.pieces.len() > 1;

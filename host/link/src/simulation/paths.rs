@@ -64,7 +64,10 @@ fn what_was_in_flight_on_a_fast_path_is_sent_again_at_a_slow_ones_pace() {
             for connection in 0..first {
                 world.connections[connection].cut = true;
                 for side in 0..2 {
-                    world.at(SECOND, Event::Broken(End { connection, side }));
+                    world.at(
+                        SECOND,
+                        Happening::Broken(ConnectionEnd { connection, side }),
+                    );
                 }
             }
             world.run(SECOND * 10);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kozo_description::Value;
 use kozo_ground::interest::{Interests, Kind, Subject};
 use kozo_ground::names::RoleName;
-use kozo_link::ConnectPolicy;
+use kozo_ground::policy::ConnectPolicy;
 
 use super::*;
 use crate::config::{InboxLimits, Isolation, Node, SearchPaths};
