@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::modules::signals;
@@ -25,7 +25,7 @@ pub(super) async fn keep() {
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(super) enum SignalRequest {
     /// Stop, because of the signal of this name.
     Stop(&'static str),
     /// Open files again.
@@ -33,9 +33,9 @@ pub(super) enum Signal {
 }
 
 pub(super) struct Signals {
-    interrupt: Stream,
-    terminate: Stream,
-    hangup: Stream,
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -48,16 +48,16 @@ impl Signals {
     }
 
     /// The next signal.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(super) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.interrupt.recv() => Signal::Stop("SIGINT"),
-            _ = self.terminate.recv() => Signal::Stop("SIGTERM"),
-            _ = self.hangup.recv() => Signal::Reopen,
+            _ = self.interrupt.recv() => SignalRequest::Stop("SIGINT"),
+            _ = self.terminate.recv() => SignalRequest::Stop("SIGTERM"),
+            _ = self.hangup.recv() => SignalRequest::Reopen,
         }
     }
 
     /// The next signal that asks to stop.
     pub(super) async fn stop(&mut self) {
-        while self.next().await == Signal::Reopen {}
+        while self.next().await == SignalRequest::Reopen {}
     }
 }

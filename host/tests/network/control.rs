@@ -9,6 +9,7 @@ use kozo_auth::keys::{self, NewKey};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::inside::Daemon;
 use super::process::{DEADLINE, wait_until};
 use super::scene::{Scene, start};
 
@@ -62,9 +63,7 @@ fn the_status_of_a_pair_shows_roles_links_transports_and_what_crossed() {
     scene.option("heartbeat", "1");
     scene.role("clock", "timer1", "{type: timer, tick: 0.1}");
     scene.role("scribe", "cuckoo", "{}");
-    let [mut clock, mut scribe] = ["clock", "scribe"].map(|node| scene.start(node));
-    clock.wait_for_link("scribe");
-    scribe.wait_for_link("clock");
+    let daemons = ["clock", "scribe"].map(|node| Daemon::start(&scene, node));
     // One of two links may have to go first, and a role takes its messages when it has its turn.
     let there = wait_until("the receiver's state", || {
         let status = status(&scene, "scribe")?;
@@ -123,6 +122,7 @@ fn the_status_of_a_pair_shows_roles_links_transports_and_what_crossed() {
         "{why}"
     );
     assert!(why.contains("came up, dialled from"), "{why}");
+    daemons.into_iter().for_each(Daemon::stop);
 }
 
 #[test]
@@ -130,8 +130,7 @@ fn a_mac_that_is_not_used_is_noted() {
     let mut scene = Scene::new(&["clock", "scribe"]);
     scene.option("hmac", "hmac-sha1");
     scene.role("clock", "timer1", "{type: timer}");
-    let [mut clock, _scribe] = ["clock", "scribe"].map(|node| scene.start(node));
-    clock.wait_for_link("scribe");
+    let daemons = ["clock", "scribe"].map(|node| Daemon::start(&scene, node));
     let noted = |node: &str| -> bool {
         let status = status(&scene, node).unwrap_or_default();
         let link = &status["peers"][0]["links"][0];
@@ -142,6 +141,7 @@ fn a_mac_that_is_not_used_is_noted() {
     wait_until("the end that dialled notes it", || {
         (noted("clock") || noted("scribe")).then_some(())
     });
+    daemons.into_iter().for_each(Daemon::stop);
 }
 
 #[test]
@@ -245,8 +245,7 @@ fn why_says_that_nothing_is_to_be_sent_where_links_are_made_on_demand() {
 fn a_role_is_restarted_and_the_result_is_told() {
     let mut scene = Scene::new(&["clock"]);
     scene.role("clock", "timer1", "{type: timer, tick: 0.1}");
-    let mut clock = scene.start("clock");
-    clock.wait_for_text("kozo", "started");
+    let clock = Daemon::start(&scene, "clock");
     let restart = |role: &str| kozo(&scene, "clock", &["roles", "restart", role]);
     let done = wait_until("the socket is there", || {
         Some(restart("timer1")).filter(|output| output.status.success())
@@ -260,6 +259,7 @@ fn a_role_is_restarted_and_the_result_is_told() {
     );
     let error = failure(restart("timer2"));
     assert!(error.contains("its roles are timer1"), "{error}");
+    clock.stop();
 }
 
 #[test]

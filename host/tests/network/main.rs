@@ -3,6 +3,7 @@
 mod greetings;
 mod guest;
 mod injector;
+mod inside;
 mod process;
 mod scene;
 mod ssh;

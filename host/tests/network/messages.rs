@@ -2,6 +2,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use super::inside::Daemon;
 use super::process::wait_until;
 use super::scene::Scene;
 
@@ -33,8 +34,7 @@ fn a_timers_ticks_reach_a_cuckoo_and_a_logger_on_other_nodes() {
         "logger",
         &format!("{{file: {}, flushEvery: 1}}", log.display()),
     );
-    let mut daemons = ["clock", "cottage", "scribe"].map(|node| scene.start(node));
-    daemons[0].wait_for_link("cottage");
+    let daemons = ["clock", "cottage", "scribe"].map(|node| Daemon::start(&scene, node));
     let tick = wait_until("a tick is stored", || {
         last_tick(&scene.storage("cottage").join("cottage.cuckoo.kozo"))
     });
@@ -47,11 +47,7 @@ fn a_timers_ticks_reach_a_cuckoo_and_a_logger_on_other_nodes() {
         let text = std::fs::read_to_string(&log).ok()?;
         (text.contains("<timer1@clock> ") && text.contains("<cuckoo@cottage> ")).then_some(())
     });
-    for daemon in &mut daemons {
-        daemon.signal(Signal::TERM);
-        assert_eq!(daemon.end().code(), Some(0));
-        daemon.wait_for_text("kozo", "stopped");
-    }
+    daemons.into_iter().for_each(Daemon::stop);
 }
 
 #[test]

@@ -50,12 +50,17 @@ pub(super) struct Service {
 impl Service {
     /// The one that started this process. That it cannot be reached is said, and no reason not to
     /// start.
-    pub(super) fn of_this_process() -> Arc<Self> {
+    pub(super) fn of_this_process() -> Self {
         let channel = Channel::open(&Invitation::read()).unwrap_or_else(|error| {
             tracing::warn!(target: "kozo", "the service manager is told nothing: {error}");
             None
         });
-        Arc::new(Self::new(channel))
+        Self::new(channel)
+    }
+
+    /// Nobody, who is told nothing.
+    pub(super) fn none() -> Self {
+        Self::new(None)
     }
 
     fn new(channel: Option<Channel>) -> Self {

@@ -1,0 +1,151 @@
+//! The parts of a node, each made of what the file says and of the parts below it.
+
+use std::sync::Arc;
+
+use kozo_auth::algorithms::Algorithms;
+use kozo_auth::attest::Attestor;
+use kozo_auth::identity::{Identity, TrustedKeys};
+use kozo_auth::keys;
+use kozo_auth::ssh::Endpoint;
+use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
+use kozo_router::LocalRole;
+use kozo_wire::SessionId;
+use ring::rand::SecureRandom;
+use tokio::runtime::Handle;
+
+use super::links::{self, Links};
+use super::{StartError, on_a_thread};
+use crate::config::{Network, Node};
+use crate::link::PeerLink;
+use crate::modules::Registry;
+use crate::roles::{HostedRole, Inbox, RoleSetup, RoleSource};
+use crate::router::Router;
+use crate::storage::Storage;
+use crate::transports::{Acceptor, StateEnvironment, StateFolders, Transports};
+
+/// What proves this node to others, and others to this node.
+pub(super) fn endpoint(network: &Network, own: &Node) -> Result<Endpoint, StartError> {
+    let key = keys::load_private(&own.private_key)?;
+    keys::matches(&key, &own.public_keys)?;
+    let identity = Identity {
+        node: own.name.clone(),
+        key: Arc::new(key),
+    };
+    let trusted: TrustedKeys = network
+        .nodes
+        .values()
+        .map(|node| (node.name.clone(), node.public_keys.clone()))
+        .collect();
+    let algorithms = Algorithms::new(&own.settings.ciphers, &own.settings.macs)?;
+    let max_packet = own.settings.max_buffer_read_size;
+    Ok(Endpoint::new(
+        identity,
+        Arc::new(trusted),
+        &algorithms,
+        max_packet,
+    ))
+}
+
+/// The transports of all nodes. Their modules may take their time, so the network is lent to a thread.
+pub(super) async fn transports(
+    network: Network,
+    node: &NodeName,
+    registry: &Arc<Registry>,
+    attestor: Arc<Attestor>,
+) -> Result<(Network, Arc<Transports>), StartError> {
+    let storage = network.node(node)?.transport_storage.as_deref();
+    let state = StateFolders::new(storage, &StateEnvironment::read());
+    let (node, registry) = (node.clone(), Arc::clone(registry));
+    on_a_thread(move || {
+        let made = Transports::new(&network, &node, &registry, &attestor, state)?;
+        Ok((network, Arc::new(made)))
+    })
+    .await
+}
+
+/// The node's folder for storage. One that cannot be used is a reason not to start only where a role
+/// stores things.
+pub(super) fn storage(own: &Node, registry: &Registry) -> Result<Option<Storage>, StartError> {
+    let Some(folder) = &own.role_storage else {
+        return Ok(None);
+    };
+    match Storage::open(folder, &own.name) {
+        Ok(storage) => Ok(Some(storage)),
+        Err(error) if registry.has_storing_role(own) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(
+                target: "storage",
+                "{}; no role of this node stores things, so it runs without",
+                error_text(&error),
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// The other nodes, in a new session with each of them.
+pub(super) fn peers(network: &Network, own: &Node) -> Result<Vec<Arc<PeerLink>>, StartError> {
+    let interests = own.told_interests().roles;
+    let session = SessionId(random()?);
+    Ok(links::peers(network, own, session, &interests, random()?))
+}
+
+/// What knows which message goes where. `inboxes` are those of the node's roles, in their order.
+pub(super) fn router(
+    network: &Network,
+    own: &Node,
+    inboxes: &[Arc<Inbox>],
+    peers: &[Arc<PeerLink>],
+) -> Arc<Router> {
+    let local = own.roles.iter().zip(inboxes).map(|(role, inbox)| {
+        let known = LocalRole {
+            name: role.name.clone(),
+            interests: role.interests.clone(),
+            accept_orders_from: role.accept_orders_from.clone(),
+        };
+        (known, Arc::clone(inbox))
+    });
+    let remote = links::remote(network, peers);
+    Arc::new(Router::new(
+        own.name.clone(),
+        local.collect(),
+        remote,
+        own.settings.max_ages,
+    ))
+}
+
+/// Lets the node's transports take connections.
+pub(super) fn listen(transports: &Transports, links: &Links) -> Result<(), StartError> {
+    for transport in transports.own() {
+        Acceptor::start(transport, links.listener(), Handle::current())
+            .map_err(StartError::system("cannot start a thread for a transport"))?;
+    }
+    Ok(())
+}
+
+/// Starts the node's roles.
+pub(super) fn roles(
+    own: &Node,
+    inboxes: Vec<Arc<Inbox>>,
+    registry: &Arc<Registry>,
+    storage: Option<&Storage>,
+    router: &Arc<Router>,
+) -> Result<Arc<[HostedRole]>, StartError> {
+    let roles = own.roles.iter().zip(inboxes).map(|(role, inbox)| {
+        let setup = RoleSetup::new(own, role, storage)?;
+        let source = RoleSource::new(Arc::clone(registry), role.module.clone(), role.isolation);
+        let sink = Arc::clone(router) as _;
+        Ok(HostedRole::start(setup, inbox, sink, Arc::new(source))?)
+    });
+    roles.collect()
+}
+
+fn random() -> Result<u64, StartError> {
+    let mut bytes = [0; 8];
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| std::io::Error::other("the system gives no random numbers"))
+        .map_err(StartError::system("cannot start"))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
