@@ -12,7 +12,7 @@ const DROP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoResult {
+pub(crate) enum NoResult {
     /// It has not come back. Its thread is left behind.
     #[error("`{call}` has not come back within {} s, a fault of its module", .limit.as_secs_f32())]
     Hangs {

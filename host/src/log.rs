@@ -33,11 +33,11 @@ use kozo_status::LogLosses;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub use filter::{FilterError, LogFilter};
-pub use line::{Fields, Line, More};
+pub(crate) use filter::LogFilter;
+pub(crate) use line::{Fields, Line};
 use output::{Libraries, LogLayer};
 use spool::Spool;
-pub use style::LogFormat;
+pub(crate) use style::LogFormat;
 pub(crate) use style::shows_colours;
 use style::{Destination, Style};
 
@@ -55,7 +55,7 @@ const MODULE_LIMIT: Duration = Duration::from_millis(5);
 
 /// Why the log cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(crate) enum LogError {
     /// There is a log already.
     #[error("something else writes the log of this process already")]
     Started,
@@ -73,7 +73,7 @@ static STARTED: OnceLock<(Style, Arc<Spool>)> = OnceLock::new();
 ///
 /// # Errors
 /// [`LogError`]
-pub fn start(filter: &LogFilter, format: LogFormat) -> Result<(), LogError> {
+pub(crate) fn start(filter: &LogFilter, format: LogFormat) -> Result<(), LogError> {
     let style = Style::choose(format, &Destination::read());
     let spool = Arc::new(Spool::new(style));
     let of_parts = Arc::clone(&spool);
@@ -96,7 +96,7 @@ pub fn start(filter: &LogFilter, format: LogFormat) -> Result<(), LogError> {
 }
 
 /// Waits until all lines are written, for 2 s at most: somebody may have stopped to read them.
-pub fn finish() {
+pub(crate) fn finish() {
     if let Some(spool) = spool() {
         spool.flush(END_LIMIT);
     }
@@ -123,7 +123,7 @@ pub(crate) fn settle_module_line() {
 }
 
 /// How many lines are not in the log as they were.
-pub fn losses() -> LogLosses {
+pub(crate) fn losses() -> LogLosses {
     spool().map_or_else(LogLosses::default, |spool| spool.losses())
 }
 
@@ -163,6 +163,6 @@ fn log_panics() {
 
 /// Whether programs read the log rather than people: it has been started as JSON, or goes to the
 /// journal. What is wrong at the start then belongs into it, too.
-pub fn is_read_by_programs() -> bool {
+pub(crate) fn is_read_by_programs() -> bool {
     matches!(STARTED.get(), Some((Style::Json | Style::Journal, _)))
 }

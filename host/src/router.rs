@@ -22,7 +22,7 @@ use crate::roles::{Inbox, Incoming, MessageSink};
 use room::Room;
 
 /// Hands messages on between the roles of this node and its peers.
-pub struct Router {
+pub(crate) struct Router {
     node: NodeName,
     roles: Vec<(LocalRole, Arc<Inbox>)>,
     /// What stands at the places of `receivers`.
@@ -36,7 +36,7 @@ pub struct Router {
 impl Router {
     /// A router between the roles of `node`, each with where its messages go, and `peers`, each with
     /// the interests of its roles as far as the file tells.
-    pub fn new(
+    pub(crate) fn new(
         node: NodeName,
         roles: Vec<(LocalRole, Arc<Inbox>)>,
         peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
@@ -57,7 +57,7 @@ impl Router {
     }
 
     /// How many orders came from nodes or roles that a role here does not accept orders from.
-    pub fn orders_refused(&self) -> u64 {
+    pub(crate) fn orders_refused(&self) -> u64 {
         self.orders_refused.load(Ordering::Relaxed)
     }
 

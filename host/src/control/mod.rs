@@ -18,5 +18,5 @@ pub mod protocol;
 pub mod server;
 mod socket;
 
-pub use overview::{Overview, PeerView};
+pub(crate) use overview::{Overview, PeerView};
 pub use socket::{ControlSocket, SocketError};

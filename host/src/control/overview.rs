@@ -27,36 +27,36 @@ const RESTART_LIMIT: Duration = Duration::from_secs(8);
 const RESTART_POLL: Duration = Duration::from_millis(20);
 
 /// A peer.
-pub struct PeerView {
+pub(crate) struct PeerView {
     /// What is known of it.
-    pub link: Arc<PeerLink>,
+    pub(crate) link: Arc<PeerLink>,
     /// The ways to it, best first.
-    pub ways: Vec<NamedWay>,
+    pub(crate) ways: Vec<NamedWay>,
 }
 
 /// The daemon's parts.
-pub struct Overview {
+pub(crate) struct Overview {
     /// The node.
-    pub node: NodeName,
+    pub(crate) node: NodeName,
     /// When the daemon started.
-    pub started: Moment,
+    pub(crate) started: Moment,
     /// The file.
-    pub network: Network,
+    pub(crate) network: Network,
     /// The roles.
-    pub roles: Arc<[HostedRole]>,
+    pub(crate) roles: Arc<[HostedRole]>,
     /// The other nodes.
-    pub peers: Vec<PeerView>,
+    pub(crate) peers: Vec<PeerView>,
     /// The transports.
-    pub transports: Arc<Transports>,
+    pub(crate) transports: Arc<Transports>,
     /// What secures the connections that others make.
-    pub listener: Listener,
+    pub(crate) listener: Listener,
     /// What knows which message goes where.
-    pub router: Arc<Router>,
+    pub(crate) router: Arc<Router>,
 }
 
 impl Overview {
     /// All of the node at `now`.
-    pub fn status(&self, now: Moment) -> NodeStatus {
+    pub(crate) fn status(&self, now: Moment) -> NodeStatus {
         NodeStatus {
             node: self.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,7 +78,7 @@ impl Overview {
 
     /// Why there is a link with the peer of this name, or none; an error when there is no such
     /// peer.
-    pub fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, String> {
+    pub(crate) fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, String> {
         let Some(peer) = self
             .peers
             .iter()
@@ -128,7 +128,7 @@ impl Overview {
     }
 
     /// Restarts the role of this name and waits until it is there again, or is not.
-    pub async fn restart_role(&self, name: &str) -> Result<RestartedRole, String> {
+    pub(crate) async fn restart_role(&self, name: &str) -> Result<RestartedRole, String> {
         let place = self
             .roles
             .iter()

@@ -24,14 +24,14 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 /// `kozo::link::dialer` or `russh`. Libraries that the host uses show warnings and errors only,
 /// unless they are named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogFilter {
+pub(crate) struct LogFilter {
     level: LevelFilter,
     parts: Vec<(String, LevelFilter)>,
 }
 
 /// Why a text is not a [`LogFilter`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FilterError {
+pub(crate) enum FilterError {
     /// A level has an unknown name.
     #[error("`{0}` is not a level: use off, error, warn, info, debug or trace")]
     Level(String),

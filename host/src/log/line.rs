@@ -17,39 +17,39 @@ const RESET: &str = "\x1b[0m";
 
 /// A line of the log. As JSON, one object a line, it is what other programs read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Line {
+pub(crate) struct Line {
     /// When it was written, as RFC 3339 writes it: UTC, with milliseconds.
-    pub time: String,
+    pub(crate) time: String,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
-    pub level: String,
+    pub(crate) level: String,
     /// The part that wrote it.
-    pub target: String,
+    pub(crate) target: String,
     /// What happened.
-    pub message: String,
+    pub(crate) message: String,
     /// With what: names and values, in the order in which they were given.
     #[serde(default)]
-    pub fields: Fields,
+    pub(crate) fields: Fields,
     /// What it stands for beside itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub more: Option<More>,
+    pub(crate) more: Option<More>,
 }
 
 /// Lines that were too many of one kind, and are told of in the last of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct More {
+pub(crate) struct More {
     /// How many there were.
-    pub lines: u64,
+    pub(crate) lines: u64,
     /// In how many seconds.
-    pub seconds: u64,
+    pub(crate) seconds: u64,
 }
 
 /// Names and values, in the order in which they were given.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Fields(pub Vec<(String, Value)>);
+pub(crate) struct Fields(pub Vec<(String, Value)>);
 
 impl Fields {
     /// The text of this name.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(field, _)| field == name)?;
         value.as_str()
     }
@@ -109,7 +109,7 @@ impl Line {
     }
 
     /// Message and fields, and how many more there were.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = printable(&self.message).into_owned();
         if !self.fields.0.is_empty() {
             let space = if text.is_empty() { "" } else { " " };

@@ -10,7 +10,7 @@ const DUMB: &str = "dumb";
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Lines for people, or for the journal when they go there.
     #[default]
     Text,

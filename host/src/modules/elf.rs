@@ -48,7 +48,7 @@ pub enum ElfError {
 
 /// What a shared object says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedObject {
+pub(super) struct SharedObject {
     /// What it runs on.
     pub architecture: Architecture,
     /// The name by which others need it (`DT_SONAME`).
@@ -66,7 +66,7 @@ impl SharedObject {
     ///
     /// # Errors
     /// [`ElfError`] says why they are no shared object.
-    pub fn read(bytes: &[u8], symbol: &mut dyn FnMut(&[u8], u64)) -> Result<Self, ElfError> {
+    pub(super) fn read(bytes: &[u8], symbol: &mut dyn FnMut(&[u8], u64)) -> Result<Self, ElfError> {
         recognise(bytes)?;
         // The class: 32 or 64 bits.
         match bytes.get(4) {

@@ -13,7 +13,7 @@ use kozo_access::{ChangeError, Choice, check_unchangeable};
 
 /// The largest file that is read as a module or library, in bytes. One with all its debug
 /// information has some hundred megabytes.
-pub const MAX_FILE_SIZE: u64 = 1 << 30;
+pub(super) const MAX_FILE_SIZE: u64 = 1 << 30;
 
 /// Who may have written the files that are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl From<ChangeError> for FileError {
 ///
 /// # Errors
 /// [`FileError`] says why it is not read.
-pub fn read(path: &Path, trust: TrustedWriters) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read(path: &Path, trust: TrustedWriters) -> Result<Vec<u8>, FileError> {
     // Asked before it is opened, because opening some devices does something.
     let metadata = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(path) {

@@ -18,38 +18,38 @@
 //! that reading them took), and `context` and `transport_host` (pointers and descriptors that come back
 //! from modules); nothing outside this folder needs any.
 
-pub mod architecture;
-pub mod content;
 pub mod description;
-pub mod elf;
-pub mod file;
 pub mod image;
-pub mod imports;
-pub mod inspect;
-pub mod link_error;
 pub mod listing;
 pub mod load;
 pub mod memory;
-pub mod registry;
-pub mod role;
-pub mod role_services;
 pub mod seal;
-pub mod search;
-pub mod transport;
-pub mod transport_services;
 
+mod architecture;
 mod call_error;
+mod content;
 mod context;
 mod dynamic;
+mod elf;
 mod exit;
+mod file;
 mod heap;
 mod host_call;
+mod imports;
 mod inherited;
 mod inside;
+mod inspect;
 mod layout;
+mod link_error;
+mod registry;
+mod role;
 mod role_host;
+mod role_services;
+mod search;
 pub(crate) mod signals;
+pub(crate) mod transport;
 mod transport_host;
+mod transport_services;
 
 pub use architecture::Architecture;
 pub use call_error::CallError;

@@ -76,7 +76,7 @@ pub struct Registry {
     folder_errors: Vec<(PathBuf, SearchError)>,
     /// The entry that stands for a name.
     chosen: BTreeMap<(ModuleKind, ModuleName), usize>,
-    loader: Arc<Loader>,
+    loader: Loader,
     /// What was read last of each module that is in use: so the roles of one share it.
     read: Mutex<BTreeMap<(ModuleKind, ModuleName), Content>>,
 }
@@ -84,16 +84,7 @@ pub struct Registry {
 impl Registry {
     /// Looks for modules. Nothing of them is run; whatever is wrong is in the entries.
     pub fn scan(paths: SearchFolders, trust: TrustedWriters) -> Self {
-        let loader = Arc::new(Loader::new(paths.imports.clone(), trust));
-        Self::scan_with(paths, trust, loader)
-    }
-
-    /// Looks again, in the same folders. A module that did not change is not loaded twice.
-    pub fn scan_again(&self) -> Self {
-        Self::scan_with(self.paths.clone(), self.trust, Arc::clone(&self.loader))
-    }
-
-    fn scan_with(paths: SearchFolders, trust: TrustedWriters, loader: Arc<Loader>) -> Self {
+        let loader = Loader::new(paths.imports.clone(), trust);
         let mut registry = Self {
             paths,
             trust,
@@ -136,16 +127,8 @@ impl Registry {
         Some(&inspected.metadata)
     }
 
-    /// Loads a role module. Its file is read now: what is loaded is what lies there, provided that
+    /// Loads a transport module. Its file is read now: what is loaded is what lies there, provided that
     /// it still is what the network's file was checked with.
-    ///
-    /// # Errors
-    /// [`RegistryError`] says why it cannot be had.
-    pub fn load_role(&self, name: &ModuleName) -> Result<Arc<RoleModule>, RegistryError> {
-        self.load_content(&self.present_role(name)?)
-    }
-
-    /// Loads a transport module, as [`load_role`](Self::load_role) does.
     ///
     /// # Errors
     /// [`RegistryError`] says why it cannot be had.

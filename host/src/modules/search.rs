@@ -10,16 +10,16 @@ use kozo_description::ModuleKind;
 use crate::config;
 
 /// Where packages put role modules.
-pub const SYSTEM_ROLE_FOLDER: &str = "/usr/lib/kozo/roles";
+pub(super) const SYSTEM_ROLE_FOLDER: &str = "/usr/lib/kozo/roles";
 
 /// Where packages put transport modules.
-pub const SYSTEM_TRANSPORT_FOLDER: &str = "/usr/lib/kozo/transports";
+pub(super) const SYSTEM_TRANSPORT_FOLDER: &str = "/usr/lib/kozo/transports";
 
 /// The ending of the names of files that are looked at.
-pub const MODULE_EXTENSION: &str = "so";
+pub(super) const MODULE_EXTENSION: &str = "so";
 
 /// How many files with that ending a folder of modules may hold.
-pub const MAX_CANDIDATES: usize = 1000;
+pub(super) const MAX_CANDIDATES: usize = 1000;
 
 /// What the program's surroundings say about folders; the only place that asks them is
 /// [`read`](Self::read).
@@ -164,7 +164,7 @@ impl From<io::Error> for SearchError {
 ///
 /// # Errors
 /// [`SearchError`] says why the folder is not searched.
-pub fn candidates(folder: &Path) -> Result<Vec<PathBuf>, SearchError> {
+pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, SearchError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -187,7 +187,7 @@ pub fn candidates(folder: &Path) -> Result<Vec<PathBuf>, SearchError> {
 ///
 /// # Errors
 /// [`SearchError`] says why they cannot.
-pub fn searchable(folder: &Path) -> Result<(), SearchError> {
+pub(super) fn searchable(folder: &Path) -> Result<(), SearchError> {
     std::fs::read_dir(folder)?;
     Ok(())
 }

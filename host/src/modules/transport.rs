@@ -34,11 +34,6 @@ impl TransportModule {
         }
     }
 
-    /// The module's name.
-    pub fn name(&self) -> &ModuleName {
-        &self.name
-    }
-
     /// The version of the interface that it was built with.
     pub fn abi(&self) -> Version {
         self.abi

@@ -10,7 +10,7 @@ use crate::modules::RoleModule;
 
 /// A module from which roles are made.
 #[derive(Debug)]
-pub enum RoleCode {
+pub(crate) enum RoleCode {
     /// It is loaded into this process.
     Here(Arc<RoleModule>),
     /// Each of its roles gets a process.

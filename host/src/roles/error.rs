@@ -7,7 +7,7 @@ use crate::modules::{CallError, RegistryError};
 /// Why a role could not be made, or has failed since.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RoleError {
+pub(crate) enum RoleError {
     /// Its module cannot be had.
     #[error(transparent)]
     Module(#[from] RegistryError),

@@ -18,7 +18,7 @@ use super::spawn::{ROLE_STACK, spawn};
 use super::thread::{LifeProgress, Phase, RoleThread};
 
 /// A role on its thread. Dropping this asks it to stop, and does not wait for that.
-pub struct HostedRole {
+pub(crate) struct HostedRole {
     name: RoleName,
     module: ModuleName,
     inbox: Arc<Inbox>,
@@ -35,7 +35,7 @@ impl HostedRole {
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn start(
+    pub(crate) fn start(
         setup: RoleSetup,
         inbox: Arc<Inbox>,
         sink: Arc<dyn MessageSink>,
@@ -68,23 +68,13 @@ impl HostedRole {
     }
 
     /// Its name.
-    pub fn name(&self) -> &RoleName {
+    pub(crate) fn name(&self) -> &RoleName {
         &self.name
-    }
-
-    /// Its module.
-    pub fn module(&self) -> &ModuleName {
-        &self.module
-    }
-
-    /// Where its messages go.
-    pub fn inbox(&self) -> &Arc<Inbox> {
-        &self.inbox
     }
 
     /// Asks it to stop for good, and returns at once: its waits end, `stop` is called, and
     /// nothing is put into its inbox any more.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.inbox.request(|requests| requests.stop = true);
     }
 
@@ -94,20 +84,20 @@ impl HostedRole {
     ///
     /// # Errors
     /// Why the present file cannot be used; the role goes on as it was.
-    pub fn restart(&self) -> Result<(), RoleError> {
+    pub(crate) fn restart(&self) -> Result<(), RoleError> {
         self.source.renew()?;
         self.inbox.request(|requests| requests.restart = true);
         Ok(())
     }
 
     /// Asks it to open its files again: as soon as `run` returns, which it is asked to do.
-    pub fn reopen(&self) {
+    pub(crate) fn reopen(&self) {
         self.inbox.request(|requests| requests.reopen = true);
     }
 
     /// Waits until it has stopped, for as long as its setup allows from `asked` on. False: it has not;
     /// the log names it, and its thread is left behind. Whoever stops many asks all of them first.
-    pub fn join(&self, asked: Moment) -> bool {
+    pub(crate) fn join(&self, asked: Moment) -> bool {
         let limit = self.stop_limit;
         let left = (asked + limit).since(clock::now());
         let stopped = self.progress.wait_until_stopped(left);
@@ -121,7 +111,7 @@ impl HostedRole {
     }
 
     /// How it is at `now`.
-    pub fn status(&self, now: Moment) -> RoleStatus {
+    pub(crate) fn status(&self, now: Moment) -> RoleStatus {
         let report = self.progress.report();
         let (state, restart_in) = match report.phase {
             Phase::Stopped => (RoleState::Stopped, None),

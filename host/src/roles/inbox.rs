@@ -24,22 +24,22 @@ const SHORTEST_WAIT: Duration = Duration::from_micros(100);
 
 /// A message that waits for a role.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Incoming {
+pub(crate) struct Incoming {
     /// The node at the other end of the link that it came over, or this one.
-    pub sender: NodeName,
+    pub(crate) sender: NodeName,
     /// The message.
-    pub message: Message,
+    pub(crate) message: Message,
     /// When it arrived at this node.
-    pub arrived: Moment,
+    pub(crate) arrived: Moment,
     /// How long it had been under way then; once it is taken, how long in all.
-    pub age: Duration,
+    pub(crate) age: Duration,
     /// From when on it has no meaning any more.
-    pub expires: Moment,
+    pub(crate) expires: Moment,
 }
 
 /// A message that was taken, or why none was.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ReceiveOutcome {
+pub(crate) enum ReceiveOutcome {
     /// The oldest message that still has a meaning, with its age as it was taken.
     Message(Incoming),
     /// None came in time.
@@ -50,7 +50,7 @@ pub enum ReceiveOutcome {
 
 /// The rolling, bounded queue of one role. Pushing never waits for the role.
 #[derive(Debug)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     state: Mutex<State>,
     /// Something may be taken.
     arrived: Condvar,
@@ -107,7 +107,7 @@ pub(super) enum PauseUntil {
 
 impl Inbox {
     /// An empty inbox.
-    pub fn new(limits: InboxLimits) -> Arc<Self> {
+    pub(crate) fn new(limits: InboxLimits) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 queue: RollingQueue::new(queue_limits(limits)),
@@ -129,13 +129,13 @@ impl Inbox {
 
     /// Adds a message; what does not fit pushes out the oldest. Once the role was told to stop,
     /// nothing is added any more.
-    pub fn push(&self, incoming: Incoming) {
+    pub(crate) fn push(&self, incoming: Incoming) {
         self.push_all([incoming]);
     }
 
     /// Adds messages in order, as [`push`](Self::push) does, but all at once: the role sees none
     /// of them or all. They should be made already, for the role waits meanwhile.
-    pub fn push_all<I>(&self, incoming: I)
+    pub(crate) fn push_all<I>(&self, incoming: I)
     where
         I: IntoIterator<Item = Incoming, IntoIter: ExactSizeIterator>,
     {
@@ -162,7 +162,7 @@ impl Inbox {
     }
 
     /// Changes how much may wait; what does not fit any more is dropped, the oldest first.
-    pub fn set_limits(&self, limits: InboxLimits) {
+    pub(crate) fn set_limits(&self, limits: InboxLimits) {
         let mut state = self.lock();
         state.limits = limits;
         let dropped = state.queue.set_limits(queue_limits(limits));
@@ -171,7 +171,7 @@ impl Inbox {
     }
 
     /// How it stands.
-    pub fn status(&self) -> InboxStatus {
+    pub(crate) fn status(&self) -> InboxStatus {
         let state = self.lock();
         InboxStatus {
             waiting: state.queue.len(),

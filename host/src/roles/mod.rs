@@ -15,9 +15,9 @@
 //! and after a while ([`restart`]) it gets another one. A role that is slow or hangs costs itself
 //! messages, which roll out of its own inbox, and nobody else anything.
 
-pub mod hosted;
-pub mod inbox;
-pub mod restart;
+pub(crate) mod hosted;
+pub(crate) mod inbox;
+pub(crate) mod restart;
 
 mod code;
 mod error;
@@ -35,12 +35,9 @@ mod thread;
 #[cfg(test)]
 mod tests;
 
-pub use code::RoleCode;
-pub use error::RoleError;
-pub use hosted::HostedRole;
-pub use inbox::{Inbox, Incoming};
-pub use isolated::{COMMAND as ISOLATED_ROLE, ChildError, IsolatedModule, run_isolated};
-pub use restart::RestartPolicy;
-pub use services::MessageSink;
-pub use setup::{RoleSetup, RoleStartError};
-pub use source::{CodeSource, RoleSource};
+pub(crate) use hosted::HostedRole;
+pub(crate) use inbox::{Inbox, Incoming};
+pub(crate) use isolated::{COMMAND as ISOLATED_ROLE, run_isolated};
+pub(crate) use services::MessageSink;
+pub(crate) use setup::{RoleSetup, RoleStartError};
+pub(crate) use source::RoleSource;

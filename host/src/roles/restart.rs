@@ -7,13 +7,13 @@ use kozo_ground::backoff::Backoff;
 /// The waits between the failures of a role and its next lives: they double from `first` up to
 /// `ceiling`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RestartPolicy {
+pub(crate) struct RestartPolicy {
     /// The wait after the first failure.
-    pub first: Duration,
+    pub(crate) first: Duration,
     /// The longest wait.
-    pub ceiling: Duration,
+    pub(crate) ceiling: Duration,
     /// A life that lasted this long counts as a success: the next wait is the first again.
-    pub steady: Duration,
+    pub(crate) steady: Duration,
 }
 
 impl Default for RestartPolicy {

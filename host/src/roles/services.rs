@@ -20,7 +20,7 @@ use crate::storage::{RoleStorage, StorageError};
 const PACED_STEP: Duration = Duration::from_millis(250);
 
 /// Where the messages of roles go: the router.
-pub trait MessageSink: Send + Sync + 'static {
+pub(crate) trait MessageSink: Send + Sync + 'static {
     /// Takes a message of the role `from` of this node. With `wait` above zero it waits, that
     /// long at most, until every node that wants the message has room; false: there was none in
     /// time, and nothing was sent, to nobody. With no wait the oldest messages make room, and the

@@ -13,25 +13,25 @@ use crate::storage::{RoleStorage, Storage};
 
 /// What a role is started with.
 #[derive(Debug, Clone)]
-pub struct RoleSetup {
+pub(crate) struct RoleSetup {
     /// This node.
-    pub node: NodeName,
+    pub(crate) node: NodeName,
     /// The role's name.
-    pub name: RoleName,
+    pub(crate) name: RoleName,
     /// Its module.
-    pub module: ModuleName,
+    pub(crate) module: ModuleName,
     /// Its options: a MessagePack map with all defaults filled in.
-    pub options: Vec<u8>,
+    pub(crate) options: Vec<u8>,
     /// How much may wait for it, if it does not say otherwise.
-    pub inbox: InboxLimits,
+    pub(crate) inbox: InboxLimits,
     /// The longest that it waits for a message in one go, and how long it does by default.
-    pub longest_wait: Duration,
+    pub(crate) longest_wait: Duration,
     /// Where it stores its value; none: it cannot store any.
-    pub storage: Option<Arc<RoleStorage>>,
+    pub(crate) storage: Option<Arc<RoleStorage>>,
     /// When it is made anew after a failure.
-    pub restart: RestartPolicy,
+    pub(crate) restart: RestartPolicy,
     /// How long it may take to stop before it is left behind.
-    pub stop_limit: Duration,
+    pub(crate) stop_limit: Duration,
 }
 
 /// How long a role may take to stop before it is left behind.
@@ -47,7 +47,7 @@ impl RoleSetup {
     ///
     /// # Errors
     /// The role's options are not known, because its module is not, or cannot be encoded.
-    pub fn new(
+    pub(crate) fn new(
         node: &config::Node,
         role: &config::Role,
         storage: Option<&Storage>,

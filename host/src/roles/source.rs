@@ -19,7 +19,7 @@ use crate::config::Isolation;
 use crate::modules::{Content, Registry};
 
 /// Where a role's code comes from.
-pub trait CodeSource: Send + Sync + 'static {
+pub(crate) trait CodeSource: Send + Sync + 'static {
     /// The code for the next life.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ pub trait CodeSource: Send + Sync + 'static {
 
 /// A module of the registry.
 #[derive(Debug)]
-pub struct RoleSource {
+pub(crate) struct RoleSource {
     registry: Arc<Registry>,
     module: ModuleName,
     isolation: Option<Isolation>,
@@ -60,7 +60,11 @@ struct State {
 
 impl RoleSource {
     /// Of this module; `isolation` for a role in a process of its own.
-    pub fn new(registry: Arc<Registry>, module: ModuleName, isolation: Option<Isolation>) -> Self {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        module: ModuleName,
+        isolation: Option<Isolation>,
+    ) -> Self {
         Self {
             registry,
             module,

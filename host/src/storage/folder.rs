@@ -35,7 +35,7 @@ pub(super) fn leftover_prefix(name: &str) -> String {
 ///
 /// # Errors
 /// It does not exist, is no folder, or may not be written to.
-pub fn check_folder(folder: &Path) -> Result<(), StorageError> {
+pub(crate) fn check_folder(folder: &Path) -> Result<(), StorageError> {
     let failed = |reason| StorageError::Access {
         path: folder.to_owned(),
         reason,

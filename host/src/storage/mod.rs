@@ -26,17 +26,17 @@ use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 
 pub use error::StorageError;
-pub use folder::check_folder;
+pub(crate) use folder::check_folder;
 
 /// The largest value that a role may store, in bytes of MessagePack.
-pub const MAX_STORED: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_STORED: usize = 16 * 1024 * 1024;
 
 /// How many damaged files of one role are kept; a further one replaces the last of them.
-pub const MAX_DAMAGED: usize = 9;
+pub(crate) const MAX_DAMAGED: usize = 9;
 
 /// A node's folder for the values of its roles.
 #[derive(Debug, Clone)]
-pub struct Storage {
+pub(crate) struct Storage {
     folder: PathBuf,
     node: NodeName,
     /// What keeps other daemons of the node out.
@@ -51,7 +51,7 @@ impl Storage {
     ///
     /// # Errors
     /// The folder cannot be made, or cannot be used, or another daemon of the node uses it.
-    pub fn open(folder: &Path, node: &NodeName) -> Result<Self, StorageError> {
+    pub(crate) fn open(folder: &Path, node: &NodeName) -> Result<Self, StorageError> {
         folder::make(folder)?;
         check_folder(folder)?;
         let lock = folder::lock(folder, node)?;
@@ -64,7 +64,7 @@ impl Storage {
     }
 
     /// The file of one role. Ask once a role: the result keeps its loads and stores apart.
-    pub fn role(&self, role: &RoleName) -> RoleStorage {
+    pub(crate) fn role(&self, role: &RoleName) -> RoleStorage {
         RoleStorage {
             folder: self.folder.clone(),
             name: format!("{}.{role}.kozo", self.node),
@@ -75,7 +75,7 @@ impl Storage {
 
 /// The file in which one role keeps its value.
 #[derive(Debug)]
-pub struct RoleStorage {
+pub(crate) struct RoleStorage {
     folder: PathBuf,
     name: String,
     /// One call at a time: otherwise a load that finds damage could set aside what a store has
@@ -85,7 +85,7 @@ pub struct RoleStorage {
 
 impl RoleStorage {
     /// The file's path.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
@@ -94,7 +94,7 @@ impl RoleStorage {
     ///
     /// # Errors
     /// The file cannot be read, is none, or is one of a later version.
-    pub fn load(&self) -> Result<Option<Vec<u8>>, StorageError> {
+    pub(crate) fn load(&self) -> Result<Option<Vec<u8>>, StorageError> {
         let _turn = self.turn.lock_anyway();
         match read(&self.path()) {
             Err(StorageError::Damaged { damage, .. }) => {
@@ -110,7 +110,7 @@ impl RoleStorage {
     /// # Errors
     /// The value has more than [`MAX_STORED`] bytes, or cannot be written. The last one is then
     /// still there, but for one case: when the disk fails at the very end, it may be the new one.
-    pub fn store(&self, value: &[u8]) -> Result<(), StorageError> {
+    pub(crate) fn store(&self, value: &[u8]) -> Result<(), StorageError> {
         if value.len() > MAX_STORED {
             return Err(StorageError::TooLarge(value.len()));
         }

@@ -24,7 +24,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 const PREPARE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Prepares a transport and accepts what connects to it, for as long as the daemon runs.
-pub struct Acceptor {
+pub(crate) struct Acceptor {
     instance: Arc<DroppedApart<TransportInstance>>,
     services: Arc<Services>,
     name: String,
@@ -39,7 +39,7 @@ impl Acceptor {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn start(
+    pub(crate) fn start(
         transport: &OwnTransport,
         listener: Listener,
         runtime: Handle,

@@ -9,7 +9,7 @@ use crate::modules::{CallError, RegistryError};
 /// Why there is no transport.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum TransportError {
+pub(crate) enum TransportError {
     /// Its module cannot be had.
     #[error(transparent)]
     Module(#[from] RegistryError),
@@ -33,7 +33,7 @@ pub enum TransportError {
 /// Why an address cannot be told.
 #[derive(Debug, thiserror::Error)]
 #[error("transport `{transport}`: {reason}")]
-pub struct AddressError {
+pub(crate) struct AddressError {
     pub(super) transport: TransportName,
     #[source]
     pub(super) reason: TransportError,

@@ -15,7 +15,7 @@ use super::state_folders::StateFolders;
 use crate::config;
 use crate::limited::{DroppedApart, NoResult, Worker};
 use crate::link::Calls;
-use crate::modules::registry::Registry;
+use crate::modules::Registry;
 use crate::modules::{PeerDescription, TransportIdentity, TransportInstance, TransportServices};
 
 /// How long a module may take for a call in which nothing is to happen that takes time.

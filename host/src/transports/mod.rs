@@ -18,13 +18,12 @@ use std::time::Duration;
 use kozo_description::{Problem, Problems};
 use tokio::task::JoinSet;
 
-pub use acceptor::Acceptor;
-pub use error::{AddressError, TransportError};
+pub(crate) use acceptor::Acceptor;
 use maker::{CALL_LIMIT, Maker, PeerTransport};
-pub use own::OwnTransport;
-pub use own_address::own_addresses;
-pub use state_folders::{StateEnvironment, StateError, StateFolders};
-pub use trial::try_transports;
+pub(crate) use own::OwnTransport;
+pub(crate) use own_address::own_addresses;
+pub(crate) use state_folders::{StateEnvironment, StateFolders};
+pub(crate) use trial::try_transports;
 
 use kozo_auth::attest::Attestor;
 use kozo_ground::names::NodeName;
@@ -35,10 +34,10 @@ use kozo_status::UnusableTransport;
 use crate::config::{self, Network};
 use crate::limited::{Worker, apart};
 use crate::link::Route;
-use crate::modules::registry::Registry;
+use crate::modules::Registry;
 
 /// All transports of the network that this machine has the modules of.
-pub struct Transports {
+pub(crate) struct Transports {
     own: Vec<OwnTransport>,
     peers: HashMap<NodeName, Vec<PeerTransport>>,
     unusable: HashMap<NodeName, Vec<UnusableTransport>>,
@@ -53,7 +52,7 @@ impl Transports {
     /// What the transports of this node say about their options, all of it; or a module of theirs that
     /// does not load. With those of the others it costs the way to them: the log tells of it, and
     /// [`unusable`](Self::unusable).
-    pub fn new(
+    pub(crate) fn new(
         network: &Network,
         own: &NodeName,
         registry: &Arc<Registry>,
@@ -163,7 +162,10 @@ impl Transports {
     }
 
     /// The ways to a node, best first: by the own transport's priority, then by the peer's.
-    pub fn ways_to(&self, node: &NodeName) -> (Vec<Candidate>, HashMap<(usize, usize), Route>) {
+    pub(crate) fn ways_to(
+        &self,
+        node: &NodeName,
+    ) -> (Vec<Candidate>, HashMap<(usize, usize), Route>) {
         let mut ways = Vec::new();
         let mut routes = HashMap::new();
         let peers = self.peers.get(node).map_or(&[][..], Vec::as_slice);
@@ -190,18 +192,18 @@ impl Transports {
     }
 
     /// The transports of a node to which there is no way, as the file has them.
-    pub fn unusable(&self, node: &NodeName) -> &[UnusableTransport] {
+    pub(crate) fn unusable(&self, node: &NodeName) -> &[UnusableTransport] {
         self.unusable.get(node).map_or(&[], Vec::as_slice)
     }
 
     /// The transports of this node.
-    pub fn own(&self) -> &[OwnTransport] {
+    pub(crate) fn own(&self) -> &[OwnTransport] {
         &self.own
     }
 
     /// Ends every call that still waits in one of this node's transports, and waits until they were
     /// told so, for `limit` at most.
-    pub async fn stop(&self, limit: Duration) {
+    pub(crate) async fn stop(&self, limit: Duration) {
         let mut told = JoinSet::new();
         for transport in &self.own {
             transport.services.stop();

@@ -13,9 +13,9 @@ use crate::link::Calls;
 use crate::modules::{TransportInstance, TransportServices};
 
 /// One transport of this node.
-pub struct OwnTransport {
+pub(crate) struct OwnTransport {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     pub(super) services: Arc<Services>,
     /// None when its module did not come back from making it.
     pub(super) made: Option<Made>,
@@ -33,7 +33,7 @@ pub(super) struct Made {
 
 impl OwnTransport {
     /// How it is at `now`.
-    pub fn status(&self, now: Moment) -> TransportStatus {
+    pub(crate) fn status(&self, now: Moment) -> TransportStatus {
         let fault = self.made.as_ref().and_then(|made| made.calls.fault());
         let condition = fault.map_or_else(
             || self.services.condition(),
@@ -54,13 +54,13 @@ impl OwnTransport {
     }
 
     /// Why the way to a transport of a node is not tried at present.
-    pub fn barred(&self, transport: &str, node: &NodeName) -> Option<String> {
+    pub(crate) fn barred(&self, transport: &str, node: &NodeName) -> Option<String> {
         let made = self.made.as_ref()?;
         made.calls.barred(transport, node.as_str())
     }
 
     /// What it is about, as it has said last.
-    pub fn says(&self) -> Option<String> {
+    pub(crate) fn says(&self) -> Option<String> {
         self.services.status()
     }
 

@@ -10,14 +10,14 @@ use super::inquiry::Inquiry;
 use super::maker::{encode, identity};
 use super::state_folders::StateFolders;
 use crate::config;
-use crate::modules::registry::Registry;
+use crate::modules::Registry;
 
 /// The addresses of a node's transports, as far as they make them up by themselves, each with the
 /// name of its transport. No transport is made and nothing is sent, and the node may run meanwhile.
 ///
 /// # Errors
 /// The module of a transport does not load, or has a reason not to tell.
-pub fn own_addresses(
+pub(crate) fn own_addresses(
     node: &config::Node,
     registry: &Registry,
     state: StateFolders,

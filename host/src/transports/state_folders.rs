@@ -33,22 +33,22 @@ const ROOT: u32 = 0;
 
 /// What the choice of a place depends on.
 #[derive(Debug, Clone, Default)]
-pub struct StateEnvironment {
+pub(crate) struct StateEnvironment {
     /// The variable `STATE_DIRECTORY`.
-    pub state_directory: Option<OsString>,
+    pub(crate) state_directory: Option<OsString>,
     /// The folder of the system: `/var/lib/kozo`.
-    pub system: PathBuf,
+    pub(crate) system: PathBuf,
     /// The variable `XDG_STATE_HOME`.
-    pub user_state: Option<OsString>,
+    pub(crate) user_state: Option<OsString>,
     /// The variable `HOME`.
-    pub home: Option<OsString>,
+    pub(crate) home: Option<OsString>,
     /// The user of this process.
-    pub user: u32,
+    pub(crate) user: u32,
 }
 
 impl StateEnvironment {
     /// Those of this process.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
             state_directory: variable("STATE_DIRECTORY"),
@@ -89,7 +89,7 @@ impl StateEnvironment {
 /// Why a transport has no folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StateError {
+pub(crate) enum StateError {
     /// Neither the file nor the surroundings name a place.
     #[error("there is no place for its files: name a folder with `transportStorage` of the node")]
     NoPlace,
@@ -116,7 +116,7 @@ pub enum StateError {
 
 /// Makes the folders of transports.
 #[derive(Debug)]
-pub struct StateFolders {
+pub(crate) struct StateFolders {
     /// The folder that they are in.
     place: Option<PathBuf>,
     /// Whether `place` is made with all that it is in. What the file names is not: a mistyped
@@ -127,7 +127,7 @@ pub struct StateFolders {
 
 impl StateFolders {
     /// Those of a node with this `transportStorage`.
-    pub fn new(configured: Option<&Path>, surroundings: &StateEnvironment) -> Self {
+    pub(crate) fn new(configured: Option<&Path>, surroundings: &StateEnvironment) -> Self {
         let place = configured.map_or_else(|| surroundings.usual_place(), |path| Some(path.into()));
         Self {
             place,
@@ -140,7 +140,7 @@ impl StateFolders {
     ///
     /// # Errors
     /// [`StateError`]: it cannot be made, or is not safe.
-    pub fn folder(
+    pub(crate) fn folder(
         &self,
         node: &NodeName,
         transport: &TransportName,

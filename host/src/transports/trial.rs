@@ -10,11 +10,11 @@ use super::error::TransportError;
 use super::inquiry::Inquiry;
 use super::maker::{encode, identity};
 use crate::config::Network;
-use crate::modules::registry::Registry;
+use crate::modules::Registry;
 
 /// Makes the transports of every node, as a daemon of the node `own` does when it starts, and adds
 /// what their modules refuse. The modules are loaded; nothing is sent, and no file is touched.
-pub fn try_transports(
+pub(crate) fn try_transports(
     network: &Network,
     own: &NodeName,
     registry: &Registry,

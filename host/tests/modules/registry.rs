@@ -10,7 +10,7 @@ use kozo_ground::names::ModuleName;
 
 use crate::support::bench::{make, report};
 use crate::support::build::{fixture, section};
-use crate::support::{build, folder, for_aarch64, patched, probe};
+use crate::support::{build, folder, for_aarch64, load_role, patched, probe};
 
 fn scan(roles: &[&Path], transports: &[&Path]) -> Registry {
     let owned = |folders: &[&Path]| folders.iter().map(|folder| folder.to_path_buf()).collect();
@@ -89,12 +89,12 @@ fn two_of_a_name_in_one_folder_are_both_refused() {
             .1
             .contains("remove one of them")
     );
-    let error = registry.load_role(&name("probe")).unwrap_err().to_string();
+    let error = load_role(&registry, "probe").unwrap_err().to_string();
     assert!(
         error.starts_with("there is no role module `probe` in `"),
         "{error}"
     );
-    registry.load_role(&name("prob2")).unwrap();
+    load_role(&registry, "prob2").unwrap();
 }
 
 #[test]
@@ -103,18 +103,16 @@ fn a_module_for_another_machine_is_known_but_not_loaded() {
     let registry = scan(&[foreign.path()], &[]);
     assert!(matches!(registry.entries()[0].state, FileState::Foreign));
     assert!(matches!(registry.role("probe"), Lookup::Found(_)));
-    let error = registry.load_role(&name("probe")).unwrap_err().to_string();
+    let error = load_role(&registry, "probe").unwrap_err().to_string();
     assert!(error.contains("it is built for aarch64"), "{error}");
     // One for this machine is better, wherever it is.
     let native = folder(&[("libprobe.so", &probe())]);
     let registry = scan(&[foreign.path(), native.path()], &[]);
     assert_eq!(found(&registry), native.path().join("libprobe.so"));
-    registry.load_role(&name("probe")).unwrap();
+    load_role(&registry, "probe").unwrap();
     // Beside each other they are no duplicates.
     std::fs::write(native.path().join("arm.so"), for_aarch64(probe())).unwrap();
-    scan(&[native.path()], &[])
-        .load_role(&name("probe"))
-        .unwrap();
+    load_role(&scan(&[native.path()], &[]), "probe").unwrap();
 }
 
 #[test]
@@ -131,12 +129,12 @@ fn roles_and_transports_are_kept_apart() {
         "it is a transport, but this folder is not searched for transports: move it, or add the folder to \
          `transportPath`"
     );
-    registry.load_role(&name("probe")).unwrap();
+    load_role(&registry, "probe").unwrap();
     registry.load_transport(&name("probe")).unwrap();
 
     // One folder may be searched for both, as in a build tree.
     let registry = scan(&[roles.path()], &[roles.path()]);
-    registry.load_role(&name("probe")).unwrap();
+    load_role(&registry, "probe").unwrap();
     registry.load_transport(&name("probe")).unwrap();
 
     // What was meant is said.
@@ -173,7 +171,7 @@ fn replacing_the_file_of_a_running_role_changes_nothing_for_it() {
     let roles = folder(&[("libprobe.so", &probe())]);
     let path = roles.path().join("libprobe.so");
     let registry = scan(&[roles.path()], &[]);
-    let module = registry.load_role(&name("probe")).unwrap();
+    let module = load_role(&registry, "probe").unwrap();
     let (bench, role) = make(&module, "");
     let mut role = role.unwrap();
     role.run().unwrap();
@@ -189,12 +187,12 @@ fn replacing_the_file_of_a_running_role_changes_nothing_for_it() {
         "PROBE-MARK-1"
     );
     make(&module, "run").1.unwrap().run().unwrap_err();
-    let error = registry.load_role(&name("probe")).unwrap_err();
+    let error = load_role(&registry, "probe").unwrap_err();
     assert!(matches!(error, RegistryError::Inspect { .. }), "{error}");
 
     // Loaded again, it is the new one, beside the old one.
     std::fs::write(&path, &newer).unwrap();
-    let again = registry.load_role(&name("probe")).unwrap();
+    let again = load_role(&registry, "probe").unwrap();
     assert_eq!(report(&again).0, "PROBE-MARK-2");
     assert_eq!(report(&module).0, "PROBE-MARK-1");
 }
@@ -203,22 +201,21 @@ fn replacing_the_file_of_a_running_role_changes_nothing_for_it() {
 fn a_module_with_other_metadata_has_to_be_found_anew() {
     let roles = folder(&[("libprobe.so", &probe())]);
     let registry = scan(&[roles.path()], &[]);
-    let first = registry.load_role(&name("probe")).unwrap();
+    let first = load_role(&registry, "probe").unwrap();
     let path = roles.path().join("libprobe.so");
     let changed = patched(probe(), "  panics:\n", "  panick:\n");
     std::fs::write(&path, &changed).unwrap();
-    let error = registry.load_role(&name("probe")).unwrap_err();
+    let error = load_role(&registry, "probe").unwrap_err();
     let expected = format!(
         "the module `{}` has other options now than when it was found: start Kōzō again to use it",
         path.display()
     );
     assert_eq!(error.to_string(), expected);
 
-    let again = registry.scan_again();
-    again.load_role(&name("probe")).unwrap();
+    load_role(&scan(&[roles.path()], &[]), "probe").unwrap();
     // What did not change is not loaded twice.
     std::fs::write(roles.path().join("libprobe.so"), probe()).unwrap();
-    let back = again.scan_again().load_role(&name("probe")).unwrap();
+    let back = load_role(&registry, "probe").unwrap();
     assert!(Arc::ptr_eq(&first, &back));
 }
 
@@ -233,7 +230,7 @@ fn what_a_module_says_for_people_alone_may_change() {
     ] {
         let changed = patched(probe(), before, after);
         std::fs::write(roles.path().join("libprobe.so"), changed).unwrap();
-        registry.load_role(&name("probe")).unwrap();
+        load_role(&registry, "probe").unwrap();
     }
 }
 
@@ -243,7 +240,7 @@ fn a_file_that_cannot_be_read_now_is_not_said_to_have_changed() {
     let registry = scan(&[roles.path()], &[]);
     let path = roles.path().join("libprobe.so");
     std::fs::remove_file(&path).unwrap();
-    let error = registry.load_role(&name("probe")).unwrap_err();
+    let error = load_role(&registry, "probe").unwrap_err();
     let expected = format!(
         "the module `{}` cannot be used now: it cannot be read: No such file",
         path.display()
@@ -257,15 +254,12 @@ fn a_module_that_cannot_be_loaded_is_named_with_its_file() {
     let broken = build::c_module(&section(1, build::METADATA), code, &[]);
     let roles = folder(&[("libbroken.so", &broken), ("libprobe.so", &probe())]);
     let registry = scan(&[roles.path()], &[]);
-    let error = registry
-        .load_role(&name("made-in-c"))
-        .unwrap_err()
-        .to_string();
+    let error = load_role(&registry, "made-in-c").unwrap_err().to_string();
     let path = roles.path().join("libbroken.so");
     let expected = format!(
         "the module `{}` cannot be loaded: it uses `kozo_gone`",
         path.display()
     );
     assert!(error.starts_with(&expected), "{error}");
-    registry.load_role(&name("probe")).unwrap();
+    load_role(&registry, "probe").unwrap();
 }

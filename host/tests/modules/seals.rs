@@ -8,12 +8,11 @@ use std::process::{Command, Output, Stdio};
 
 use kozo::modules::seal::{SEAL_SIZE, seal_of};
 use kozo::modules::{Registry, SearchFolders, TrustedWriters};
-use kozo_ground::names::ModuleName;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::bench::report;
-use crate::support::{folder, probe};
+use crate::support::{folder, load_role, probe};
 use crate::wait::wait_until;
 
 const DAMAGED: &str = "it is damaged, or was changed after it was sealed: its checksum is another one than its seal says; \
@@ -87,9 +86,7 @@ fn load(folder: &Path) {
         ..SearchFolders::default()
     };
     let registry = Registry::scan(paths, TrustedWriters::Any);
-    let module = registry
-        .load_role(&ModuleName::new("probe").unwrap())
-        .unwrap();
+    let module = load_role(&registry, "probe").unwrap();
     assert_eq!(report(&module).1, 1);
 }
 

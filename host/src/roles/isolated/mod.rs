@@ -31,7 +31,7 @@ mod child;
 mod host;
 mod protocol;
 
-pub use child::{ChildError, run_isolated};
-pub use host::IsolatedModule;
+pub(crate) use child::run_isolated;
+pub(crate) use host::IsolatedModule;
 pub(super) use host::{IsolatedRole, STOP_LIMIT};
-pub use protocol::COMMAND;
+pub(crate) use protocol::COMMAND;

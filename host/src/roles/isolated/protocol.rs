@@ -32,7 +32,7 @@ use crate::storage::MAX_STORED;
 pub(super) mod handover;
 
 /// The command of the program that runs a role's process.
-pub const COMMAND: &str = "isolated-role";
+pub(crate) const COMMAND: &str = "isolated-role";
 
 /// The longest text of a log line or an error, in bytes; what is over is cut off.
 pub(super) const MAX_TEXT: usize = 64 * 1024;
@@ -171,7 +171,7 @@ pub(super) struct Sent {
 /// Why the two do not understand each other.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ProtocolError {
+pub(crate) enum ProtocolError {
     /// The connection fails.
     #[error(transparent)]
     Io(#[from] io::Error),

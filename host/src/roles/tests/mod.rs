@@ -17,10 +17,11 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 use kozo_wire::Message;
 
-use super::{
-    CodeSource, HostedRole, Inbox, Incoming, MessageSink, RestartPolicy, RoleCode, RoleError,
-    RoleSetup,
-};
+use super::code::RoleCode;
+use super::error::RoleError;
+use super::restart::RestartPolicy;
+use super::source::CodeSource;
+use super::{HostedRole, Inbox, Incoming, MessageSink, RoleSetup};
 use crate::config::InboxLimits;
 use crate::modules::{CallError, RoleModule};
 
@@ -154,12 +155,13 @@ impl Script {
         let inbox = Inbox::new(setup.inbox);
         let role = HostedRole::start(
             setup,
-            inbox,
+            Arc::clone(&inbox),
             Arc::clone(&sink) as Arc<dyn MessageSink>,
             Arc::new(Source(source)),
         );
         Stage {
             role: role.unwrap(),
+            inbox,
             sink,
         }
     }
@@ -231,13 +233,14 @@ impl Drop for Scripted {
 
 /// A hosted role with what it sends.
 struct Stage {
+    inbox: Arc<Inbox>,
     role: HostedRole,
     sink: Arc<Router>,
 }
 
 impl Stage {
     fn push(&self, text: &str) {
-        self.role.inbox().push(incoming(text));
+        self.inbox.push(incoming(text));
     }
 
     #[track_caller]

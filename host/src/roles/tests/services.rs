@@ -43,7 +43,7 @@ fn a_role_sees_where_a_message_comes_from_and_how_old_it_is() {
         .start();
     let mut old = incoming("x");
     old.age = LONG;
-    stage.role.inbox().push(old);
+    stage.inbox.push(old);
     heard.expect(["event `tick` of timer1@cottage None RoleHost(scripted1@clock)"]);
     stage.stop();
 }
@@ -59,7 +59,7 @@ fn an_order_that_waited_too_long_never_reaches_the_role() {
         .start();
     let mut old = incoming("open the garage");
     old.expires = clock::now();
-    stage.role.inbox().push(old);
+    stage.inbox.push(old);
     stage.push("fresh");
     heard.expect(["fresh"]);
     assert_eq!(stage.status().inbox.dropped_by_age, 1);

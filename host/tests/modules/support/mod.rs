@@ -10,7 +10,9 @@ use std::sync::Arc;
 use kozo::modules::image::Image;
 use kozo::modules::load::{LoadError, Source};
 use kozo::modules::memory::Memory;
-use kozo::modules::{InspectError, Inspected, Loader, RoleModule, TrustedWriters};
+use kozo::modules::{
+    InspectError, Inspected, Loader, Registry, RegistryError, RoleModule, TrustedWriters,
+};
 use kozo_ground::names::ModuleName;
 use tempfile::TempDir;
 
@@ -75,6 +77,11 @@ pub(crate) fn load(loader: &Loader, bytes: &[u8]) -> Result<Arc<RoleModule>, Loa
         Err(error) => panic!("{error}"),
     };
     loader.role(source(&name, &path, &code(bytes), &image))
+}
+
+/// Loads a role module of a registry, from its present file.
+pub(crate) fn load_role(registry: &Registry, name: &str) -> Result<Arc<RoleModule>, RegistryError> {
+    registry.load_content(&registry.present_role(&ModuleName::new(name).unwrap())?)
 }
 
 pub(crate) fn source<'a>(

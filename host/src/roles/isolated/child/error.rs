@@ -7,7 +7,7 @@ use crate::roles::isolated::protocol::{COMMAND, ProtocolError};
 /// Why a role's process cannot work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ChildError {
+pub(crate) enum ChildError {
     /// The system refuses something.
     #[error("{what}: {reason}")]
     System {

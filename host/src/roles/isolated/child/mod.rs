@@ -24,7 +24,7 @@ use crate::modules::memory::Memory;
 use crate::modules::{Loader, RoleModule, TrustedWriters, close_inherited};
 use crate::roles::spawn::{HELPER_STACK, ROLE_STACK, spawn};
 
-pub use error::ChildError;
+pub(crate) use error::ChildError;
 use remote::Remote;
 
 /// Runs a role as the host says that it shall be run, over the socket that is the standard input.
@@ -33,7 +33,7 @@ use remote::Remote;
 ///
 /// # Errors
 /// This was not started by a host, or the system refuses what every role needs.
-pub fn run_isolated() -> Result<(), ChildError> {
+pub(crate) fn run_isolated() -> Result<(), ChildError> {
     // Before anything is opened.
     close_inherited().map_err(ChildError::system("descriptors cannot be closed"))?;
     set_parent_process_death_signal(Some(Signal::KILL))

@@ -11,6 +11,6 @@ mod trial;
 mod watch;
 mod writer;
 
-pub use module::IsolatedModule;
+pub(crate) use module::IsolatedModule;
 pub(in crate::roles) use role::IsolatedRole;
 pub(in crate::roles) use watch::STOP_LIMIT;

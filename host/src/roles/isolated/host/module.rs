@@ -9,7 +9,7 @@ use crate::roles::isolated::protocol::Start;
 
 /// A module whose roles get processes.
 #[derive(Debug)]
-pub struct IsolatedModule {
+pub(crate) struct IsolatedModule {
     pub(super) name: ModuleName,
     pub(super) file: RoleFile,
     isolation: Isolation,
@@ -17,7 +17,7 @@ pub struct IsolatedModule {
 
 impl IsolatedModule {
     /// A module with this content.
-    pub fn new(name: &ModuleName, file: RoleFile, isolation: Isolation) -> Self {
+    pub(crate) fn new(name: &ModuleName, file: RoleFile, isolation: Isolation) -> Self {
         Self {
             name: name.clone(),
             file,
