@@ -19,9 +19,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
+
+/// The leading bits of an IPv6 address that one network has: whoever has one address has them all.
+const IPV6_NETWORK: u32 = 64;
 
 /// How many places a machine from which a node linked lately has at each step for itself, and how
 /// many turns in each [`TURN_MEMORY`] come before those of other machines.
@@ -109,6 +113,29 @@ pub struct Origin {
     pub transport: String,
     /// The machine, or the network that counts as one.
     pub machine: String,
+}
+
+impl Origin {
+    /// Where a connection comes from that came over a transport of this node from this address.
+    ///
+    /// A machine is an address without the port, or an IPv6 network. Addresses that are neither, such
+    /// as those of Bluetooth, stand for themselves.
+    pub fn new(transport: &str, address: &str) -> Self {
+        let ip = |address: SocketAddr| address.ip().to_canonical();
+        let machine = match address.parse().map(ip) {
+            Ok(IpAddr::V4(host)) => host.to_string(),
+            Ok(IpAddr::V6(host)) => {
+                let network =
+                    host.to_bits() >> (u128::BITS - IPV6_NETWORK) << (u128::BITS - IPV6_NETWORK);
+                format!("{}/{IPV6_NETWORK}", Ipv6Addr::from_bits(network))
+            }
+            Err(_) => address.to_owned(),
+        };
+        Self {
+            transport: transport.to_owned(),
+            machine,
+        }
+    }
 }
 
 /// A connection whose other end has not proven who it is.

@@ -21,6 +21,7 @@
 //! it has come back, and nothing is when too many hang.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
@@ -66,12 +67,27 @@ pub struct CallSubject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(u64);
 
-/// Why nothing is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl fmt::Display for CallSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            transport, node, ..
+        } = self;
+        match &self.address {
+            None => write!(f, "`addresses` for `{transport}` of {node}"),
+            Some(address) => write!(f, "`connect` to {address} for `{transport}` of {node}"),
+        }
+    }
+}
+
+/// Why nothing is asked. The text is the same as long as the reason is the same: the log tells of it
+/// once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Barred {
-    /// The same was asked before, and that call hangs.
-    Same,
+    /// This was asked before, and that call hangs.
+    #[error("an earlier {0} has not come back: it is asked again when that has")]
+    Same(CallSubject),
     /// This many calls hang.
+    #[error("too many calls of the transport have not come back: it is asked again when they have")]
     Many(usize),
 }
 
@@ -118,14 +134,11 @@ impl Places {
     }
 
     /// Why this would not be asked now.
-    pub fn barred(&self, subject: &CallSubject) -> Option<Barred> {
+    fn barred(&self, subject: &CallSubject) -> Option<Barred> {
         let mut hanging = self.running.values().filter(|call| call.hangs);
-        if hanging.clone().any(|call| call.subject == *subject) {
-            return Some(Barred::Same);
-        }
-        match hanging.by_ref().count() {
-            many @ MAX_HANGING.. => Some(Barred::Many(many)),
-            _ => None,
+        match hanging.find(|call| call.subject == *subject) {
+            Some(call) => Some(Barred::Same(call.subject.clone())),
+            None => self.too_many_hang(),
         }
     }
 
@@ -207,7 +220,7 @@ impl Places {
     }
 
     /// Why a way to a peer would not be tried now: a call about it that hangs, or too many others.
-    pub fn barred_way(&self, transport: &str, node: &str) -> Option<(Barred, CallSubject)> {
+    pub fn barred_way(&self, transport: &str, node: &str) -> Option<Barred> {
         let mut hanging = self.running.values().filter(|call| call.hangs);
         let about = |call: &&RunningCall| {
             let CallSubject {
@@ -217,15 +230,15 @@ impl Places {
             } = &call.subject;
             its == transport && of == node
         };
-        let anything = CallSubject {
-            transport: transport.to_owned(),
-            node: node.to_owned(),
-            address: None,
-        };
         match hanging.find(about) {
-            Some(call) => Some((Barred::Same, call.subject.clone())),
-            None => Some((self.barred(&anything)?, anything)),
+            Some(call) => Some(Barred::Same(call.subject.clone())),
+            None => self.too_many_hang(),
         }
+    }
+
+    fn too_many_hang(&self) -> Option<Barred> {
+        let hanging = self.hanging();
+        (hanging >= MAX_HANGING).then_some(Barred::Many(hanging))
     }
 
     /// How many calls hang.
@@ -415,7 +428,7 @@ mod tests {
         let up = START + FULL_LIMIT;
         assert_eq!(places.look(id, up), Look::Well);
         assert_eq!(places.look(id, up + GRACE), Look::HangsFirst);
-        assert_eq!(places.ask(connect("b")), Err(Barred::Same));
+        assert_eq!(places.ask(connect("b")), Err(Barred::Same(connect("b"))));
         assert_eq!(places.longest_hanging(), Some((&connect("b"), START)));
         let other = places.ask(connect("c")).unwrap();
         places.withdraw(other);

@@ -85,12 +85,12 @@ fn places(count: usize) -> AcceptLimits {
 
 #[tokio::test]
 async fn who_comes_when_all_places_are_taken_gets_that_of_a_machine_that_has_many() {
-    let listener = listener(places(4));
     // One machine as IPv4 and IPv6 show it, or the addresses of one network, count as one.
     for many in [
         ["192.0.2.1:1", "[::ffff:192.0.2.1]:2"],
         ["[2001:db8::1]:1", "[2001:db8::ffff:2]:1"],
     ] {
+        let listener = listener(places(4));
         let [first, second] = many;
         let first = call(&listener, first).await;
         let second = call(&listener, second).await;
@@ -101,7 +101,6 @@ async fn who_comes_when_all_places_are_taken_gets_that_of_a_machine_that_has_man
         is_cut_off(first).await;
         assert_eq!((taken(&listener), listener.counts().turned_away), (4, 1));
         drop((one, other, second, last));
-        listener.shared.lock().turned_away.count = 0;
         let freed = async {
             while taken(&listener) > 0 {
                 tokio::task::yield_now().await;
@@ -157,12 +156,12 @@ async fn why_a_connection_failed_is_not_lost() {
         address: "192.0.2.1:1".to_owned(),
         authenticated: None,
     };
-    let (place, _stays) = CallerPlace::take(&listener.shared, "tcp", &connection.address);
+    let (place, _stays) = CallerPlace::take(&listener.shared.entrance, "tcp", &connection.address);
     let unseen = Arc::clone(&listener.shared.unseen);
     let unseen = unseen.acquire_owned().await.unwrap();
     let unsecured = secure(&listener.shared, "tcp", connection, &place, unseen)
         .await
         .unwrap_err();
-    let reason = unsecured.reason();
+    let reason = error_text(&unsecured);
     assert!(reason.contains("endpoint is not connected"), "{reason}");
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
-use kozo_link::places::{Barred, CallId, CallOutcome, CallSubject, GRACE, Look, Places};
+use kozo_link::places::{CallId, CallOutcome, CallSubject, GRACE, Look, Places};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::error::CallFault;
 use crate::limited::DroppedApart;
 use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
 
@@ -52,7 +53,7 @@ struct StartedCall {
     timer: AbortHandle,
 }
 
-type Reply = Result<CallAnswer, String>;
+type Reply = Result<CallAnswer, CallFault>;
 
 enum CallAnswer {
     Addresses(Vec<String>),
@@ -79,10 +80,10 @@ impl Calls {
     pub(super) async fn addresses(
         &self,
         peer: &Arc<PeerDescription>,
-    ) -> Result<Vec<String>, String> {
+    ) -> Result<Vec<String>, CallFault> {
         match self.ask(peer, None).await? {
             CallAnswer::Addresses(addresses) => Ok(addresses),
-            CallAnswer::Connection(_) => Err("another answer than was asked for".to_owned()),
+            CallAnswer::Connection(_) => Err(CallFault::OtherAnswer),
         }
     }
 
@@ -91,10 +92,10 @@ impl Calls {
         &self,
         peer: &Arc<PeerDescription>,
         address: &str,
-    ) -> Result<Connection, String> {
+    ) -> Result<Connection, CallFault> {
         match self.ask(peer, Some(address)).await? {
             CallAnswer::Connection(connection) => Ok(connection),
-            CallAnswer::Addresses(_) => Err("another answer than was asked for".to_owned()),
+            CallAnswer::Addresses(_) => Err(CallFault::OtherAnswer),
         }
     }
 
@@ -108,27 +109,24 @@ impl Calls {
         let state = self.lock();
         let (subject, since) = state.places.longest_hanging()?;
         let seconds = clock::now().since(since).as_secs();
-        let call = call_text(subject);
         let text = match state.places.hanging() {
-            1 => format!("{call} has not come back for {seconds} s"),
-            many => format!("{many} calls have not come back, {call} for {seconds} s"),
+            1 => format!("{subject} has not come back for {seconds} s"),
+            many => format!("{many} calls have not come back, {subject} for {seconds} s"),
         };
         Some((text, since))
     }
 
     /// Why the way to a transport of a node is not tried at present.
     pub fn barred(&self, transport: &str, node: &str) -> Option<String> {
-        let (barred, subject) = self.lock().places.barred_way(transport, node)?;
-        Some(barred_text(&barred, &subject))
+        let barred = self.lock().places.barred_way(transport, node)?;
+        Some(barred.to_string())
     }
 
     async fn ask(&self, peer: &Arc<PeerDescription>, address: Option<&str>) -> Reply {
-        let subject = subject(peer, address);
         let (reply, answer) = oneshot::channel();
         let id = {
             let mut state = self.lock();
-            let asked = state.places.ask(subject.clone());
-            let id = asked.map_err(|barred| barred_text(&barred, &subject))?;
+            let id = state.places.ask(subject(peer, address))?;
             let waiting = WaitingCall {
                 peer: Arc::clone(peer),
                 address: address.map(str::to_owned),
@@ -141,8 +139,7 @@ impl Calls {
         // Whoever gives up leaves its place to others.
         let _interest = Asker { calls: self, id };
         self.start();
-        let gone = |_| Err("the call was dropped".to_owned());
-        answer.await.unwrap_or_else(gone)
+        answer.await.unwrap_or(Err(CallFault::Dropped))
     }
 
     /// Starts what there are places for.
@@ -186,19 +183,16 @@ impl Calls {
                     this.ended(id, reply);
                 });
             if let Err(error) = thread {
-                self.ended(id, Err(format!("the system has no thread left: {error}")));
+                self.ended(id, Err(CallFault::NoThread(error)));
             }
         }
     }
 
     fn call(&self, peer: &PeerDescription, address: Option<&str>, limit: Duration) -> Reply {
-        let answer = match address {
-            None => self.instance.addresses(peer).map(CallAnswer::Addresses),
-            Some(address) => {
-                (self.instance.connect(peer, address, limit)).map(CallAnswer::Connection)
-            }
-        };
-        answer.map_err(|error| error.to_string())
+        Ok(match address {
+            None => CallAnswer::Addresses(self.instance.addresses(peer)?),
+            Some(address) => CallAnswer::Connection(self.instance.connect(peer, address, limit)?),
+        })
     }
 
     fn ended(&self, id: CallId, reply: Reply) {
@@ -247,7 +241,7 @@ impl Calls {
             );
         }
         if let Some(waits) = waits {
-            let _ = waits.send(Err("the transport does not come back".to_owned()));
+            let _ = waits.send(Err(CallFault::Hangs));
         }
     }
 
@@ -276,28 +270,5 @@ fn subject(peer: &PeerDescription, address: Option<&str>) -> CallSubject {
         transport: peer.name.clone(),
         node: peer.node.clone(),
         address: address.map(str::to_owned),
-    }
-}
-
-fn call_text(subject: &CallSubject) -> String {
-    let CallSubject {
-        transport, node, ..
-    } = subject;
-    match &subject.address {
-        None => format!("`addresses` for `{transport}` of {node}"),
-        Some(address) => format!("`connect` to {address} for `{transport}` of {node}"),
-    }
-}
-
-/// The same text as long as the reason is the same: the log tells of it once.
-fn barred_text(barred: &Barred, subject: &CallSubject) -> String {
-    match barred {
-        Barred::Same => format!(
-            "an earlier {} has not come back: it is asked again when that has",
-            call_text(subject)
-        ),
-        Barred::Many(_) => "too many calls of the transport have not come back: it is asked again \
-                            when they have"
-            .to_owned(),
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use kozo_auth::ssh::{self, Endpoint};
 use kozo_auth::{SecuredLink, plain};
 use kozo_ground::clock;
-use kozo_ground::text::error_text;
 use kozo_link::{AttemptId, LinkEnding, LinkKey, LinkPath};
 use tokio::task::JoinSet;
 
+use super::error::{AddressError, DialError, HandshakeError};
 use super::feed::Feed;
 use super::stream::stream;
 use super::{Arrivals, Calls, PeerLink};
@@ -49,7 +49,7 @@ pub(super) async fn dial(
     route: Route,
     link: &Arc<PeerLink>,
     attempt: AttemptId,
-) -> Result<(LinkKey, SecuredLink), String> {
+) -> Result<(LinkKey, SecuredLink), DialError> {
     let transport = route.transport.name().to_owned();
     let connection = connect(route).await?;
     let address = connection.address.clone();
@@ -57,8 +57,11 @@ pub(super) async fn dial(
         transport,
         address: address.clone(),
     };
-    let socket =
-        stream(connection.stream).map_err(|error| format!("{address}: {}", error_text(&error)))?;
+    let unsecured = |error| DialError::Unsecured(address, error);
+    let socket = match stream(connection.stream) {
+        Ok(socket) => socket,
+        Err(error) => return Err(unsecured(error.into())),
+    };
     let made = MadeLink::new(link);
     let receiver = {
         let (slot, link) = (Arc::clone(&made.key), Arc::clone(link));
@@ -80,26 +83,20 @@ pub(super) async fn dial(
             let (chunk, peer) = (endpoint.read_size(), link.name().clone());
             plain::open(socket, chunk, peer, receiver).into()
         }
-        Some(node) => {
-            let node = kozo_ground::text::printable(&node);
-            return Err(format!(
-                "{address}: the transport says that `{node}` is there"
-            ));
-        }
+        Some(node) => return Err(unsecured(HandshakeError::OtherNode(node))),
         None => {
             let handshake = ssh::connect(socket, endpoint, link.name(), receiver);
             match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
                 Ok(Ok(secured)) => secured.into(),
-                Ok(Err(error)) => return Err(format!("{address}: {}", error_text(&error))),
-                Err(_) => {
-                    let seconds = HANDSHAKE_LIMIT.as_secs();
-                    return Err(format!("{address}: no answer within {seconds} s"));
-                }
+                Ok(Err(error)) => return Err(unsecured(error.into())),
+                Err(_) => return Err(unsecured(HandshakeError::Late)),
             }
         }
     };
-    let unwanted = || format!("{address}: the link is not wanted any more");
-    Ok((made.keep().ok_or_else(unwanted)?, secured))
+    match made.keep() {
+        Some(key) => Ok((key, secured)),
+        None => Err(unsecured(HandshakeError::Unwanted)),
+    }
 }
 
 /// A link that the core knows of since the peer was authenticated, but that is not served yet. If
@@ -138,10 +135,15 @@ impl Drop for MadeLink<'_> {
 
 /// The first connection that any of the peer's addresses gives. Each try has a limit of its own, which
 /// begins when it has a thread.
-async fn connect(route: Route) -> Result<Connection, String> {
+///
+/// This race stands between two others, which know other things. The core's dialer weighs ways over
+/// different transports, and gives a better one seconds before a worse one may overtake it. And a
+/// transport may race again for one address, as `tcp` does for those that a host's name has: what a
+/// module finds behind an address never comes to the host.
+async fn connect(route: Route) -> Result<Connection, DialError> {
     let addresses = route.transport.addresses(&route.peer).await?;
     if addresses.is_empty() {
-        return Err("the peer's transport has no address that this node could dial".to_owned());
+        return Err(DialError::NoAddress);
     }
     let mut tries = JoinSet::new();
     let mut errors = Vec::new();
@@ -151,7 +153,7 @@ async fn connect(route: Route) -> Result<Connection, String> {
             let route = route.clone();
             tries.spawn(async move {
                 let connection = route.transport.connect(&route.peer, &address).await;
-                connection.map_err(|error| naming(&address, error))
+                connection.map_err(|fault| AddressError::Fault(address, fault))
             });
         }
         let more = addresses.peek().is_some();
@@ -160,20 +162,11 @@ async fn connect(route: Route) -> Result<Connection, String> {
                 Some(Ok(Ok(connection))) => return Ok(connection),
                 // The next address need not wait for its turn.
                 Some(Ok(Err(error))) => errors.push(error),
-                Some(Err(error)) => errors.push(error_text(&error)),
+                Some(Err(error)) => errors.push(error.into()),
                 None if more => {}
-                None => return Err(errors.join("; ")),
+                None => return Err(DialError::NoConnection(errors)),
             },
             () = tokio::time::sleep(ADDRESS_STAGGER), if more => {}
         }
-    }
-}
-
-/// An error with the address that it is about, unless it names that itself.
-fn naming(address: &str, error: String) -> String {
-    if error.contains(address) {
-        error
-    } else {
-        format!("{address}: {error}")
     }
 }

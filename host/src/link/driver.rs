@@ -6,11 +6,13 @@ use std::sync::Arc;
 use kozo_auth::SecuredLink;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
 use kozo_link::{Action, AttemptId, LinkKey, Notice, Occurrence};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialling, Route, dial};
+use super::error::DialError;
 use super::{PeerLink, writer};
 
 /// Hears what links do, for the log and for people.
@@ -35,7 +37,7 @@ pub struct Driver {
 
 /// What one of the driver's tasks came to.
 enum FinishedTask {
-    Dial(AttemptId, String, Result<(LinkKey, SecuredLink), String>),
+    Dial(AttemptId, String, Result<(LinkKey, SecuredLink), DialError>),
     Link(LinkKey),
 }
 
@@ -156,7 +158,8 @@ impl Driver {
                 self.attempts.remove(&attempt);
                 match result {
                     Ok((key, secured)) => self.serve(key, secured),
-                    Err(reason) => {
+                    Err(error) => {
+                        let reason = error_text(&error);
                         let now = clock::now();
                         self.link.change(now, |peer| {
                             peer.dial_failed(attempt, &transport, &reason, now);

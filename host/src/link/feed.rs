@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kozo_auth::secured::{Receiver, Refused};
 use kozo_ground::clock;
 use kozo_ground::text::error_text;
-use kozo_link::LinkKey;
+use kozo_link::{LinkKey, ProtocolViolation};
 use kozo_wire::{FrameDecoder, FrameError};
 
 use super::{Arrivals, PeerLink};
@@ -42,11 +42,8 @@ impl Receiver for Feed {
         let decoder = &mut self.decoder;
         let result = link.change(now, |peer| {
             let result = decoder.decode(bytes, |frame| {
-                let delivery = peer
-                    .received(key, frame, now)
-                    .map_err(|violation| Broken(error_text(&violation)))?;
-                deliveries.extend(delivery);
-                Ok::<(), Broken>(())
+                deliveries.extend(peer.received(key, frame, now)?);
+                Ok::<(), BrokenStream>(())
             });
             peer.heard(key, decoder.pending(), now);
             result
@@ -54,15 +51,15 @@ impl Receiver for Feed {
         if !deliveries.is_empty() {
             self.arrivals.deliver(link.name(), &deliveries, now);
         }
-        result.map_err(|Broken(reason)| Refused::new(reason))
+        result.map_err(|broken| Refused::new(error_text(&broken)))
     }
 }
 
 /// How the peer broke the protocol: the rest of its bytes is not looked at.
-struct Broken(String);
-
-impl From<FrameError> for Broken {
-    fn from(error: FrameError) -> Self {
-        Self(error_text(&error))
-    }
+#[derive(Debug, thiserror::Error)]
+enum BrokenStream {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Protocol(#[from] ProtocolViolation),
 }

@@ -15,6 +15,8 @@ mod accept;
 mod calls;
 mod dial;
 mod driver;
+mod entrance;
+mod error;
 mod feed;
 mod stream;
 mod threshold;
