@@ -18,7 +18,7 @@ use kozo_wire::{Message, RoleInterests};
 use smallvec::SmallVec;
 
 use crate::link::{Arrivals, FEW_PEERS, PeerLink};
-use crate::roles::{Inbox, Incoming, MessageSink};
+use crate::roles::{Dispatcher, Inbox, IncomingMessage};
 use room::Room;
 
 /// Hands messages on between the roles of this node and its peers.
@@ -124,7 +124,7 @@ impl Router {
     }
 }
 
-impl MessageSink for Router {
+impl Dispatcher for Router {
     fn send(&self, _from: &RoleName, message: &Message, wait: Duration) -> bool {
         let now = clock::now();
         let subject = message.subject(self.node.as_str());
@@ -171,13 +171,13 @@ impl Arrivals for Router {
     }
 }
 
-fn incoming(sender: &NodeName, message: &Message, lifetime: Lifetime) -> Incoming {
+fn incoming(sender: &NodeName, message: &Message, lifetime: Lifetime) -> IncomingMessage {
     let Lifetime {
         arrived,
         age,
         expires,
     } = lifetime;
-    Incoming {
+    IncomingMessage {
         sender: sender.clone(),
         message: message.clone(),
         arrived,

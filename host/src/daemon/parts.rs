@@ -135,8 +135,13 @@ pub(super) fn roles(
     let roles = own.roles.iter().zip(inboxes).map(|(role, inbox)| {
         let setup = RoleSetup::new(own, role, storage)?;
         let source = RoleSource::new(Arc::clone(registry), role.module.clone(), role.isolation);
-        let sink = Arc::clone(router) as _;
-        Ok(HostedRole::start(setup, inbox, sink, Arc::new(source))?)
+        let dispatcher = Arc::clone(router) as _;
+        Ok(HostedRole::start(
+            setup,
+            inbox,
+            dispatcher,
+            Arc::new(source),
+        )?)
     });
     roles.collect()
 }

@@ -24,7 +24,7 @@ use super::entrance::{CallerPlace, Entrance};
 use super::feed::Feed;
 use super::stream::stream;
 use super::threshold::Threshold;
-use crate::modules::transport::Connection;
+use crate::modules::transport::TransportConnection;
 
 /// How many callers at most nobody has looked at yet. Whoever has to wait behind so many waits in the
 /// system's own queue: else many would come faster than they are looked at, and a node lose its place
@@ -92,7 +92,7 @@ impl Listener {
 
     /// Takes a connection that came over the transport of this name, as soon as no more than a few
     /// wait to be looked at. Must be called on the runtime.
-    pub async fn accept(&self, transport: &str, connection: Connection) {
+    pub async fn accept(&self, transport: &str, connection: TransportConnection) {
         let (shared, transport) = (Arc::clone(&self.shared), transport.to_owned());
         // It is never closed.
         let Ok(unseen) = Arc::clone(&shared.unseen).acquire_owned().await else {
@@ -153,7 +153,7 @@ impl Unsecured {
 async fn secure(
     shared: &Arc<ListenerState>,
     transport: &str,
-    connection: Connection,
+    connection: TransportConnection,
     place: &CallerPlace,
     unseen: OwnedSemaphorePermit,
 ) -> Result<(), Unsecured> {

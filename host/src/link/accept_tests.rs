@@ -50,7 +50,7 @@ async fn call_with(listener: &Listener, address: &str, words: &[u8]) -> UnixStre
     let address = address.to_owned();
     let stream = theirs.into();
     let authenticated = None;
-    let connection = Connection {
+    let connection = TransportConnection {
         stream,
         address,
         authenticated,
@@ -151,7 +151,7 @@ async fn why_a_connection_failed_is_not_lost() {
         rustix::net::SocketType::STREAM,
     );
     let stream = rustix::net::socket(family, kind, None).unwrap();
-    let connection = Connection {
+    let connection = TransportConnection {
         stream,
         address: "192.0.2.1:1".to_owned(),
         authenticated: None,

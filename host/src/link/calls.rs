@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::error::CallFault;
 use crate::limited::DroppedApart;
-use crate::modules::transport::{Connection, PeerDescription, TransportInstance};
+use crate::modules::transport::{PeerDescription, TransportConnection, TransportInstance};
 
 /// The stack of a thread that dials, in bytes of address space; memory is only taken for what is
 /// used.
@@ -57,7 +57,7 @@ type Reply = Result<CallAnswer, CallFault>;
 
 enum CallAnswer {
     Addresses(Vec<String>),
-    Connection(Connection),
+    Connection(TransportConnection),
 }
 
 impl Calls {
@@ -92,7 +92,7 @@ impl Calls {
         &self,
         peer: &Arc<PeerDescription>,
         address: &str,
-    ) -> Result<Connection, CallFault> {
+    ) -> Result<TransportConnection, CallFault> {
         match self.ask(peer, Some(address)).await? {
             CallAnswer::Connection(connection) => Ok(connection),
             CallAnswer::Addresses(_) => Err(CallFault::OtherAnswer),

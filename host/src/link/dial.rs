@@ -14,7 +14,7 @@ use super::error::{AddressError, DialError, HandshakeError};
 use super::feed::Feed;
 use super::stream::stream;
 use super::{Arrivals, Calls, PeerLink};
-use crate::modules::transport::{Connection, PeerDescription};
+use crate::modules::transport::{PeerDescription, TransportConnection};
 
 /// How long both ends may take to authenticate each other once they are connected.
 pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -140,7 +140,7 @@ impl Drop for MadeLink<'_> {
 /// different transports, and gives a better one seconds before a worse one may overtake it. And a
 /// transport may race again for one address, as `tcp` does for those that a host's name has: what a
 /// module finds behind an address never comes to the host.
-async fn connect(route: Route) -> Result<Connection, DialError> {
+async fn connect(route: Route) -> Result<TransportConnection, DialError> {
     let addresses = route.transport.addresses(&route.peer).await?;
     if addresses.is_empty() {
         return Err(DialError::NoAddress);

@@ -12,7 +12,7 @@ use kozo_ground::interest::Kind;
 
 use super::context;
 use super::host_call::{duration, host_failed, level_from_number};
-use super::role_services::{Outgoing, Received, RoleServices};
+use super::role_services::{OutgoingMessage, Received, RoleServices};
 
 type Context = context::Context<dyn RoleServices>;
 
@@ -83,7 +83,7 @@ extern "C" fn send(
             let text = format!("this host knows no messages of kind {}", message.kind);
             return RResult::RErr(text.into());
         };
-        let message = Outgoing {
+        let message = OutgoingMessage {
             kind,
             type_name: message.type_name.as_str(),
             channel: message

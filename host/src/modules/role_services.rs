@@ -24,7 +24,7 @@ pub trait RoleServices: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why the message can never be sent.
-    fn send(&self, message: Outgoing<'_>, wait: Duration) -> Result<bool, String>;
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String>;
 
     /// Sleeps; false when that was cut short because the role shall return from `run`.
     fn sleep(&self, time: Duration) -> bool;
@@ -61,7 +61,7 @@ pub enum Received {
 
 /// A message that a role sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outgoing<'a> {
+pub struct OutgoingMessage<'a> {
     /// Event, order or log.
     pub kind: Kind,
     /// Its type; empty for a log.

@@ -105,7 +105,7 @@ impl PeerDescription {
 
 /// A connection that a transport made or accepted.
 #[derive(Debug)]
-pub struct Connection {
+pub struct TransportConnection {
     /// A connected stream socket, owned.
     pub stream: OwnedFd,
     /// The other end's address, for people to read.
@@ -142,7 +142,7 @@ impl TransportInstance {
     ///
     /// # Errors
     /// What the transport says; or that it handed over something that cannot be used.
-    pub fn accept(&self) -> Result<Option<Connection>, CallError> {
+    pub fn accept(&self) -> Result<Option<TransportConnection>, CallError> {
         match called(self.parts.vtable.accept()(self.parts.data))? {
             ROption::RSome(parts) => connection(parts).map(Some),
             ROption::RNone => Ok(None),
@@ -168,7 +168,7 @@ impl TransportInstance {
         peer: &PeerDescription,
         address: &str,
         timeout: Duration,
-    ) -> Result<Connection, CallError> {
+    ) -> Result<TransportConnection, CallError> {
         let connect = self.parts.vtable.connect();
         let address = RStr::from_str(address);
         connection(called(connect(
@@ -241,7 +241,7 @@ impl fmt::Debug for TransportInstance {
 }
 
 /// Looks at what a transport handed over before anybody builds on it.
-fn connection(parts: ConnectionParts) -> Result<Connection, CallError> {
+fn connection(parts: ConnectionParts) -> Result<TransportConnection, CallError> {
     let ConnectionParts {
         stream,
         address,
@@ -250,7 +250,7 @@ fn connection(parts: ConnectionParts) -> Result<Connection, CallError> {
     let (stream, address) = (OwnedFd::from(stream), String::from(address));
     let authenticated = authenticated.into_option().map(String::from);
     match rustix::net::sockopt::socket_type(&stream) {
-        Ok(SocketType::STREAM) => Ok(Connection {
+        Ok(SocketType::STREAM) => Ok(TransportConnection {
             stream,
             address,
             authenticated,

@@ -11,7 +11,7 @@ use kozo_status::{RoleState, RoleStatus};
 use super::error::RoleError;
 use super::inbox::Inbox;
 use super::line::RoleLog;
-use super::services::MessageSink;
+use super::services::Dispatcher;
 use super::setup::{RoleSetup, RoleStartError};
 use super::source::CodeSource;
 use super::spawn::{ROLE_STACK, spawn};
@@ -38,7 +38,7 @@ impl HostedRole {
     pub(crate) fn start(
         setup: RoleSetup,
         inbox: Arc<Inbox>,
-        sink: Arc<dyn MessageSink>,
+        dispatcher: Arc<dyn Dispatcher>,
         source: Arc<dyn CodeSource>,
     ) -> Result<Self, RoleStartError> {
         let hosted = Self {
@@ -53,7 +53,7 @@ impl HostedRole {
         let thread = RoleThread {
             setup,
             inbox: Arc::clone(&hosted.inbox),
-            sink,
+            dispatcher,
             log: Arc::clone(&hosted.log),
             progress: Arc::clone(&hosted.progress),
             source,

@@ -24,7 +24,7 @@ const SHORTEST_WAIT: Duration = Duration::from_micros(100);
 
 /// A message that waits for a role.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Incoming {
+pub(crate) struct IncomingMessage {
     /// The node at the other end of the link that it came over, or this one.
     pub(crate) sender: NodeName,
     /// The message.
@@ -41,7 +41,7 @@ pub(crate) struct Incoming {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ReceiveOutcome {
     /// The oldest message that still has a meaning, with its age as it was taken.
-    Message(Incoming),
+    Message(IncomingMessage),
     /// None came in time.
     Timeout,
     /// The role shall return from `run`.
@@ -62,7 +62,7 @@ pub(crate) struct Inbox {
 
 #[derive(Debug)]
 struct State {
-    queue: RollingQueue<Incoming>,
+    queue: RollingQueue<IncomingMessage>,
     limits: InboxLimits,
     /// How many threads wait for a message. Waking is a call to the system, so it is only done
     /// for them.
@@ -129,7 +129,7 @@ impl Inbox {
 
     /// Adds a message; what does not fit pushes out the oldest. Once the role was told to stop,
     /// nothing is added any more.
-    pub(crate) fn push(&self, incoming: Incoming) {
+    pub(crate) fn push(&self, incoming: IncomingMessage) {
         self.push_all([incoming]);
     }
 
@@ -137,7 +137,7 @@ impl Inbox {
     /// of them or all. They should be made already, for the role waits meanwhile.
     pub(crate) fn push_all<I>(&self, incoming: I)
     where
-        I: IntoIterator<Item = Incoming, IntoIter: ExactSizeIterator>,
+        I: IntoIterator<Item = IncomingMessage, IntoIter: ExactSizeIterator>,
     {
         let incoming = incoming.into_iter();
         let mut dropped = Vec::new();
@@ -311,7 +311,7 @@ impl Inbox {
 #[cfg(test)]
 impl Inbox {
     /// Takes all that waits, as a role would.
-    pub(crate) fn take_all(&self, now: Moment) -> Vec<Incoming> {
+    pub(crate) fn take_all(&self, now: Moment) -> Vec<IncomingMessage> {
         let mut state = self.lock();
         std::iter::from_fn(|| state.take(now)).collect()
     }
@@ -319,7 +319,7 @@ impl Inbox {
 
 impl State {
     /// The oldest message that has a meaning at `now`; older ones are dropped.
-    fn take(&mut self, now: Moment) -> Option<Incoming> {
+    fn take(&mut self, now: Moment) -> Option<IncomingMessage> {
         while let Some(mut incoming) = self.queue.pop() {
             if incoming.expires > now {
                 self.taken += 1;

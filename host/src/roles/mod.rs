@@ -2,7 +2,7 @@
 //! does for it.
 //!
 //! ```text
-//!   link or role ──push──▶ Inbox ──receive──▶ ┌──────────────┐ ──send──▶ MessageSink (the router)
+//!   link or role ──push──▶ Inbox ──receive──▶ ┌──────────────┐ ──send──▶ Dispatcher (the router)
 //!                                             │ RoleInstance │ ──log───▶ the host's log
 //!  HostedRole ──stop, restart, reopen──▶ life │   (module)   │ ◀─load──▶ RoleStorage
 //!     (hosted)                        (thread)└──────────────┘  store
@@ -36,8 +36,8 @@ mod thread;
 mod tests;
 
 pub(crate) use hosted::HostedRole;
-pub(crate) use inbox::{Inbox, Incoming};
+pub(crate) use inbox::{Inbox, IncomingMessage};
 pub(crate) use isolated::{COMMAND as ISOLATED_ROLE, run_isolated};
-pub(crate) use services::MessageSink;
+pub(crate) use services::Dispatcher;
 pub(crate) use setup::{RoleSetup, RoleStartError};
 pub(crate) use source::RoleSource;

@@ -11,16 +11,16 @@ use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::error_text;
 use kozo_wire::Message;
 
-use super::inbox::{self, InboxReader, Incoming};
+use super::inbox::{self, InboxReader, IncomingMessage};
 use super::line::RoleLog;
-use crate::modules::{Outgoing, Received, RoleServices};
+use crate::modules::{OutgoingMessage, Received, RoleServices};
 use crate::storage::{RoleStorage, StorageError};
 
 /// How long a paced send waits at a time before it looks whether the role is being stopped.
 const PACED_STEP: Duration = Duration::from_millis(250);
 
 /// Where the messages of roles go: the router.
-pub(crate) trait MessageSink: Send + Sync + 'static {
+pub(crate) trait Dispatcher: Send + Sync + 'static {
     /// Takes a message of the role `from` of this node. With `wait` above zero it waits, that
     /// long at most, until every node that wants the message has room; false: there was none in
     /// time, and nothing was sent, to nobody. With no wait the oldest messages make room, and the
@@ -33,7 +33,7 @@ pub(super) struct LifeServices {
     pub(super) node: NodeName,
     pub(super) name: RoleName,
     pub(super) reader: InboxReader,
-    pub(super) sink: Arc<dyn MessageSink>,
+    pub(super) dispatcher: Arc<dyn Dispatcher>,
     pub(super) storage: Option<Arc<RoleStorage>>,
     pub(super) log: Arc<RoleLog>,
     /// The longest wait for a message: `connectionRetry`.
@@ -61,8 +61,8 @@ impl RoleServices for LifeServices {
         }
     }
 
-    fn send(&self, message: Outgoing<'_>, wait: Duration) -> Result<bool, String> {
-        let Outgoing {
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String> {
+        let OutgoingMessage {
             kind,
             type_name,
             channel,
@@ -73,7 +73,7 @@ impl RoleServices for LifeServices {
         let mut step = wait.min(PACED_STEP);
         let mut deadline = None;
         loop {
-            if self.sink.send(&self.name, &message, step) {
+            if self.dispatcher.send(&self.name, &message, step) {
                 return Ok(true);
             }
             // Only now, for most sends succeed at once; the first one has waited already.
@@ -116,8 +116,8 @@ impl RoleServices for LifeServices {
 }
 
 /// A message that was taken just now, as the role gets it.
-fn view(incoming: &Incoming) -> MessageView<'_> {
-    let Incoming { message, age, .. } = incoming;
+fn view(incoming: &IncomingMessage) -> MessageView<'_> {
+    let IncomingMessage { message, age, .. } = incoming;
     MessageView {
         kind: message.kind() as u8,
         sender_node: RStr::from_str(incoming.sender.as_str()),

@@ -24,7 +24,7 @@ use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
 use super::line::{RoleLog, harmless};
 use super::restart::RestartBackoff;
-use super::services::{LifeServices, MessageSink};
+use super::services::{Dispatcher, LifeServices};
 use super::setup::RoleSetup;
 use super::source::CodeSource;
 
@@ -92,7 +92,7 @@ impl LifeProgress {
 pub(super) struct RoleThread {
     pub(super) setup: RoleSetup,
     pub(super) inbox: Arc<Inbox>,
-    pub(super) sink: Arc<dyn MessageSink>,
+    pub(super) dispatcher: Arc<dyn Dispatcher>,
     pub(super) log: Arc<RoleLog>,
     pub(super) progress: Arc<LifeProgress>,
     pub(super) source: Arc<dyn CodeSource>,
@@ -153,7 +153,7 @@ impl RoleThread {
             node: self.setup.node.clone(),
             name: self.setup.name.clone(),
             reader,
-            sink: Arc::clone(&self.sink),
+            dispatcher: Arc::clone(&self.dispatcher),
             storage: self.setup.storage.clone(),
             log: Arc::clone(&self.log),
             longest_wait: self.setup.longest_wait,

@@ -105,7 +105,7 @@ fn send(router: &Router, message: &Message, wait: Duration) -> bool {
     router.send(&role("timer1"), message, wait)
 }
 
-fn types(incoming: &[Incoming]) -> Vec<&str> {
+fn types(incoming: &[IncomingMessage]) -> Vec<&str> {
     let messages = incoming.iter().map(|incoming| &incoming.message);
     messages.map(Message::type_name).collect()
 }

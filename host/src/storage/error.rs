@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use kozo_ground::names::NodeName;
 
 use super::MAX_STORED;
-use super::format::Damage;
+use super::format::FileDamage;
 
 /// Why a value cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
         /// In which way.
-        damage: Damage,
+        damage: FileDamage,
     },
     /// The file is damaged and cannot be moved out of the way.
     #[error(
@@ -95,7 +95,7 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
         /// In which way it is damaged.
-        damage: Damage,
+        damage: FileDamage,
         /// What the system says.
         reason: io::Error,
     },

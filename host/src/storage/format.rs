@@ -18,7 +18,7 @@ const DIGEST_LEN: usize = 16;
 /// In which way a role's file is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Damage {
+pub enum FileDamage {
     /// It is too short for a header, or starts with something else.
     #[error("it does not start as such a file does")]
     Header,
@@ -41,11 +41,11 @@ pub(super) enum Fault {
     /// It has a format of this version, which is unknown here.
     Later(u32),
     /// It was changed by something else than Kōzō.
-    Damaged(Damage),
+    Damaged(FileDamage),
 }
 
-impl From<Damage> for Fault {
-    fn from(damage: Damage) -> Self {
+impl From<FileDamage> for Fault {
+    fn from(damage: FileDamage) -> Self {
         Self::Damaged(damage)
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn check(file: &[u8]) -> Result<(), Fault> {
     let (header, value) = file
         .split_first_chunk::<HEADER_LEN>()
         .filter(|(header, _)| header.starts_with(&MAGIC))
-        .ok_or(Damage::Header)?;
+        .ok_or(FileDamage::Header)?;
     let (numbers, expected) = header.split_at(HEADER_LEN - DIGEST_LEN);
     let mut version = [0; 4];
     version.copy_from_slice(&numbers[4..8]);
@@ -78,10 +78,10 @@ pub(super) fn check(file: &[u8]) -> Result<(), Fault> {
     let promised = u64::from_be_bytes(promised);
     if promised != value.len() as u64 {
         let found = value.len();
-        return Err(Damage::Length { promised, found }.into());
+        return Err(FileDamage::Length { promised, found }.into());
     }
     if digest(value) != expected {
-        return Err(Damage::Checksum.into());
+        return Err(FileDamage::Checksum.into());
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ mod tests {
         }
         assert_eq!(
             check(&[&good[..], b"x"].concat()),
-            Err(Damage::Length {
+            Err(FileDamage::Length {
                 promised: 7,
                 found: 8
             }

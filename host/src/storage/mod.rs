@@ -144,7 +144,7 @@ impl RoleStorage {
         }
     }
 
-    fn set_aside(&self, damage: &Damage) -> Result<(), StorageError> {
+    fn set_aside(&self, damage: &FileDamage) -> Result<(), StorageError> {
         let path = self.path();
         let aside = (1..=MAX_DAMAGED)
             .map(|number| self.folder.join(format!("{}.damaged-{number}", self.name)))
@@ -207,4 +207,4 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     }
 }
 
-pub use format::Damage;
+pub use format::FileDamage;

@@ -7,7 +7,7 @@ use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 use kozo_status::{TransportState, TransportStatus};
 
-use super::services::{Condition, Services};
+use super::services::{Services, TransportCondition};
 use crate::limited::DroppedApart;
 use crate::link::Calls;
 use crate::modules::{TransportInstance, TransportServices};
@@ -37,7 +37,7 @@ impl OwnTransport {
         let fault = self.made.as_ref().and_then(|made| made.calls.fault());
         let condition = fault.map_or_else(
             || self.services.condition(),
-            |(reason, since)| Condition {
+            |(reason, since)| TransportCondition {
                 state: TransportState::Failing,
                 error: Some(reason),
                 since,

@@ -28,14 +28,14 @@ pub(super) struct Services {
     stopping: AtomicBool,
     /// Readable once the transport is being stopped.
     stop_signal: OwnedFd,
-    condition: Mutex<Condition>,
+    condition: Mutex<TransportCondition>,
     /// What the transport is about, as it has said last.
     status: Mutex<Option<String>>,
 }
 
 /// How a transport is.
 #[derive(Debug, Clone)]
-pub(super) struct Condition {
+pub(super) struct TransportCondition {
     pub(super) state: TransportState,
     /// Why it is failing, where it is.
     pub(super) error: Option<String>,
@@ -55,7 +55,7 @@ impl Services {
             state_folders,
             stopping: AtomicBool::new(false),
             stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            condition: Mutex::new(Condition {
+            condition: Mutex::new(TransportCondition {
                 state: TransportState::Starting,
                 error: None,
                 since: clock::now(),
@@ -76,7 +76,7 @@ impl Services {
     }
 
     /// How the transport is.
-    pub(super) fn condition(&self) -> Condition {
+    pub(super) fn condition(&self) -> TransportCondition {
         self.condition.lock_anyway().clone()
     }
 
@@ -93,7 +93,7 @@ impl Services {
     fn set_condition(&self, state: TransportState, error: Option<String>) {
         let mut present = self.condition.lock_anyway();
         if (present.state, &present.error) != (state, &error) {
-            *present = Condition {
+            *present = TransportCondition {
                 state,
                 error,
                 since: clock::now(),

@@ -12,9 +12,9 @@ const LIMITS: InboxLimits = InboxLimits {
     size: 1024 * 1024,
 };
 
-fn incoming(number: u8, expires: Moment) -> Incoming {
+fn incoming(number: u8, expires: Moment) -> IncomingMessage {
     let role = RoleName::new("timer1").unwrap();
-    Incoming {
+    IncomingMessage {
         sender: NodeName::new("clock").unwrap(),
         message: Message::new(Kind::Order, &role, "tick", None, 0.0, &[number]).unwrap(),
         arrived: clock::now(),
@@ -23,7 +23,7 @@ fn incoming(number: u8, expires: Moment) -> Incoming {
     }
 }
 
-fn fresh(number: u8) -> Incoming {
+fn fresh(number: u8) -> IncomingMessage {
     incoming(number, clock::now() + LONG)
 }
 

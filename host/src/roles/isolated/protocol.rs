@@ -118,7 +118,7 @@ pub(super) struct Delivered {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum FromRole {
     /// A call has returned.
-    Done(Result<CallOutcome, String>),
+    Done(Result<CallReturn, String>),
     /// Something that is answered under the same `id`. Those of the `main` thread, which calls the
     /// role's functions, come one at a time and only during a call.
     Request {
@@ -134,7 +134,7 @@ pub(super) enum FromRole {
 
 /// How the role is after a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct CallOutcome {
+pub(super) struct CallReturn {
     /// When to call `run` again: asked anew after each call.
     pub(super) pace: Result<PaceOutcome, String>,
     /// Length and size, as an answer to [`Call::Inbox`].
@@ -171,7 +171,7 @@ pub(super) struct Sent {
 /// Why the two do not understand each other.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum ProtocolError {
+pub(crate) enum IpcError {
     /// The connection fails.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -196,22 +196,20 @@ pub(crate) enum ProtocolError {
 }
 
 /// A frame's bytes.
-pub(super) fn encode(frame: &impl Serialize) -> Result<Vec<u8>, ProtocolError> {
+pub(super) fn encode(frame: &impl Serialize) -> Result<Vec<u8>, IpcError> {
     let mut bytes = vec![0; 4];
     rmp_serde::encode::write(&mut bytes, frame)?;
     let length = bytes.len() - 4;
     let prefix = u32::try_from(length)
         .ok()
         .filter(|_| length <= MAX_FRAME)
-        .ok_or(ProtocolError::TooLong(length))?;
+        .ok_or(IpcError::TooLong(length))?;
     bytes[..4].copy_from_slice(&prefix.to_be_bytes());
     Ok(bytes)
 }
 
 /// Reads a frame; none when the other end has closed the connection between two of them.
-pub(super) fn read<T: DeserializeOwned>(
-    stream: &mut impl Read,
-) -> Result<Option<T>, ProtocolError> {
+pub(super) fn read<T: DeserializeOwned>(stream: &mut impl Read) -> Result<Option<T>, IpcError> {
     let mut prefix = Vec::with_capacity(4);
     stream.by_ref().take(4).read_to_end(&mut prefix)?;
     let Ok(prefix) = <[u8; 4]>::try_from(prefix.as_slice()) else {
@@ -222,7 +220,7 @@ pub(super) fn read<T: DeserializeOwned>(
     };
     let length = u32::from_be_bytes(prefix) as usize;
     if length > MAX_FRAME {
-        return Err(ProtocolError::TooLong(length));
+        return Err(IpcError::TooLong(length));
     }
     // Grows with what really comes, whatever the length says.
     let mut body = Vec::new();

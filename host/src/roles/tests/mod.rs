@@ -21,7 +21,7 @@ use super::code::RoleCode;
 use super::error::RoleError;
 use super::restart::RestartPolicy;
 use super::source::CodeSource;
-use super::{HostedRole, Inbox, Incoming, MessageSink, RoleSetup};
+use super::{Dispatcher, HostedRole, Inbox, IncomingMessage, RoleSetup};
 use crate::config::InboxLimits;
 use crate::modules::{CallError, RoleModule};
 
@@ -151,18 +151,18 @@ impl Script {
             stop_limit: DEADLINE,
         };
         change(&mut setup);
-        let sink = Arc::new(Router::default());
+        let dispatcher = Arc::new(Router::default());
         let inbox = Inbox::new(setup.inbox);
         let role = HostedRole::start(
             setup,
             Arc::clone(&inbox),
-            Arc::clone(&sink) as Arc<dyn MessageSink>,
+            Arc::clone(&dispatcher) as Arc<dyn Dispatcher>,
             Arc::new(Source(source)),
         );
         Stage {
             role: role.unwrap(),
             inbox,
-            sink,
+            dispatcher,
         }
     }
 }
@@ -235,7 +235,7 @@ impl Drop for Scripted {
 struct Stage {
     inbox: Arc<Inbox>,
     role: HostedRole,
-    sink: Arc<Router>,
+    dispatcher: Arc<Router>,
 }
 
 impl Stage {
@@ -254,10 +254,10 @@ impl Stage {
     }
 }
 
-fn incoming(text: &str) -> Incoming {
+fn incoming(text: &str) -> IncomingMessage {
     let role = RoleName::new("timer1").unwrap();
     let data = rmp_serde::to_vec(text).unwrap();
-    Incoming {
+    IncomingMessage {
         sender: NodeName::new("cottage").unwrap(),
         message: Message::new(Kind::Event, &role, "tick", None, 1.5, &data).unwrap(),
         arrived: clock::now(),
@@ -335,7 +335,7 @@ struct Router {
     is_full: AtomicBool,
 }
 
-impl MessageSink for Router {
+impl Dispatcher for Router {
     fn send(&self, from: &RoleName, message: &Message, wait: Duration) -> bool {
         assert_eq!(from.as_str(), message.role());
         if !wait.is_zero() && self.is_full.load(Ordering::Relaxed) {

@@ -93,7 +93,7 @@ fn what_a_role_sends_goes_to_the_router() {
         },
     );
     assert!(text.contains("the type has 300 bytes"), "{text}");
-    let sent = stage.sink.sent.lock().unwrap().clone();
+    let sent = stage.dispatcher.sent.lock().unwrap().clone();
     let kinds: Vec<_> = sent
         .iter()
         .map(|message| (message.kind(), message.type_name(), message.channel()))
@@ -124,12 +124,12 @@ fn a_paced_send_ends_without_room_when_its_time_is_up_or_the_role_stops() {
             Ok(())
         })
         .start();
-    stage.sink.is_full.store(true, Ordering::Relaxed);
+    stage.dispatcher.is_full.store(true, Ordering::Relaxed);
     gate.open();
     heard.expect(["no room"]);
     stage.stop();
     heard.expect(["no room"]);
-    assert!(stage.sink.sent.lock().unwrap().is_empty());
+    assert!(stage.dispatcher.sent.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice};
 use kozo::modules::{
-    CallError, Outgoing, Received, RoleInstance, RoleModule, RoleServices, TransportIdentity,
-    TransportInstance, TransportModule, TransportServices,
+    CallError, OutgoingMessage, Received, RoleInstance, RoleModule, RoleServices,
+    TransportIdentity, TransportInstance, TransportModule, TransportServices,
 };
 use kozo_abi::ffi::MessageView;
 use kozo_abi::{Level, Readiness};
@@ -106,7 +106,7 @@ impl RoleServices for Bench {
         Received::Message
     }
 
-    fn send(&self, message: Outgoing<'_>, wait: Duration) -> Result<bool, String> {
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String> {
         self.may_panic("send");
         self.notes().sent.push((
             message.kind,

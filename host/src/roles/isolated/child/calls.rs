@@ -7,7 +7,7 @@ use kozo_abi::{InboxLimits, Pace};
 
 use super::remote::Remote;
 use crate::modules::{RoleInstance, RoleModule};
-use crate::roles::isolated::protocol::{Call, CallOutcome, PaceOutcome, bounded};
+use crate::roles::isolated::protocol::{Call, CallReturn, PaceOutcome, bounded};
 
 /// Makes the role and does what the host asks for, up to the role's end.
 pub(super) fn serve(
@@ -38,7 +38,7 @@ pub(super) fn serve(
                 remote.stop();
                 drop(role);
                 let pace = Ok(PaceOutcome::AtOnce);
-                return remote.done(Ok(CallOutcome { pace, inbox }));
+                return remote.done(Ok(CallReturn { pace, inbox }));
             }
         };
         remote.done(match result {
@@ -48,7 +48,7 @@ pub(super) fn serve(
     }
 }
 
-fn outcome(role: &mut RoleInstance, inbox: Option<(u64, u64)>) -> CallOutcome {
+fn outcome(role: &mut RoleInstance, inbox: Option<(u64, u64)>) -> CallReturn {
     let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let pace = role.pace().map(|pace| match pace {
         Pace::AtOnce => PaceOutcome::AtOnce,
@@ -56,5 +56,5 @@ fn outcome(role: &mut RoleInstance, inbox: Option<(u64, u64)>) -> CallOutcome {
         Pace::EveryOrMessage(interval) => PaceOutcome::EveryOrMessage(nanos(interval)),
     });
     let pace = pace.map_err(|error| bounded(&error.to_string()));
-    CallOutcome { pace, inbox }
+    CallReturn { pace, inbox }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::roles::isolated::protocol::{COMMAND, ProtocolError};
+use crate::roles::isolated::protocol::{COMMAND, IpcError};
 
 /// Why a role's process cannot work.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub(crate) enum ChildError {
     #[error(
         "`{COMMAND}` is what the host starts for an isolated role, and nothing for people: {0}"
     )]
-    NoHost(#[from] ProtocolError),
+    NoHost(#[from] IpcError),
 }
 
 impl ChildError {

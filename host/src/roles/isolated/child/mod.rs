@@ -17,7 +17,7 @@ use kozo_ground::text::error_text;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::protocol::{self, Call, FromRole, PaceOutcome, ProtocolError, Start, ToRole, handover};
+use super::protocol::{self, Call, FromRole, IpcError, PaceOutcome, Start, ToRole, handover};
 use crate::modules::image::Image;
 use crate::modules::load::Source;
 use crate::modules::memory::Memory;
@@ -41,14 +41,14 @@ pub(crate) fn run_isolated() -> Result<(), ChildError> {
     outlive_signals().map_err(ChildError::system("signals cannot be caught"))?;
     let stream = take_stdin().map_err(ChildError::system("there is no socket"))?;
     let code = handover::receive(&stream).and_then(Memory::received);
-    let code = code.map_err(ProtocolError::from)?;
+    let code = code.map_err(IpcError::from)?;
     let mut incoming = BufReader::new(
         stream
             .try_clone()
             .map_err(ChildError::system("no socket"))?,
     );
     let Some(ToRole::Start(start)) = protocol::read(&mut incoming)? else {
-        return Err(ProtocolError::NoStart.into());
+        return Err(IpcError::NoStart.into());
     };
     let remote = Arc::new(Remote::new(stream, &start.node, &start.name));
     remote.take_log();
@@ -59,7 +59,7 @@ pub(crate) fn run_isolated() -> Result<(), ChildError> {
         move || {
             remote.is_main_thread();
             if start.is_trial {
-                let outcome = load(&start, code).map(|_| protocol::CallOutcome {
+                let outcome = load(&start, code).map(|_| protocol::CallReturn {
                     pace: Ok(PaceOutcome::AtOnce),
                     inbox: None,
                 });
@@ -168,7 +168,7 @@ fn hand_out(stream: &mut impl Read, remote: &Remote, calls: &Sender<Call>) {
 
 impl Remote {
     /// Says that a call has returned. That nobody hears it means that the process ends.
-    fn done(&self, outcome: Result<protocol::CallOutcome, String>) {
+    fn done(&self, outcome: Result<protocol::CallReturn, String>) {
         self.tell(&FromRole::Done(outcome));
     }
 }

@@ -19,7 +19,7 @@ use kozo_wire::Message;
 use serde_bytes::ByteBuf;
 
 use crate::log::Line;
-use crate::modules::{Outgoing, Received, RoleServices};
+use crate::modules::{OutgoingMessage, Received, RoleServices};
 use crate::roles::isolated::protocol::{
     self, Answer, Delivered, FromRole, HostRequest, Sent, bounded, level_number,
 };
@@ -103,7 +103,7 @@ impl Remote {
         self.tell(&FromRole::Log { level, text });
     }
 
-    fn write(&self, frame: &FromRole) -> Result<(), protocol::ProtocolError> {
+    fn write(&self, frame: &FromRole) -> Result<(), protocol::IpcError> {
         let bytes = protocol::encode(frame)?;
         Ok(lock(&self.stream).write_all(&bytes)?)
     }
@@ -145,8 +145,8 @@ impl RoleServices for Remote {
         }
     }
 
-    fn send(&self, message: Outgoing<'_>, wait: Duration) -> Result<bool, String> {
-        let Outgoing {
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String> {
+        let OutgoingMessage {
             kind,
             type_name,
             channel,

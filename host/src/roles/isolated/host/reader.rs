@@ -11,10 +11,10 @@ use kozo_ground::lock::LockAnyway;
 use kozo_ground::text::error_text;
 
 use super::service::{send, serve};
-use super::writer::FrameWriter;
+use super::writer::IpcWriter;
 use crate::modules::RoleServices;
 use crate::roles::isolated::protocol::{
-    self, CallOutcome, FromRole, HostRequest, MAX_WAITING, ProtocolError, ToRole,
+    self, CallReturn, FromRole, HostRequest, IpcError, MAX_WAITING, ToRole,
 };
 use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
@@ -25,33 +25,33 @@ pub(super) enum ToMain {
     /// A request of the process's main thread.
     Request { id: u64, request: HostRequest },
     /// The call has returned.
-    Done(Result<CallOutcome, String>),
+    Done(Result<CallReturn, String>),
 }
 
 /// Why no more is read, if it is not that the process has ended.
 #[derive(Debug, Default)]
-pub(super) struct Violation(Mutex<Option<ProtocolError>>);
+pub(super) struct Violation(Mutex<Option<IpcError>>);
 
 impl Violation {
     pub(super) fn text(&self) -> Option<String> {
         self.lock().as_ref().map(|error| error_text(error))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<ProtocolError>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<IpcError>> {
         self.0.lock_anyway()
     }
 }
 
 /// Reads frames until the process ends or says something wrong.
-pub(super) struct FrameReader {
+pub(super) struct IpcReader {
     pub(super) stream: UnixStream,
-    pub(super) writer: Arc<FrameWriter>,
+    pub(super) writer: Arc<IpcWriter>,
     pub(super) services: Arc<LifeServices>,
     pub(super) main: Sender<ToMain>,
     pub(super) fault: Arc<Violation>,
 }
 
-impl FrameReader {
+impl IpcReader {
     /// The thread's whole work. At its end all of the role's waits end.
     pub(super) fn run(self) {
         let fault = self.read_all().err();
@@ -60,14 +60,14 @@ impl FrameReader {
         self.services.reader.lose();
     }
 
-    fn read_all(&self) -> Result<(), ProtocolError> {
+    fn read_all(&self) -> Result<(), IpcError> {
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut stream = BufReader::new(&self.stream);
         loop {
             let frame = match protocol::read(&mut stream) {
                 Ok(Some(frame)) => frame,
                 // A process that crashes may end within a frame.
-                Ok(None) | Err(ProtocolError::Io(_)) => return Ok(()),
+                Ok(None) | Err(IpcError::Io(_)) => return Ok(()),
                 Err(error) => return Err(error),
             };
             match frame {
@@ -75,7 +75,7 @@ impl FrameReader {
                 FromRole::Send(message) => {
                     // The process has checked it already.
                     let sent = send(&*self.services, &message, Duration::ZERO);
-                    sent.map_err(ProtocolError::Message)?;
+                    sent.map_err(IpcError::Message)?;
                 }
                 // That nobody takes these any more means that the role is being dropped.
                 FromRole::Done(outcome) => drop(self.main.send(ToMain::Done(outcome))),
@@ -95,9 +95,9 @@ impl FrameReader {
         id: u64,
         request: HostRequest,
         waiting: &Arc<AtomicUsize>,
-    ) -> Result<(), ProtocolError> {
+    ) -> Result<(), IpcError> {
         if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
-            return Err(ProtocolError::TooManyRequests);
+            return Err(IpcError::TooManyRequests);
         }
         let (writer, services) = (Arc::clone(&self.writer), Arc::clone(&self.services));
         let waiting = Arc::clone(waiting);

@@ -12,14 +12,14 @@ use serde_bytes::ByteBuf;
 use super::module::IsolatedModule;
 use super::output;
 use super::process::RoleProcess;
-use super::reader::{FrameReader, ToMain, Violation};
+use super::reader::{IpcReader, ToMain, Violation};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
-use super::writer::FrameWriter;
+use super::writer::IpcWriter;
 use crate::modules::{CallError, RoleServices};
 use crate::roles::error::RoleError;
 use crate::roles::instance::Instance;
-use crate::roles::isolated::protocol::{Call, CallOutcome, PaceOutcome, Start, ToRole};
+use crate::roles::isolated::protocol::{Call, CallReturn, PaceOutcome, Start, ToRole};
 use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
 
@@ -31,7 +31,7 @@ const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
 /// ends.
 pub(in crate::roles) struct IsolatedRole {
     services: Arc<LifeServices>,
-    writer: Arc<FrameWriter>,
+    writer: Arc<IpcWriter>,
     process: RoleProcess,
     /// Closed when the process says no more.
     said: Receiver<ToMain>,
@@ -77,7 +77,7 @@ impl IsolatedRole {
         let receiving = stream
             .try_clone()
             .map_err(RoleError::system("its socket cannot be shared"))?;
-        let writer = Arc::new(FrameWriter::new(stream));
+        let writer = Arc::new(IpcWriter::new(stream));
         let (main, said) = channel();
         let (writes, written) = channel::<()>();
         let role = Self {
@@ -91,7 +91,7 @@ impl IsolatedRole {
             ended: None,
             services,
         };
-        let reader = FrameReader {
+        let reader = IpcReader {
             stream: receiving,
             writer: Arc::clone(&role.writer),
             services: Arc::clone(&role.services),
@@ -115,7 +115,7 @@ impl IsolatedRole {
         Ok(role)
     }
 
-    fn call(&mut self, call: Call) -> Result<CallOutcome, RoleError> {
+    fn call(&mut self, call: Call) -> Result<CallReturn, RoleError> {
         if self.writer.write(&ToRole::Call(call)).is_err() {
             return Err(self.end());
         }
@@ -123,7 +123,7 @@ impl IsolatedRole {
     }
 
     /// Serves the role until the call that it is in returns.
-    fn outcome(&mut self) -> Result<CallOutcome, RoleError> {
+    fn outcome(&mut self) -> Result<CallReturn, RoleError> {
         while let Ok(said) = self.said.recv() {
             match said {
                 ToMain::Done(outcome) => {

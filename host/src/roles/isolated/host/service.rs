@@ -6,7 +6,7 @@ use kozo_abi::ffi::MessageView;
 use kozo_ground::interest::Kind;
 use serde_bytes::ByteBuf;
 
-use crate::modules::{Outgoing, Received, RoleServices};
+use crate::modules::{OutgoingMessage, Received, RoleServices};
 use crate::roles::isolated::protocol::{Answer, Delivered, HostRequest, Sent, bounded};
 
 /// Does what was asked for; takes as long as that does.
@@ -35,7 +35,7 @@ pub(super) fn send(
 ) -> Result<bool, String> {
     let kind = Kind::from_number(message.kind)
         .ok_or_else(|| format!("there are no messages of kind {}", message.kind))?;
-    let outgoing = Outgoing {
+    let outgoing = OutgoingMessage {
         kind,
         type_name: &message.type_name,
         channel: message.channel.as_deref(),

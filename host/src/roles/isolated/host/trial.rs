@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::module::IsolatedModule;
 use super::process::RoleProcess;
-use super::writer::FrameWriter;
+use super::writer::IpcWriter;
 use crate::modules::CallError;
 use crate::roles::error::RoleError;
 use crate::roles::isolated::protocol::{self, FromRole, Start, ToRole};
@@ -32,7 +32,7 @@ impl IsolatedModule {
             is_trial: true,
             ..self.start()
         });
-        let writer = FrameWriter::new(stream);
+        let writer = IpcWriter::new(stream);
         if writer.start(&start, &self.file.code).is_ok() {
             while let Ok(Some(said)) = protocol::read(&mut incoming) {
                 if let FromRole::Done(outcome) = said {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kozo_ground::clock;
 
 use super::process::Handle;
-use super::writer::FrameWriter;
+use super::writer::IpcWriter;
 use crate::roles::isolated::protocol::ToRole;
 use crate::roles::services::LifeServices;
 
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// The end of one life of a role.
 pub(super) struct Watch {
     pub(super) services: Arc<LifeServices>,
-    pub(super) writer: Arc<FrameWriter>,
+    pub(super) writer: Arc<IpcWriter>,
     pub(super) process: Arc<Handle>,
     pub(super) was_killed: Arc<AtomicBool>,
 }

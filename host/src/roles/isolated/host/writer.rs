@@ -10,25 +10,25 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use crate::modules::memory::Memory;
-use crate::roles::isolated::protocol::{self, ProtocolError, ToRole, handover};
+use crate::roles::isolated::protocol::{self, IpcError, ToRole, handover};
 
 /// One end of the socket pair, as all threads write to it.
 #[derive(Debug)]
-pub(super) struct FrameWriter(Mutex<UnixStream>);
+pub(super) struct IpcWriter(Mutex<UnixStream>);
 
-impl FrameWriter {
+impl IpcWriter {
     pub(super) fn new(stream: UnixStream) -> Self {
         Self(Mutex::new(stream))
     }
 
     /// Writes a frame; waits for as long as the process does not read.
-    pub(super) fn write(&self, frame: &ToRole) -> Result<(), ProtocolError> {
+    pub(super) fn write(&self, frame: &ToRole) -> Result<(), IpcError> {
         let bytes = protocol::encode(frame)?;
         Ok(self.lock().write_all(&bytes)?)
     }
 
     /// Hands the module's code over, and writes the first frame.
-    pub(super) fn start(&self, frame: &ToRole, code: &Memory) -> Result<(), ProtocolError> {
+    pub(super) fn start(&self, frame: &ToRole, code: &Memory) -> Result<(), IpcError> {
         let bytes = protocol::encode(frame)?;
         let mut stream = self.lock();
         handover::send(&stream, code.as_fd())?;
@@ -36,7 +36,7 @@ impl FrameWriter {
     }
 
     /// Writes a small frame without ever waiting; false when that cannot be done now.
-    pub(super) fn try_write(&self, frame: &ToRole) -> Result<bool, ProtocolError> {
+    pub(super) fn try_write(&self, frame: &ToRole) -> Result<bool, IpcError> {
         let bytes = protocol::encode(frame)?;
         let mut stream = match self.0.try_lock() {
             Ok(stream) => stream,

@@ -63,7 +63,7 @@ fn what_is_written_is_read_again() {
         round_trip(&ToRole::Answer { id: 300, answer });
     }
     round_trip(&FromRole::Done(Err("no good".to_owned())));
-    round_trip(&FromRole::Done(Ok(CallOutcome {
+    round_trip(&FromRole::Done(Ok(CallReturn {
         pace: Ok(PaceOutcome::EveryOrMessage(5)),
         inbox: Some((8, 9)),
     })));
@@ -118,12 +118,12 @@ fn a_length_over_the_limit_is_refused_before_anything_is_read() {
     let mut stream = bytes.as_slice();
     assert!(matches!(
         read::<FromRole>(&mut stream),
-        Err(ProtocolError::TooLong(_))
+        Err(IpcError::TooLong(_))
     ));
     assert_eq!(stream.len(), 8);
     let text = "x".repeat(MAX_FRAME + 1);
     let too_long = FromRole::Log { level: 0, text };
-    assert!(matches!(encode(&too_long), Err(ProtocolError::TooLong(_))));
+    assert!(matches!(encode(&too_long), Err(IpcError::TooLong(_))));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn nonsense_is_an_error() {
         let mut bytes = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
         bytes.extend(body);
         let decoded = read::<FromRole>(&mut bytes.as_slice());
-        assert!(matches!(decoded, Err(ProtocolError::Decode(_))), "{body:?}");
+        assert!(matches!(decoded, Err(IpcError::Decode(_))), "{body:?}");
     }
 }
 
