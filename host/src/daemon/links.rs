@@ -67,7 +67,7 @@ pub(super) fn peers(
     links.collect()
 }
 
-/// The same, as the router knows them: with what the file tells of the interests of their roles.
+/// The links as the router knows them: with what the file tells of the interests of their roles.
 pub(super) fn remote(
     network: &Network,
     links: &[Arc<PeerLink>],

@@ -160,7 +160,7 @@ impl Daemon {
         let mut attendants = JoinSet::new();
         attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
-        // Before the node is said to be there: who waits for that may ask at once.
+        // The socket is there before the node is said to be: who waits for that may ask at once.
         let socket = control::open(control.as_deref(), &node);
         let overview = Overview {
             node: node.clone(),

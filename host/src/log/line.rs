@@ -26,7 +26,7 @@ pub(crate) struct Line {
     pub(crate) target: String,
     /// What happened.
     pub(crate) message: String,
-    /// With what: names and values, in the order in which they were given.
+    /// What it happened with: names and values, in the order in which they were given.
     #[serde(default)]
     pub(crate) fields: Fields,
     /// What it stands for beside itself.
@@ -39,7 +39,7 @@ pub(crate) struct Line {
 pub(crate) struct More {
     /// How many there were.
     pub(crate) lines: u64,
-    /// In how many seconds.
+    /// How many seconds they came in.
     pub(crate) seconds: u64,
 }
 

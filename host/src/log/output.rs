@@ -1,4 +1,4 @@
-//! From events to lines.
+//! The way from events to lines.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -104,7 +104,7 @@ impl Spool {
         self.wait(state, limit);
     }
 
-    /// The same, but not when the last one who did so waited in vain.
+    /// Waits as [`settle`](Self::settle) does, but not when the last one who did so waited in vain.
     pub(super) fn settle_unless_stalled(&self, limit: Duration) {
         let state = self.lock();
         if !state.stalled {
@@ -112,7 +112,7 @@ impl Spool {
         }
     }
 
-    /// As [`Self::settle`], and what is held back is written, too.
+    /// Waits as [`settle`](Self::settle) does, and has what is held back written, too.
     pub(super) fn flush(&self, limit: Duration) {
         let mut state = self.lock();
         for line in state.limiter.release(clock::now()) {

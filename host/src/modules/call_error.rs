@@ -18,7 +18,7 @@ pub enum CallError {
         /// The other end.
         address: String,
     },
-    /// The same of something that is not even a socket.
+    /// What was handed over as a connection is not even a socket.
     #[error(
         "the transport handed over a descriptor for `{address}` that is no socket, a fault of its module: {reason}"
     )]

@@ -174,7 +174,7 @@ fn line(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// The same with its line breaks. None of its lines but the first begins where those of the host's
+/// A text with its line breaks. None of its lines but the first begins where those of the host's
 /// own do.
 fn paragraph(text: &str, indent: &str) -> String {
     let lines: Vec<_> = text.lines().map(printable).collect();

@@ -9,7 +9,7 @@ use kozo_ground::lock::LockAnyway;
 use super::signals;
 
 thread_local! {
-    /// Nothing to be dropped: `exit` looks at it when a thread's values are gone already.
+    /// This holds nothing that has to be dropped: `exit` looks at it when a thread's values are gone already.
     static CALLED: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 

@@ -1,4 +1,4 @@
-//! From a file's bytes to a module whose functions can be called.
+//! The way from a file's bytes to a module whose functions can be called.
 //!
 //! ```text
 //! Content (elsewhere: inspected, copied to memory) ──▶ architecture? ──▶ its imports

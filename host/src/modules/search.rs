@@ -77,11 +77,11 @@ fn holds_built_modules(folder: &Path) -> bool {
 /// Folders in the order in which they are searched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SearchFolders {
-    /// For role modules.
+    /// The folders of role modules.
     pub roles: Vec<PathBuf>,
-    /// For transport modules.
+    /// The folders of transport modules.
     pub transports: Vec<PathBuf>,
-    /// For libraries that modules need.
+    /// The folders of libraries that modules need.
     pub imports: Vec<PathBuf>,
 }
 

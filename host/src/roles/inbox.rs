@@ -42,7 +42,7 @@ pub(crate) struct IncomingMessage {
 pub(crate) enum ReceiveOutcome {
     /// The oldest message that still has a meaning, with its age as it was taken.
     Message(IncomingMessage),
-    /// None came in time.
+    /// No message came in time.
     Timeout,
     /// The role shall return from `run`.
     Interrupted,
@@ -99,9 +99,9 @@ impl Requests {
 pub(super) enum PauseUntil {
     /// The time, a stop or a restart.
     Time,
-    /// Those, or a request to reopen files.
+    /// The time, a stop, a restart, or a request to reopen files.
     TimeOrReopen,
-    /// Those, or a message that waits.
+    /// All of these, or a message that waits.
     TimeOrReopenOrMessage,
 }
 

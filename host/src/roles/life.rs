@@ -74,11 +74,11 @@ impl<'r> Life<'r> {
                 });
             }
             if requests.reopen {
-                // Before the call: a request that comes during it is answered by another one.
+                // This comes before the call: a request during it is answered by another one.
                 self.inbox.reopened();
                 self.instance.reopen()?;
             } else if requests.lost || self.wait_for_turn()? {
-                // Of a role whose process has ended, this call says how.
+                // When the role's process has ended, this call says how.
                 self.run()?;
             }
         }

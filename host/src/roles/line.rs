@@ -52,7 +52,7 @@ impl RoleLog {
         if !is_wanted(level) {
             return;
         }
-        // Not held while the line is written: that may take its time.
+        // The lock is not held while the line is written: that may take its time.
         let text = harmless(text);
         let (admitted, left_out) = self.lock().admit(text.len(), now);
         self.report_left_out(left_out);

@@ -66,7 +66,7 @@ pub(super) struct SpinGuard {
 /// What to do after a call of `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spin {
-    /// Nothing.
+    /// Nothing is to be done.
     No,
     /// Pause for [`SPIN_PAUSE`].
     Pause,

@@ -17,7 +17,7 @@ pub(crate) struct RestartPolicy {
 }
 
 impl Default for RestartPolicy {
-    /// From a second to five minutes; a minute is a success.
+    /// The waits go from a second to five minutes, and a life of a minute is a success.
     fn default() -> Self {
         Self {
             first: Duration::from_secs(1),

@@ -37,7 +37,7 @@ pub(crate) struct RoleSetup {
 /// How long a role may take to stop before it is left behind.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// The same for a role with a process of its own, which is killed before: what then remains is the
+/// How long a role with a process of its own may take, which is killed before: what then remains is the
 /// host's own work, and only a busy machine draws it out.
 const ISOLATED_STOP_LIMIT: Duration = isolated::STOP_LIMIT.saturating_add(STOP_LIMIT);
 

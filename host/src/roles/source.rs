@@ -59,7 +59,7 @@ struct State {
 }
 
 impl RoleSource {
-    /// Of this module; `isolation` for a role in a process of its own.
+    /// The source of a role of this module; with `isolation`, of one in a process of its own.
     pub(crate) fn new(
         registry: Arc<Registry>,
         module: ModuleName,

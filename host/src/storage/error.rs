@@ -83,7 +83,7 @@ pub enum StorageError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// In which way.
+        /// In which way it is damaged.
         damage: FileDamage,
     },
     /// The file is damaged and cannot be moved out of the way.

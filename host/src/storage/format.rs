@@ -22,7 +22,7 @@ pub enum FileDamage {
     /// It is too short for a header, or starts with something else.
     #[error("it does not start as such a file does")]
     Header,
-    /// More or less follows the header than it says.
+    /// The header is followed by more or less than it says.
     #[error("{found} bytes follow its header, which promises {promised}")]
     Length {
         /// What the header says.

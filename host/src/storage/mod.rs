@@ -78,7 +78,7 @@ impl Storage {
 pub(crate) struct RoleStorage {
     folder: PathBuf,
     name: String,
-    /// One call at a time: otherwise a load that finds damage could set aside what a store has
+    /// Lets one call happen at a time: otherwise a load that finds damage could set aside what a store has
     /// just put in its place.
     turn: Mutex<()>,
 }
@@ -175,7 +175,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
         path: path.to_owned(),
         reason,
     };
-    // Without waiting, in case somebody put a FIFO there.
+    // The file is opened without waiting, in case somebody put a FIFO there.
     let mut options = OpenOptions::new();
     options
         .read(true)

@@ -17,13 +17,13 @@ use crate::modules::{TransportIdentity, TransportServices};
 /// one would.
 pub(super) struct Inquiry {
     identity: TransportIdentity,
-    /// None: it may not have a folder either, since that would have to be made.
+    /// None when the transport may not have a folder either, since that would have to be made.
     state: Option<Arc<StateFolders>>,
     denied: AtomicBool,
 }
 
 impl Inquiry {
-    /// For a transport of this node, which may be the one that this machine is.
+    /// The host of this transport, whose node may be the one that this machine is.
     pub(super) fn new(identity: TransportIdentity, state: Option<Arc<StateFolders>>) -> Self {
         Self {
             identity,

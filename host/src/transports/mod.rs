@@ -103,7 +103,7 @@ impl Transports {
         Ok(transports)
     }
 
-    /// There is no way to a peer's transport.
+    /// Leaves a peer's transport out, to which there is no way.
     fn leave_out(&mut self, node: &NodeName, transport: &config::Transport, reason: String) {
         tracing::warn!(
             target: "transport",
@@ -115,7 +115,7 @@ impl Transports {
         self.note_unusable(node, transport, reason);
     }
 
-    /// The same when the log has it already.
+    /// Notes that a transport is left out, which the log has already.
     fn note_unusable(&mut self, node: &NodeName, transport: &config::Transport, reason: String) {
         let transport = transport.name.to_string();
         let unusable = self.unusable.entry(node.clone()).or_default();

@@ -47,7 +47,7 @@ pub(crate) struct StateEnvironment {
 }
 
 impl StateEnvironment {
-    /// Those of this process.
+    /// The environment of this process.
     pub(crate) fn read() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -126,7 +126,7 @@ pub(crate) struct StateFolders {
 }
 
 impl StateFolders {
-    /// Those of a node with this `transportStorage`.
+    /// The folders of a node with this `transportStorage`.
     pub(crate) fn new(configured: Option<&Path>, surroundings: &StateEnvironment) -> Self {
         let place = configured.map_or_else(|| surroundings.usual_place(), |path| Some(path.into()));
         Self {

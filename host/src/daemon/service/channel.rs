@@ -17,12 +17,12 @@ pub(super) struct Invitation {
     pub(super) watchdog: Option<OsString>,
     /// `WATCHDOG_PID`: the process that this is asked of.
     pub(super) watchdog_process: Option<OsString>,
-    /// This process.
+    /// The number of this process.
     pub(super) process: u32,
 }
 
 impl Invitation {
-    /// That of this process.
+    /// Reads the environment of this process.
     pub(super) fn read() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {

@@ -7,11 +7,11 @@ use std::fmt;
 pub(in crate::daemon) struct Counts {
     /// All roles of the node.
     pub(in crate::daemon) roles: usize,
-    /// Those of them that failed and wait to be made anew.
+    /// How many of them failed and wait to be made anew.
     pub(in crate::daemon) failing: usize,
     /// All other nodes of the network.
     pub(in crate::daemon) nodes: usize,
-    /// Those of them that there is a link with.
+    /// How many of them there is a link with.
     pub(in crate::daemon) linked: usize,
 }
 

@@ -23,7 +23,7 @@ impl NetworkChanges {
     /// Listens; no privilege is needed for it.
     pub(super) fn open() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        // Without a protocol: the first one, which is `NETLINK_ROUTE`.
+        // No protocol is named, which stands for the first one, `NETLINK_ROUTE`.
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
         Ok(Self {
@@ -56,7 +56,7 @@ fn receive(socket: &UnixDatagram) -> rustix::io::Result<bool> {
         Ok((_, _, sender)) => Ok(sender
             .and_then(|sender| SocketAddrNetlink::try_from(sender).ok())
             .is_some_and(|sender| sender.pid() == 0)),
-        // More changed than the socket's buffer holds.
+        // More has changed than the socket's buffer holds.
         Err(Errno::NOBUFS) => Ok(true),
         Err(Errno::INTR) => Ok(false),
         Err(error) => Err(error),

@@ -71,7 +71,7 @@ fn is_temporary(error: &io::Error) -> bool {
 
 /// How much the clock that includes suspends is ahead of the one that does not.
 fn distance() -> Duration {
-    // In this order, so that what happens in between does not look like a sleep.
+    // The clocks are read in this order, so that what happens in between does not look like a sleep.
     let boot = since_boot(ClockId::Boottime);
     boot.saturating_sub(since_boot(ClockId::Monotonic))
 }

@@ -50,7 +50,7 @@ pub(super) const MAX_FRAME: usize = {
 /// How many threads of a role, besides its main one, may wait for the host at once.
 pub(super) const MAX_WAITING: usize = 64;
 
-/// From the host to the role's process.
+/// What the host says to the role's process.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum ToRole {
     /// The first frame: the role to make. It is answered by [`FromRole::Done`].
@@ -73,9 +73,9 @@ pub(super) struct Start {
     pub(super) path: PathBuf,
     pub(super) imports: Vec<PathBuf>,
     pub(super) options: ByteBuf,
-    /// In bytes.
+    /// How much memory of its own the process may have, in bytes; none: as much as the system gives.
     pub(super) memory_limit: Option<u64>,
-    /// Only whether the module can be loaded is to be told; no role is made.
+    /// Whether the module is only loaded, to tell whether it can be, and no role is made.
     pub(super) is_trial: bool,
 }
 
@@ -114,12 +114,12 @@ pub(super) struct Delivered {
     pub(super) data: ByteBuf,
 }
 
-/// From the role's process to the host.
+/// What the role's process says to the host.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum FromRole {
     /// A call has returned.
     Done(Result<CallReturn, String>),
-    /// Something that is answered under the same `id`. Those of the `main` thread, which calls the
+    /// Something that is answered under the same `id`. The requests of the `main` thread, which calls the
     /// role's functions, come one at a time and only during a call.
     Request {
         id: u64,

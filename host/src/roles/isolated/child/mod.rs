@@ -34,7 +34,7 @@ use remote::Remote;
 /// # Errors
 /// This was not started by a host, or the system refuses what every role needs.
 pub(crate) fn run_isolated() -> Result<(), ChildError> {
-    // Before anything is opened.
+    // This comes before anything is opened here.
     close_inherited().map_err(ChildError::system("descriptors cannot be closed"))?;
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(ChildError::system("the host's end cannot be noticed"))?;

@@ -69,7 +69,7 @@ impl Remote {
 
     /// The calling thread is the one that calls the role's functions.
     pub(super) fn is_main_thread(&self) {
-        // Only called once.
+        // This is called only once, so that nothing was set before.
         let _ = self.main.set(std::thread::current().id());
     }
 

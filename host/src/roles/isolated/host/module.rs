@@ -25,7 +25,7 @@ impl IsolatedModule {
         }
     }
 
-    /// Of what a role's process has to be told, what is the module's.
+    /// The first frame for a role's process, as far as the module decides what is in it.
     pub(super) fn start(&self) -> Start {
         Start {
             node: String::new(),

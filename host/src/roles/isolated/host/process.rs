@@ -55,7 +55,7 @@ impl Handle {
                 Ok(0) => return false,
                 Ok(_) => return true,
                 Err(rustix::io::Errno::INTR) => {}
-                // Not for this kind of descriptor; whoever waits kills it then.
+                // There are no errors for this kind of descriptor; whoever waits would kill it then.
                 Err(_) => return false,
             }
         }

@@ -19,7 +19,7 @@ use crate::roles::isolated::protocol::{
 use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
 
-/// For the role's thread.
+/// What the reader hands to the role's thread.
 #[derive(Debug)]
 pub(super) enum ToMain {
     /// A request of the process's main thread.
