@@ -33,6 +33,21 @@ test: ## build everything for tests, and run them
 	cargo build $(WORKSPACE)
 	KOZO_TEST_MODULES_ARE_BUILT=yes cargo test $(WORKSPACE)
 
+# Which parsers (`FUZZ="frames hello"`; empty: all), and for how many seconds each.
+FUZZ ?=
+FUZZ_SECONDS ?= 60
+
+# The compiler's instrumentation is for nightly ones, or for those that are told to act as one. What is found
+# on the way to a fault stays out of the tree's own corpus.
+.PHONY: fuzz
+fuzz: ## look for inputs that harm a parser (FUZZ="frames": only that; needs cargo-fuzz and a C++ compiler)
+	@for target in $(or $(FUZZ),$(notdir $(wildcard fuzz/corpus/*))); do \
+		mkdir -p $(TARGET)/fuzz-corpus/$$target && \
+		RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz cargo fuzz run --fuzz-dir fuzz $$target \
+			$(abspath $(TARGET))/fuzz-corpus/$$target fuzz/corpus/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
+	done
+
 # Clients of other messaging systems, in a workspace of their own: hundreds of crates.
 .PHONY: bench-peers
 bench-peers: ## build what `make bench` compares with (Mosquitto and NATS: if installed)

@@ -15,3 +15,5 @@ mod roles;
 mod router;
 pub mod storage;
 mod transports;
+
+pub use roles::try_isolated_frames;

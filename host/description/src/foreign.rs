@@ -27,12 +27,16 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Problem> {
     Some(Problem::error(place_behind(&before), "", message).with_help(help))
 }
 
-/// The place of what follows this text.
+/// The place of what follows this text. A lone carriage return ends a line as well, as in YAML.
 pub(crate) fn place_behind(text: &str) -> Place {
-    let line_start = text.rfind('\n').map_or(0, |newline| newline + 1);
+    let text = text.replace("\r\n", "\n");
+    let (mut line, mut last) = (0, "");
+    for text in text.split(['\n', '\r']) {
+        (line, last) = (line + 1, text);
+    }
     Place {
-        line: text.matches('\n').count() + 1,
-        column: text[line_start..].chars().count() + 1,
+        line,
+        column: last.chars().count() + 1,
     }
 }
 

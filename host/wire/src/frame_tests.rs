@@ -1,9 +1,7 @@
-use kozo_ground::interest::{Interest, Kind, Pattern};
-use kozo_ground::names::RoleName;
-use proptest::prelude::*;
-
 use super::*;
 use crate::{LinkId, MAX_INTERESTS, PROTOCOL, RoleInterests, SessionId};
+use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::names::RoleName;
 
 fn hello() -> Hello {
     Hello {
@@ -254,58 +252,6 @@ fn a_hello_with_too_many_interests_is_refused() {
     assert!(error.to_string().contains("4097 interests"), "{error}");
 }
 
-/// One frame of each kind, as bytes.
-fn every_frame() -> Vec<Vec<u8>> {
-    let frame = |write: &dyn Fn(&mut FrameWriter)| {
-        let mut writer = FrameWriter::default();
-        write(&mut writer);
-        writer.take().to_vec()
-    };
-    vec![
-        frame(&|writer| writer.hello(&hello())),
-        frame(&|writer| writer.heartbeat(u64::MAX, 5)),
-        frame(&|writer| writer.echo(42)),
-        frame(&|writer| writer.message(6, Duration::from_millis(1500), &message())),
-        frame(&|writer| writer.acknowledgement(300)),
-        frame(&|writer| writer.bye("the node stops")),
-    ]
-}
-
-/// Bytes that MessagePack gives a meaning which is easily got wrong: the longest lengths, the
-/// longest numbers, extensions, and the byte that is never used.
-const MARKERS: [u8; 14] = [
-    0xc0, 0xc1, 0xc4, 0xc6, 0xc9, 0xcb, 0xcf, 0xd3, 0xd9, 0xdb, 0xdc, 0xdd, 0xdf, 0xff,
-];
-
-/// Feeds a link, in pieces, until it is refused. What is read has to keep to the limits.
-fn feed(bytes: &[u8], chunk: usize) {
-    let mut decoder = FrameDecoder::default();
-    for chunk in bytes.chunks(chunk) {
-        let result = decoder.decode(chunk, |frame| {
-            match frame {
-                Frame::Hello(hello) => assert!(hello.interests.len() <= MAX_INTERESTS),
-                Frame::Bye { reason } => assert!(reason.len() <= MAX_BYE_LEN),
-                Frame::Message { message, .. } => {
-                    assert!(RoleName::new(message.role()).is_ok());
-                    assert!(message.type_name().len() <= MAX_TYPE_LEN);
-                    // What was accepted is written as it was read.
-                    assert_eq!(Message::parse(message.body()).unwrap(), message);
-                }
-                _ => {}
-            }
-            Ok::<(), FrameError>(())
-        });
-        if result.is_err() {
-            return;
-        }
-        assert!(
-            decoder
-                .pending()
-                .is_none_or(|pending| pending.here <= bytes.len())
-        );
-    }
-}
-
 /// Inputs that once were of interest: each names what is special about it.
 #[test]
 fn known_bad_inputs_are_refused() {
@@ -332,65 +278,5 @@ fn known_bad_inputs_are_refused() {
         ),
     ] {
         assert!(decode_in_chunks(bytes, bytes.len()).is_err(), "{what}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn a_good_link_with_bytes_changed_is_read_or_refused(
-        changes in proptest::collection::vec(
-            (any::<prop::sample::Index>(), prop_oneof![
-                any::<u8>(),
-                proptest::sample::select(&MARKERS[..]),
-            ]),
-            1..4,
-        ),
-        chunk in 1_usize..512,
-    ) {
-        let mut bytes = every_frame().concat();
-        for (at, byte) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        feed(&bytes, chunk);
-    }
-
-    #[test]
-    fn a_good_frame_with_a_piece_cut_out_or_put_in_is_read_or_refused(
-        which in 0_usize..6,
-        at in any::<prop::sample::Index>(),
-        cut in 0_usize..9,
-        piece: Vec<u8>,
-        chunk in 1_usize..512,
-    ) {
-        let frames = every_frame();
-        // The length is right again: so the body is looked at.
-        let body = &frames[which][LENGTH_LEN..];
-        let start = at.index(body.len() + 1);
-        let end = (start + cut).min(body.len());
-        let body = [&body[..start], &piece, &body[end..]].concat();
-        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
-        let first = match which {
-            0 => &[][..],
-            _ => &frames[0],
-        };
-        feed(&[first, &length, &body].concat(), chunk);
-    }
-
-    #[test]
-    fn arbitrary_bytes_never_panic(bytes: Vec<u8>, chunk in 1_usize..64) {
-        let mut decoder = FrameDecoder::default();
-        for chunk in bytes.chunks(chunk) {
-            if decoder.decode(chunk, |_| Ok::<(), FrameError>(())).is_err() {
-                break;
-            }
-        }
-    }
-
-    #[test]
-    fn arbitrary_frame_bodies_never_panic(body: Vec<u8>, number in 0_u8..8) {
-        let mut bytes = vec![0x99, number];
-        bytes.extend(body);
-        let _ = Frame::parse(&bytes);
     }
 }

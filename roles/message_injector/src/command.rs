@@ -208,33 +208,9 @@ mod tests {
     ];
 
     #[test]
-    fn the_lines_that_are_changed_below_are_good() {
+    fn lines_with_everything_that_may_stand_in_them_are_read() {
         for line in GOOD {
             Command::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn a_good_line_with_a_piece_cut_out_or_put_in_is_read_or_refused(
-            line in proptest::sample::select(&GOOD[..]),
-            at in proptest::arbitrary::any::<proptest::sample::Index>(),
-            cut in 0_usize..4,
-            piece in r#"[-\[\](){}'"\\0-9a-z:,.#&*!|>?%~ _+]{0,4}"#,
-        ) {
-            let start = at.index(line.len() + 1);
-            let end = (start + cut).min(line.len());
-            let _ = Command::parse(&[&line[..start], &piece, &line[end..]].concat());
-        }
-
-        #[test]
-        fn no_line_makes_it_panic(line in r#"[(\[]?[\[\](){}'"a-zA-Z0-9\\:,.#&*!|> _+-]{0,60}"#) {
-            let _ = Command::parse(&line);
-        }
-
-        #[test]
-        fn no_text_makes_it_panic(line in r"[(\[]?\PC{0,40}") {
-            let _ = Command::parse(&line);
         }
     }
 }

@@ -1,7 +1,5 @@
-use proptest::prelude::*;
-
 use super::*;
-use crate::{Condition, Conflict, Format, MAX_PROBLEMS, ModuleOptions};
+use crate::{Condition, Conflict, Format, ModuleOptions};
 
 const GOOD: &str = "\
 format: \"1.0\"
@@ -298,31 +296,6 @@ fn a_report_can_be_given_the_name_of_the_modules_file() {
         problems.to_string(),
         "error: libtimer.so: the metadata is empty"
     );
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_text_is_read_or_refused(text in "\\PC{0,256}") {
-        let _ = Metadata::parse(&text);
-    }
-
-    #[test]
-    fn good_metadata_with_a_mistake_anywhere_is_read_or_refused(
-        at in any::<prop::sample::Index>(),
-        cut in 0_usize..10,
-        piece in "[-{}\\[\\]:,'\"*&!|>?#%@~ \n0-9a-z]{0,4}",
-    ) {
-        let start = (0..=at.index(GOOD.len())).rev().find(|&at| GOOD.is_char_boundary(at)).unwrap();
-        let end = (start + cut..=GOOD.len()).find(|&at| GOOD.is_char_boundary(at)).unwrap_or(GOOD.len());
-        let mutated = [&GOOD[..start], &piece, &GOOD[end..]].concat();
-        match Metadata::parse(&mutated) {
-            Ok(metadata) => prop_assert!(metadata.options.len() <= MAX_OPTIONS),
-            Err(problems) => {
-                prop_assert!(problems.has_errors());
-                prop_assert!(problems.iter().count() <= 2 * MAX_PROBLEMS);
-            }
-        }
-    }
 }
 
 /// `GOOD` in the format that has added formats of texts and conflicts.

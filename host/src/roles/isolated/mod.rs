@@ -35,3 +35,4 @@ pub(crate) use child::run_isolated;
 pub(crate) use host::IsolatedModule;
 pub(super) use host::{IsolatedRole, STOP_LIMIT};
 pub(crate) use protocol::COMMAND;
+pub use protocol::try_isolated_frames;

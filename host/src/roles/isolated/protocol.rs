@@ -261,5 +261,24 @@ pub(super) fn bounded(text: &str) -> String {
     text[..end].to_owned()
 }
 
+/// Reads the bytes of a connection as either end would, for the fuzz targets.
+///
+/// # Panics
+/// A frame that was read is not written as one that is read as the same.
+pub fn try_isolated_frames(bytes: &[u8]) {
+    try_frames::<ToRole>(bytes);
+    try_frames::<FromRole>(bytes);
+}
+
+fn try_frames<T: Serialize + DeserializeOwned>(mut bytes: &[u8]) {
+    while let Ok(Some(frame)) = read::<T>(&mut bytes) {
+        let written = encode(&frame).expect("what was read can be written");
+        let again = read::<T>(&mut written.as_slice()).expect("what was written can be read");
+        // By its bytes: a time may be no number, which is not equal to itself.
+        let again = encode(&again.expect("a frame")).expect("what was read can be written");
+        assert_eq!(again, written);
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -38,25 +38,51 @@ pub async fn channels(local: Address, address: Address, uuid: Uuid) -> Result<Ve
             io::ErrorKind::ConnectionRefused => Error::NoList { address },
             _ => failed(error),
         })?;
-    let (mut list, mut continuation) = (Vec::new(), Vec::new());
+    let mut answers = Answers::default();
     loop {
-        let request = request(uuid, &continuation);
+        let request = request(uuid, &answers.continuation);
         device.send(&request).await.map_err(failed)?;
         let mut packet = [0; MAX_PACKET];
         let length = device.recv(&mut packet).await.map_err(failed)?;
-        let answer = Answer::parse(&packet[..length]).map_err(Error::BadAnswer)?;
-        list.extend_from_slice(answer.part);
-        continuation = answer.continuation.to_vec();
-        if continuation.is_empty() {
-            break;
-        }
-        if answer.part.is_empty() || list.len() > MAX_LIST {
-            return Err(Error::BadAnswer("it has no end"));
+        if !answers.add(&packet[..length]).map_err(Error::BadAnswer)? {
+            return answers.channels().map_err(Error::BadAnswer);
         }
     }
-    let mut channels = Element::parse(&list).map_err(Error::BadAnswer)?.channels();
-    channels.dedup();
-    Ok(channels)
+}
+
+/// What a device has answered so far.
+#[derive(Debug, Default)]
+pub struct Answers {
+    list: Vec<u8>,
+    /// The place at which the device wants to go on.
+    continuation: Vec<u8>,
+}
+
+impl Answers {
+    /// Takes the next answer, and tells whether the device has more to say.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, or that there is no end to them.
+    pub fn add(&mut self, packet: &[u8]) -> std::result::Result<bool, &'static str> {
+        let answer = Answer::parse(packet)?;
+        self.list.extend_from_slice(answer.part);
+        self.continuation = answer.continuation.to_vec();
+        let has_more = !self.continuation.is_empty();
+        if has_more && (answer.part.is_empty() || self.list.len() > MAX_LIST) {
+            return Err("it has no end");
+        }
+        Ok(has_more)
+    }
+
+    /// The channels of RFCOMM in the whole list.
+    ///
+    /// # Errors
+    /// What is wrong with the list.
+    pub fn channels(&self) -> std::result::Result<Vec<u8>, &'static str> {
+        let mut channels = Element::parse(&self.list)?.channels();
+        channels.dedup();
+        Ok(channels)
+    }
 }
 
 async fn connect(local: Address, address: Address) -> io::Result<SeqPacket> {

@@ -4,5 +4,5 @@ mod client;
 mod element;
 mod record;
 
-pub use client::channels;
+pub use client::{Answers, channels};
 pub(crate) use record::record;

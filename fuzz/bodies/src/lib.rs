@@ -1,0 +1,55 @@
+//! What each fuzz target does with an input: every parser of bytes that come from elsewhere has one.
+//!
+//! A body panics when something is not as it has to be. libFuzzer calls it through
+//! `fuzz/fuzz_targets`; the tests of this crate call it with each input of the corpus and with
+//! mutations of them ([`Target::replay`]), on any compiler.
+
+mod control;
+mod files;
+mod keys;
+mod links;
+mod mutation;
+mod network;
+mod processes;
+mod radio;
+mod replay;
+
+// The notations of the message injector, which is a cdylib and so no library for others.
+#[allow(dead_code, unused_imports, reason = "the role uses more of it")]
+#[path = "../../../roles/message_injector/src/command.rs"]
+mod command;
+mod injector;
+#[allow(dead_code, unused_imports, reason = "the role uses more of it")]
+#[path = "../../../roles/message_injector/src/literal/mod.rs"]
+mod literal;
+#[allow(dead_code, reason = "the role uses more of it")]
+#[path = "../../../roles/message_injector/src/value.rs"]
+mod value;
+
+pub use control::control_request;
+pub use files::{module_file, module_metadata};
+pub use injector::injector_line;
+pub use keys::{public_key, signature, ssh_opening};
+pub use links::{frame_body, frames, hello, message};
+pub use network::network_file;
+pub use processes::isolated_frames;
+pub use radio::service_list;
+pub use replay::Target;
+
+/// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
+pub const TARGETS: [Target; 14] = [
+    Target::new("control_request", control_request),
+    Target::new("frame_body", frame_body),
+    Target::new("frames", frames),
+    Target::new("hello", hello),
+    Target::new("injector_line", injector_line).with_pieces(&injector::PIECES),
+    Target::new("isolated_frames", isolated_frames),
+    Target::new("message", message),
+    Target::new("module_file", module_file),
+    Target::new("module_metadata", module_metadata).with_pieces(&network::YAML_PIECES),
+    Target::new("network_file", network_file).with_pieces(&network::YAML_PIECES),
+    Target::new("public_key", public_key),
+    Target::new("service_list", service_list),
+    Target::new("signature", signature),
+    Target::new("ssh_opening", ssh_opening),
+];
