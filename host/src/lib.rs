@@ -8,7 +8,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 mod limited;
-pub mod link;
+mod link;
 mod log;
 pub mod modules;
 mod roles;

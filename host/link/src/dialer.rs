@@ -17,6 +17,8 @@ use std::time::Duration;
 use kozo_ground::backoff::Backoff;
 use kozo_ground::clock::Moment;
 
+use super::terms::{AttemptId, Candidate};
+
 /// How long a candidate may try alone before the next one starts beside it.
 const STAGGER: Duration = Duration::from_secs(3);
 
@@ -24,21 +26,6 @@ const STAGGER: Duration = Duration::from_secs(3);
 /// `connectionRetry`. After the first there is none: whatever ended a link may have been a single
 /// reset.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-
-/// A way to a peer: one of this node's transports to one of the peer's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
-    /// The place of this node's transport in its own list.
-    pub own: usize,
-    /// The place of the peer's transport in the peer's list.
-    pub peer: usize,
-    /// How good it is: the sum of both transports' priorities.
-    pub rank: u8,
-}
-
-/// One try to dial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AttemptId(pub u64);
 
 /// What is wanted at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use kozo_status::{EventKind, EventStatus};
 use super::terms::Occurrence;
 
 /// How many different things are remembered of one peer.
-pub const HISTORY_LENGTH: usize = 16;
+const HISTORY_LENGTH: usize = 16;
 
 /// How much of a reason is remembered, in bytes: some of them are the peer's own words.
-pub const LONGEST_REASON: usize = 512;
+const LONGEST_REASON: usize = 512;
 
 /// Something that happened with a peer's links, once or several times in the same way.
 #[derive(Debug)]

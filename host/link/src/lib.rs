@@ -17,15 +17,10 @@ pub mod places;
 mod rate;
 mod terms;
 
-pub use dialer::{AttemptId, Candidate};
-pub use history::{HISTORY_LENGTH, LONGEST_REASON};
-pub use outbox::IN_FLIGHT_MESSAGES;
-pub use peer::OUTPUT_CHUNK;
-pub use peer::{Peer, PeerSettings};
-pub use rate::{IN_FLIGHT_BYTES, SLOWEST_IN_FLIGHT_BYTES};
+pub use peer::{OUTPUT_CHUNK, Peer, PeerSettings};
 pub use terms::{
-    Action, ByeReason, Delivery, LinkEnding, LinkKey, LinkOutput, LinkPath, Notice, Occurrence,
-    ProtocolViolation, Twins,
+    Action, AttemptId, Candidate, Delivery, LinkEnding, LinkKey, LinkOutput, LinkPath, Notice,
+    Occurrence, ProtocolViolation, Twins,
 };
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use kozo_wire::Message;
 use super::rate::{DeliveryRate, SendMark};
 
 /// The most messages in flight to one peer.
-pub const IN_FLIGHT_MESSAGES: usize = 8192;
+const IN_FLIGHT_MESSAGES: usize = 8192;
 
 #[derive(Debug)]
 struct Queued {
@@ -364,7 +364,7 @@ mod tests {
         let sent = send(&mut outbox, at(0)).len();
         let in_flight = outbox.in_flight();
         assert_eq!(in_flight.messages, sent);
-        assert!(in_flight.bytes <= super::super::SLOWEST_IN_FLIGHT_BYTES);
+        assert!(in_flight.bytes <= crate::rate::SLOWEST_IN_FLIGHT_BYTES);
         assert_eq!(outbox.queued().messages, 10_000 - sent);
     }
 }

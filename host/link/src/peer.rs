@@ -7,29 +7,30 @@
 //! soon as the peer comes back).
 
 mod arrivals;
+mod output;
 mod settings;
 mod status;
 mod twins;
 
+pub use output::OUTPUT_CHUNK;
+pub use settings::PeerSettings;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde_bytes::ByteBuf;
-
 use kozo_ground::clock::Moment;
-use kozo_wire::{FrameWriter, Hello, LinkId, Message, PROTOCOL, RoleInterests};
-pub use settings::PeerSettings;
-use twins::TwinWatch;
+use kozo_ground::policy::ConnectPolicy;
+use kozo_wire::{LinkId, Message, RoleInterests};
 
-use super::dialer::{AttemptId, Candidate, Dialer, Want};
+use super::dialer::{Dialer, Want};
 use super::history::History;
 use super::inbound::Inbound;
 use super::live::{Link, LinkStage};
 use super::outbox::Outbox;
 use super::terms::{
-    Action, ByeReason, LinkEnding, LinkKey, LinkOutput, LinkPath, Notice, Occurrence,
+    Action, AttemptId, ByeReason, Candidate, LinkEnding, LinkKey, LinkPath, Notice, Occurrence,
 };
-use kozo_ground::policy::ConnectPolicy;
+use twins::TwinWatch;
 
 /// How long a link has to stand before its loss is answered by dialling at once, and the back-off
 /// starts anew.
@@ -38,10 +39,6 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// How long the node that is not the arbiter leaves the first dial to the other one, where both
 /// want a link at all times: saves most double links.
 const DEFERENCE: Duration = Duration::from_millis(100);
-
-/// How much [`Peer::output`] adds at a time, in bytes; the last message may exceed it. Roles that
-/// send wait for whoever shares the peer meanwhile, so it is not more.
-pub const OUTPUT_CHUNK: usize = 16 * 1024;
 
 /// How many links with one peer there may be at once: one that is used, one that replaces it, and
 /// a few half-open ones.
@@ -130,15 +127,10 @@ impl Peer {
         self.carrier().is_some()
     }
 
-    /// The peer was heard of, or the network changed: the next try starts at once.
-    pub fn encourage(&mut self) {
-        self.dialer.reset();
-    }
-
     /// The network changed, or the machine was suspended: the next try starts at once, and the
     /// links that there are have to show that they still stand.
     pub fn recheck(&mut self, now: Moment) {
-        self.encourage();
+        self.dialer.reset();
         for link in self.links.iter_mut().filter(|link| link.is_live()) {
             link.probe(now);
         }
@@ -214,65 +206,6 @@ impl Peer {
         }
     }
 
-    /// Adds what is to be written now over a link to `writer`: about [`OUTPUT_CHUNK`] of messages at
-    /// most, so that there may be more.
-    pub fn output(&mut self, key: LinkKey, writer: &mut FrameWriter, now: Moment) -> LinkOutput {
-        let carries = self.carrier() == Some(key);
-        let Some(index) = self.links.iter().position(|link| link.key == key) else {
-            return LinkOutput::Last;
-        };
-        if !self.links[index].hello_sent {
-            let hello = self.hello(&self.links[index]);
-            self.links[index].hello_sent = true;
-            writer.hello(&hello);
-        }
-        let link = &mut self.links[index];
-        if let Some(twins) = link.twins.take() {
-            writer.twins(&twins);
-        }
-        match link.stage {
-            LinkStage::Greeting => return LinkOutput::Continue,
-            LinkStage::Closing => {
-                if let Some(reason) = &link.bye {
-                    writer.bye(reason);
-                }
-                let link = self.links.remove(index);
-                let reason = link.bye.unwrap_or_default();
-                self.notice_end(link.path, link.stage, LinkEnding::Orderly, reason, now);
-                return LinkOutput::Last;
-            }
-            LinkStage::Live => {}
-        }
-        if let Some(clock) = link.echo.take() {
-            writer.echo(clock);
-        }
-        if link.take_heartbeat(now) {
-            let clock = now.since(Moment::ZERO).as_micros();
-            let clock = u64::try_from(clock).unwrap_or(u64::MAX);
-            // Only the link that carries the messages knows what was sent before.
-            let floor = if carries { self.outbox.floor() } else { 0 };
-            writer.heartbeat(clock, floor);
-        }
-        let mut sent = 0;
-        if carries {
-            if let Some(sequence) = self.inbound.take_acknowledgement(now) {
-                writer.acknowledgement(sequence);
-            }
-            let full = writer.len() + OUTPUT_CHUNK;
-            writer.reserve(self.outbox.queued().bytes.min(OUTPUT_CHUNK));
-            while writer.len() < full {
-                let Some(due) = self.outbox.next(now) else {
-                    break;
-                };
-                writer.message(due.sequence, due.remaining, due.message);
-                self.used = now;
-                sent += 1;
-            }
-        }
-        self.links[index].sent += sent;
-        LinkOutput::Continue
-    }
-
     /// Says good-bye on all links, and opens none any more.
     pub fn stop(&mut self, now: Moment) {
         self.stopping = true;
@@ -324,22 +257,6 @@ impl Peer {
             .chain(self.idle_at())
             .chain(self.dialer.timeout(self.want(now)))
             .min()
-    }
-
-    /// Whether `output` would have something to write over this link.
-    pub fn wants_output(&self, key: LinkKey, now: Moment) -> bool {
-        let Some(link) = self.link(key) else {
-            return false;
-        };
-        let due = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
-        !link.hello_sent
-            || link.stage == LinkStage::Closing
-            || link.twins.is_some()
-            || link.is_live()
-                && (link.echo.is_some()
-                    || due(Some(link.heartbeat_due()))
-                    || self.carrier() == Some(key)
-                        && (due(self.inbound.acknowledge_by()) || self.outbox.can_send()))
     }
 
     /// Whether there is something to do.
@@ -398,30 +315,6 @@ impl Peer {
         }
         self.carrier()
             .map(|_| self.used + self.settings.idle_timeout)
-    }
-
-    fn hello(&self, link: &Link) -> Hello {
-        let settings = &self.settings;
-        Hello {
-            protocol: PROTOCOL,
-            node: settings.own.as_str().to_owned(),
-            agent: concat!("kozo ", env!("CARGO_PKG_VERSION")).to_owned(),
-            features: Vec::new(),
-            session: settings.session,
-            link: link.id.filter(|_| link.dialled),
-            rank: link.rank,
-            alive: self
-                .links
-                .iter()
-                .filter(|other| other.is_live() && other.key != link.key)
-                .filter_map(|other| other.id)
-                .collect(),
-            heartbeat: u64::try_from(settings.heartbeat.as_millis()).unwrap_or(u64::MAX),
-            base: self.outbox.base(),
-            seen: self.inbound.seen(),
-            config: ByteBuf::from(settings.config_digest.clone()),
-            interests: self.own_interests.clone(),
-        }
     }
 
     fn link(&self, key: LinkKey) -> Option<&Link> {

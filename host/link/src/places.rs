@@ -28,25 +28,25 @@ use kozo_ground::clock::Moment;
 
 /// How many tries of a transport may run for their full time at once. Each blocks a thread, which
 /// costs some 50 KiB of memory.
-pub const FULL_PLACES: usize = 128;
+const FULL_PLACES: usize = 128;
 
 /// How many more there may be that are short.
-pub const QUICK_PLACES: usize = 128;
+const QUICK_PLACES: usize = 128;
 
 /// How long a try may take. Tor may need most of it.
-pub const FULL_LIMIT: Duration = Duration::from_secs(30);
+const FULL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a short try may take: enough for a machine that runs, unless the path is a slow one.
-pub const QUICK_LIMIT: Duration = Duration::from_secs(1);
+const QUICK_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a transport may take to tell the addresses of a peer.
-pub const ADDRESSES_LIMIT: Duration = Duration::from_secs(10);
+const ADDRESSES_LIMIT: Duration = Duration::from_secs(10);
 
 /// How much later than it was told to a call may come back before it counts as one that hangs.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How many calls of a transport may hang before nothing is asked of it any more.
-pub const MAX_HANGING: usize = 8;
+const MAX_HANGING: usize = 8;
 
 /// How many silent addresses are remembered. Addresses are the transport's words: it may have new
 /// ones each time.

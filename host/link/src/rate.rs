@@ -5,10 +5,10 @@ use std::time::Duration;
 use kozo_ground::clock::Moment;
 
 /// The most that is in flight to one peer, in bytes as queues count them.
-pub const IN_FLIGHT_BYTES: usize = 1024 * 1024;
+const IN_FLIGHT_BYTES: usize = 1024 * 1024;
 
 /// What is in flight at least, however slow the path seems: what a link starts with.
-pub const SLOWEST_IN_FLIGHT_BYTES: usize = 32 * 1024;
+pub(super) const SLOWEST_IN_FLIGHT_BYTES: usize = 32 * 1024;
 
 /// How much of a path's measured rate may be in flight: as much as a heartbeat may wait behind.
 const HORIZON: Duration = Duration::from_secs(1);

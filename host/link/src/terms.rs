@@ -6,11 +6,24 @@ use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 use kozo_wire::{Message, RoleInterests};
 
-use super::dialer::{AttemptId, Candidate};
-
 /// One link, as this node's parts speak of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkKey(pub u64);
+
+/// A way to a peer: one of this node's transports to one of the peer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// The place of this node's transport in its own list.
+    pub own: usize,
+    /// The place of the peer's transport in the peer's list.
+    pub peer: usize,
+    /// How good it is: the sum of both transports' priorities.
+    pub rank: u8,
+}
+
+/// One try to dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttemptId(pub u64);
 
 /// What a link goes over, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +140,7 @@ pub enum LinkEnding {
 
 /// Why this node closes a link, as the peer's log will show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByeReason {
+pub(super) enum ByeReason {
     /// The daemon stops.
     Stopping,
     /// Another link replaces it.

@@ -18,10 +18,10 @@ use kozo_status::ConnectionCounts;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::PeerLink;
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
 use super::entrance::{CallerPlace, Entrance};
 use super::feed::Feed;
+use super::peer_link::PeerLink;
 use super::stream::stream;
 use super::threshold::Threshold;
 use crate::modules::transport::TransportConnection;
@@ -36,11 +36,11 @@ const UNSEEN_SHARE: usize = 4;
 
 /// The limits of connections that others make.
 #[derive(Debug, Clone, Copy)]
-pub struct AcceptLimits {
+pub(crate) struct AcceptLimits {
     /// How many there may be that have not proven who they are.
-    pub admission: AdmissionLimits,
+    pub(crate) admission: AdmissionLimits,
     /// How long each may take to do so. Default: 30 seconds.
-    pub time: Duration,
+    pub(crate) time: Duration,
 }
 
 impl Default for AcceptLimits {
@@ -53,11 +53,11 @@ impl Default for AcceptLimits {
 }
 
 /// The peers by name, each with the way to its driver.
-pub type Peers = HashMap<NodeName, (Arc<PeerLink>, mpsc::Sender<(LinkKey, SecuredLink)>)>;
+pub(crate) type Peers = HashMap<NodeName, (Arc<PeerLink>, mpsc::Sender<(LinkKey, SecuredLink)>)>;
 
 /// Secures the connections that transports accept.
 #[derive(Clone)]
-pub struct Listener {
+pub(crate) struct Listener {
     shared: Arc<ListenerState>,
 }
 
@@ -72,7 +72,7 @@ struct ListenerState {
 
 impl Listener {
     /// A listener for links with `peers`. Must be called on the runtime.
-    pub fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
+    pub(crate) fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
         let silent = limits.admission.places[CallerStep::Silent as usize];
         let unseen = UNSEEN.min(silent / UNSEEN_SHARE).max(1);
         let shared = Arc::new(ListenerState {
@@ -86,13 +86,13 @@ impl Listener {
     }
 
     /// What became of connections that became no links.
-    pub fn counts(&self) -> ConnectionCounts {
+    pub(crate) fn counts(&self) -> ConnectionCounts {
         self.shared.entrance.counts()
     }
 
     /// Takes a connection that came over the transport of this name, as soon as no more than a few
     /// wait to be looked at. Must be called on the runtime.
-    pub async fn accept(&self, transport: &str, connection: TransportConnection) {
+    pub(crate) async fn accept(&self, transport: &str, connection: TransportConnection) {
         let (shared, transport) = (Arc::clone(&self.shared), transport.to_owned());
         // It is never closed.
         let Ok(unseen) = Arc::clone(&shared.unseen).acquire_owned().await else {

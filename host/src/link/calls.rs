@@ -22,7 +22,7 @@ const STACK_SIZE: usize = 1024 * 1024;
 
 /// One of this node's transports, as those see it who dial over it. Whatever it does, a call comes
 /// to an end, and no more than a named number of threads is blocked in it.
-pub struct Calls {
+pub(crate) struct Calls {
     /// For the threads, which outlive whoever asks.
     this: Weak<Self>,
     instance: Arc<DroppedApart<TransportInstance>>,
@@ -72,7 +72,7 @@ impl Calls {
     }
 
     /// The transport's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -105,7 +105,7 @@ impl Calls {
     }
 
     /// What is wrong with the transport, and since when: calls that do not come back.
-    pub fn fault(&self) -> Option<(String, Moment)> {
+    pub(crate) fn fault(&self) -> Option<(String, Moment)> {
         let state = self.lock();
         let (subject, since) = state.places.longest_hanging()?;
         let seconds = clock::now().since(since).as_secs();
@@ -117,7 +117,7 @@ impl Calls {
     }
 
     /// Why the way to a transport of a node is not tried at present.
-    pub fn barred(&self, transport: &str, node: &str) -> Option<String> {
+    pub(crate) fn barred(&self, transport: &str, node: &str) -> Option<String> {
         let barred = self.lock().places.barred_way(transport, node)?;
         Some(barred.to_string())
     }

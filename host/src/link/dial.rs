@@ -10,10 +10,12 @@ use kozo_ground::clock;
 use kozo_link::{AttemptId, LinkEnding, LinkKey, LinkPath};
 use tokio::task::JoinSet;
 
+use super::arrivals::Arrivals;
+use super::calls::Calls;
 use super::error::{AddressError, DialError, HandshakeError};
 use super::feed::Feed;
+use super::peer_link::PeerLink;
 use super::stream::stream;
-use super::{Arrivals, Calls, PeerLink};
 use crate::modules::transport::{PeerDescription, TransportConnection};
 
 /// How long both ends may take to authenticate each other once they are connected.
@@ -27,20 +29,20 @@ const MAX_ADDRESSES: usize = 16;
 
 /// One of this node's transports and one of a peer's that it can reach.
 #[derive(Clone)]
-pub struct Route {
+pub(crate) struct Route {
     /// This node's transport.
-    pub transport: Arc<Calls>,
+    pub(crate) transport: Arc<Calls>,
     /// The peer's transport.
-    pub peer: Arc<PeerDescription>,
+    pub(crate) peer: Arc<PeerDescription>,
 }
 
 /// What a dial needs beside the route.
 #[derive(Clone)]
-pub struct Dialling {
+pub(crate) struct Dialling {
     /// Who we are, and whom we trust.
-    pub endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// Where messages go.
-    pub arrivals: Arc<dyn Arrivals>,
+    pub(crate) arrivals: Arc<dyn Arrivals>,
 }
 
 /// Makes a link, or says why there is none.
@@ -89,7 +91,7 @@ pub(super) async fn dial(
             match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
                 Ok(Ok(secured)) => secured.into(),
                 Ok(Err(error)) => return Err(unsecured(error.into())),
-                Err(_) => return Err(unsecured(HandshakeError::Late)),
+                Err(_) => return Err(unsecured(HandshakeError::Late(HANDSHAKE_LIMIT))),
             }
         }
     };

@@ -13,16 +13,17 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialling, Route, dial};
 use super::error::DialError;
-use super::{PeerLink, writer};
+use super::peer_link::PeerLink;
+use super::writer;
 
 /// Hears what links do, for the log and for people.
-pub trait LinkObserver: Send + Sync + 'static {
+pub(crate) trait LinkObserver: Send + Sync + 'static {
     /// Something happened with a peer's links.
     fn notice(&self, peer: &NodeName, notice: &Notice);
 }
 
 /// Does what one peer wants done.
-pub struct Driver {
+pub(crate) struct Driver {
     link: Arc<PeerLink>,
     /// By the candidates' own and peer's places.
     routes: HashMap<(usize, usize), Route>,
@@ -43,7 +44,7 @@ enum FinishedTask {
 
 impl Driver {
     /// A driver for `link`; what is accepted from its peer comes through `accepted`.
-    pub fn new(
+    pub(crate) fn new(
         link: Arc<PeerLink>,
         routes: HashMap<(usize, usize), Route>,
         dialling: Dialling,
@@ -63,7 +64,7 @@ impl Driver {
     }
 
     /// Runs until the peer has stopped and its links are closed.
-    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let mut stopped = false;
         loop {
             let timeout = self.step();
@@ -71,7 +72,7 @@ impl Driver {
                 return;
             }
             tokio::select! {
-                () = self.link.changed.notified() => {}
+                () = self.link.changed() => {}
                 () = sleep_until(timeout) => {}
                 Some((key, secured)) = self.accepted.recv() => self.serve(key, secured),
                 Some(finished) = self.tasks.join_next() => {
@@ -92,18 +93,7 @@ impl Driver {
     /// Does what is to be done now, and returns when there may be more.
     fn step(&mut self) -> Option<Moment> {
         let now = clock::now();
-        let mut actions = Vec::new();
-        let timeout = {
-            let mut state = self.link.lock();
-            state.look_at_streams(now);
-            state.peer.tick(now);
-            while let Some(action) = state.peer.next_action() {
-                actions.push(action);
-            }
-            state.armed = state.peer.timeout(now);
-            self.link.wake(&mut state, now);
-            state.armed
-        };
+        let (actions, timeout) = self.link.take_actions(now);
         for action in actions {
             self.act(action);
         }

@@ -1,13 +1,13 @@
 //! Why there is no link after a try to dial.
 
 use std::io;
+use std::time::Duration;
 
 use kozo_auth::ssh::AuthError;
 use kozo_ground::text::{error_text, printable};
 use kozo_link::places::Barred;
 use tokio::task::JoinError;
 
-use super::dial::HANDSHAKE_LIMIT;
 use crate::modules::CallError;
 
 /// Why a call into a transport came to nothing.
@@ -74,8 +74,8 @@ pub(super) enum HandshakeError {
     #[error(transparent)]
     Ssh(#[from] AuthError),
     /// The other end took too long.
-    #[error("no answer within {} s", HANDSHAKE_LIMIT.as_secs())]
-    Late,
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
     /// The core has another one meanwhile, or wants none any more.
     #[error("the link is not wanted any more")]
     Unwanted,

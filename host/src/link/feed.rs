@@ -8,7 +8,8 @@ use kozo_ground::text::error_text;
 use kozo_link::{LinkKey, ProtocolViolation};
 use kozo_wire::{FrameDecoder, FrameError};
 
-use super::{Arrivals, PeerLink};
+use super::arrivals::Arrivals;
+use super::peer_link::PeerLink;
 
 /// A frame with a short message has about so many bytes: tells how many a packet may hold.
 const SHORT_FRAME: usize = 128;

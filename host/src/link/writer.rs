@@ -8,7 +8,8 @@ use kozo_ground::clock;
 use kozo_link::{LinkEnding, LinkKey, LinkOutput, OUTPUT_CHUNK};
 use kozo_wire::FrameWriter;
 
-use super::{Arrivals, PeerLink};
+use super::arrivals::Arrivals;
+use super::peer_link::PeerLink;
 
 /// Serves a link until it ends. Dropping the future closes the link at once.
 pub(super) async fn serve(

@@ -58,7 +58,10 @@ fn what_was_in_flight_on_a_fast_path_is_sent_again_at_a_slow_ones_pace() {
             }
             fill(&mut world, 600);
             let in_flight = world.nodes[0].peers[&1].status(world.now).in_flight.bytes;
-            assert!(in_flight > 4 * SLOWEST_IN_FLIGHT_BYTES, "{in_flight}");
+            assert!(
+                in_flight > 4 * crate::rate::SLOWEST_IN_FLIGHT_BYTES,
+                "{in_flight}"
+            );
             let first = world.connections.len();
             world.weather.rate = 16_000.0;
             for connection in 0..first {

@@ -1,0 +1,262 @@
+//! One peer, shared between all that have to do with it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use kozo_auth::secured::{Negotiated, Traffic};
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
+use kozo_link::{Action, Candidate, LinkKey, LinkOutput, Peer};
+use kozo_status::{AttemptStatus, LinkStatus, PeerStatus};
+use kozo_wire::{FrameWriter, Message};
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+
+/// To how many peers one message can go without an allocation for that alone.
+pub(crate) const FEW_PEERS: usize = 8;
+
+/// One peer, shared between the role threads that send to it, the links that bring what it
+/// sends, and the driver that does what it wants done.
+pub(crate) struct PeerLink {
+    name: NodeName,
+    state: Mutex<PeerLinkState>,
+    /// Wakes the driver.
+    changed: Notify,
+}
+
+struct PeerLinkState {
+    peer: Peer,
+    /// When the driver wakes by itself.
+    armed: Option<Moment>,
+    writers: Vec<ServedLink>,
+    /// Bytes sent and received over links that are gone.
+    past_bytes: (u64, u64),
+}
+
+/// A link that is being served.
+struct ServedLink {
+    key: LinkKey,
+    wake: Arc<Notify>,
+    /// It found nothing to write, and was not woken since: so a burst of messages wakes it once.
+    idle: bool,
+    traffic: Traffic,
+    negotiated: Option<Negotiated>,
+}
+
+/// A way to the peer, with the names that people know.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedWay {
+    /// The way, as the link core knows it.
+    pub(crate) candidate: Candidate,
+    /// The name of this node's transport.
+    pub(crate) transport: String,
+    /// The name of the peer's.
+    pub(crate) peer_transport: String,
+}
+
+impl PeerLink {
+    /// Shares a peer.
+    pub(crate) fn new(peer: Peer) -> Arc<Self> {
+        Arc::new(Self {
+            name: peer.settings().peer.clone(),
+            state: Mutex::new(PeerLinkState {
+                peer,
+                armed: Some(Moment::ZERO),
+                writers: Vec::new(),
+                past_bytes: (0, 0),
+            }),
+            changed: Notify::new(),
+        })
+    }
+
+    /// The node's name.
+    pub(crate) fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// Queues a message of this node's roles.
+    pub(crate) fn send(&self, message: Message, now: Moment) {
+        self.queue(&mut self.lock(), message, now);
+    }
+
+    /// Queues a message for all of `peers`, if all of them have room for it.
+    pub(crate) fn send_if_room(peers: &[&Self], message: &Message, now: Moment) -> bool {
+        let cost = message.cost();
+        // Always locked in the order of the router's list, so that two senders never wait for
+        // each other.
+        let mut states: SmallVec<[_; FEW_PEERS]> = peers.iter().map(|link| link.lock()).collect();
+        if !states.iter().all(|state| state.peer.has_room(cost)) {
+            return false;
+        }
+        for (link, state) in peers.iter().zip(&mut states) {
+            link.queue(state, message.clone(), now);
+        }
+        true
+    }
+
+    fn queue(&self, state: &mut PeerLinkState, message: Message, now: Moment) {
+        state.peer.send(message, now);
+        if state.peer.is_linked() {
+            // The driver has no part in it then.
+            state.wake_writers(now);
+        } else {
+            self.wake(state, now);
+        }
+    }
+
+    /// Looks at the peer.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Peer) -> T) -> T {
+        look(&self.lock().peer)
+    }
+
+    /// The peer as it is now. `ways` are those that are dialled; which of the peer's transports cannot
+    /// be used is for others to add.
+    pub(crate) fn status(&self, ways: &[NamedWay], now: Moment) -> PeerStatus {
+        let state = self.lock();
+        let mut status = state.peer.status(now);
+        (status.bytes_sent, status.bytes_received) = state.past_bytes;
+        for writer in &state.writers {
+            status.bytes_sent += writer.traffic.sent();
+            status.bytes_received += writer.traffic.received();
+        }
+        for (key, link) in state.peer.link_keys().zip(&mut status.links) {
+            if let Some(writer) = state.writers.iter().find(|writer| writer.key == key) {
+                writer.describe(link);
+            }
+        }
+        let attempts = state.peer.attempts().map(|(candidate, since)| {
+            let way = ways.iter().find(|way| way.candidate == candidate);
+            AttemptStatus {
+                transport: way.map_or(String::new(), |way| way.transport.clone()),
+                peer_transport: way.map_or(String::new(), |way| way.peer_transport.clone()),
+                seconds: now.since(since).as_secs_f64(),
+            }
+        });
+        status.dialling = attempts.collect();
+        status
+    }
+
+    /// Changes the peer, and wakes whoever has something to do because of it.
+    pub(crate) fn change<T>(&self, now: Moment, change: impl FnOnce(&mut Peer) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state.peer);
+        self.wake(&mut state, now);
+        result
+    }
+
+    fn wake(&self, state: &mut PeerLinkState, now: Moment) {
+        state.wake_writers(now);
+        let sooner = match (state.peer.timeout(now), state.armed) {
+            (Some(timeout), Some(armed)) => timeout < armed,
+            (timeout, None) => timeout.is_some(),
+            (None, Some(_)) => false,
+        };
+        if sooner || state.peer.has_actions() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// What is to be done now, and when there may be more.
+    pub(super) fn take_actions(&self, now: Moment) -> (Vec<Action>, Option<Moment>) {
+        let mut state = self.lock();
+        state.look_at_streams(now);
+        state.peer.tick(now);
+        let actions = std::iter::from_fn(|| state.peer.next_action()).collect();
+        state.armed = state.peer.timeout(now);
+        self.wake(&mut state, now);
+        (actions, state.armed)
+    }
+
+    /// Waits until there is something to do before the moment that was told last.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(super) fn output(&self, key: LinkKey, writer: &mut FrameWriter) -> LinkOutput {
+        let now = clock::now();
+        let mut state = self.lock();
+        let output = state.peer.output(key, writer, now);
+        if writer.is_empty() {
+            state.set_idle(key);
+        }
+        self.wake(&mut state, now);
+        output
+    }
+
+    pub(super) fn add_writer(
+        &self,
+        key: LinkKey,
+        traffic: Traffic,
+        negotiated: Option<Negotiated>,
+    ) -> Arc<Notify> {
+        let wake = Arc::new(Notify::new());
+        self.lock().writers.push(ServedLink {
+            key,
+            wake: Arc::clone(&wake),
+            idle: false,
+            traffic,
+            negotiated,
+        });
+        wake
+    }
+
+    pub(super) fn remove_writer(&self, key: LinkKey) {
+        let mut state = self.lock();
+        let Some(place) = state.writers.iter().position(|writer| writer.key == key) else {
+            return;
+        };
+        let traffic = state.writers.remove(place).traffic;
+        state.past_bytes.0 += traffic.sent();
+        state.past_bytes.1 += traffic.received();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PeerLinkState> {
+        // The core does not panic; if it did, its state would still be the best there is.
+        self.state.lock_anyway()
+    }
+}
+
+impl PeerLinkState {
+    /// Tells the core what it is not told by what arrives: when bytes moved, and that the driver did
+    /// not run when it was to.
+    fn look_at_streams(&mut self, now: Moment) {
+        let late = self.armed.map_or(Duration::ZERO, |armed| now.since(armed));
+        self.peer.overslept(late, now);
+        for writer in &self.writers {
+            self.peer.moved(writer.key, writer.traffic.moved());
+        }
+    }
+
+    /// Wakes the writers that wait and have something to write now.
+    fn wake_writers(&mut self, now: Moment) {
+        for writer in self.writers.iter_mut().filter(|writer| writer.idle) {
+            if self.peer.wants_output(writer.key, now) {
+                writer.idle = false;
+                writer.wake.notify_one();
+            }
+        }
+    }
+
+    fn set_idle(&mut self, key: LinkKey) {
+        let mut writers = self.writers.iter_mut();
+        if let Some(writer) = writers.find(|writer| writer.key == key) {
+            writer.idle = true;
+        }
+    }
+}
+
+impl ServedLink {
+    /// Adds what the link's stream has carried, and what protects it.
+    fn describe(&self, link: &mut LinkStatus) {
+        link.bytes_sent = self.traffic.sent();
+        link.bytes_received = self.traffic.received();
+        if let Some(agreed) = &self.negotiated {
+            link.cipher = Some(agreed.cipher.clone());
+            link.mac.clone_from(&agreed.mac);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
