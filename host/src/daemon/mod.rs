@@ -77,7 +77,7 @@ pub struct Setup {
 pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let mut shutdown = pin!(shutdown);
     let mut daemon = tokio::select! {
-        daemon = Daemon::start(setup, Service::none()) => daemon?,
+        daemon = Daemon::start(setup, Service::none) => daemon?,
         () = &mut shutdown => return Ok(()),
     };
     shutdown.await;
@@ -111,8 +111,8 @@ struct Daemon {
 
 impl Daemon {
     /// Starts what the node is made of, from below: first what messages go through, then the roles,
-    /// then what people see.
-    async fn start(setup: Setup, service: Service) -> Result<Self, StartError> {
+    /// then what people see; `service` is told of it.
+    async fn start(setup: Setup, service: fn() -> Service) -> Result<Self, StartError> {
         let started = clock::now();
         let Setup {
             network,
@@ -156,7 +156,6 @@ impl Daemon {
             peers = network.nodes.len() - 1,
             "started",
         );
-        let service = Arc::new(service);
         let mut attendants = JoinSet::new();
         attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
@@ -173,6 +172,7 @@ impl Daemon {
             network,
         };
         attendants.spawn(control::serve(socket, overview));
+        let service = Arc::new(service());
         let (seen_roles, seen_peers) = (Arc::clone(&roles), links.peers().to_vec());
         let look = move || service::count(&seen_roles, &seen_peers);
         attendants.spawn(Arc::clone(&service).attend(changed, look));
