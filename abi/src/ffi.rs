@@ -192,6 +192,16 @@ table! {
         /// Stores one MessagePack value in place of the last.
         #[sabi(last_prefix_field)]
         pub store: extern "C" fn(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RString>,
+        /// Since 1.1. Asks about the node, or for something of it: one MessagePack value each way, the question
+        /// a map with the text `request`. The host may wait for the answer, so many nanoseconds at most. An
+        /// error says for people why there is none.
+        #[cfg(not(feature = "previous-minor-fixture"))]
+        #[sabi(missing_field(option))]
+        pub ask: extern "C" fn(
+            context: *const (),
+            question: RSlice<'_, u8>,
+            wait: u64,
+        ) -> RResult<RVec<u8>, RString>,
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
         #[sabi(missing_field(option))]

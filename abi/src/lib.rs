@@ -60,7 +60,7 @@ pub use ffi::Descriptor;
 pub use log::Level;
 pub use message::{Kind, Message, SendError};
 pub use role::{InboxLimits, Pace, Role};
-pub use role_host::{Filter, Outgoing, RoleHost};
+pub use role_host::{AskError, Filter, Outgoing, RoleHost};
 pub use section::{METADATA_SECTION, Section, SectionError, Version};
 pub use transport::{Connection, Peer, Priority, Readiness, Transport, TransportHost};
 

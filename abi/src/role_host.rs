@@ -118,6 +118,52 @@ impl RoleHost {
         Outgoing::new(self, Kind::Log, "").send(text)
     }
 
+    /// Asks about this node and its network, or for something of them: what the node's control socket
+    /// answers, as far as the role's block in the file grants it (`grant`). The question is a map with the
+    /// text `request`, the answer a value of the shape that `docs/modules.md` says. Waits `wait` at most.
+    ///
+    /// ```no_run
+    /// # use std::{collections::BTreeMap, time::Duration};
+    /// # fn names(host: &kozo_abi::RoleHost) -> Result<(), kozo_abi::Error> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Status {
+    ///     node: String,
+    /// }
+    /// let question = BTreeMap::from([("request", "status")]);
+    /// let status: Status = host.ask(&question, Duration::from_secs(1))?;
+    /// host.info(&format!("this is {}", status.node));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AskError::NotOffered`] in a host of version 1.0; [`AskError::Refused`] where the role is not granted
+    /// it, the host does not know the question, or there is no answer in time.
+    pub fn ask<T: DeserializeOwned>(
+        &self,
+        question: &(impl Serialize + ?Sized),
+        wait: Duration,
+    ) -> Result<T, AskError> {
+        let question = rmp_serde::to_vec_named(question).map_err(AskError::Question)?;
+        let answer = self.ask_bytes(&question, wait)?;
+        rmp_serde::from_slice(&answer).map_err(AskError::Answer)
+    }
+
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    fn ask_bytes(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, AskError> {
+        let ask = self.handle.vtable.ask().ok_or(AskError::NotOffered)?;
+        let question = RSlice::from_slice(question);
+        match ask(self.handle.context, question, nanos(wait)) {
+            RResult::ROk(answer) => Ok(answer.into()),
+            RResult::RErr(reason) => Err(AskError::Refused(reason.into())),
+        }
+    }
+
+    #[cfg(feature = "previous-minor-fixture")]
+    fn ask_bytes(&self, _question: &[u8], _wait: Duration) -> Result<Vec<u8>, AskError> {
+        Err(AskError::NotOffered)
+    }
+
     /// Stands for what a next minor version offers; none when the host is older than that.
     #[cfg(feature = "next-minor-fixture")]
     pub fn next_minor(&self) -> Option<u64> {
@@ -242,6 +288,38 @@ impl<'a> Outgoing<'a> {
         self.host.send_view(&view, self.wait)
     }
 }
+
+/// Why a question has no answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The host is of version 1.0 of the interface, which answers nothing.
+    NotOffered,
+    /// The question cannot be encoded.
+    Question(rmp_serde::encode::Error),
+    /// The host says why not.
+    Refused(String),
+    /// The answer is of another shape than expected.
+    Answer(rmp_serde::decode::Error),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOffered => f.write_str(
+                "this host is of version 1.0 of the interface, which does not offer to ask about the node: \
+                 use a newer one",
+            ),
+            Self::Question(error) => write!(f, "the question cannot be asked: {error}"),
+            Self::Refused(reason) => f.write_str(reason),
+            Self::Answer(error) => {
+                write!(f, "the answer is of another shape than expected: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for AskError {}
 
 /// What the host calls with a message that is ready.
 #[allow(unsafe_code)]

@@ -14,12 +14,13 @@ use kozo_ground::lock::ReadWriteAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_link::Delivery;
 use kozo_router::{Lifetime, LocalRole, ReceiverId, Receivers, Verdict};
+use kozo_tap::{Passing, Taps};
 use kozo_wire::{Message, RoleInterests};
+use room::Room;
 use smallvec::SmallVec;
 
 use crate::link::{Arrivals, FEW_PEERS, PeerLink};
 use crate::roles::{Dispatcher, Inbox, IncomingMessage};
-use room::Room;
 
 /// Hands messages on between the roles of this node and its peers.
 pub(crate) struct Router {
@@ -30,17 +31,19 @@ pub(crate) struct Router {
     receivers: RwLock<Receivers>,
     ages: MaxAges,
     room: Room,
+    taps: Arc<Taps>,
     orders_refused: AtomicU64,
 }
 
 impl Router {
     /// A router between the roles of `node`, each with where its messages go, and `peers`, each with
-    /// the interests of its roles as far as the file tells.
+    /// the interests of its roles as far as the file tells. What passes is shown to `taps`.
     pub(crate) fn new(
         node: NodeName,
         roles: Vec<(LocalRole, Arc<Inbox>)>,
         peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
         ages: MaxAges,
+        taps: Arc<Taps>,
     ) -> Self {
         let (links, wanted): (Vec<_>, Vec<_>) = peers.into_iter().unzip();
         let policy = |link: &Arc<PeerLink>| link.look(|peer| peer.settings().outgoing);
@@ -52,6 +55,7 @@ impl Router {
             receivers: RwLock::new(receivers),
             ages,
             room: Room::default(),
+            taps,
             orders_refused: AtomicU64::new(0),
         }
     }
@@ -84,29 +88,51 @@ impl Router {
     }
 
     /// Hands a message of this node to the receivers that want it. With `wait` above zero all of
-    /// them get it or, if not all have room in time, none does: then the result is false.
+    /// them get it or, if not all have room in time, none does, and there is no result. The result is how
+    /// many they are.
     fn send_away(
         &self,
         message: &Message,
         subject: &Subject<'_>,
         wait: Duration,
         now: Moment,
-    ) -> bool {
+    ) -> Option<usize> {
         let receivers = self.receivers.read_anyway();
         let wanting = receivers
             .wanting(subject)
             .map(|ReceiverId(place)| &*self.links[place]);
         if wait.is_zero() {
+            let mut nodes = 0;
             for link in wanting {
                 link.send(message.clone(), now);
+                nodes += 1;
             }
-            return true;
+            return Some(nodes);
         }
         let wanting: SmallVec<[_; FEW_PEERS]> = wanting.collect();
         // What is learnt must not wait for who waits.
         drop(receivers);
         // Nearly always there is room at once.
-        PeerLink::send_if_room(&wanting, message, now) || self.send_paced(&wanting, message, wait)
+        let is_sent = PeerLink::send_if_room(&wanting, message, now)
+            || self.send_paced(&wanting, message, wait);
+        is_sent.then_some(wanting.len())
+    }
+
+    /// Shows what came to whoever watches.
+    fn show(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
+        for Delivery { message, remaining } in deliveries {
+            let subject = message.subject(node.as_str());
+            let roles = self.roles.iter();
+            let roles = roles.filter(|(role, _)| role.judge(&subject) == Verdict::Deliver);
+            self.taps.pass(&Passing {
+                sender: node.clone(),
+                message: message.clone(),
+                age: Lifetime::of_received(message.kind(), *remaining, &self.ages, now).age,
+                passed: now,
+                roles: roles.count(),
+                nodes: 0,
+            });
+        }
     }
 
     /// Sends to all of `links` as soon as all of them have room.
@@ -128,14 +154,26 @@ impl Dispatcher for Router {
     fn send(&self, _from: &RoleName, message: &Message, wait: Duration) -> bool {
         let now = clock::now();
         let subject = message.subject(self.node.as_str());
-        if !self.send_away(message, &subject, wait, now) {
+        let Some(nodes) = self.send_away(message, &subject, wait, now) else {
             return false;
-        }
+        };
         let lifetime = Lifetime::of_own(message.kind(), &self.ages, now);
+        let mut roles = 0;
         for (role, inbox) in &self.roles {
             if self.is_for(role, &subject) {
                 inbox.push(incoming(&self.node, message, lifetime));
+                roles += 1;
             }
+        }
+        if self.taps.are_open() {
+            self.taps.pass(&Passing {
+                sender: self.node.clone(),
+                message: message.clone(),
+                age: lifetime.age,
+                passed: now,
+                roles,
+                nodes,
+            });
         }
         true
     }
@@ -156,6 +194,9 @@ impl Arrivals for Router {
             if !all.is_empty() {
                 inbox.push_all(all);
             }
+        }
+        if self.taps.are_open() {
+            self.show(node, deliveries, now);
         }
     }
 

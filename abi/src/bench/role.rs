@@ -25,6 +25,7 @@ pub struct RoleBench<R> {
     name: Option<String>,
     options: Result<Values, String>,
     stored: Option<Vec<u8>>,
+    answers: Vec<(String, Vec<u8>)>,
     role: PhantomData<fn() -> R>,
 }
 
@@ -37,6 +38,7 @@ impl<R: Role + Described> RoleBench<R> {
             name: None,
             options: Ok(Values::new()),
             stored: None,
+            answers: Vec::new(),
             role: PhantomData,
         }
     }
@@ -75,6 +77,18 @@ impl<R: Role + Described> RoleBench<R> {
         self
     }
 
+    /// What the host answers to the questions `request` of [`RoleHost::ask`](crate::RoleHost::ask). Of
+    /// several answers to one request each is given once, the last one again and again.
+    ///
+    /// # Panics
+    /// The value cannot be written as MessagePack.
+    pub fn answer(mut self, request: &str, answer: &(impl Serialize + ?Sized)) -> Self {
+        let answer = rmp_serde::to_vec_named(answer)
+            .unwrap_or_else(|error| panic!("the test's value cannot be encoded: {error}"));
+        self.answers.push((request.to_owned(), answer));
+        self
+    }
+
     /// Checks the options and makes the role.
     ///
     /// # Errors
@@ -93,6 +107,10 @@ impl<R: Role + Described> RoleBench<R> {
         let interests = metadata.interests(&options, &place)?;
         let host = Arc::new(Host::new(node, name, metadata.storage));
         host.state().stored = self.stored;
+        for (request, answer) in self.answers {
+            let mut state = host.state();
+            state.answers.entry(request).or_default().push_back(answer);
+        }
 
         let options = rmp_serde::to_vec_named(&options)?;
         let create = export::role_module::<R>().create();
@@ -203,6 +221,16 @@ impl StartedRole {
             Some(value) => Ok(Some(rmp_serde::from_slice(value)?)),
             None => Ok(None),
         }
+    }
+
+    /// Takes the questions that the role has asked since, as values of type `T`.
+    ///
+    /// # Errors
+    /// One is of another shape.
+    pub fn asked<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, Error> {
+        let asked = std::mem::take(&mut self.host.state().asked);
+        let asked = asked.iter().map(|question| rmp_serde::from_slice(question));
+        Ok(asked.collect::<Result<_, _>>()?)
     }
 
     /// Makes every access to the storage fail from now on, with this reason; None: it works.

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)] // The bench's side of every `context` pointer; each block has its reason.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,10 @@ pub(super) struct State {
     pub(super) sent: Vec<Message>,
     pub(super) logged: Vec<(Level, String)>,
     pub(super) stored: Option<Vec<u8>>,
+    /// What the host answers, by the text `request` of the question; the last one of each again and again.
+    pub(super) answers: BTreeMap<String, VecDeque<Vec<u8>>>,
+    /// The questions of the role that were not taken yet.
+    pub(super) asked: Vec<Vec<u8>>,
     /// Why the storage does not work.
     pub(super) storage_failure: Option<String>,
     /// Whether paced sends find room.
@@ -66,6 +70,8 @@ impl Host {
                 sent: Vec::new(),
                 logged: Vec::new(),
                 stored: None,
+                answers: BTreeMap::new(),
+                asked: Vec::new(),
                 storage_failure: None,
                 room: true,
                 interrupted: false,
@@ -133,6 +139,8 @@ const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable 
     log,
     load,
     store,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    ask,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -256,6 +264,35 @@ extern "C" fn store(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RS
     host.storage(&state)
         .map(|()| state.stored = Some(value.as_slice().to_vec()))
         .into()
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn ask(
+    context: *const (),
+    question: RSlice<'_, u8>,
+    _wait: u64,
+) -> RResult<RVec<u8>, RString> {
+    #[derive(serde::Deserialize)]
+    struct Question {
+        request: String,
+    }
+    let mut state = host(context).state();
+    state.asked.push(question.as_slice().to_vec());
+    let request = match rmp_serde::from_slice::<Question>(question.as_slice()) {
+        Ok(Question { request }) => request,
+        Err(error) => return RResult::RErr(format!("the question: {error}").into()),
+    };
+    let Some(answers) = state.answers.get_mut(&request) else {
+        let text = format!("the test has no answer to `{request}`: give one with `answer`");
+        return RResult::RErr(text.into());
+    };
+    let last = answers.len() == 1;
+    let answer = if last {
+        answers.front().cloned()
+    } else {
+        answers.pop_front()
+    };
+    RResult::ROk(answer.unwrap_or_default().into())
 }
 
 #[cfg(feature = "next-minor-fixture")]

@@ -1,6 +1,7 @@
 //! The control socket.
 
-use kozo::control::protocol::{Outcome, Request};
+use kozo::control::protocol::Outcome;
+use kozo::introspection::Request;
 
 /// A line of either end.
 pub fn control_request(line: &[u8]) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kozo_ground::grant::{Grant, Grants};
 use kozo_ground::text::{enumerate, join_path, nearest, quoted};
 
 use super::problem::{Place, Problem, Problems};
@@ -176,6 +177,12 @@ impl Values {
     /// Takes the option's value away.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
+    }
+
+    /// What the option's list grants.
+    pub fn grants(&self, name: &str) -> Grants {
+        let texts = self.value(name).into_iter().flat_map(Value::texts);
+        texts.filter_map(Grant::from_name).collect()
     }
 
     /// The option's text, if it has one.

@@ -3,9 +3,11 @@
 
 use std::sync::LazyLock;
 
+use DefaultValue::None as Nothing;
+use kozo_ground::grant::Grant;
+
 use crate::schema::{BYTES, DefaultValue, KIB, MIB, OptionSpec, ValueKind};
 use crate::value::Value;
-use DefaultValue::None as Nothing;
 
 const MESSAGES: &str = "messages";
 
@@ -54,6 +56,13 @@ pub fn role() -> &'static [OptionSpec] {
                 Nothing,
                 "Who may give orders to the role: nodes (`NODE`) or roles (`ROLE@NODE`), in which `*` stands for any run of characters. Everybody without it, nobody with an empty list.",
             ),
+            OptionSpec::new(
+                "grant",
+                ValueKind::List,
+                Nothing,
+                "What the role may see and do of its node. `status`: how the node is, and others as far as they tell it. `messages`: what passes the node, whoever it is for. `control`: to restart roles, to send in the node's name, to change the log's level. Nothing of it without this.",
+            )
+            .one_of(&Grant::ALL.map(Grant::name)),
             OptionSpec::new(
                 "isolate",
                 ValueKind::Boolean,

@@ -27,12 +27,13 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
+use claims::ClaimTemplate;
+use kozo_ground::grant::Grants;
 use kozo_ground::interest::{Interest, Kind, Pattern};
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 
 use crate::check::located;
 use crate::{Conflict, DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind};
-use claims::ClaimTemplate;
 pub use claims::{Claim, Claimed};
 use template::Template;
 
@@ -84,6 +85,8 @@ pub struct Metadata {
     pub description: String,
     /// Whether it needs its node's `roleStorage`.
     pub storage: bool,
+    /// What its node has to grant it.
+    pub needs: Grants,
     /// Its options, in its own order.
     pub options: Vec<OptionSpec>,
     /// Combinations of its options that it can do nothing with.
@@ -118,6 +121,7 @@ impl Metadata {
             author: _,
             description: _,
             storage,
+            needs,
             options,
             conflicts,
             claims: _,
@@ -147,6 +151,8 @@ impl Metadata {
             Some("other interests")
         } else if *storage != other.storage {
             Some("another need of `roleStorage`")
+        } else if *needs != other.needs {
+            Some("other needs of what is granted")
         } else {
             None
         }

@@ -5,6 +5,7 @@
 pub mod age;
 pub mod backoff;
 pub mod clock;
+pub mod grant;
 pub mod interest;
 pub mod lock;
 pub mod names;

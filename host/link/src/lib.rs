@@ -8,6 +8,7 @@
 
 pub mod admission;
 mod dialer;
+mod exchange;
 mod history;
 mod inbound;
 mod live;
@@ -17,10 +18,11 @@ pub mod places;
 mod rate;
 mod terms;
 
+pub use exchange::{MAX_ANSWER_LEN, MAX_QUESTIONS, Unasked};
 pub use peer::{OUTPUT_CHUNK, Peer, PeerSettings};
 pub use terms::{
     Action, AttemptId, Candidate, Delivery, LinkEnding, LinkKey, LinkOutput, LinkPath, Notice,
-    Occurrence, ProtocolViolation, Twins,
+    Occurrence, ProtocolViolation, QuestionId, Twins,
 };
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use kozo_ground::clock::Moment;
 use kozo_wire::{LinkId, PendingFrame, TwinsFrame};
 
+use super::exchange::Exchange;
 use super::terms::{LinkKey, LinkPath};
 
 /// How many of its heartbeats a peer may miss before it is taken for gone.
@@ -69,6 +70,10 @@ pub(super) struct Link {
     pub(super) twins: Option<TwinsFrame>,
     /// The heartbeats to answer: only the last one counts.
     pub(super) echo: Option<u64>,
+    /// What the two nodes ask each other over it.
+    pub(super) exchange: Exchange,
+    /// Whether the peer's hello says that it answers questions.
+    pub(super) answers_questions: bool,
     /// Messages put on it.
     pub(super) sent: u64,
     /// Messages that came over it.
@@ -121,6 +126,8 @@ impl Link {
             bye: None,
             twins: None,
             echo: None,
+            exchange: Exchange::default(),
+            answers_questions: false,
             sent: 0,
             received: 0,
             heartbeat,

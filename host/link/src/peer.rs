@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod output;
+mod questions;
 mod settings;
 mod status;
 mod twins;
@@ -347,6 +348,7 @@ impl Peer {
         let index = self.links.iter().position(|link| link.key == key)?;
         let was_carrier = self.carrier() == Some(key);
         let link = self.links.remove(index);
+        self.give_up_questions(&link);
         let stable = link.is_live() && now.since(link.since) >= STABLE_AFTER;
         if was_carrier {
             self.carrier_lost(now, stable);

@@ -22,6 +22,7 @@ use kozo_ground::policy::ConnectPolicy;
 
 mod connections;
 mod paths;
+mod questions;
 mod scenarios;
 mod seen;
 
@@ -164,6 +165,7 @@ struct World {
     queue: QueueLimits,
     max_age: Duration,
     notices: Vec<(usize, usize, Notice)>,
+    questions: questions::Questions,
 }
 
 impl World {
@@ -191,6 +193,7 @@ impl World {
             },
             max_age: Duration::from_secs(3600),
             notices: Vec::new(),
+            questions: questions::Questions::default(),
         };
         for index in 0..count {
             world.nodes.push(SimulatedNode {
@@ -365,6 +368,7 @@ impl World {
 
     /// Kills a node; it starts again after `pause`.
     fn crash(&mut self, node: usize, pause: Duration) {
+        self.forget_questions(node);
         self.nodes[node].up = false;
         self.nodes[node].wake = None;
         self.nodes[node].peers.clear();
@@ -444,6 +448,9 @@ impl World {
                 }
             }
             Action::CancelDial(_) | Action::Learn(_) => {}
+            Action::Question(..) | Action::Answered(..) | Action::Unanswered(_) => {
+                self.question_action(node, other, action);
+            }
             Action::Notice(notice) => self.notices.push((node, other, notice)),
         }
     }

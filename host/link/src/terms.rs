@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 use kozo_wire::{Message, RoleInterests};
@@ -25,6 +26,15 @@ pub struct Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttemptId(pub u64);
 
+/// A question of one of the two nodes, and the link that it goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionId {
+    /// The link.
+    pub link: LinkKey,
+    /// The number that the asker gave it.
+    pub number: u64,
+}
+
 /// What a link goes over, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkPath {
@@ -45,6 +55,12 @@ pub enum Action {
     Close(LinkKey),
     /// The peer's hello said what its roles want to hear of.
     Learn(Vec<RoleInterests>),
+    /// The peer asks something: answer it with [`Peer::answer`](crate::Peer::answer).
+    Question(QuestionId, Bytes),
+    /// The peer has answered a question of this node, after so long.
+    Answered(QuestionId, Bytes, Duration),
+    /// A question has no answer, since its link is gone.
+    Unanswered(QuestionId),
     /// Something that the log or a user may want to know.
     Notice(Notice),
 }

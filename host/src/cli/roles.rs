@@ -6,7 +6,7 @@ use super::arguments::{RestartArguments, RolesArguments, RolesCommand};
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
-use crate::control::protocol::Request;
+use crate::introspection::Request;
 
 pub(super) fn roles(arguments: &RolesArguments) -> Result<(), Failure> {
     match &arguments.command {

@@ -12,7 +12,7 @@ use super::arguments::StatusArguments;
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
-use crate::control::protocol::Request;
+use crate::introspection::Request;
 use crate::log::shows_colours;
 
 /// How much of an error is shown; `--json` has all of it.
@@ -352,6 +352,7 @@ mod tests {
             node: NodeName::new("clock").unwrap(),
             version: "1.2.3".into(),
             pid: 7,
+            file_digest: "0011223344556677".to_owned(),
             running_seconds: 90.0,
             roles: Vec::new(),
             peers: peers.into(),

@@ -10,7 +10,7 @@ use super::arguments::WhyArguments;
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
-use crate::control::protocol::Request;
+use crate::introspection::Request;
 
 pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
     let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;

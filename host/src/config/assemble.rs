@@ -8,6 +8,7 @@ use kozo_auth::keys::PublicKey;
 use kozo_description::{
     Block, Entry, OptionSpec, Place, Problem, Problems, Severity, Tree, TreeNode, Unknown, Values,
 };
+use kozo_ground::interest::Pattern;
 use kozo_ground::names::{NameError, NodeName};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{join_path, quoted};
@@ -16,6 +17,7 @@ use kozo_router::{OrderSources, SenderPattern};
 use super::builtin::{self, OVERRIDE};
 use super::catalog::Catalog;
 use super::claims::{Claims, Noted};
+use super::disclosure::Disclosure;
 use super::network::{Node, Settings};
 use super::node_path;
 
@@ -144,6 +146,12 @@ impl<'a> Assembly<'a> {
             transport_storage: values.text("transportStorage").map(PathBuf::from),
             self_to_others: policy("selfToOthersConnectPolicy")?,
             others_to_self: others_to_self?,
+            introspection: values
+                .text("introspection")
+                .and_then(Disclosure::from_name)?,
+            introspection_for: values
+                .value("introspectionFor")
+                .map(|list| list.texts().map(Pattern::new).collect()),
             settings,
             roles,
             transports,

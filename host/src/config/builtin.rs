@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 
 use kozo_auth::algorithms::{CIPHERS, MACS};
+
+use super::disclosure::Disclosure;
 use kozo_description::common::{queue_length, queue_size};
 use kozo_description::{BYTES, DefaultValue, KIB, MIB, OptionSpec, Value, ValueKind};
 
@@ -86,6 +88,8 @@ pub fn node() -> &'static [OptionSpec] {
             OptionSpec::new("transportStorage", ValueKind::Path, Nothing, "The folder in which the node's transports keep their own files, such as the keys of an onion address: each in a folder `NODE.TRANSPORT`. Without it, the first that fits of: the state folder that systemd gives the service (`$STATE_DIRECTORY`), `/var/lib/kozo` for root and for the user that it belongs to, `kozo` in the user's state folder (`$XDG_STATE_HOME`, else `~/.local/state`)."),
             OptionSpec::new("selfToOthersConnectPolicy", ValueKind::Text, text("constant"), "When this node connects to others. `constant`: it keeps a link at all times. `ondemand`: it makes one when there is a message. `never`: it makes none.").one_of(&CONNECT_POLICIES),
             OptionSpec::new("othersToSelfConnectPolicy", ValueKind::Text, text("constant"), "When other nodes connect to this one. `constant`: they keep a link at all times. `ondemand`: they make one when there is a message. `never`: they make none.").one_of(&CONNECT_POLICIES),
+            OptionSpec::new("introspection", ValueKind::Text, text("status"), "What the node tells other nodes of itself when they ask. `none`: nothing. `status`: how its roles, links and transports are. `full`: also why there is a link with a peer, or none, and what happened with it lately.").one_of(&Disclosure::ALL.map(Disclosure::name)),
+            OptionSpec::new("introspectionFor", ValueKind::List, Nothing, "Which nodes it tells that, by their names, in which `*` stands for any run of characters. All nodes of the network without it."),
             OptionSpec::new("overrideMainConfiguration", ValueKind::Block, Nothing, "Root options, all but `system`, with values for this node alone."),
             OptionSpec::new("roles", ValueKind::Block, Nothing, "A block for each role of the node, under the role's name."),
             OptionSpec::new("transports", ValueKind::Block, Nothing, "A block for each transport of the node, under the transport's name."),

@@ -6,6 +6,7 @@ use kozo_description::{
     Block, Entry, Metadata, ModuleKind, ModuleOptions, OptionSpec, Place, Problem, Rules, Tree,
     Unknown, Value, Values, common,
 };
+use kozo_ground::grant::{Grant, Grants};
 use kozo_ground::interest::Interests;
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::text::{enumerate, join_path, quoted};
@@ -56,6 +57,10 @@ impl<'a> Assembly<'a> {
                     .with_help("add `roleStorage: FOLDER` to the node"),
             );
         }
+        let granted = values.grants("grant");
+        if let Some(metadata) = metadata {
+            self.check_grants(metadata, granted, entry, &path);
+        }
         let accept_orders_from = self.order_sources(&entry.value, &values, &path);
         let (node, name) = (node?, name?);
         let interests = match (metadata, &options) {
@@ -75,6 +80,7 @@ impl<'a> Assembly<'a> {
                 size: values.count("messageQueueSize"),
             },
             accept_orders_from,
+            granted,
             isolation,
             options,
             interests,
@@ -239,6 +245,44 @@ impl<'a> Assembly<'a> {
                 .with_help(format!("its options are checked where it is installed{searched}"))
         });
         None
+    }
+
+    /// A role has what it needs, and is told to the reader if it has more.
+    fn check_grants(&mut self, metadata: &Metadata, granted: Grants, entry: &Entry, path: &str) {
+        let names = |grants: Grants| {
+            let names: Vec<_> = grants.iter().map(Grant::name).collect();
+            names.join(", ")
+        };
+        let missing = metadata.needs.without(granted);
+        if !missing.is_empty() {
+            let message = format!(
+                "a role of type {} needs to be granted {} of its node",
+                quoted(metadata.name.as_str()),
+                names(missing),
+            );
+            self.problems.push(
+                Problem::error(entry.key_place, path, message).with_help(format!(
+                    "add `grant: [{}]` to the role, if you trust it with that",
+                    names(metadata.needs)
+                )),
+            );
+        }
+        let idle = granted.without(metadata.needs);
+        if !idle.is_empty() {
+            let place = entry
+                .value
+                .child("grant")
+                .map_or(entry.key_place, |tree| tree.place);
+            let message = format!(
+                "a role of type {} does not ask for {}",
+                quoted(metadata.name.as_str()),
+                names(idle),
+            );
+            self.problems.push(
+                Problem::warning(place, join_path(path, "grant"), message)
+                    .with_help("grant it only what it needs"),
+            );
+        }
     }
 
     fn isolation(&mut self, block: &Tree, values: &Values, path: &str) -> Option<Isolation> {

@@ -18,6 +18,7 @@ mod assemble;
 mod builtin;
 mod catalog;
 mod claims;
+mod disclosure;
 mod document;
 mod folders;
 mod given;
@@ -30,6 +31,7 @@ mod writers;
 mod tests;
 
 pub use catalog::{Catalog, Lookup};
+pub use disclosure::Disclosure;
 pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
 pub use given::{Given, Meaning};

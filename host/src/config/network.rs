@@ -7,12 +7,15 @@ use std::time::Duration;
 use kozo_auth::keys::PublicKey;
 use kozo_description::{Class, ModuleOptions, Place, Problem, Problems, Values};
 use kozo_ground::age::MaxAges;
-use kozo_ground::interest::Interests;
+use kozo_ground::grant::Grants;
+use kozo_ground::interest::{Interests, Pattern};
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{enumerate, nearest, quoted};
 use kozo_router::OrderSources;
 use kozo_wire::{RoleInterests, ToldInterests};
+
+use super::disclosure::Disclosure;
 
 /// The whole network.
 #[derive(Debug, Clone)]
@@ -84,6 +87,10 @@ pub struct Node {
     pub self_to_others: ConnectPolicy,
     /// When others connect to it.
     pub others_to_self: ConnectPolicy,
+    /// What it tells other nodes of itself.
+    pub introspection: Disclosure,
+    /// Whom it tells that; nothing: everybody.
+    pub introspection_for: Option<Vec<Pattern>>,
     /// The root options as they hold for this node.
     pub settings: Settings,
     /// Its roles in the order of the file.
@@ -103,6 +110,16 @@ impl Node {
             Interests::Unknown => None,
         });
         ToldInterests::new(known.collect())
+    }
+
+    /// What it tells the node of this name.
+    pub fn tells(&self, node: &NodeName) -> Disclosure {
+        let patterns = self.introspection_for.as_deref();
+        let fits = |pattern: &Pattern| pattern.matches(node.as_str());
+        match patterns {
+            Some(patterns) if !patterns.iter().any(fits) => Disclosure::None,
+            _ => self.introspection,
+        }
     }
 }
 
@@ -181,6 +198,8 @@ pub struct Role {
     pub inbox: InboxLimits,
     /// Who may give it orders.
     pub accept_orders_from: OrderSources,
+    /// What it may see and do of its node.
+    pub granted: Grants,
     /// How it is kept from the rest of the host; none: it runs in the host's own process.
     pub isolation: Option<Isolation>,
     /// The module's options; `None` when the module is not known on this machine.

@@ -1,6 +1,6 @@
 //! The other end of the control socket: what `kozo status` and its like ask with.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use serde::de::DeserializeOwned;
 
 use super::paths::Surroundings;
-use super::protocol::{MAX_ANSWER, Outcome, ProtocolError, Request};
+use super::protocol::{MAX_ANSWER, Outcome, ProtocolError};
+use crate::introspection::Request;
 
 /// How long a daemon may take to answer. It may have to wait for a role to come back.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -126,8 +127,23 @@ impl Daemon {
     /// # Errors
     /// [`ClientError`]
     pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ClientError> {
-        let answer = self.exchange(request.line().as_bytes());
-        let answer = answer.map_err(|reason| match reason.kind() {
+        self.converse()?.ask(request)
+    }
+
+    /// Opens a connection for several requests: what they open ends with it.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn converse(&self) -> Result<Conversation, ClientError> {
+        let stream = open(&self.path).map_err(|reason| self.failed(reason))?;
+        Ok(Conversation {
+            daemon: self.clone(),
+            stream: BufReader::new(stream),
+        })
+    }
+
+    fn failed(&self, reason: io::Error) -> ClientError {
+        match reason.kind() {
             ErrorKind::PermissionDenied => ClientError::NotAllowed(self.path.clone()),
             // What a socket with a time limit says when the time is over.
             ErrorKind::WouldBlock => ClientError::System {
@@ -138,7 +154,25 @@ impl Daemon {
                 path: self.path.clone(),
                 reason,
             },
-        })?;
+        }
+    }
+}
+
+/// A connection with a daemon.
+#[derive(Debug)]
+pub struct Conversation {
+    daemon: Daemon,
+    stream: BufReader<UnixStream>,
+}
+
+impl Conversation {
+    /// Asks for something, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`ClientError`]; only after [`ClientError::Refused`] may more be asked.
+    pub fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ClientError> {
+        let answer = self.exchange(request.line().as_bytes());
+        let answer = answer.map_err(|reason| self.daemon.failed(reason))?;
         if answer.len() > MAX_ANSWER {
             return Err(ClientError::TooLong);
         }
@@ -150,13 +184,11 @@ impl Daemon {
         }
     }
 
-    fn exchange(&self, line: &[u8]) -> io::Result<Vec<u8>> {
-        let mut stream = open(&self.path)?;
-        stream.write_all(line)?;
+    fn exchange(&mut self, line: &[u8]) -> io::Result<Vec<u8>> {
+        self.stream.get_mut().write_all(line)?;
         let mut answer = Vec::new();
-        stream
-            .take(MAX_ANSWER as u64 + 1)
-            .read_to_end(&mut answer)?;
+        let mut limited = self.stream.by_ref().take(MAX_ANSWER as u64 + 1);
+        limited.read_until(b'\n', &mut answer)?;
         if answer.is_empty() {
             return Err(io::Error::other("it closed the connection: it may be busy"));
         }

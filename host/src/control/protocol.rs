@@ -1,4 +1,4 @@
-//! What goes over the control socket: a request and an answer, one line of JSON each.
+//! What goes over the control socket: requests and answers in turn, one line of JSON each.
 //!
 //! ```text
 //! {"version":1,"request":"status"}                      {"version":1,"answer":{…}}
@@ -9,6 +9,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::introspection::Request;
+
 /// The version of requests and answers. Fields may be added within a version.
 pub const VERSION: u64 = 1;
 
@@ -17,24 +19,6 @@ pub const MAX_REQUEST: usize = 4096;
 
 /// The longest answer that a client reads, in bytes: a network of thousands of nodes fits.
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
-
-/// What a client asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case")]
-pub enum Request {
-    /// A [`NodeStatus`](kozo_status::NodeStatus).
-    Status,
-    /// A [`PeerDetails`](kozo_status::PeerDetails) about a peer.
-    Why {
-        /// The peer's name.
-        peer: String,
-    },
-    /// Restarts a role; a [`RestartedRole`](kozo_status::RestartedRole).
-    RestartRole {
-        /// The role's name.
-        role: String,
-    },
-}
 
 /// What the daemon says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,36 +5,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use kozo_ground::grant::Grants;
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::credentials::Owner;
-use super::protocol::{MAX_REQUEST, Outcome, Request};
+use super::protocol::{MAX_REQUEST, Outcome};
 use super::socket::ControlSocket;
+use crate::introspection::{Asker, AskersTaps, Introspection, Request};
 
 /// How many clients are served at once. One more takes the place of the oldest that has not sent its
 /// request, or does not read the answer; while there is none, it is closed at once.
-pub const MAX_CLIENTS: usize = 16;
+pub const MAX_CLIENTS: usize = 32;
 
-/// How long a client may take to send its request, and to read the answer.
+/// How long a client may take to send its next request, and to read an answer.
 pub const CLIENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long to wait when the system gives no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Knows the answers.
-pub trait Answers: Send + Sync + 'static {
-    /// The answer to a request, or why there is none. It bounds its own time.
-    fn answer(&self, request: Request) -> impl Future<Output = Result<Value, String>> + Send;
-}
-
 /// Serves a socket's clients until the future is dropped. The socket's file goes with it.
 ///
 /// # Errors
 /// The runtime cannot take the socket.
-pub async fn serve(socket: ControlSocket, answers: Arc<impl Answers>) -> io::Result<()> {
+pub async fn serve(socket: ControlSocket, node: Arc<Introspection>) -> io::Result<()> {
     let listener = UnixListener::from_std(socket.listener()?)?;
     let owner = Owner {
         user: rustix::process::geteuid().as_raw(),
@@ -44,10 +41,10 @@ pub async fn serve(socket: ControlSocket, answers: Arc<impl Answers>) -> io::Res
     loop {
         match listener.accept().await {
             Ok((client, _)) if clients.make_room() => {
-                let answers = Arc::clone(&answers);
+                let node = Arc::clone(&node);
                 clients.add(|at_work| async move {
                     // A client that is gone or too slow misses its answer; nobody else cares.
-                    let _ = attend(client, owner, answers.as_ref(), &at_work).await;
+                    let _ = attend(client, owner, &node, &at_work).await;
                 });
             }
             Ok(_) => {}
@@ -97,15 +94,30 @@ impl Clients {
 async fn attend(
     mut client: UnixStream,
     owner: Owner,
-    answers: &impl Answers,
+    node: &Introspection,
     at_work: &AtomicBool,
 ) -> io::Result<()> {
-    let outcome = if owner.admits(&client.peer_cred()?) {
-        let request = tokio::time::timeout(CLIENT_LIMIT, read_request(&mut client)).await??;
-        match Request::parse(&request) {
+    if !owner.admits(&client.peer_cred()?) {
+        let reason = "only root, the daemon's user and its group may ask".to_owned();
+        return say(&mut client, &Outcome::Error(reason)).await;
+    }
+    let asker = Asker {
+        name: "the control socket".to_owned(),
+        grants: Grants::all(),
+        taps: AskersTaps::new(&node.taps),
+    };
+    let (reader, mut writer) = client.split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        let request = read_request(&mut reader);
+        let request = tokio::time::timeout(CLIENT_LIMIT, request).await??;
+        if request.is_empty() {
+            return Ok(());
+        }
+        let outcome = match Request::parse(&request) {
             Ok(request) => {
                 at_work.store(true, Ordering::Relaxed);
-                let answer = answers.answer(request).await;
+                let answer = node.answer(request, &asker).await;
                 at_work.store(false, Ordering::Relaxed);
                 match answer {
                     Ok(answer) => Outcome::Answer(answer),
@@ -113,18 +125,20 @@ async fn attend(
                 }
             }
             Err(error) => Outcome::Error(format!("the request: {error}")),
-        }
-    } else {
-        Outcome::Error("only root, the daemon's user and its group may ask".to_owned())
-    };
+        };
+        say(&mut writer, &outcome).await?;
+    }
+}
+
+async fn say(client: &mut (impl AsyncWrite + Unpin), outcome: &Outcome) -> io::Result<()> {
     let line = outcome.line();
     tokio::time::timeout(CLIENT_LIMIT, client.write_all(line.as_bytes())).await?
 }
 
 /// One line, or what of it came before the client stopped writing.
-async fn read_request(client: &mut UnixStream) -> io::Result<Vec<u8>> {
+async fn read_request(client: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    let mut limited = BufReader::new(client).take(MAX_REQUEST as u64);
+    let mut limited = client.take(MAX_REQUEST as u64);
     limited.read_until(b'\n', &mut line).await?;
     if line.len() >= MAX_REQUEST && line.last() != Some(&b'\n') {
         return Err(io::ErrorKind::InvalidData.into());

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use kozo_ground::names::NodeName;
 
 use crate::control::paths::{FolderError, Surroundings};
-use crate::control::{ControlSocket, Overview, SocketError, server};
+use crate::control::{ControlSocket, SocketError, server};
+use crate::introspection::Introspection;
 
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +33,9 @@ pub(super) fn open(place: Option<&Path>, node: &NodeName) -> Option<ControlSocke
 }
 
 /// Answers on the socket until the future is dropped.
-pub(super) async fn serve(socket: Option<ControlSocket>, overview: Overview) {
+pub(super) async fn serve(socket: Option<ControlSocket>, node: Arc<Introspection>) {
     if let Some(socket) = socket
-        && let Err(error) = server::serve(socket, Arc::new(overview)).await
+        && let Err(error) = server::serve(socket, node).await
     {
         warn(&error);
     }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::descriptors;
 use super::observer::LinkWatch;
 use crate::config::{Network, Node};
-use crate::control::PeerView;
+use crate::introspection::{Desk, PeerView};
 use crate::link::{
     AcceptLimits, Dialling, Driver, LinkObserver, Listener, NamedWay, PeerLink, Peers, Route,
 };
@@ -112,6 +112,7 @@ impl Links {
         endpoint: Endpoint,
         router: Arc<Router>,
         observer: LinkWatch,
+        questions: &Arc<Desk>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let dialling = Dialling {
@@ -133,6 +134,7 @@ impl Links {
                 routes,
                 dialling.clone(),
                 Arc::clone(&observer),
+                Arc::clone(questions) as _,
                 accepted,
             );
             drivers.spawn(driver.run(stop.clone()));

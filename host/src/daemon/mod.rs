@@ -28,11 +28,12 @@ use std::time::Duration;
 
 use kozo_ground::clock;
 use kozo_ground::names::NodeName;
+use kozo_tap::Taps;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::config::Network;
-use crate::control::Overview;
+use crate::introspection::Introspection;
 use crate::limited::apart;
 use crate::modules::Registry;
 use crate::roles::{HostedRole, Inbox};
@@ -77,7 +78,7 @@ pub struct Setup {
 pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let mut shutdown = pin!(shutdown);
     let mut daemon = tokio::select! {
-        daemon = Daemon::start(setup, Service::none) => daemon?,
+        daemon = Daemon::start(setup, Service::none()) => daemon?,
         () = &mut shutdown => return Ok(()),
     };
     shutdown.await;
@@ -111,8 +112,8 @@ struct Daemon {
 
 impl Daemon {
     /// Starts what the node is made of, from below: first what messages go through, then the roles,
-    /// then what people see; `service` is told of it.
-    async fn start(setup: Setup, service: fn() -> Service) -> Result<Self, StartError> {
+    /// then what people see.
+    async fn start(setup: Setup, service: Service) -> Result<Self, StartError> {
         let started = clock::now();
         let Setup {
             network,
@@ -134,7 +135,9 @@ impl Daemon {
             .map(|role| Inbox::new(role.inbox))
             .collect();
         let peers = parts::peers(&network, own)?;
-        let router = parts::router(&network, own, &inboxes, &peers);
+        let taps = Arc::<Taps>::default();
+        let router = parts::router(&network, own, &inboxes, &peers, &taps);
+        let desk = parts::desk(own, &taps);
         let (stopping, stop) = tokio::sync::watch::channel(false);
         let changed = Arc::new(Notify::new());
         let observer = LinkWatch::new(Arc::clone(&changed));
@@ -144,10 +147,11 @@ impl Daemon {
             endpoint,
             Arc::clone(&router),
             observer,
+            &desk,
             stop,
         );
         parts::listen(&transports, &links)?;
-        let roles = parts::roles(own, inboxes, &registry, storage.as_ref(), &router)?;
+        let roles = parts::roles(own, inboxes, &registry, storage.as_ref(), &router, &desk)?;
         tracing::info!(
             target: "kozo",
             %node,
@@ -156,12 +160,11 @@ impl Daemon {
             peers = network.nodes.len() - 1,
             "started",
         );
+        let service = Arc::new(service);
         let mut attendants = JoinSet::new();
         attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
-        // The socket is there before the node is said to be: who waits for that may ask at once.
-        let socket = control::open(control.as_deref(), &node);
-        let overview = Overview {
+        let introspection = Arc::new(Introspection {
             node: node.clone(),
             started,
             roles: Arc::clone(&roles),
@@ -170,9 +173,12 @@ impl Daemon {
             listener: links.listener(),
             router,
             network,
-        };
-        attendants.spawn(control::serve(socket, overview));
-        let service = Arc::new(service());
+            taps,
+        });
+        desk.open_with(&introspection);
+        // Before the node is said to be there: who waits for that may ask at once.
+        let socket = control::open(control.as_deref(), &node);
+        attendants.spawn(control::serve(socket, introspection));
         let (seen_roles, seen_peers) = (Arc::clone(&roles), links.peers().to_vec());
         let look = move || service::count(&seen_roles, &seen_peers);
         attendants.spawn(Arc::clone(&service).attend(changed, look));

@@ -10,6 +10,7 @@ use kozo_auth::ssh::Endpoint;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 use kozo_router::LocalRole;
+use kozo_tap::Taps;
 use kozo_wire::SessionId;
 use ring::rand::SecureRandom;
 use tokio::runtime::Handle;
@@ -17,6 +18,7 @@ use tokio::runtime::Handle;
 use super::links::{self, Links};
 use super::{StartError, on_a_thread};
 use crate::config::{Network, Node};
+use crate::introspection::Desk;
 use crate::link::PeerLink;
 use crate::modules::Registry;
 use crate::roles::{HostedRole, Inbox, RoleSetup, RoleSource};
@@ -97,6 +99,7 @@ pub(super) fn router(
     own: &Node,
     inboxes: &[Arc<Inbox>],
     peers: &[Arc<PeerLink>],
+    taps: &Arc<Taps>,
 ) -> Arc<Router> {
     let local = own.roles.iter().zip(inboxes).map(|(role, inbox)| {
         let known = LocalRole {
@@ -112,7 +115,17 @@ pub(super) fn router(
         local.collect(),
         remote,
         own.settings.max_ages,
+        Arc::clone(taps),
     ))
+}
+
+/// Where the node's roles, and other nodes, ask about it. It answers on the runtime of the caller.
+pub(super) fn desk(own: &Node, taps: &Arc<Taps>) -> Arc<Desk> {
+    let granted = own
+        .roles
+        .iter()
+        .map(|role| (role.name.clone(), role.granted));
+    Arc::new(Desk::new(taps, granted.collect(), Handle::current()))
 }
 
 /// Lets the node's transports take connections.
@@ -131,15 +144,17 @@ pub(super) fn roles(
     registry: &Arc<Registry>,
     storage: Option<&Storage>,
     router: &Arc<Router>,
+    desk: &Arc<Desk>,
 ) -> Result<Arc<[HostedRole]>, StartError> {
     let roles = own.roles.iter().zip(inboxes).map(|(role, inbox)| {
         let setup = RoleSetup::new(own, role, storage)?;
         let source = RoleSource::new(Arc::clone(registry), role.module.clone(), role.isolation);
-        let dispatcher = Arc::clone(router) as _;
+        let (dispatcher, desk) = (Arc::clone(router) as _, Arc::clone(desk) as _);
         Ok(HostedRole::start(
             setup,
             inbox,
             dispatcher,
+            desk,
             Arc::new(source),
         )?)
     });

@@ -1,5 +1,8 @@
-//! The way from the links to those whom messages are for.
+//! The way from the links to those whom messages and questions are for.
 
+use std::pin::Pin;
+
+use bytes::Bytes;
 use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 use kozo_link::Delivery;
@@ -15,4 +18,14 @@ pub(crate) trait Arrivals: Send + Sync + 'static {
 
     /// There may be room again in the queue of a peer.
     fn room(&self);
+}
+
+/// Answers what other nodes ask.
+pub(crate) trait PeerQuestions: Send + Sync + 'static {
+    /// The answer to a question of `node`, whose links have proven that name.
+    fn answer(
+        &self,
+        node: &NodeName,
+        question: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Bytes> + Send>>;
 }

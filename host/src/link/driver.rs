@@ -11,6 +11,7 @@ use kozo_link::{Action, AttemptId, LinkKey, Notice, Occurrence};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::arrivals::PeerQuestions;
 use super::dial::{Dialling, Route, dial};
 use super::error::DialError;
 use super::peer_link::PeerLink;
@@ -29,6 +30,7 @@ pub(crate) struct Driver {
     routes: HashMap<(usize, usize), Route>,
     dialling: Dialling,
     observer: Arc<dyn LinkObserver>,
+    questions: Arc<dyn PeerQuestions>,
     /// Links that were accepted come in here.
     accepted: mpsc::Receiver<(LinkKey, SecuredLink)>,
     tasks: JoinSet<FinishedTask>,
@@ -40,6 +42,7 @@ pub(crate) struct Driver {
 enum FinishedTask {
     Dial(AttemptId, String, Result<(LinkKey, SecuredLink), DialError>),
     Link(LinkKey),
+    Question,
 }
 
 impl Driver {
@@ -49,6 +52,7 @@ impl Driver {
         routes: HashMap<(usize, usize), Route>,
         dialling: Dialling,
         observer: Arc<dyn LinkObserver>,
+        questions: Arc<dyn PeerQuestions>,
         accepted: mpsc::Receiver<(LinkKey, SecuredLink)>,
     ) -> Self {
         Self {
@@ -56,6 +60,7 @@ impl Driver {
             routes,
             dialling,
             observer,
+            questions,
             accepted,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
@@ -131,6 +136,18 @@ impl Driver {
             Action::Learn(interests) => {
                 self.dialling.arrivals.learn(self.link.name(), interests);
             }
+            Action::Question(id, question) => {
+                let answer = self.questions.answer(self.link.name(), question);
+                let link = Arc::clone(&self.link);
+                // So few of them are asked at once as the link core allows.
+                self.tasks.spawn(async move {
+                    let answer = answer.await;
+                    link.change(clock::now(), |peer| peer.answer(id, answer));
+                    FinishedTask::Question
+                });
+            }
+            Action::Answered(id, answer, took) => self.link.answered(id, answer, took),
+            Action::Unanswered(id) => self.link.unanswered(id),
             Action::Notice(notice) => {
                 if let Notice::Link(Occurrence::Up { .. }) = &notice {
                     let name = self.link.name().as_str();
@@ -160,6 +177,7 @@ impl Driver {
             FinishedTask::Link(key) => {
                 self.writers.remove(&key);
             }
+            FinishedTask::Question => {}
         }
     }
 

@@ -25,8 +25,8 @@ mod threshold;
 mod writer;
 
 pub(crate) use accept::{AcceptLimits, Listener, Peers};
-pub(crate) use arrivals::Arrivals;
+pub(crate) use arrivals::{Arrivals, PeerQuestions};
 pub(crate) use calls::Calls;
 pub(crate) use dial::{Dialling, Route};
 pub(crate) use driver::{Driver, LinkObserver};
-pub(crate) use peer_link::{FEW_PEERS, NamedWay, PeerLink};
+pub(crate) use peer_link::{FEW_PEERS, NamedWay, PeerAnswer, PeerLink};

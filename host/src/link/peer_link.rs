@@ -1,5 +1,7 @@
 //! One peer, shared between all that have to do with it.
 
+mod questions;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -13,6 +15,9 @@ use kozo_wire::{FrameWriter, Message};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
+pub(crate) use questions::PeerAnswer;
+use questions::Waiting;
+
 /// To how many peers one message can go without an allocation for that alone.
 pub(crate) const FEW_PEERS: usize = 8;
 
@@ -21,6 +26,8 @@ pub(crate) const FEW_PEERS: usize = 8;
 pub(crate) struct PeerLink {
     name: NodeName,
     state: Mutex<PeerLinkState>,
+    /// Those who wait for answers of the peer.
+    waiting: Mutex<Waiting>,
     /// Wakes the driver.
     changed: Notify,
 }
@@ -66,6 +73,7 @@ impl PeerLink {
                 writers: Vec::new(),
                 past_bytes: (0, 0),
             }),
+            waiting: Mutex::default(),
             changed: Notify::new(),
         })
     }

@@ -28,6 +28,8 @@ const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable 
     log,
     load,
     store,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    ask,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -138,6 +140,21 @@ extern "C" fn store(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RS
     Context::call(context, "store", host_failed, |services| {
         services
             .store(value.as_slice())
+            .map_err(RString::from)
+            .into()
+    })
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn ask(
+    context: *const (),
+    question: RSlice<'_, u8>,
+    wait: u64,
+) -> RResult<RVec<u8>, RString> {
+    Context::call(context, "ask", host_failed, |services| {
+        services
+            .ask(question.as_slice(), Duration::from_nanos(wait))
+            .map(RVec::from)
             .map_err(RString::from)
             .into()
     })

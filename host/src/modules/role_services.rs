@@ -46,6 +46,13 @@ pub trait RoleServices: Send + Sync + 'static {
     /// # Errors
     /// Why it cannot be stored.
     fn store(&self, value: &[u8]) -> Result<(), String>;
+
+    /// Answers a question about the node, one MessagePack value each way; waits for the answer, so long at
+    /// most.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, String>;
 }
 
 /// How [`RoleServices::receive`] ended.

@@ -11,7 +11,7 @@ use kozo_status::{RoleState, RoleStatus};
 use super::error::RoleError;
 use super::inbox::Inbox;
 use super::line::RoleLog;
-use super::services::Dispatcher;
+use super::services::{AnswerDesk, Dispatcher};
 use super::setup::{RoleSetup, RoleStartError};
 use super::source::CodeSource;
 use super::spawn::{ROLE_STACK, spawn};
@@ -30,7 +30,7 @@ pub(crate) struct HostedRole {
 
 impl HostedRole {
     /// Starts a role on a thread of its own and returns at once. `inbox` is where its messages
-    /// come in, from the moment that the router knows it. `source` is asked for its code at each life
+    /// come in, from the moment that the router knows it. `desk` answers what it asks about the node. `source` is asked for its code at each life
     /// of the role anew; its error is a failure like any other, after which the role tries again.
     ///
     /// # Errors
@@ -39,6 +39,7 @@ impl HostedRole {
         setup: RoleSetup,
         inbox: Arc<Inbox>,
         dispatcher: Arc<dyn Dispatcher>,
+        desk: Arc<dyn AnswerDesk>,
         source: Arc<dyn CodeSource>,
     ) -> Result<Self, RoleStartError> {
         let hosted = Self {
@@ -54,6 +55,7 @@ impl HostedRole {
             setup,
             inbox: Arc::clone(&hosted.inbox),
             dispatcher,
+            desk,
             log: Arc::clone(&hosted.log),
             progress: Arc::clone(&hosted.progress),
             source,

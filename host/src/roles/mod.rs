@@ -39,6 +39,6 @@ pub(crate) use hosted::HostedRole;
 pub(crate) use inbox::{Inbox, IncomingMessage};
 pub use isolated::try_isolated_frames;
 pub(crate) use isolated::{COMMAND as ISOLATED_ROLE, run_isolated};
-pub(crate) use services::Dispatcher;
+pub(crate) use services::{AnswerDesk, Dispatcher, RoleQuestions};
 pub(crate) use setup::{RoleSetup, RoleStartError};
 pub(crate) use source::RoleSource;

@@ -1,6 +1,7 @@
 //! What the host does for a role.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use abi_stable::std_types::{ROption, RSlice, RStr};
@@ -19,6 +20,9 @@ use crate::storage::{RoleStorage, StorageError};
 /// How long a paced send waits at a time before it looks whether the role is being stopped.
 const PACED_STEP: Duration = Duration::from_millis(250);
 
+/// How long a role waits for an answer at a time before it looks whether it is being stopped.
+const ANSWER_STEP: Duration = Duration::from_millis(250);
+
 /// Where the messages of roles go: the router.
 pub(crate) trait Dispatcher: Send + Sync + 'static {
     /// Takes a message of the role `from` of this node. With `wait` above zero it waits, that
@@ -28,12 +32,25 @@ pub(crate) trait Dispatcher: Send + Sync + 'static {
     fn send(&self, from: &RoleName, message: &Message, wait: Duration) -> bool;
 }
 
+/// Who answers what roles ask about the node.
+pub(crate) trait AnswerDesk: Send + Sync + 'static {
+    /// For one life of a role; what belongs to it ends when this is dropped.
+    fn open(&self, role: &RoleName) -> Box<dyn RoleQuestions>;
+}
+
+/// The questions of one life of a role.
+pub(crate) trait RoleQuestions: Send + Sync {
+    /// Answers a question, one MessagePack value each way, within about `wait`. An error says why not.
+    fn ask(&self, question: &[u8], wait: Duration) -> Receiver<Result<Vec<u8>, String>>;
+}
+
 /// The host as one life of a role sees it.
 pub(super) struct LifeServices {
     pub(super) node: NodeName,
     pub(super) name: RoleName,
     pub(super) reader: InboxReader,
     pub(super) dispatcher: Arc<dyn Dispatcher>,
+    pub(super) questions: Box<dyn RoleQuestions>,
     pub(super) storage: Option<Arc<RoleStorage>>,
     pub(super) log: Arc<RoleLog>,
     /// The longest wait for a message: `connectionRetry`.
@@ -112,6 +129,27 @@ impl RoleServices for LifeServices {
             Some(storage) => storage.store(value),
         };
         stored.map_err(|error| error_text(&error))
+    }
+
+    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, String> {
+        let answer = self.questions.ask(question, wait);
+        let deadline = clock::now() + wait;
+        loop {
+            let step = deadline.since(clock::now()).min(ANSWER_STEP);
+            match answer.recv_timeout(step) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("the node stops, and answers nothing any more".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) if self.stopping() => {
+                    return Err("the role is being stopped".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) if step.is_zero() => {
+                    return Err("there was no answer in time".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 }
 

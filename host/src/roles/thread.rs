@@ -24,7 +24,7 @@ use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
 use super::line::{RoleLog, harmless};
 use super::restart::RestartBackoff;
-use super::services::{Dispatcher, LifeServices};
+use super::services::{AnswerDesk, Dispatcher, LifeServices};
 use super::setup::RoleSetup;
 use super::source::CodeSource;
 
@@ -93,6 +93,7 @@ pub(super) struct RoleThread {
     pub(super) setup: RoleSetup,
     pub(super) inbox: Arc<Inbox>,
     pub(super) dispatcher: Arc<dyn Dispatcher>,
+    pub(super) desk: Arc<dyn AnswerDesk>,
     pub(super) log: Arc<RoleLog>,
     pub(super) progress: Arc<LifeProgress>,
     pub(super) source: Arc<dyn CodeSource>,
@@ -154,6 +155,7 @@ impl RoleThread {
             name: self.setup.name.clone(),
             reader,
             dispatcher: Arc::clone(&self.dispatcher),
+            questions: self.desk.open(&self.setup.name),
             storage: self.setup.storage.clone(),
             log: Arc::clone(&self.log),
             longest_wait: self.setup.longest_wait,

@@ -98,7 +98,7 @@ fn router(
     roles: Vec<(LocalRole, Arc<Inbox>)>,
     peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
 ) -> Router {
-    Router::new(node("clock"), roles, peers, AGES)
+    Router::new(node("clock"), roles, peers, AGES, Arc::default())
 }
 
 fn send(router: &Router, message: &Message, wait: Duration) -> bool {

@@ -15,6 +15,8 @@
 
 mod details;
 mod history;
+mod messages;
+mod network;
 mod node;
 mod peer;
 mod role;
@@ -22,6 +24,8 @@ mod transport;
 
 pub use details::{PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};
+pub use messages::{PassedMessage, TapNumber, TappedMessages};
+pub use network::{NetworkStatus, NodeReport, PingAnswer};
 pub use node::{ConnectionCounts, LogLosses, NodeStatus};
 pub use peer::{
     Amount, AttemptStatus, InboundCounts, LinkStatus, OutboxCounts, PeerState, PeerStatus,

@@ -16,6 +16,10 @@ pub struct NodeStatus {
     pub pid: u32,
     /// For how long the daemon has run, in seconds.
     pub running_seconds: f64,
+    /// The digest of the network's file that the node runs with: the start of its SHA-256, in hexadecimal
+    /// digits. Nodes with the same digest have the same file.
+    #[serde(default)]
+    pub file_digest: String,
     /// The roles that the node hosts, in the order of the file.
     pub roles: Vec<RoleStatus>,
     /// The other nodes, by name.

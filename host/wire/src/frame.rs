@@ -10,6 +10,8 @@
 //! | 5 | acknowledgement | the highest sequence number seen |
 //! | 6 | bye | why the sender closes the link, for people to read |
 //! | 7 | twins | whether the receiver's link stays, the addresses of both daemons, see [`TwinsFrame`] |
+//! | 8 | question | the asker's number for it, the question (binary) |
+//! | 9 | answer | the number of the question, whether more follows, a part of the answer (binary) |
 //!
 //! A receiver skips further elements of an array, frames with other numbers, and messages of other
 //! kinds: that is how later versions add to it. The *floor* of a heartbeat says that every message up to that number was
@@ -18,7 +20,7 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use kozo_ground::names::MAX_NAME_LEN;
 use rmp::encode;
 
@@ -39,6 +41,12 @@ pub const MAX_BYE_LEN: usize = 512;
 /// How much of the address of a daemon that runs twice is kept, in bytes.
 pub const MAX_PLACE_LEN: usize = 255;
 
+/// The longest question of one node to another, in bytes.
+pub const MAX_QUESTION_LEN: usize = 64 * 1024;
+
+/// The longest part of an answer, in bytes: a heartbeat waits for no more than that.
+pub const MAX_ANSWER_PART_LEN: usize = 16 * 1024;
+
 /// The most that stands before a message's body: the array, its number and two integers, each with
 /// its marker.
 const MESSAGE_HEAD_LEN: usize = 1 + 1 + 9 + 9;
@@ -58,6 +66,8 @@ mod number {
     pub(super) const ACKNOWLEDGEMENT: u64 = 5;
     pub(super) const BYE: u64 = 6;
     pub(super) const TWINS: u64 = 7;
+    pub(super) const QUESTION: u64 = 8;
+    pub(super) const ANSWER: u64 = 9;
 }
 
 /// Two daemons run as the receiver's node.
@@ -68,6 +78,27 @@ pub struct TwinsFrame {
     /// The addresses of both, as the sender sees them: of the one whose link stays, and of the
     /// other.
     pub places: [String; 2],
+}
+
+/// A question of one node to the other, which is no message of a role. Only a peer whose hello has the
+/// feature [`QUESTIONS`](crate::QUESTIONS) answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuestionFrame {
+    /// The asker's number for it; another number for each question of a link.
+    pub number: u64,
+    /// What is asked, [`MAX_QUESTION_LEN`] at most.
+    pub question: Bytes,
+}
+
+/// A part of an answer. The parts of one come in order; those of several answers may alternate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerFrame {
+    /// The number of the question.
+    pub number: u64,
+    /// Whether more parts follow.
+    pub more: bool,
+    /// The part, [`MAX_ANSWER_PART_LEN`] at most.
+    pub part: Bytes,
 }
 
 /// One frame.
@@ -116,6 +147,10 @@ pub enum Frame {
     },
     /// Two daemons run as the receiver's node.
     Twins(TwinsFrame),
+    /// The peer asks something.
+    Question(QuestionFrame),
+    /// The peer answers.
+    Answer(AnswerFrame),
     /// A frame of a later version.
     Unknown {
         /// Its number.
@@ -217,8 +252,37 @@ impl Frame {
                 }
                 Ok(Self::Twins(TwinsFrame { stays, places }))
             }
+            number::QUESTION => {
+                let name = "a question";
+                let asked = integer(&mut rest, name)?;
+                Ok(Self::Question(QuestionFrame {
+                    number: asked,
+                    question: binary(rest, MAX_QUESTION_LEN, name)?,
+                }))
+            }
+            number::ANSWER => {
+                let name = "an answer";
+                let number = integer(&mut rest, name)?;
+                let more =
+                    rmp::decode::read_bool(&mut rest).map_err(|_| FrameError::Malformed(name))?;
+                Ok(Self::Answer(AnswerFrame {
+                    number,
+                    more,
+                    part: binary(rest, MAX_ANSWER_PART_LEN, name)?,
+                }))
+            }
             number => Ok(Self::Unknown { number }),
         }
+    }
+}
+
+/// Reads a binary value of so many bytes at most, for the frame of this name.
+fn binary(mut rest: &[u8], most: usize, frame: &'static str) -> Result<Bytes, FrameError> {
+    let length =
+        rmp::decode::read_bin_len(&mut rest).map_err(|_| FrameError::Malformed(frame))? as usize;
+    match rest.get(..length) {
+        Some(bytes) if length <= most => Ok(Bytes::copy_from_slice(bytes)),
+        _ => Err(FrameError::Malformed(frame)),
     }
 }
 
@@ -292,7 +356,7 @@ impl FrameWriter {
     }
 
     /// Takes the bytes.
-    pub fn take(&mut self) -> bytes::Bytes {
+    pub fn take(&mut self) -> Bytes {
         self.bytes.split().freeze()
     }
 
@@ -366,6 +430,25 @@ impl FrameWriter {
                 let place = start_of(place, MAX_PLACE_LEN);
                 put(encode::write_str(&mut Writer(bytes), place));
             }
+        });
+    }
+
+    /// Asks the peer something.
+    pub fn question(&mut self, question: &QuestionFrame) {
+        self.frame(|bytes| {
+            array(bytes, 3, number::QUESTION);
+            integer(bytes, question.number);
+            put(encode::write_bin(&mut Writer(bytes), &question.question));
+        });
+    }
+
+    /// Adds a part of an answer.
+    pub fn answer(&mut self, answer: &AnswerFrame) {
+        self.frame(|bytes| {
+            array(bytes, 4, number::ANSWER);
+            integer(bytes, answer.number);
+            put(encode::write_bool(&mut Writer(bytes), answer.more));
+            put(encode::write_bin(&mut Writer(bytes), &answer.part));
         });
     }
 

@@ -40,6 +40,21 @@ fn twins() -> TwinsFrame {
     }
 }
 
+fn question() -> QuestionFrame {
+    QuestionFrame {
+        number: 3,
+        question: Bytes::from_static(b"status?"),
+    }
+}
+
+fn answer() -> AnswerFrame {
+    AnswerFrame {
+        number: 300,
+        more: true,
+        part: Bytes::from_static(&[0xc0; 40]),
+    }
+}
+
 fn decode_in_chunks(bytes: &[u8], chunk: usize) -> Result<Vec<Frame>, FrameError> {
     let mut decoder = FrameDecoder::default();
     let mut frames = Vec::new();
@@ -63,6 +78,8 @@ fn frames_are_read_back_however_they_are_cut() {
     writer.acknowledgement(300);
     writer.bye("the node stops");
     writer.twins(&twins());
+    writer.question(&question());
+    writer.answer(&answer());
     let bytes = writer.take();
     let expected = vec![
         Frame::Hello(Box::new(hello())),
@@ -81,6 +98,8 @@ fn frames_are_read_back_however_they_are_cut() {
             reason: "the node stops".into(),
         },
         Frame::Twins(twins()),
+        Frame::Question(question()),
+        Frame::Answer(answer()),
     ];
     for chunk in [1, 2, 3, 7, 64, bytes.len()] {
         assert_eq!(decode_in_chunks(&bytes, chunk).unwrap(), expected);
@@ -279,4 +298,39 @@ fn known_bad_inputs_are_refused() {
     ] {
         assert!(decode_in_chunks(bytes, bytes.len()).is_err(), "{what}");
     }
+}
+
+#[test]
+fn questions_and_answers_have_limits() {
+    let decoded = |write: &dyn Fn(&mut FrameWriter)| {
+        let mut writer = FrameWriter::default();
+        writer.hello(&hello());
+        write(&mut writer);
+        decode_in_chunks(&writer.take(), usize::MAX)
+    };
+    let question = |length: usize| QuestionFrame {
+        number: 0,
+        question: vec![1; length].into(),
+    };
+    let answer = |length: usize| AnswerFrame {
+        number: 0,
+        more: false,
+        part: vec![1; length].into(),
+    };
+    assert!(decoded(&|writer| writer.question(&question(MAX_QUESTION_LEN))).is_ok());
+    assert!(decoded(&|writer| writer.answer(&answer(MAX_ANSWER_PART_LEN))).is_ok());
+    assert_eq!(
+        decoded(&|writer| writer.question(&question(MAX_QUESTION_LEN + 1))),
+        Err(FrameError::Malformed("a question"))
+    );
+    assert_eq!(
+        decoded(&|writer| writer.answer(&answer(MAX_ANSWER_PART_LEN + 1))),
+        Err(FrameError::Malformed("an answer"))
+    );
+    // A length that goes beyond the frame.
+    let lying = [0x93, 8, 1, 0xc6, 0xff, 0xff, 0xff, 0xff, 1];
+    assert_eq!(
+        Frame::parse(&lying),
+        Err(FrameError::Malformed("a question"))
+    );
 }

@@ -13,6 +13,9 @@ use kozo_ground::text::error_text;
 /// can be added without a break is a feature of the hello or a frame that older peers skip.
 pub const PROTOCOL: u32 = 1;
 
+/// The feature of a sender that answers questions (frames 8 and 9).
+pub const QUESTIONS: &str = "questions";
+
 /// The most interests that a hello may list, over all of its roles.
 pub const MAX_INTERESTS: usize = 4096;
 

@@ -11,10 +11,11 @@ mod message;
 mod value;
 
 pub use frame::{
-    Frame, FrameDecoder, FrameError, FrameWriter, MAX_BYE_LEN, MAX_FRAME_LEN, MAX_HELLO_LEN,
-    MAX_PLACE_LEN, PendingFrame, TwinsFrame,
+    AnswerFrame, Frame, FrameDecoder, FrameError, FrameWriter, MAX_ANSWER_PART_LEN, MAX_BYE_LEN,
+    MAX_FRAME_LEN, MAX_HELLO_LEN, MAX_PLACE_LEN, MAX_QUESTION_LEN, PendingFrame, QuestionFrame,
+    TwinsFrame,
 };
-pub use hello::{Hello, LinkId, MAX_INTERESTS, PROTOCOL, RoleInterests, SessionId};
+pub use hello::{Hello, LinkId, MAX_INTERESTS, PROTOCOL, QUESTIONS, RoleInterests, SessionId};
 pub use interests::{SummedUp, ToldInterests};
 pub use message::{
     MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MESSAGE_OVERHEAD, Message, MessageError,

@@ -3,6 +3,7 @@
 
 use kozo_ground::text::Invisible;
 use kozo_ground::text::error_text;
+use kozo_ground::text::invisible::escaped;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::Error as DecodeError;
 
@@ -290,5 +291,5 @@ fn where_it_belongs(words: &[&str]) -> &'static str {
 }
 
 fn shortened(text: &str) -> String {
-    kozo_ground::text::visible(text, MAX_REPEATED)
+    escaped(&kozo_ground::text::shortened(text, MAX_REPEATED))
 }

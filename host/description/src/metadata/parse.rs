@@ -5,6 +5,7 @@ mod conflicts;
 
 use std::sync::LazyLock;
 
+use kozo_ground::grant::Grant;
 use kozo_ground::interest::Kind;
 use kozo_ground::names::{MAX_NAME_LEN, ModuleName};
 use kozo_ground::text::{enumerate, join_path, quoted};
@@ -44,7 +45,7 @@ struct Keys {
 
 fn root_keys() -> &'static Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
-        new: &["conflicts", "claims"],
+        new: &["conflicts", "claims", "needs"],
         table: vec![
             text("format", "The format of this text, `1.1`."),
             text("kind", "What kind of module it is.").one_of(&[ROLE, TRANSPORT]),
@@ -53,6 +54,7 @@ fn root_keys() -> &'static Keys {
             text("author", "Who wrote it."),
             text("description", "What it does."),
             optional("storage", ValueKind::Boolean),
+            optional("needs", ValueKind::Texts).one_of(&Grant::ALL.map(Grant::name)),
             optional("options", ValueKind::Block),
             optional("interests", ValueKind::Other),
             optional("conflicts", ValueKind::Other),
@@ -175,7 +177,7 @@ impl Reader<'_> {
             _ => None,
         };
         if kind == Some(ModuleKind::Transport) {
-            for key in ["storage", "interests"] {
+            for key in ["storage", "needs", "interests"] {
                 if let Some(entry) = tree.entry(key) {
                     self.error(entry.key_place, key, "only a role may have this");
                 }
@@ -201,6 +203,7 @@ impl Reader<'_> {
             version: owned("version")?,
             author: owned("author")?,
             description: owned("description")?,
+            needs: values.grants("needs"),
             storage: values.value("storage").and_then(Value::as_boolean) == Some(true),
             options,
             conflicts,

@@ -43,28 +43,15 @@ pub fn toned(text: &str, tone: Tone, colour: bool) -> String {
 /// Rows of aligned columns.
 #[derive(Debug, Default)]
 pub struct Table {
-    /// What stands before each row.
-    margin: &'static str,
     rows: Vec<Vec<(String, Tone)>>,
 }
 
 impl Table {
-    /// A table with a heading, set in from the margin.
+    /// A table with a heading.
     pub fn new(heading: &[&str]) -> Self {
-        let mut table = Self {
-            margin: "  ",
-            ..Self::default()
-        };
+        let mut table = Self::default();
         table.row(heading.iter().map(|cell| (*cell, Tone::Strong)));
         table
-    }
-
-    /// A table with a heading, at the margin.
-    pub fn at_margin(heading: &[&str]) -> Self {
-        Self {
-            margin: "",
-            ..Self::new(heading)
-        }
     }
 
     /// Adds a row. What would move a terminal's cursor is escaped.
@@ -93,7 +80,7 @@ impl Table {
                 .iter()
                 .rposition(|(cell, _)| !cell.is_empty())
                 .map_or(0, |place| place + 1);
-            text.push_str(self.margin);
+            text.push_str("  ");
             for (place, ((cell, tone), width)) in row.iter().zip(&widths).enumerate().take(last) {
                 text.push_str(&toned(cell, *tone, colour));
                 if place + 1 < last {

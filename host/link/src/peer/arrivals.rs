@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
-use kozo_wire::{Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame};
+use kozo_wire::{Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame, QUESTIONS};
 
 use super::Peer;
 use crate::live::LinkStage;
@@ -66,12 +66,17 @@ impl Peer {
             (LinkStage::Live, Frame::Hello(_)) => {
                 return Err(ProtocolViolation("a second hello came".into()));
             }
-            (LinkStage::Live, frame) => return Ok(self.live_frame(key, frame, now)),
+            (LinkStage::Live, frame) => return self.live_frame(key, frame, now),
         }
         Ok(None)
     }
 
-    fn live_frame(&mut self, key: LinkKey, frame: Frame, now: Moment) -> Option<Delivery> {
+    fn live_frame(
+        &mut self,
+        key: LinkKey,
+        frame: Frame,
+        now: Moment,
+    ) -> Result<Option<Delivery>, ProtocolViolation> {
         match frame {
             Frame::Message {
                 sequence,
@@ -81,7 +86,7 @@ impl Peer {
                 if let Some(link) = self.link_mut(key) {
                     link.received += 1;
                 }
-                return self.message(sequence, remaining, message, now);
+                return Ok(self.message(sequence, remaining, message, now));
             }
             Frame::UnknownMessage { sequence, length } => {
                 if let Some(link) = self.link_mut(key) {
@@ -111,9 +116,11 @@ impl Peer {
                 self.actions.push_back(Action::Close(key));
             }
             Frame::Twins(twins) => self.hear_of_twins(twins, now),
+            Frame::Question(question) => self.asked(key, question),
+            Frame::Answer(part) => self.answered(key, &part, now)?,
             Frame::Hello(_) | Frame::Unknown { .. } => {}
         }
-        None
+        Ok(None)
     }
 
     fn message(
@@ -196,6 +203,7 @@ impl Peer {
             }
         }
         link.stage = LinkStage::Live;
+        link.answers_questions = hello.features.iter().any(|feature| feature == QUESTIONS);
         link.turn = turn;
         link.since = now;
         link.set_peer_heartbeat(Duration::from_millis(hello.heartbeat));

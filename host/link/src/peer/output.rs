@@ -3,7 +3,7 @@
 use serde_bytes::ByteBuf;
 
 use kozo_ground::clock::Moment;
-use kozo_wire::{FrameWriter, Hello, PROTOCOL};
+use kozo_wire::{FrameWriter, Hello, PROTOCOL, QUESTIONS};
 
 use super::Peer;
 use crate::live::{Link, LinkStage};
@@ -37,6 +37,7 @@ impl Peer {
                     writer.bye(reason);
                 }
                 let link = self.links.remove(index);
+                self.give_up_questions(&link);
                 let reason = link.bye.unwrap_or_default();
                 self.notice_end(link.path, link.stage, LinkEnding::Orderly, reason, now);
                 return LinkOutput::Last;
@@ -53,6 +54,7 @@ impl Peer {
             let floor = if carries { self.outbox.floor() } else { 0 };
             writer.heartbeat(clock, floor);
         }
+        link.exchange.output(writer);
         let mut sent = 0;
         if carries {
             if let Some(sequence) = self.inbound.take_acknowledgement(now) {
@@ -84,6 +86,7 @@ impl Peer {
             || link.twins.is_some()
             || link.is_live()
                 && (link.echo.is_some()
+                    || link.exchange.has_output()
                     || due(Some(link.heartbeat_due()))
                     || self.carrier() == Some(key)
                         && (due(self.inbound.acknowledge_by()) || self.outbox.can_send()))
@@ -95,7 +98,7 @@ impl Peer {
             protocol: PROTOCOL,
             node: settings.own.as_str().to_owned(),
             agent: concat!("kozo ", env!("CARGO_PKG_VERSION")).to_owned(),
-            features: Vec::new(),
+            features: vec![QUESTIONS.to_owned()],
             session: settings.session,
             link: link.id.filter(|_| link.dialled),
             rank: link.rank,

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use kozo_ground::text::count;
-
 /// What the line is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::daemon) struct Counts {
@@ -25,7 +23,8 @@ impl fmt::Display for Counts {
             nodes,
             linked,
         } = self;
-        f.write_str(&count(*roles as u64, "role"))?;
+        let plural = if *roles == 1 { "" } else { "s" };
+        write!(f, "{roles} role{plural}")?;
         if *failing > 0 {
             write!(f, " ({failing} failing)")?;
         }

@@ -47,6 +47,9 @@ pub(super) const MAX_FRAME: usize = {
     most + 2 * MAX_TEXT
 };
 
+/// The longest answer to a question about the node, in bytes.
+pub(super) const MAX_ANSWERED: usize = MAX_DATA_LEN;
+
 /// How many threads of a role, besides its main one, may wait for the host at once.
 pub(super) const MAX_WAITING: usize = 64;
 
@@ -99,6 +102,7 @@ pub(super) enum Answer {
     Slept(bool),
     Loaded(Result<Option<ByteBuf>, String>),
     Stored(Result<(), String>),
+    Answered(Result<ByteBuf, String>),
 }
 
 /// A message for the role.
@@ -157,6 +161,7 @@ pub(super) enum HostRequest {
     Sleep { time: u64 },
     Load,
     Store { value: ByteBuf },
+    Ask { question: ByteBuf, wait: u64 },
 }
 
 /// A message of the role.

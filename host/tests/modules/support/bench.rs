@@ -144,6 +144,11 @@ impl RoleServices for Bench {
         self.notes().stored = Some(value.to_owned());
         Ok(())
     }
+
+    fn ask(&self, question: &[u8], _wait: Duration) -> Result<Vec<u8>, String> {
+        self.may_panic("ask");
+        Ok(question.to_owned())
+    }
 }
 
 impl TransportServices for Bench {

@@ -15,7 +15,7 @@ use kozo_abi::ffi::MessageView;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::RoleName;
 use kozo_ground::text::error_text;
-use kozo_wire::Message;
+use kozo_wire::{MAX_QUESTION_LEN, Message};
 use serde_bytes::ByteBuf;
 
 use crate::log::Line;
@@ -109,7 +109,7 @@ impl Remote {
     }
 
     /// Asks the host for something, and waits for the answer. None when the host is gone.
-    fn ask(&self, request: HostRequest) -> Option<Answer> {
+    fn request(&self, request: HostRequest) -> Option<Answer> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let main = self.main.get() == Some(&std::thread::current().id());
         let (sender, answer) = sync_channel(1);
@@ -133,7 +133,7 @@ impl RoleServices for Remote {
     }
 
     fn receive(&self, wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
-        match self.ask(HostRequest::Receive {
+        match self.request(HostRequest::Receive {
             wait: wait.map(nanos),
         }) {
             Some(Answer::Message(message)) => {
@@ -167,7 +167,7 @@ impl RoleServices for Remote {
             return Ok(true);
         }
         let wait = nanos(wait);
-        match self.ask(HostRequest::Send { message, wait }) {
+        match self.request(HostRequest::Send { message, wait }) {
             Some(Answer::Sent(sent)) => sent,
             _ => Err(gone()),
         }
@@ -176,7 +176,7 @@ impl RoleServices for Remote {
     fn sleep(&self, time: Duration) -> bool {
         let time = nanos(time);
         matches!(
-            self.ask(HostRequest::Sleep { time }),
+            self.request(HostRequest::Sleep { time }),
             Some(Answer::Slept(true))
         )
     }
@@ -190,7 +190,7 @@ impl RoleServices for Remote {
     }
 
     fn load(&self) -> Result<Option<Vec<u8>>, String> {
-        match self.ask(HostRequest::Load) {
+        match self.request(HostRequest::Load) {
             Some(Answer::Loaded(loaded)) => loaded.map(|value| value.map(ByteBuf::into_vec)),
             _ => Err(gone()),
         }
@@ -204,8 +204,25 @@ impl RoleServices for Remote {
             ));
         }
         let value = ByteBuf::from(value);
-        match self.ask(HostRequest::Store { value }) {
+        match self.request(HostRequest::Store { value }) {
             Some(Answer::Stored(stored)) => stored,
+            _ => Err(gone()),
+        }
+    }
+
+    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, String> {
+        if question.len() > MAX_QUESTION_LEN {
+            let length = question.len();
+            return Err(format!(
+                "the question has {length} bytes, and {MAX_QUESTION_LEN} are the limit"
+            ));
+        }
+        let request = HostRequest::Ask {
+            question: ByteBuf::from(question),
+            wait: u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX),
+        };
+        match self.request(request) {
+            Some(Answer::Answered(answered)) => answered.map(ByteBuf::into_vec),
             _ => Err(gone()),
         }
     }

@@ -7,7 +7,9 @@ use kozo_ground::interest::Kind;
 use serde_bytes::ByteBuf;
 
 use crate::modules::{OutgoingMessage, Received, RoleServices};
-use crate::roles::isolated::protocol::{Answer, Delivered, HostRequest, Sent, bounded};
+use crate::roles::isolated::protocol::{
+    Answer, Delivered, HostRequest, MAX_ANSWERED, Sent, bounded,
+};
 
 /// Does what was asked for; takes as long as that does.
 pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> Answer {
@@ -23,6 +25,16 @@ pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> Answe
         }
         HostRequest::Store { value } => {
             Answer::Stored(services.store(&value).map_err(|error| bounded(&error)))
+        }
+        HostRequest::Ask { question, wait } => {
+            let answered = services.ask(&question, Duration::from_nanos(wait));
+            let fits = answered.and_then(|answer| match answer.len() {
+                0..=MAX_ANSWERED => Ok(ByteBuf::from(answer)),
+                length => Err(format!(
+                    "the answer has {length} bytes, and {MAX_ANSWERED} are the limit"
+                )),
+            });
+            Answer::Answered(fits.map_err(|error| bounded(&error)))
         }
     }
 }

@@ -1,27 +1,49 @@
-//! The daemon's parts, as the control socket shows them.
+//! What a node knows of itself, and what can be asked of it: one way for all who ask.
+//!
+//! ```text
+//!  kozo status ──▶ control ─┐
+//!  a role ────────▶ Desk ───┼──Request──▶ Introspection ──▶ roles, links, transports, taps
+//!  another node ──▶ link ───┘
+//! ```
+//!
+//! Who asks is an [`Asker`] with grants, and gets what they allow: the answers are the same for all.
+
+mod data;
+mod desk;
+mod messages;
+mod others;
+mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kozo_auth::algorithms::needs_no_mac;
 use kozo_ground::clock::{self, Moment};
+use kozo_ground::grant::Grants;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::error_text;
 use kozo_status::{
     NodeStatus, PeerDetails, PeerStatus, PolicyStatus, RestartedRole, RoleState, WayStatus,
 };
+use kozo_tap::Taps;
 use serde_json::Value;
 
-use super::protocol::Request;
-use super::server::Answers;
-use crate::config::{Network, Node};
+use crate::config::{Disclosure, Network, Node};
 use crate::link::{Listener, NamedWay, PeerLink};
 use crate::roles::HostedRole;
 use crate::router::Router;
 use crate::transports::{OwnTransport, Transports};
 
+pub use desk::Desk;
+pub use messages::{AskersTaps, MAX_SHOWN_DATA};
+pub use request::Request;
+
 /// How long a restarted role may take to be there again before the client is told that it is not.
 const RESTART_LIMIT: Duration = Duration::from_secs(8);
+
+/// How much of the digest of the network's file is shown, in bytes.
+const SHOWN_DIGEST: usize = 8;
 
 /// How often a role that is being restarted is looked at.
 const RESTART_POLL: Duration = Duration::from_millis(20);
@@ -34,8 +56,18 @@ pub(crate) struct PeerView {
     pub(crate) ways: Vec<NamedWay>,
 }
 
-/// The daemon's parts.
-pub(crate) struct Overview {
+/// Whoever asks.
+pub struct Asker {
+    /// What it is called where it is told what it may not.
+    pub name: String,
+    /// What it may ask.
+    pub grants: Grants,
+    /// The taps that it has opened.
+    pub taps: AskersTaps,
+}
+
+/// The daemon's parts, as they are asked.
+pub struct Introspection {
     /// The node.
     pub(crate) node: NodeName,
     /// When the daemon started.
@@ -52,9 +84,77 @@ pub(crate) struct Overview {
     pub(crate) listener: Listener,
     /// What knows which message goes where.
     pub(crate) router: Arc<Router>,
+    /// Those who watch what passes.
+    pub(crate) taps: Arc<Taps>,
 }
 
-impl Overview {
+impl Introspection {
+    /// The answer to a request, or why there is none. It bounds its own time.
+    pub async fn answer(&self, request: Request, asker: &Asker) -> Result<Value, String> {
+        let needed = request.needs();
+        if !asker.grants.contains(needed) {
+            return Err(format!(
+                "{} is not granted `{}`: add it to `grant` in its block of the network's file",
+                asker.name,
+                needed.name(),
+            ));
+        }
+        let value = match request {
+            Request::Status => serde_json::to_value(self.status(clock::now())),
+            Request::Why { peer } => serde_json::to_value(self.why(&peer, clock::now())?),
+            Request::StatusOf { node, wait_ms } => {
+                serde_json::to_value(self.status_of(&node, wait_ms).await?)
+            }
+            Request::Network { wait_ms } => serde_json::to_value(self.network(wait_ms).await),
+            Request::WhyOf { node, peer } => {
+                let request = Request::Why { peer };
+                serde_json::to_value(self.ask_node::<PeerDetails>(&node, &request).await?)
+            }
+            Request::Ping { peer, bytes } => serde_json::to_value(self.ping(&peer, bytes).await?),
+            Request::Echo { payload } => serde_json::to_value(payload),
+            Request::OpenTap { interests } => serde_json::to_value(asker.taps.open(interests)?),
+            Request::Tapped { tap, wait_ms } => {
+                serde_json::to_value(asker.taps.take(tap, wait_ms).await?)
+            }
+            Request::CloseTap { tap } => serde_json::to_value(asker.taps.close(tap)?),
+            Request::RestartRole { role } => serde_json::to_value(self.restart_role(&role).await?),
+        };
+        value.map_err(|error| format!("the answer cannot be written: {error}"))
+    }
+
+    /// The answer to a question of another node, as far as this one tells it.
+    pub(crate) fn answer_peer(&self, asker: &NodeName, question: &[u8]) -> Bytes {
+        let answer = || {
+            let request: Request = rmp_serde::from_slice(question)
+                .map_err(|_| "this node does not know the question: its version may be older")?;
+            let own = self.network.nodes.get(&self.node);
+            let told = own.map_or(Disclosure::None, |own| own.tells(asker));
+            let needed = request
+                .discloses()
+                .ok_or("other nodes are not answered that")?;
+            if told < needed {
+                return Err(match told {
+                    Disclosure::None => "it tells this node nothing of itself (`introspection`)",
+                    _ => "it tells this node its status, and no more (`introspection`)",
+                }
+                .to_owned());
+            }
+            let value = match request {
+                Request::Status => serde_json::to_value(self.status(clock::now())),
+                Request::Why { peer } => serde_json::to_value(self.why(&peer, clock::now())?),
+                // What was asked comes back, and takes as long.
+                Request::Echo { payload } => serde_json::to_value(payload.len()),
+                _ => return Err("other nodes are not answered that".to_owned()),
+            };
+            value.map_err(|error| error.to_string())
+        };
+        match answer() {
+            Ok(value) => others::Answer::Answer(value),
+            Err(reason) => others::Answer::Error(reason),
+        }
+        .encode()
+    }
+
     /// All of the node at `now`.
     pub(crate) fn status(&self, now: Moment) -> NodeStatus {
         NodeStatus {
@@ -62,6 +162,7 @@ impl Overview {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             running_seconds: now.since(self.started).as_secs_f64(),
+            file_digest: hexadecimal(&self.network.digest[..SHOWN_DIGEST]),
             roles: self.roles.iter().map(|role| role.status(now)).collect(),
             peers: self.peers.iter().map(|peer| self.peer(peer, now)).collect(),
             transports: self
@@ -79,13 +180,7 @@ impl Overview {
     /// Why there is a link with the peer of this name, or none; an error when there is no such
     /// peer.
     pub(crate) fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, String> {
-        let Some(peer) = self
-            .peers
-            .iter()
-            .find(|peer| peer.link.name().as_str() == name)
-        else {
-            return Err(self.no_peer(name));
-        };
+        let peer = self.peer_of(name)?;
         let nodes = &self.network.nodes;
         let (Some(own), Some(other)) = (nodes.get(&self.node), nodes.get(peer.link.name())) else {
             return Err(self.no_peer(name));
@@ -110,6 +205,13 @@ impl Overview {
             idle_timeout_seconds: own.settings.idle_timeout.as_secs_f64(),
             connection_retry_seconds: own.settings.connection_retry.as_secs_f64(),
         })
+    }
+
+    /// The peer of this name.
+    fn peer_of(&self, name: &str) -> Result<&PeerView, String> {
+        let mut peers = self.peers.iter();
+        let peer = peers.find(|peer| peer.link.name().as_str() == name);
+        peer.ok_or_else(|| self.no_peer(name))
     }
 
     fn peer(&self, peer: &PeerView, now: Moment) -> PeerStatus {
@@ -198,15 +300,8 @@ impl Overview {
     }
 }
 
-impl Answers for Overview {
-    async fn answer(&self, request: Request) -> Result<Value, String> {
-        let value = match request {
-            Request::Status => serde_json::to_value(self.status(clock::now())),
-            Request::Why { peer } => serde_json::to_value(self.why(&peer, clock::now())?),
-            Request::RestartRole { role } => serde_json::to_value(self.restart_role(&role).await?),
-        };
-        value.map_err(|error| format!("the report cannot be written: {error}"))
-    }
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// When `from` dials `to`.

@@ -1,0 +1,192 @@
+//! Other nodes, asked over the links with them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kozo_ground::clock;
+use kozo_ground::names::NodeName;
+use kozo_ground::text::printable;
+use kozo_link::MAX_QUESTIONS;
+use kozo_status::{EventKind, EventStatus, NetworkStatus, NodeReport, NodeStatus, PingAnswer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Introspection, PeerView, Request};
+use crate::link::PeerAnswer;
+
+/// How long a node may take to answer, where the question does not say.
+const USUAL_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a question may allow.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The most bytes that a ping may carry each way.
+pub(super) const MAX_PING: usize = 60 * 1024;
+
+/// What goes over a link as an answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Answer<T> {
+    /// What was asked for.
+    Answer(T),
+    /// Why there is none, for people.
+    Error(String),
+}
+
+impl Answer<Value> {
+    /// The bytes that go over the link.
+    pub(super) fn encode(&self) -> Bytes {
+        rmp_serde::to_vec_named(self).unwrap_or_default().into()
+    }
+}
+
+impl Introspection {
+    /// What another node, or this one, says of itself.
+    pub(super) async fn status_of(
+        &self,
+        name: &str,
+        wait_ms: Option<u64>,
+    ) -> Result<NodeReport, String> {
+        if name == self.node.as_str() {
+            return Ok(self.own_report());
+        }
+        let peer = self.peer_of(name)?;
+        Ok(self.report_of(peer, wait(wait_ms)).await)
+    }
+
+    /// What all nodes say of themselves, asked at the same time.
+    pub(super) async fn network(&self, wait_ms: Option<u64>) -> NetworkStatus {
+        let wait = wait(wait_ms);
+        let asked = self.peers.iter().map(|peer| self.report_of(peer, wait));
+        let mut nodes = vec![self.own_report()];
+        nodes.extend(futures_util::future::join_all(asked).await);
+        nodes.sort_by(|one, other| one.node.cmp(&other.node));
+        NetworkStatus {
+            asked: self.node.clone(),
+            nodes,
+        }
+    }
+
+    /// What another node answers to this.
+    pub(super) async fn ask_node<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        request: &Request,
+    ) -> Result<T, String> {
+        let peer = self.peer_of(name)?;
+        let answer = peer.link.ask(encode(request)?, wait(None)).await;
+        read(
+            peer.link.name(),
+            &answer.map_err(|error| told(peer.link.name(), &error))?,
+        )
+    }
+
+    /// One round trip to a peer and back, with so many bytes besides.
+    pub(super) async fn ping(&self, name: &str, bytes: usize) -> Result<PingAnswer, String> {
+        if bytes > MAX_PING {
+            return Err(format!("a ping carries {MAX_PING} bytes at most"));
+        }
+        let peer = self.peer_of(name)?;
+        let request = Request::Echo {
+            payload: vec![0; bytes].into(),
+        };
+        let answer = peer
+            .link
+            .ask(encode(&request)?, LONGEST_WAIT.min(USUAL_WAIT * 5))
+            .await;
+        let answer = answer.map_err(|error| told(peer.link.name(), &error))?;
+        read::<Value>(peer.link.name(), &answer)?;
+        let status = self.peer(peer, clock::now());
+        let link = status.links.into_iter().next();
+        Ok(PingAnswer {
+            node: peer.link.name().clone(),
+            round_trip_seconds: answer.took.as_secs_f64(),
+            bytes,
+            transport: link.as_ref().map(|link| link.transport.clone()),
+            address: link.map(|link| link.address),
+        })
+    }
+
+    fn own_report(&self) -> NodeReport {
+        NodeReport {
+            node: self.node.clone(),
+            status: Some(self.status(clock::now())),
+            error: None,
+            unreachable_seconds: None,
+            took_seconds: None,
+            other_file: false,
+        }
+    }
+
+    async fn report_of(&self, peer: &PeerView, wait: Duration) -> NodeReport {
+        let name = peer.link.name();
+        let asked = async {
+            let question = encode(&Request::Status)?;
+            let answer = peer.link.ask(question, wait).await;
+            let answer = answer.map_err(|error| error.to_string())?;
+            // It speaks of itself alone, whatever it says.
+            let mut status: NodeStatus = read(name, &answer)?;
+            status.node = name.clone();
+            Ok::<_, String>((status, answer.took.as_secs_f64()))
+        };
+        let (status, error, took_seconds) = match asked.await {
+            Ok((status, took)) => (Some(status), None, Some(took)),
+            Err(error) => (None, Some(error), None),
+        };
+        let now = clock::now();
+        let unreachable_seconds = status
+            .is_none()
+            .then(|| peer.link.look(|peer| (peer.is_linked(), peer.history(now))))
+            .filter(|(is_linked, _)| !is_linked)
+            .map(|(_, history)| {
+                let running = now.since(self.started).as_secs_f64();
+                last_end(&history).unwrap_or(running)
+            });
+        NodeReport {
+            node: name.clone(),
+            status,
+            error,
+            unreachable_seconds,
+            took_seconds,
+            other_file: self.peer(peer, now).other_file,
+        }
+    }
+}
+
+/// How many seconds ago the last link ended.
+fn last_end(history: &[EventStatus]) -> Option<f64> {
+    let ends = history
+        .iter()
+        .filter(|event| matches!(event.what, EventKind::Closed | EventKind::Lost));
+    ends.map(|event| event.last_seconds).min_by(f64::total_cmp)
+}
+
+fn wait(ms: Option<u64>) -> Duration {
+    ms.map_or(USUAL_WAIT, Duration::from_millis)
+        .min(LONGEST_WAIT)
+}
+
+fn encode(request: &Request) -> Result<Bytes, String> {
+    rmp_serde::to_vec_named(request)
+        .map(Bytes::from)
+        .map_err(|error| format!("the question cannot be encoded: {error}"))
+}
+
+fn told(node: &NodeName, error: &dyn std::error::Error) -> String {
+    format!("`{node}` cannot be asked: {error}")
+}
+
+/// What a peer answers. Its texts are the peer's, so nothing in them is for a terminal.
+fn read<T: DeserializeOwned>(node: &NodeName, answer: &PeerAnswer) -> Result<T, String> {
+    if answer.answer.is_empty() {
+        return Err(format!(
+            "`{node}` refuses to answer: it is asked {MAX_QUESTIONS} things already, or its answer is too long"
+        ));
+    }
+    match rmp_serde::from_slice(&answer.answer) {
+        Ok(Answer::Answer(answer)) => Ok(answer),
+        Ok(Answer::Error(reason)) => Err(format!("`{node}` says: {}", printable(&reason))),
+        Err(_) => Err(format!("`{node}` answers something that is not understood")),
+    }
+}

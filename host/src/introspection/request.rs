@@ -1,0 +1,118 @@
+//! What can be asked of a node, and what that takes.
+
+use kozo_ground::grant::Grant;
+use kozo_ground::interest::Interest;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::config::Disclosure;
+
+/// A question about the node, or something that it shall do.
+///
+/// The control socket, other nodes and roles ask the same; who may ask what is decided by
+/// [`needs`](Self::needs).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// A [`NodeStatus`](kozo_status::NodeStatus).
+    Status,
+    /// A [`PeerDetails`](kozo_status::PeerDetails) about a peer.
+    Why {
+        /// The peer's name.
+        peer: String,
+    },
+    /// What another node says of itself: a [`NodeReport`](kozo_status::NodeReport).
+    StatusOf {
+        /// The node's name.
+        node: String,
+        /// How long it may take to answer, in milliseconds; 2000 without it.
+        #[serde(default)]
+        wait_ms: Option<u64>,
+    },
+    /// What all nodes say of themselves: a [`NetworkStatus`](kozo_status::NetworkStatus).
+    Network {
+        /// How long each may take to answer, in milliseconds; 2000 without it.
+        #[serde(default)]
+        wait_ms: Option<u64>,
+    },
+    /// What another node says about a peer of its own: [`PeerDetails`](kozo_status::PeerDetails).
+    WhyOf {
+        /// The node that is asked.
+        node: String,
+        /// The name of its peer.
+        peer: String,
+    },
+    /// A round trip to a peer: a [`PingAnswer`](kozo_status::PingAnswer).
+    Ping {
+        /// The peer's name.
+        peer: String,
+        /// How many bytes to carry each way.
+        #[serde(default)]
+        bytes: usize,
+    },
+    /// What is given, as it is: what a ping asks the other node.
+    Echo {
+        /// Any bytes.
+        payload: ByteBuf,
+    },
+    /// Opens a tap for the messages that one of the interests fits, or for all: a
+    /// [`TapNumber`](kozo_status::TapNumber). It ends with whoever asked.
+    OpenTap {
+        /// What to watch; nothing: everything.
+        #[serde(default)]
+        interests: Vec<Interest>,
+    },
+    /// Waits for what a tap takes up: [`TappedMessages`](kozo_status::TappedMessages).
+    Tapped {
+        /// The tap's number.
+        tap: u64,
+        /// For how long to wait for a first message, in milliseconds.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Closes a tap: nothing.
+    CloseTap {
+        /// The tap's number.
+        tap: u64,
+    },
+    /// Restarts a role; a [`RestartedRole`](kozo_status::RestartedRole).
+    RestartRole {
+        /// The role's name.
+        role: String,
+    },
+}
+
+impl Request {
+    /// What has to be granted to whoever asks.
+    pub fn needs(&self) -> Grant {
+        match self {
+            Self::Status
+            | Self::Why { .. }
+            | Self::StatusOf { .. }
+            | Self::Network { .. }
+            | Self::WhyOf { .. }
+            | Self::Ping { .. }
+            | Self::Echo { .. } => Grant::Status,
+            Self::OpenTap { .. } | Self::Tapped { .. } | Self::CloseTap { .. } => Grant::Messages,
+            Self::RestartRole { .. } => Grant::Control,
+        }
+    }
+
+    /// What a node has to tell others for them to be answered this; none: it is not for other nodes, which
+    /// are answered for this node alone and steer nothing here.
+    pub(super) fn discloses(&self) -> Option<Disclosure> {
+        match self {
+            Self::Echo { .. } => Some(Disclosure::None),
+            Self::Status => Some(Disclosure::Status),
+            Self::Why { .. } => Some(Disclosure::Full),
+            Self::StatusOf { .. }
+            | Self::Network { .. }
+            | Self::WhyOf { .. }
+            | Self::Ping { .. }
+            | Self::OpenTap { .. }
+            | Self::Tapped { .. }
+            | Self::CloseTap { .. }
+            | Self::RestartRole { .. } => None,
+        }
+    }
+}
