@@ -59,7 +59,7 @@ pub struct AdmissionLimits {
     pub quarters_per_transport: usize,
     /// How many key exchanges may begin in a second, in the long run. Default: 50.
     pub exchanges_per_second: u32,
-    /// How many may begin at once. Default: 50.
+    /// How many key exchanges may begin at once. Default: 50.
     pub exchanges_at_once: u32,
 }
 
@@ -93,11 +93,11 @@ impl AdmissionLimits {
 /// How far a caller has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CallerStep {
-    /// It has not said that it speaks SSH.
+    /// The caller has not said that it speaks SSH.
     Silent,
-    /// It has; the key exchange has not begun.
+    /// The caller has said so; the key exchange has not begun.
     Greeted,
-    /// It has begun the key exchange, and waits for its turn.
+    /// The caller has begun the key exchange, and waits for its turn.
     Waiting,
     /// The keys are being exchanged, and then it has to prove its own.
     Exchanging,
@@ -155,7 +155,7 @@ pub enum Decision {
 struct Caller {
     origin: Origin,
     step: CallerStep,
-    /// Since when it is at this step.
+    /// Since when the caller is at this step.
     since: Moment,
 }
 
@@ -167,7 +167,7 @@ pub struct Admission {
     next_id: u64,
     /// How many places each machine has at each step.
     taken: HashMap<Origin, [usize; STEPS]>,
-    /// The same of each transport.
+    /// How many places those who come over each transport have at each step.
     taken_over: HashMap<String, [usize; STEPS]>,
     /// Machines from which a node linked, and when it last did.
     known: HashMap<Origin, Moment>,
@@ -180,7 +180,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Nobody has come yet.
+    /// An admission to which nobody has come yet.
     pub fn new(limits: AdmissionLimits) -> Self {
         Self {
             limits,
@@ -269,7 +269,7 @@ impl Admission {
         self.decisions.pop_front()
     }
 
-    /// How many have not proven who they are.
+    /// How many callers have not proven who they are.
     pub fn unproven(&self) -> usize {
         self.callers.len()
     }

@@ -30,9 +30,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// What is wanted at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
-    /// No link.
+    /// No link is wanted.
     Nothing,
-    /// Any link.
+    /// Any link is wanted.
     Any,
     /// There is a link; one over a better candidate than this rank would be better.
     Better(u8),
@@ -57,7 +57,7 @@ struct Attempt {
 
 #[derive(Debug)]
 pub(super) struct Dialer {
-    /// Best first.
+    /// The ways to the peer, best first.
     candidates: Vec<Candidate>,
     attempts: Vec<Attempt>,
     next_attempt: u64,
@@ -95,7 +95,7 @@ impl Dialer {
             .map(|attempt| attempt.candidate)
     }
 
-    /// What to dial now.
+    /// The candidate to dial now, if any.
     pub(super) fn poll(
         &mut self,
         want: Want,

@@ -17,9 +17,9 @@ const LONGEST_REASON: usize = 512;
 #[derive(Debug)]
 pub(super) struct PastEvent {
     what: Occurrence,
-    /// When it happened for the first time.
+    /// When this happened for the first time.
     first: Moment,
-    /// When it did for the last time.
+    /// When this happened for the last time.
     last: Moment,
     times: u64,
 }

@@ -55,13 +55,13 @@ pub(super) struct Link {
     pub(super) dialled: bool,
     pub(super) rank: u8,
     pub(super) stage: LinkStage,
-    /// Known from the start to whoever dialled, to the other by the hello.
+    /// The link's name: whoever dialled knows it from the start, the other end by the hello.
     pub(super) id: Option<LinkId>,
     pub(super) hello_sent: bool,
     /// The order in which links became live.
     pub(super) turn: u64,
     pub(super) since: Moment,
-    /// When its encryption stood.
+    /// When the link's encryption stood.
     pub(super) begun: Moment,
     pub(super) round_trip: Option<Duration>,
     /// Why the link is being closed, until the peer was told.
@@ -74,9 +74,9 @@ pub(super) struct Link {
     pub(super) exchange: Exchange,
     /// Whether the peer's hello says that it answers questions.
     pub(super) answers_questions: bool,
-    /// Messages put on it.
+    /// Messages that were put on the link.
     pub(super) sent: u64,
-    /// Messages that came over it.
+    /// Messages that came over the link.
     pub(super) received: u64,
     heartbeat: Duration,
     heartbeat_due: Moment,
@@ -94,10 +94,10 @@ pub(super) struct Link {
 /// A frame that is coming in pieces.
 #[derive(Debug, Clone, Copy)]
 struct Partial {
-    /// Which one of the link.
+    /// The frame's place among those of the link.
     place: u64,
     begun: Moment,
-    /// How long it may take.
+    /// How long the whole frame may take.
     limit: Duration,
 }
 

@@ -34,7 +34,7 @@ struct Queued {
 #[derive(Debug)]
 struct InFlight {
     queued: Queued,
-    /// None when it was, or has to be, sent again.
+    /// None when the message was, or has to be, sent again.
     mark: Option<SendMark>,
 }
 
@@ -52,9 +52,9 @@ pub(super) struct Outbox {
     queued: RollingQueue<Queued>,
     in_flight: VecDeque<InFlight>,
     in_flight_cost: usize,
-    /// How many at the front of `in_flight` are on the present link; the rest is to be sent again.
+    /// How many messages at the front of `in_flight` are on the present link; the rest is to be sent again.
     sent: usize,
-    /// What those count.
+    /// The bytes that those messages count.
     sent_cost: usize,
     rate: DeliveryRate,
     counts: OutboxCounts,
@@ -99,7 +99,7 @@ impl Outbox {
         self.queued.has_room(cost)
     }
 
-    /// Whether anything waits or is under way.
+    /// Whether any message waits or is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.queued.is_empty() && self.in_flight.is_empty()
     }
@@ -247,7 +247,7 @@ impl Outbox {
         self.counts
     }
 
-    /// What waits.
+    /// The messages that wait.
     pub(super) fn queued(&self) -> Amount {
         Amount {
             messages: self.queued.len(),
@@ -255,7 +255,7 @@ impl Outbox {
         }
     }
 
-    /// What is in flight.
+    /// The messages that are in flight.
     pub(super) fn in_flight(&self) -> Amount {
         Amount {
             messages: self.in_flight.len(),

@@ -30,7 +30,7 @@ use kozo_ground::clock::Moment;
 /// costs some 50 KiB of memory.
 const FULL_PLACES: usize = 128;
 
-/// How many more there may be that are short.
+/// How many more tries there may be that are short.
 const QUICK_PLACES: usize = 128;
 
 /// How long a try may take. Tor may need most of it.
@@ -57,13 +57,13 @@ const MAX_SILENT: usize = 4096;
 pub struct CallSubject {
     /// The transport's name on the peer.
     pub transport: String,
-    /// The peer.
+    /// The peer's name.
     pub node: String,
     /// What is connected to. Without one, the addresses are asked for.
     pub address: Option<String>,
 }
 
-/// One call.
+/// One call into a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(u64);
 
@@ -79,7 +79,7 @@ impl fmt::Display for CallSubject {
     }
 }
 
-/// Why nothing is asked. The text is the same as long as the reason is the same: the log tells of it
+/// Why a transport is not asked. The text is the same as long as the reason is the same: the log tells of it
 /// once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Barred {
@@ -94,9 +94,9 @@ pub enum Barred {
 /// What became of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It did what it was asked to.
+    /// The transport did what it was asked to.
     Done,
-    /// It did not, for a reason of its own or because its time was up.
+    /// The transport did not, for a reason of its own or because the call's time was up.
     Failed,
 }
 
@@ -105,7 +105,7 @@ struct RunningCall {
     subject: CallSubject,
     since: Moment,
     limit: Duration,
-    /// Whether it has one of the full places.
+    /// Whether the call has one of the full places.
     full: bool,
     hangs: bool,
 }
@@ -114,10 +114,10 @@ struct RunningCall {
 #[derive(Debug, Default)]
 pub struct Places {
     next: u64,
-    /// By the order in which they asked.
+    /// Calls that have no place yet, by the order in which they asked.
     waiting: BTreeMap<CallId, CallSubject>,
     running: BTreeMap<CallId, RunningCall>,
-    /// What let the time pass when it was tried last.
+    /// Addresses that let the time pass when they were tried last.
     silent: HashSet<CallSubject>,
 }
 
@@ -133,7 +133,7 @@ impl Places {
         Ok(id)
     }
 
-    /// Why this would not be asked now.
+    /// Why a transport would not be asked this now.
     fn barred(&self, subject: &CallSubject) -> Option<Barred> {
         let mut hanging = self.running.values().filter(|call| call.hangs);
         match hanging.find(|call| call.subject == *subject) {
@@ -255,14 +255,14 @@ impl Places {
     }
 }
 
-/// How a call is whose time should be up.
+/// What becomes of a call whose time should be up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// It has come back, or still has time.
+    /// The call has come back, or still has time.
     Well,
-    /// It hangs, as others do.
+    /// The call hangs, as others do.
     Hangs,
-    /// It hangs, and is the only one.
+    /// The call hangs, and is the only one.
     HangsFirst,
 }
 

@@ -18,7 +18,7 @@ pub struct Candidate {
     pub own: usize,
     /// The place of the peer's transport in the peer's list.
     pub peer: usize,
-    /// How good it is: the sum of both transports' priorities.
+    /// How good the way is: the sum of both transports' priorities.
     pub rank: u8,
 }
 
@@ -44,7 +44,7 @@ pub struct LinkPath {
     pub address: String,
 }
 
-/// What to do.
+/// What a peer wants to have done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Dial the peer; report `linked` or `dial_failed`.
@@ -95,27 +95,27 @@ pub struct Twins {
 pub enum Occurrence {
     /// Messages flow over a new link.
     Up {
-        /// What it goes over.
+        /// What the link goes over.
         path: LinkPath,
         /// Whether this node dialled.
         dialled: bool,
     },
     /// A link is gone.
     Down {
-        /// What it went over.
+        /// What the link went over.
         path: LinkPath,
-        /// Why.
+        /// Why the link ended.
         reason: String,
-        /// Whether it ended in order, by a word of one side, and not by a fault.
+        /// Whether the link ended in order, by a word of one side, and not by a fault.
         orderly: bool,
         /// Whether another link carries on.
         replaced: bool,
     },
     /// A link did not come about, although both ends had proven who they are.
     Refused {
-        /// What it would have gone over.
+        /// What the link would have gone over.
         path: LinkPath,
-        /// Why.
+        /// Why the link is none.
         reason: String,
     },
     /// A try to dial failed.
@@ -132,7 +132,7 @@ pub enum Occurrence {
 pub struct Delivery {
     /// The message.
     pub message: Message,
-    /// How much longer it has a meaning.
+    /// How much longer the message has a meaning.
     pub remaining: Duration,
 }
 
@@ -159,9 +159,9 @@ pub enum LinkEnding {
 pub(super) enum ByeReason {
     /// The daemon stops.
     Stopping,
-    /// Another link replaces it.
+    /// Another link replaces this one.
     Superseded,
-    /// It was idle, and is wanted only on demand.
+    /// The link was idle, and is wanted only on demand.
     Idle,
     /// The policies allow no link in this direction.
     Policy,

@@ -8,7 +8,7 @@ pub enum OrderSources {
     /// Every role of every node.
     #[default]
     Everybody,
-    /// Those that fit one of these; nobody when there is none.
+    /// Senders that fit one of these; nobody when there is none.
     Listed(Vec<SenderPattern>),
 }
 
@@ -25,9 +25,9 @@ impl OrderSources {
 /// Some senders: `NODE` for all roles of a node, or `ROLE@NODE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SenderPattern {
-    /// The roles; all when there is none.
+    /// The senders' roles; all when there is none.
     pub role: Option<Pattern>,
-    /// The nodes.
+    /// The senders' nodes.
     pub node: Pattern,
 }
 
@@ -58,5 +58,56 @@ impl SenderPattern {
                 .role
                 .as_ref()
                 .is_none_or(|pattern| pattern.matches(role))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, role: &str, node: &str) -> bool {
+        let pattern = SenderPattern::parse(pattern).expect("a pattern");
+        pattern.matches(role, node)
+    }
+
+    #[test]
+    fn a_node_stands_for_all_its_roles_and_stars_for_any_run() {
+        assert!(matches("scribe", "anybody", "scribe"));
+        assert!(!matches("scribe", "scribe", "clock"));
+        assert!(matches("timer*@clock", "timer1", "clock"));
+        assert!(!matches("timer*@clock", "bell", "clock"));
+        assert!(!matches("timer*@clock", "timer1", "attic"));
+        assert!(matches("*@*.example", "timer1", "clock.example"));
+    }
+
+    #[test]
+    fn what_no_sender_could_fit_is_no_pattern() {
+        for text in [
+            "",
+            "@clock",
+            "timer@",
+            "a b",
+            "timer.1@clock",
+            "a@b@c",
+            "clöck",
+        ] {
+            assert_eq!(SenderPattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_pattern_that_fits_is_enough_and_none_is_nobody() {
+        let listed = |texts: &[&str]| {
+            let patterns = texts.iter().map(|text| SenderPattern::parse(text));
+            OrderSources::Listed(
+                patterns
+                    .map(|pattern| pattern.expect("a pattern"))
+                    .collect(),
+            )
+        };
+        assert!(listed(&["attic", "timer1@clock"]).accept("timer1", "clock"));
+        assert!(!listed(&["attic", "timer1@clock"]).accept("bell", "clock"));
+        assert!(!listed(&[]).accept("timer1", "clock"));
+        assert!(OrderSources::Everybody.accept("timer1", "clock"));
     }
 }

@@ -35,7 +35,7 @@ impl Receivers {
         Self(receivers.collect())
     }
 
-    /// Those that a message with this subject goes to.
+    /// The receivers that a message with this subject goes to.
     pub fn wanting(&self, subject: &Subject<'_>) -> impl Iterator<Item = ReceiverId> {
         let places = self.0.iter().enumerate();
         let wanting = places.filter(|(_, receiver)| receiver.wants(subject));

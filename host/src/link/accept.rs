@@ -37,9 +37,9 @@ const UNSEEN_SHARE: usize = 4;
 /// The limits of connections that others make.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AcceptLimits {
-    /// How many there may be that have not proven who they are.
+    /// How many callers there may be that have not proven who they are.
     pub(crate) admission: AdmissionLimits,
-    /// How long each may take to do so. Default: 30 seconds.
+    /// How long each of them may take to do so. Default: 30 seconds.
     pub(crate) time: Duration,
 }
 

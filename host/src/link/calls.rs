@@ -42,7 +42,7 @@ struct WaitingCall {
     peer: Arc<PeerDescription>,
     address: Option<String>,
     reply: oneshot::Sender<Reply>,
-    /// Whose timers tell when the call hangs.
+    /// The runtime whose timers tell when the call hangs.
     runtime: Handle,
 }
 

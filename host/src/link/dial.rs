@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::arrivals::Arrivals;
 use super::calls::Calls;
-use super::error::{AddressError, DialError, HandshakeError};
+use super::error::{DialError, HandshakeError, UnreachedAddress};
 use super::feed::Feed;
 use super::peer_link::PeerLink;
 use super::stream::stream;
@@ -155,7 +155,7 @@ async fn connect(route: Route) -> Result<TransportConnection, DialError> {
             let route = route.clone();
             tries.spawn(async move {
                 let connection = route.transport.connect(&route.peer, &address).await;
-                connection.map_err(|fault| AddressError::Fault(address, fault))
+                connection.map_err(|fault| UnreachedAddress::Fault(address, fault))
             });
         }
         let more = addresses.peek().is_some();

@@ -26,7 +26,7 @@ pub(crate) trait LinkObserver: Send + Sync + 'static {
 /// Does what one peer wants done.
 pub(crate) struct Driver {
     link: Arc<PeerLink>,
-    /// By the candidates' own and peer's places.
+    /// The routes, by the places of the candidates' own and peer's transports.
     routes: HashMap<(usize, usize), Route>,
     dialling: Dialling,
     observer: Arc<dyn LinkObserver>,

@@ -33,7 +33,7 @@ struct Callers {
 
 /// What holds a caller: dropping them ends its connection.
 struct Reins {
-    /// Told when the caller may exchange keys.
+    /// Tells the caller that it may exchange keys.
     turn: Option<oneshot::Sender<()>>,
     _stay: oneshot::Sender<()>,
 }

@@ -16,19 +16,19 @@ pub(super) enum CallFault {
     /// The transport has answered so.
     #[error(transparent)]
     Answered(#[from] CallError),
-    /// It is not asked.
+    /// The transport is not asked.
     #[error(transparent)]
     Barred(#[from] Barred),
-    /// It was to be asked on a thread of its own.
+    /// There is no thread to ask the transport on.
     #[error("the system has no thread left")]
     NoThread(#[source] io::Error),
-    /// Its time, and some more, is over.
+    /// The call's time, and some more, is over.
     #[error("the transport does not come back")]
     Hangs,
     /// The daemon has let go of the transport.
     #[error("the call was dropped")]
     Dropped,
-    /// It has answered a question that was not asked.
+    /// The transport has answered a question that was not asked.
     #[error("another answer than was asked for")]
     OtherAnswer,
 }
@@ -39,12 +39,12 @@ pub(super) enum DialError {
     /// The transport does not tell the peer's addresses.
     #[error(transparent)]
     Addresses(#[from] CallFault),
-    /// It has told none.
+    /// The transport has told no address.
     #[error("the peer's transport has no address that this node could dial")]
     NoAddress,
     /// None of the addresses gave a connection.
     #[error("{}", in_a_row(.0))]
-    NoConnection(Vec<AddressError>),
+    NoConnection(Vec<UnreachedAddress>),
     /// The connection with this address is no link.
     #[error("{0}")]
     Unsecured(String, #[source] HandshakeError),
@@ -52,11 +52,11 @@ pub(super) enum DialError {
 
 /// Why an address gave no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AddressError {
+pub(super) enum UnreachedAddress {
     /// The transport cannot connect to it.
     #[error("{}", naming(.0, error_text(.1)))]
     Fault(String, #[source] CallFault),
-    /// What should have tried is gone.
+    /// The task that should have tried is gone.
     #[error(transparent)]
     Task(#[from] JoinError),
 }
@@ -81,7 +81,7 @@ pub(super) enum HandshakeError {
     Unwanted,
 }
 
-fn in_a_row(errors: &[AddressError]) -> String {
+fn in_a_row(errors: &[UnreachedAddress]) -> String {
     let texts: Vec<_> = errors.iter().map(|error| error_text(error)).collect();
     texts.join("; ")
 }

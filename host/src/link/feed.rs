@@ -16,7 +16,7 @@ const SHORT_FRAME: usize = 128;
 
 /// Takes the bytes of one link. It exists from the moment that the peer is authenticated.
 pub(super) struct Feed {
-    /// None when the core did not want the link.
+    /// The link; none when the core did not want it.
     link: Option<(Arc<PeerLink>, LinkKey)>,
     arrivals: Arc<dyn Arrivals>,
     decoder: FrameDecoder,

@@ -45,7 +45,7 @@ struct PeerLinkState {
 struct ServedLink {
     key: LinkKey,
     wake: Arc<Notify>,
-    /// It found nothing to write, and was not woken since: so a burst of messages wakes it once.
+    /// The writer found nothing to write, and was not woken since: so a burst of messages wakes it once.
     idle: bool,
     traffic: Traffic,
     negotiated: Option<Negotiated>,

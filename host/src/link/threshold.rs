@@ -18,7 +18,7 @@ const MOST_KEPT: usize = 8 * 1024;
 /// How many bytes are read at a time meanwhile.
 const PIECE: usize = 1024;
 
-/// Told how far a caller has come.
+/// Whoever is told how far a caller has come.
 pub(super) trait CallerProgress: Unpin + Send + 'static {
     /// The caller is at this step now. For [`CallerStep::Waiting`] the answer is told when its turn has
     /// come, and is dropped when it has to leave.

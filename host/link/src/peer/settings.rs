@@ -12,11 +12,11 @@ use kozo_ground::policy::ConnectPolicy;
 /// What a peer's state is made with.
 #[derive(Debug, Clone)]
 pub struct PeerSettings {
-    /// This node.
+    /// This node's name.
     pub own: NodeName,
-    /// The other node.
+    /// The other node's name.
     pub peer: NodeName,
-    /// This run of the daemon.
+    /// The number of this run of the daemon.
     pub session: SessionId,
     /// The policy for links from this node to the peer: the stricter of both nodes' wishes.
     pub outgoing: ConnectPolicy,
@@ -24,7 +24,7 @@ pub struct PeerSettings {
     pub incoming: ConnectPolicy,
     /// How often this node sends heartbeats.
     pub heartbeat: Duration,
-    /// How often the peer does, as far as the file says; its hello may say otherwise.
+    /// How often the peer sends heartbeats, as far as the file says; its hello may say otherwise.
     pub peer_heartbeat: Duration,
     /// The ceiling of the back-off between tries.
     pub connection_retry: Duration,
