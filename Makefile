@@ -37,10 +37,12 @@ test: ## build everything for tests, and run them
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 
-# The compiler's instrumentation is for nightly ones, or for those that are told to act as one. What is found
-# on the way to a fault stays out of the tree's own corpus.
+# The compiler's instrumentation is for nightly ones, or for those that are told to act as one. Dependencies
+# are those of the program, by its lock file. What is found on the way to a fault stays out of the tree's
+# own corpus.
 .PHONY: fuzz
 fuzz: ## look for inputs that harm a parser (FUZZ="frames": only that; needs cargo-fuzz and a C++ compiler)
+	@cp Cargo.lock fuzz/Cargo.lock
 	@for target in $(or $(FUZZ),$(notdir $(wildcard fuzz/corpus/*))); do \
 		mkdir -p $(TARGET)/fuzz-corpus/$$target && \
 		RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz cargo fuzz run --fuzz-dir fuzz $$target \

@@ -1,6 +1,7 @@
 //! `kozo check`: what is wrong with a configuration file.
 
 use kozo_description::{Class, Problems, Severity};
+use kozo_ground::text;
 use serde::Serialize;
 
 use super::arguments::CheckArguments;
@@ -88,11 +89,8 @@ fn count(problems: &Problems) -> (usize, usize) {
 /// `2 errors, 1 warning`
 fn summary(problems: &Problems) -> String {
     let (errors, warnings) = count(problems);
-    let counted = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    };
-    let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+    let errors = text::count(errors as u64, "error");
+    let warnings = text::count(warnings as u64, "warning");
     match problems.omitted() {
         0 => format!("{errors}, {warnings}"),
         more => format!("{errors}, {warnings}, and {more} more that are not shown"),

@@ -78,7 +78,7 @@ pub struct Setup {
 pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let mut shutdown = pin!(shutdown);
     let mut daemon = tokio::select! {
-        daemon = Daemon::start(setup, Service::none()) => daemon?,
+        daemon = Daemon::start(setup, Service::none) => daemon?,
         () = &mut shutdown => return Ok(()),
     };
     shutdown.await;
@@ -112,8 +112,8 @@ struct Daemon {
 
 impl Daemon {
     /// Starts what the node is made of, from below: first what messages go through, then the roles,
-    /// then what people see.
-    async fn start(setup: Setup, service: Service) -> Result<Self, StartError> {
+    /// then what people see; `service` is told of it.
+    async fn start(setup: Setup, service: fn() -> Service) -> Result<Self, StartError> {
         let started = clock::now();
         let Setup {
             network,
@@ -160,7 +160,6 @@ impl Daemon {
             peers = network.nodes.len() - 1,
             "started",
         );
-        let service = Arc::new(service);
         let mut attendants = JoinSet::new();
         attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
@@ -176,9 +175,10 @@ impl Daemon {
             taps,
         });
         desk.open_with(&introspection);
-        // Before the node is said to be there: who waits for that may ask at once.
+        // The socket is there before the node is said to be: who waits for that may ask at once.
         let socket = control::open(control.as_deref(), &node);
         attendants.spawn(control::serve(socket, introspection));
+        let service = Arc::new(service());
         let (seen_roles, seen_peers) = (Arc::clone(&roles), links.peers().to_vec());
         let look = move || service::count(&seen_roles, &seen_peers);
         attendants.spawn(Arc::clone(&service).attend(changed, look));

@@ -60,7 +60,7 @@ impl Process {
         let result = runtime.block_on(async {
             let start = async {
                 let setup = on_a_thread(prepare).await?;
-                Ok::<_, E>(Daemon::start(setup, Service::of_this_process()).await?)
+                Ok::<_, E>(Daemon::start(setup, Service::of_this_process).await?)
             };
             let daemon = tokio::select! {
                 daemon = start => daemon?,

@@ -1,4 +1,8 @@
 //! How lines look, by where they go.
+//!
+//! The journal takes them from the standard error output, with their priority in front. The crate
+//! `tracing-journald` writes to a socket of its own, past the spool and its limits, and is of no use in a
+//! container that has no such socket.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

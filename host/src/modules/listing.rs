@@ -1,8 +1,6 @@
 //! All modules, for people to read and for programs.
 
-use std::fmt::Write as _;
-
-use kozo_ground::text::{printable, printable_lines};
+use kozo_ground::text::{Table, Tone, printable, printable_lines};
 use serde::Serialize;
 
 use super::registry::{FileState, ModuleFile, Registry};
@@ -71,8 +69,7 @@ pub fn rows(registry: &Registry) -> Vec<Row> {
 
 /// A table of all of them, then what is wrong with files and folders. Ends with a line break.
 pub fn table(registry: &Registry) -> String {
-    let rows = rows(registry);
-    let head = [
+    let mut table = Table::at_margin(&[
         "KIND",
         "NAME",
         "VERSION",
@@ -80,21 +77,21 @@ pub fn table(registry: &Registry) -> String {
         "ARCHITECTURE",
         "STATE",
         "FILE",
-    ];
-    let mut lines = vec![head.map(str::to_owned)];
-    lines.extend(rows.iter().map(|row| {
-        let or_unknown = |text: &Option<String>| text.as_deref().unwrap_or(UNKNOWN).to_owned();
-        [
-            or_unknown(&row.kind),
-            or_unknown(&row.name),
-            printable(&or_unknown(&row.version)).into_owned(),
-            or_unknown(&row.abi),
-            or_unknown(&row.architecture),
+    ]);
+    for row in rows(registry) {
+        let or_unknown = |text: Option<String>| text.unwrap_or_else(|| UNKNOWN.to_owned());
+        let cells = [
+            or_unknown(row.kind),
+            or_unknown(row.name),
+            or_unknown(row.version),
+            or_unknown(row.abi),
+            or_unknown(row.architecture),
             row.state.to_owned(),
-            printable(&row.path).into_owned(),
-        ]
-    }));
-    let mut text = aligned(&lines);
+            row.path,
+        ];
+        table.row(cells.map(|cell| (cell, Tone::Plain)));
+    }
+    let mut text = table.render(false);
     for (index, remark) in remarks(registry).iter().enumerate() {
         if index == 0 {
             text.push('\n');
@@ -140,24 +137,4 @@ pub fn remarks(registry: &Registry) -> Vec<Remark> {
             ),
         });
     files.chain(folders).collect()
-}
-
-/// Columns as wide as their widest cell; the last one is left as it is.
-fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for line in lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for line in lines {
-        let (last, first) = line.split_last().expect("a table has columns");
-        for (cell, &width) in first.iter().zip(&widths) {
-            let _ = write!(text, "{cell:<width$}  ");
-        }
-        text.push_str(last);
-        text.push('\n');
-    }
-    text
 }

@@ -10,7 +10,7 @@ use kozo_abi::{Level, Readiness};
 use kozo_auth::attest::Attestor;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
-use kozo_ground::text::{error_text, printable};
+use kozo_ground::text::{error_text, shortened};
 use kozo_status::TransportState;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
@@ -204,12 +204,12 @@ pub(super) fn log(level: Level, identity: &TransportIdentity, text: &str) {
 /// The first line of a text, cut to what is shown, and without what could move a cursor.
 fn status_line(text: &str) -> Option<String> {
     let line = text.lines().next()?.trim();
-    let mut shown: String = line.chars().take(LONGEST_STATUS).collect();
-    if shown.len() < line.len() {
-        shown.pop();
-        shown.push('…');
-    }
-    (!shown.is_empty()).then(|| printable(&shown).into_owned())
+    // The `…` counts, too.
+    let kept = match line.chars().nth(LONGEST_STATUS) {
+        Some(_) => LONGEST_STATUS - 1,
+        None => LONGEST_STATUS,
+    };
+    (!line.is_empty()).then(|| shortened(line, kept).into_owned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 
 use kozo_ground::text::Invisible;
 use kozo_ground::text::error_text;
-use kozo_ground::text::invisible::escaped;
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::Error as DecodeError;
 
@@ -291,5 +290,5 @@ fn where_it_belongs(words: &[&str]) -> &'static str {
 }
 
 fn shortened(text: &str) -> String {
-    escaped(&kozo_ground::text::shortened(text, MAX_REPEATED))
+    kozo_ground::text::visible(text, MAX_REPEATED)
 }

@@ -43,18 +43,6 @@ impl fmt::Display for Invisible {
     }
 }
 
-/// `text` with the code in place of each character that nobody sees.
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match Invisible::new(character) {
-            Some(_) => escaped.extend(character.escape_default()),
-            None => escaped.push(character),
-        }
-    }
-    escaped
-}
-
 fn is_other_control(character: char) -> bool {
     character.is_control() && !matches!(character, '\t' | '\n' | '\r')
 }

@@ -2,7 +2,7 @@
 //! tables, names and causes look the same wherever they are shown.
 
 mod causes;
-pub mod invisible;
+mod invisible;
 mod numbers;
 mod panic_text;
 mod printable;
@@ -13,6 +13,8 @@ pub use causes::error_text;
 pub use invisible::Invisible;
 pub use numbers::{bytes, count, grouped, span};
 pub use panic_text::panic_text;
-pub use printable::{bounded, is_harmful, printable, printable_json, printable_lines, shortened};
+pub use printable::{
+    bounded, is_harmful, printable, printable_json, printable_lines, shortened, visible,
+};
 pub use table::{Table, Tone, toned};
 pub use wording::{enumerate, join_path, nearest, plain, quoted};

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use super::Invisible;
+
 /// Whether a terminal would obey this character, or show the ones around it in another order.
 pub fn is_harmful(character: char) -> bool {
     character.is_control()
@@ -31,6 +33,14 @@ pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
         Some((end, _)) => Cow::Owned(printable(&text[..end]).into_owned() + "…"),
         None => printable(text),
     }
+}
+
+/// The same with the code of characters that nobody sees, too.
+pub fn visible(text: &str, characters: usize) -> String {
+    escaped(&shortened(text, characters), |character| {
+        Invisible::new(character).is_some()
+    })
+    .into_owned()
 }
 
 /// `text` as one line of so many bytes at most, not counting what escapes add, and how many there
@@ -61,13 +71,14 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-fn escaped(text: &str, is_harmful: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&is_harmful) {
+/// `text` with the code in place of each character that is to be escaped.
+pub(super) fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if is_harmful(character) {
+        if is_escaped(character) {
             escaped.extend(character.escape_default());
         } else {
             escaped.push(character);

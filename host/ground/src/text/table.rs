@@ -43,15 +43,28 @@ pub fn toned(text: &str, tone: Tone, colour: bool) -> String {
 /// Rows of aligned columns.
 #[derive(Debug, Default)]
 pub struct Table {
+    /// What stands before each row.
+    margin: &'static str,
     rows: Vec<Vec<(String, Tone)>>,
 }
 
 impl Table {
-    /// A table with a heading.
+    /// A table with a heading, set in from the margin.
     pub fn new(heading: &[&str]) -> Self {
-        let mut table = Self::default();
+        let mut table = Self {
+            margin: "  ",
+            ..Self::default()
+        };
         table.row(heading.iter().map(|cell| (*cell, Tone::Strong)));
         table
+    }
+
+    /// A table with a heading, at the margin.
+    pub fn at_margin(heading: &[&str]) -> Self {
+        Self {
+            margin: "",
+            ..Self::new(heading)
+        }
     }
 
     /// Adds a row. What would move a terminal's cursor is escaped.
@@ -80,7 +93,7 @@ impl Table {
                 .iter()
                 .rposition(|(cell, _)| !cell.is_empty())
                 .map_or(0, |place| place + 1);
-            text.push_str("  ");
+            text.push_str(self.margin);
             for (place, ((cell, tone), width)) in row.iter().zip(&widths).enumerate().take(last) {
                 text.push_str(&toned(cell, *tone, colour));
                 if place + 1 < last {

@@ -1,7 +1,6 @@
 //! Wording that every message shares.
 
-use super::invisible::{Invisible, escaped};
-use super::shortened;
+use super::{Invisible, visible};
 
 /// How much of a text from the file a message repeats, in characters.
 const MAX_QUOTED: usize = 60;
@@ -20,7 +19,7 @@ pub fn quoted(text: &str) -> String {
 
 /// `text` cut short, with characters that nobody sees made visible.
 pub fn plain(text: &str) -> String {
-    escaped(&shortened(text, MAX_QUOTED))
+    visible(text, MAX_QUOTED)
 }
 
 /// `parent.child`, or `parent["child"]` where the child's name has other characters than the names

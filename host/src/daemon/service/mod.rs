@@ -2,7 +2,8 @@
 //! is, that its links' thread still works, and that it stops. Where nobody asks for it, nothing is
 //! done.
 //!
-//! It is a datagram of a few lines on a socket that `NOTIFY_SOCKET` names, so it needs no crate.
+//! It is a datagram of a few lines on a socket that `NOTIFY_SOCKET` names. The crate `sd-notify` sends it
+//! with a call that waits while the manager's queue is full, and this thread is that of the links.
 
 mod channel;
 mod status;

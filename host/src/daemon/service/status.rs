@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kozo_ground::text::count;
+
 /// What the line is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::daemon) struct Counts {
@@ -23,8 +25,7 @@ impl fmt::Display for Counts {
             nodes,
             linked,
         } = self;
-        let plural = if *roles == 1 { "" } else { "s" };
-        write!(f, "{roles} role{plural}")?;
+        f.write_str(&count(*roles as u64, "role"))?;
         if *failing > 0 {
             write!(f, " ({failing} failing)")?;
         }

@@ -1,4 +1,6 @@
 //! The system's announcements of changed addresses and routes.
+//!
+//! Only that there was one matters, so this is a socket and no crate that understands them.
 
 use std::io;
 
