@@ -1,6 +1,6 @@
 //! The control socket.
 
-use kozo::control::protocol::Outcome;
+use kozo::control::Outcome;
 use kozo::introspection::Request;
 
 /// A line of either end.

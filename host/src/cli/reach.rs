@@ -4,16 +4,15 @@ use kozo_ground::names::NodeName;
 
 use super::arguments::DaemonArguments;
 use super::failure::Failure;
-use crate::control::client::Daemon;
-use crate::control::paths::Surroundings;
+use crate::control::{Client, Surroundings};
 
 /// The daemon at the place that was given, or the one of `node`, or the only one there is.
 pub(super) fn reach(
     arguments: &DaemonArguments,
     node: Option<&NodeName>,
-) -> Result<Daemon, Failure> {
+) -> Result<Client, Failure> {
     match &arguments.control {
-        Some(path) => Ok(Daemon::at(path)),
-        None => Daemon::find(&Surroundings::read(), node).map_err(Failure::other),
+        Some(path) => Ok(Client::at(path)),
+        None => Client::find(&Surroundings::read(), node).map_err(Failure::other),
     }
 }

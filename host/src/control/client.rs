@@ -19,25 +19,24 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// Why a daemon was not asked, or did not answer.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// No daemon's socket is there.
+pub(crate) enum ClientError {
+    /// There is no socket of a daemon.
     #[error(
         "no daemon{of} runs here: there is no live socket in {folders}; `--control PATH` names another one"
     )]
     NoDaemon {
-        /// ` of NODE`, or nothing.
+        /// This is ` of NODE`, or nothing.
         of: String,
-        /// Where was looked.
+        /// The folders that were looked into.
         folders: String,
     },
-    /// Several are.
+    /// Several daemons run here.
     #[error(
         "several nodes run here, so say which one, with `--node NODE` or in `kozo status NODE`: {}",
         .0.join(", ")
     )]
     SeveralDaemons(Vec<String>),
-    /// This user may not.
+    /// This user may not use the socket.
     #[error(
         "this user may not use `{}`: try as root, as the daemon's user, or as a member of its group",
         .0.display()
@@ -46,9 +45,9 @@ pub enum ClientError {
     /// The socket does not work.
     #[error("the daemon behind `{}` does not answer: {reason}", path.display())]
     System {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
-        /// What the system says.
+        /// What the system says about it.
         reason: io::Error,
     },
     /// The answer is not understood.
@@ -64,13 +63,13 @@ pub enum ClientError {
 
 /// A daemon's control socket that somebody listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Daemon {
+pub(crate) struct Client {
     path: PathBuf,
 }
 
-impl Daemon {
+impl Client {
     /// The daemon whose socket is at `path`.
-    pub fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
         }
@@ -80,7 +79,10 @@ impl Daemon {
     ///
     /// # Errors
     /// [`ClientError::NoDaemon`], [`ClientError::SeveralDaemons`] or [`ClientError::NotAllowed`].
-    pub fn find(surroundings: &Surroundings, node: Option<&NodeName>) -> Result<Self, ClientError> {
+    pub(crate) fn find(
+        surroundings: &Surroundings,
+        node: Option<&NodeName>,
+    ) -> Result<Self, ClientError> {
         let places = match node {
             Some(node) => {
                 let places = surroundings.places_of(node).into_iter();
@@ -126,7 +128,7 @@ impl Daemon {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ClientError> {
+    pub(crate) fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ClientError> {
         self.converse()?.ask(request)
     }
 
@@ -134,7 +136,7 @@ impl Daemon {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub fn converse(&self) -> Result<Conversation, ClientError> {
+    pub(crate) fn converse(&self) -> Result<Conversation, ClientError> {
         let stream = open(&self.path).map_err(|reason| self.failed(reason))?;
         Ok(Conversation {
             daemon: self.clone(),
@@ -160,8 +162,8 @@ impl Daemon {
 
 /// A connection with a daemon.
 #[derive(Debug)]
-pub struct Conversation {
-    daemon: Daemon,
+pub(crate) struct Conversation {
+    daemon: Client,
     stream: BufReader<UnixStream>,
 }
 
@@ -170,7 +172,7 @@ impl Conversation {
     ///
     /// # Errors
     /// [`ClientError`]; only after [`ClientError::Refused`] may more be asked.
-    pub fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ClientError> {
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ClientError> {
         let answer = self.exchange(request.line().as_bytes());
         let answer = answer.map_err(|reason| self.daemon.failed(reason))?;
         if answer.len() > MAX_ANSWER {

@@ -10,11 +10,16 @@
 //! Nothing that a client does can hold up the daemon: requests are small, clients are few, and
 //! each has a time limit.
 
-pub mod client;
+mod client;
 mod credentials;
-pub mod paths;
-pub mod protocol;
-pub mod server;
+mod paths;
+mod protocol;
+mod server;
 mod socket;
 
-pub use socket::{ControlSocket, SocketError};
+pub(crate) use client::Client;
+pub(crate) use paths::{FolderError, Surroundings};
+pub use protocol::Outcome;
+pub use server::MAX_CLIENTS;
+pub(crate) use server::serve;
+pub(crate) use socket::{ControlSocket, SocketError};

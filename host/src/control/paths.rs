@@ -30,30 +30,30 @@ const SYSTEM_FOLDER: &str = "/run/kozo";
 
 /// What the choice of a folder depends on.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// The variable `RUNTIME_DIRECTORY`.
-    pub runtime_directory: Option<OsString>,
+    pub(crate) runtime_directory: Option<OsString>,
     /// The folder of the system: `/run/kozo`.
-    pub system: PathBuf,
+    pub(crate) system: PathBuf,
     /// The variable `XDG_RUNTIME_DIR`.
-    pub user_runtime: Option<OsString>,
+    pub(crate) user_runtime: Option<OsString>,
     /// The folder for everybody's temporary files: `/tmp`.
-    pub temporary: PathBuf,
+    pub(crate) temporary: PathBuf,
     /// The user of this process.
-    pub user: u32,
+    pub(crate) user: u32,
 }
 
 /// Why there is no place for a control socket.
 #[derive(Debug, thiserror::Error)]
 #[error("`{folder}` {reason}: give the socket a place with `--control PATH`")]
-pub struct FolderError {
+pub(crate) struct FolderError {
     folder: String,
     reason: String,
 }
 
 impl Surroundings {
-    /// Those of this process.
-    pub fn read() -> Self {
+    /// The surroundings of this process.
+    pub(crate) fn read() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
             runtime_directory: variable("RUNTIME_DIRECTORY"),
@@ -68,7 +68,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// [`FolderError`] when the last choice cannot be used either.
-    pub fn place_for(&self, node: &NodeName) -> Result<PathBuf, FolderError> {
+    pub(crate) fn place_for(&self, node: &NodeName) -> Result<PathBuf, FolderError> {
         let file = format!("{node}{SUFFIX}");
         if let Some(folder) = self.service_folder()
             && holds(&folder, &file)
@@ -95,7 +95,7 @@ impl Surroundings {
     }
 
     /// Where the socket of `node` may be, in the order in which daemons choose.
-    pub fn places_of(&self, node: &NodeName) -> Vec<PathBuf> {
+    pub(crate) fn places_of(&self, node: &NodeName) -> Vec<PathBuf> {
         let file = format!("{node}{SUFFIX}");
         let folders = self.folders().into_iter();
         folders
@@ -105,7 +105,7 @@ impl Surroundings {
     }
 
     /// The sockets that there are, live or not, with the names of their nodes.
-    pub fn sockets(&self) -> Vec<(NodeName, PathBuf)> {
+    pub(crate) fn sockets(&self) -> Vec<(NodeName, PathBuf)> {
         let entries = self.folders().into_iter().flat_map(|folder| {
             let mut paths: Vec<_> = std::fs::read_dir(folder)
                 .into_iter()
@@ -125,7 +125,7 @@ impl Surroundings {
 
     /// The folders to look in. A folder in `/tmp` that is somebody else's is not: they could
     /// answer in the daemon's place.
-    pub fn folders(&self) -> Vec<PathBuf> {
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
         let temporary = self.temporary_folder();
         let temporary = is_private(&temporary, self.user).then_some(temporary);
         let mut folders = Vec::new();

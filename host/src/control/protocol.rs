@@ -12,13 +12,13 @@ use serde_json::Value;
 use crate::introspection::Request;
 
 /// The version of requests and answers. Fields may be added within a version.
-pub const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 /// The longest request, in bytes, its line end included.
-pub const MAX_REQUEST: usize = 4096;
+pub(crate) const MAX_REQUEST: usize = 4096;
 
 /// The longest answer that a client reads, in bytes: a network of thousands of nodes fits.
-pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// What the daemon says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum ProtocolError {
          use the `kozo` that the daemon was started with"
     )]
     OtherVersion {
-        /// Its version.
+        /// The version of the other side.
         got: u64,
     },
 }

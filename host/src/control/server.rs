@@ -22,7 +22,7 @@ use crate::introspection::{Asker, AskersTaps, Introspection, Request};
 pub const MAX_CLIENTS: usize = 32;
 
 /// How long a client may take to send its next request, and to read an answer.
-pub const CLIENT_LIMIT: Duration = Duration::from_secs(5);
+const CLIENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long to wait when the system gives no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -31,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The runtime cannot take the socket.
-pub async fn serve(socket: ControlSocket, node: Arc<Introspection>) -> io::Result<()> {
+pub(crate) async fn serve(socket: ControlSocket, node: Arc<Introspection>) -> io::Result<()> {
     let listener = UnixListener::from_std(socket.listener()?)?;
     let owner = Owner {
         user: rustix::process::geteuid().as_raw(),

@@ -19,8 +19,7 @@ const BACKLOG: i32 = 16;
 
 /// Why a daemon has no control socket.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SocketError {
+pub(crate) enum SocketError {
     /// Another daemon listens there.
     #[error(
         "another daemon listens on `{}`: is this node running twice? `--control PATH` gives this \
@@ -31,19 +30,19 @@ pub enum SocketError {
     /// Something else is there, and is not removed.
     #[error("`{}` is no socket: remove it, or choose another place with `--control PATH`", .0.display())]
     NoSocket(PathBuf),
-    /// The system refuses.
+    /// The system refuses the socket.
     #[error("cannot listen on `{}`: {reason}", path.display())]
     System {
-        /// Where.
+        /// The path that was to be listened at.
         path: PathBuf,
-        /// What it says.
+        /// What the system says about it.
         reason: io::Error,
     },
 }
 
 /// A listening control socket; its file is removed when this is dropped.
 #[derive(Debug)]
-pub struct ControlSocket {
+pub(crate) struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and number of the file: another one in its place is left alone.
@@ -56,7 +55,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// [`SocketError`]
-    pub fn open(path: &Path) -> Result<Self, SocketError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, SocketError> {
         let refused = |reason: io::Error| SocketError::System {
             path: path.to_owned(),
             reason,
@@ -74,8 +73,8 @@ impl ControlSocket {
         })
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
+    /// The path that it listens at.
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use kozo_ground::names::NodeName;
 
-use crate::control::paths::{FolderError, Surroundings};
-use crate::control::{ControlSocket, SocketError, server};
+use crate::control::{self, ControlSocket, FolderError, SocketError, Surroundings};
 use crate::introspection::Introspection;
 
-/// Why there is none.
+/// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
     #[error(transparent)]
@@ -35,7 +34,7 @@ pub(super) fn open(place: Option<&Path>, node: &NodeName) -> Option<ControlSocke
 /// Answers on the socket until the future is dropped.
 pub(super) async fn serve(socket: Option<ControlSocket>, node: Arc<Introspection>) {
     if let Some(socket) = socket
-        && let Err(error) = server::serve(socket, node).await
+        && let Err(error) = control::serve(socket, node).await
     {
         warn(&error);
     }

@@ -4,7 +4,7 @@ use kozo_auth::algorithms::AlgorithmError;
 use kozo_auth::keys::KeyError;
 use kozo_description::Problems;
 
-use super::ClaimError;
+use super::claim::ClaimError;
 use crate::roles::RoleStartError;
 use crate::storage::StorageError;
 

@@ -15,10 +15,11 @@ use kozo_wire::SessionId;
 use ring::rand::SecureRandom;
 use tokio::runtime::Handle;
 
+use super::error::StartError;
 use super::links::{self, Links};
-use super::{StartError, on_a_thread};
 use crate::config::{Network, Node};
 use crate::introspection::Desk;
+use crate::limited::apart;
 use crate::link::PeerLink;
 use crate::modules::Registry;
 use crate::roles::{HostedRole, Inbox, RoleSetup, RoleSource};
@@ -168,4 +169,14 @@ fn random() -> Result<u64, StartError> {
         .map_err(|_| std::io::Error::other("the system gives no random numbers"))
         .map_err(StartError::system("cannot start"))?;
     Ok(u64::from_ne_bytes(bytes))
+}
+
+/// Does something that may block on a thread of its own, which keeps nobody from going.
+pub(super) async fn on_a_thread<T: Send + 'static, E: From<StartError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    apart("start", work).await.unwrap_or_else(|error| {
+        let failed = StartError::system("cannot prepare the node");
+        Err(failed(std::io::Error::other(error)).into())
+    })
 }

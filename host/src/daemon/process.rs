@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 
+use super::descriptors;
+use super::error::StartError;
+use super::node::{Daemon, Setup};
+use super::parts::on_a_thread;
 use super::service::Service;
 use super::signals::{self, SignalRequest, Signals};
-use super::{Daemon, Setup, StartError, descriptors, on_a_thread};
 use crate::modules::{self, ExitWatch};
 
 /// How long it may take to stop before the process ends by force: less than systemd waits.
 const END_LIMIT: Duration = Duration::from_secs(18);
 
 /// A process that can run a node. It heeds signals from the moment on that it is made.
-pub struct Process {
+pub(crate) struct Process {
     runtime: tokio::runtime::Runtime,
     signals: Signals,
 }
@@ -22,7 +25,7 @@ pub struct Process {
 impl Process {
     /// # Errors
     /// The system refuses what every daemon needs.
-    pub fn new() -> Result<Self, StartError> {
+    pub(crate) fn new() -> Result<Self, StartError> {
         modules::return_large_pieces();
         // One thread for all links: handing messages between threads costs more than they do.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -42,7 +45,7 @@ impl Process {
     ///
     /// # Errors
     /// What `prepare` says, or why the node does not start.
-    pub fn run<E>(
+    pub(crate) fn run<E>(
         self,
         prepare: impl FnOnce() -> Result<Setup, E> + Send + 'static,
     ) -> Result<(), E>

@@ -26,9 +26,9 @@ pub(super) async fn keep() {
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SignalRequest {
-    /// Stop, because of the signal of this name.
+    /// It asks to stop; the signal has this name.
     Stop(&'static str),
-    /// Open files again.
+    /// It asks to open files again.
     Reopen,
 }
 
@@ -47,7 +47,7 @@ impl Signals {
         })
     }
 
-    /// The next signal.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
             _ = self.interrupt.recv() => SignalRequest::Stop("SIGINT"),
@@ -56,7 +56,7 @@ impl Signals {
         }
     }
 
-    /// The next signal that asks to stop.
+    /// Waits for the next signal that asks to stop.
     pub(super) async fn stop(&mut self) {
         while self.next().await == SignalRequest::Reopen {}
     }

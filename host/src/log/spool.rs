@@ -85,7 +85,7 @@ impl Spool {
             None => Some(line),
         };
         if let Some(line) = admitted {
-            state.queue.push(Entry::Line(line));
+            state.queue.push(SpoolEntry::Line(line));
         }
         if before != (state.queue.accepted, state.limiter.deadline()) {
             self.wanted.notify_one();
@@ -94,7 +94,7 @@ impl Spool {
 
     /// Puts a text into the queue that is printed as it is.
     pub(super) fn text(&self, text: String) {
-        self.lock().queue.push(Entry::Text(text));
+        self.lock().queue.push(SpoolEntry::Text(text));
         self.wanted.notify_one();
     }
 
@@ -116,7 +116,7 @@ impl Spool {
     pub(super) fn flush(&self, limit: Duration) {
         let mut state = self.lock();
         for line in state.limiter.release(clock::now()) {
-            state.queue.push(Entry::Line(line));
+            state.queue.push(SpoolEntry::Line(line));
         }
         self.wanted.notify_one();
         self.wait(state, limit);
@@ -144,7 +144,7 @@ impl Spool {
     }
 
     /// Waits for the next thing to write.
-    fn next(&self) -> Entry {
+    fn next(&self) -> SpoolEntry {
         let mut state = self.lock();
         loop {
             let now = clock::now();
@@ -187,20 +187,20 @@ impl Spool {
 impl State {
     fn take_due(&mut self, now: clock::Moment) {
         for line in self.limiter.due(now) {
-            self.queue.push(Entry::Line(line));
+            self.queue.push(SpoolEntry::Line(line));
         }
     }
 }
 
 /// Something to write.
 #[derive(Debug, PartialEq)]
-enum Entry {
+enum SpoolEntry {
     Line(Line),
     /// What is printed as it is.
     Text(String),
 }
 
-impl Entry {
+impl SpoolEntry {
     fn size(&self) -> usize {
         LINE_OVERHEAD
             + match self {
@@ -227,7 +227,7 @@ impl Entry {
 /// What waits to be written, within bounds.
 #[derive(Debug, Default)]
 struct Queue {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<SpoolEntry>,
     size: usize,
     /// How many were dropped that no line tells of yet.
     gap: u64,
@@ -240,7 +240,7 @@ struct Queue {
 }
 
 impl Queue {
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: SpoolEntry) {
         let size = entry.size();
         let (lines, bytes) = match entry.is_urgent() {
             true => (MAX_LINES + MORE_ERRORS, MAX_BYTES + MORE_ERROR_BYTES),
@@ -255,16 +255,16 @@ impl Queue {
         self.put(entry, size);
     }
 
-    fn put(&mut self, entry: Entry, size: usize) {
+    fn put(&mut self, entry: SpoolEntry, size: usize) {
         self.entries.push_back(entry);
         self.size += size;
         self.accepted += 1;
     }
 
     /// The next one. Behind the last one before a gap comes a line that tells of it.
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<SpoolEntry> {
         if self.entries.is_empty() && self.gap > 0 {
-            let entry = Entry::Line(gap_line(std::mem::take(&mut self.gap)));
+            let entry = SpoolEntry::Line(gap_line(std::mem::take(&mut self.gap)));
             let size = entry.size();
             self.put(entry, size);
         }
@@ -320,18 +320,18 @@ fn write_all(mut bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn entry(text: &str) -> Entry {
+    fn entry(text: &str) -> SpoolEntry {
         let mut line = gap_line(1);
         text.clone_into(&mut line.message);
-        Entry::Line(line)
+        SpoolEntry::Line(line)
     }
 
-    fn error(text: &str) -> Entry {
-        let Entry::Line(mut line) = entry(text) else {
+    fn error(text: &str) -> SpoolEntry {
+        let SpoolEntry::Line(mut line) = entry(text) else {
             unreachable!("it is a line");
         };
         line.level = Level::ERROR.to_string();
-        Entry::Line(line)
+        SpoolEntry::Line(line)
     }
 
     /// The texts of all that is written until the queue is empty.
@@ -342,8 +342,8 @@ mod tests {
             Some(entry)
         });
         let texts = entries.map(|entry| match entry {
-            Entry::Line(line) => line.message,
-            Entry::Text(text) => text,
+            SpoolEntry::Line(line) => line.message,
+            SpoolEntry::Text(text) => text,
         });
         texts.collect()
     }

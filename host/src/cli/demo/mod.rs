@@ -67,7 +67,7 @@ enum DemoError {
 
 /// What ended the demo.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+enum DemoEnd {
     /// Its time is over.
     Time,
     /// Somebody wants it to end.
@@ -129,7 +129,7 @@ fn run_in(folder: &Path, arguments: &DemoArguments, filter: &LogFilter) -> Resul
         stopped.map(|()| end)
     })?;
     match (end, arguments.run_for) {
-        (End::Time, _) => {
+        (DemoEnd::Time, _) => {
             let proof = verdict::judge(folder).map_err(DemoError::Missing)?;
             print_or_broken(&proof).or_else(|error| unread(error).map(|_| ()))
         }
@@ -174,7 +174,7 @@ async fn watch(
     nodes: &mut Nodes,
     screen: &mut Screen,
     run_for: Option<Duration>,
-) -> Result<End, DemoError> {
+) -> Result<DemoEnd, DemoError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Signals)?;
     let time_is_over = async {
@@ -186,9 +186,9 @@ async fn watch(
     tokio::pin!(time_is_over);
     loop {
         tokio::select! {
-            () = &mut time_is_over => return Ok(End::Time),
-            _ = interrupt.recv() => return Ok(End::Signal),
-            _ = terminate.recv() => return Ok(End::Signal),
+            () = &mut time_is_over => return Ok(DemoEnd::Time),
+            _ = interrupt.recv() => return Ok(DemoEnd::Signal),
+            _ = terminate.recv() => return Ok(DemoEnd::Signal),
             event = nodes.next() => match event {
                 Some(Event::Line { node, text }) => {
                     if let Err(error) = show(screen, &node, &text) {
@@ -199,7 +199,7 @@ async fn watch(
                     return Err(DemoError::Died { node, status });
                 }
                 // There is always one that runs, or one whose end is reported.
-                None => return Ok(End::Signal),
+                None => return Ok(DemoEnd::Signal),
             },
         }
     }
@@ -243,9 +243,9 @@ fn show(screen: &mut Screen, node: &str, text: &str) -> io::Result<()> {
     }
 }
 
-fn unread(error: io::Error) -> Result<End, DemoError> {
+fn unread(error: io::Error) -> Result<DemoEnd, DemoError> {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(End::Unread),
+        io::ErrorKind::BrokenPipe => Ok(DemoEnd::Unread),
         _ => Err(DemoError::Output(error)),
     }
 }

@@ -28,16 +28,16 @@ const LAST_LINES_TIME: Duration = Duration::from_secs(1);
 /// What happens to nodes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// One wrote a line.
+    /// A node wrote a line.
     Line {
-        /// Its name.
+        /// The name of the node.
         node: String,
         /// The line, without its end.
         text: String,
     },
-    /// One is no more.
+    /// A node is no more.
     Ended {
-        /// Its name.
+        /// The name of the node.
         node: String,
         /// How it ended.
         status: ExitStatus,
