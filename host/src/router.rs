@@ -182,18 +182,20 @@ impl Dispatcher for Router {
 impl Arrivals for Router {
     fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
         for (role, inbox) in &self.roles {
-            let wanted = deliveries
+            let mut wanted = deliveries
                 .iter()
-                .filter(|delivery| self.is_for(role, &delivery.message.subject(node.as_str())));
+                .filter(|delivery| self.is_for(role, &delivery.message.subject(node.as_str())))
+                .peekable();
+            if wanted.peek().is_none() {
+                continue;
+            }
             let mut all = Vec::with_capacity(deliveries.len());
             all.extend(wanted.map(|Delivery { message, remaining }| {
                 let kind = message.kind();
                 let lifetime = Lifetime::of_received(kind, *remaining, &self.ages, now);
                 incoming(node, message, lifetime)
             }));
-            if !all.is_empty() {
-                inbox.push_all(all);
-            }
+            inbox.push_all(all);
         }
         if self.taps.are_open() {
             self.show(node, deliveries, now);

@@ -137,7 +137,7 @@ impl Calls {
             id
         };
         // Whoever gives up leaves its place to others.
-        let _interest = Asker { calls: self, id };
+        let _awaited = AwaitedCall { calls: self, id };
         self.start();
         answer.await.unwrap_or(Err(CallFault::Dropped))
     }
@@ -251,13 +251,13 @@ impl Calls {
     }
 }
 
-/// Somebody waits for the answer to a call.
-struct Asker<'a> {
+/// A call whose answer somebody waits for.
+struct AwaitedCall<'a> {
     calls: &'a Calls,
     id: CallId,
 }
 
-impl Drop for Asker<'_> {
+impl Drop for AwaitedCall<'_> {
     fn drop(&mut self) {
         let mut state = self.calls.lock();
         state.places.withdraw(self.id);
