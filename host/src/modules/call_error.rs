@@ -1,6 +1,9 @@
-//! Why a call into a module failed.
+//! Why calls between the host and a module fail.
+
+use std::error::Error;
 
 use abi_stable::std_types::{RResult, RString};
+use kozo_ground::text::error_text;
 use rustix::io::Errno;
 
 /// Why a call into a module failed.
@@ -28,6 +31,14 @@ pub enum CallError {
         /// What the system says.
         reason: Errno,
     },
+}
+
+/// Why the host does not do what a module asks for. The module gets the text, with its causes.
+pub type ServiceError = Box<dyn Error + Send + Sync>;
+
+/// What a module gets of such an error.
+pub(super) fn told(error: ServiceError) -> RString {
+    error_text(&*error).into()
 }
 
 /// What a module's function has returned.

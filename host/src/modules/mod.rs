@@ -52,7 +52,7 @@ mod transport_host;
 mod transport_services;
 
 pub use architecture::Architecture;
-pub use call_error::CallError;
+pub use call_error::{CallError, ServiceError};
 pub use content::Content;
 pub(crate) use exit::ExitWatch;
 pub use file::TrustedWriters;

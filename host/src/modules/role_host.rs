@@ -10,6 +10,7 @@ use kozo_abi::ffi::{
 };
 use kozo_ground::interest::Kind;
 
+use super::call_error::told;
 use super::context;
 use super::host_call::{duration, host_failed, level_from_number};
 use super::role_services::{OutgoingMessage, Received, RoleServices};
@@ -96,7 +97,7 @@ extern "C" fn send(
         };
         services
             .send(message, Duration::from_nanos(wait))
-            .map_err(RString::from)
+            .map_err(told)
             .into()
     })
 }
@@ -131,17 +132,14 @@ extern "C" fn load(context: *const ()) -> RResult<ROption<RVec<u8>>, RString> {
         services
             .load()
             .map(|value| value.map(RVec::from).into())
-            .map_err(RString::from)
+            .map_err(told)
             .into()
     })
 }
 
 extern "C" fn store(context: *const (), value: RSlice<'_, u8>) -> RResult<(), RString> {
     Context::call(context, "store", host_failed, |services| {
-        services
-            .store(value.as_slice())
-            .map_err(RString::from)
-            .into()
+        services.store(value.as_slice()).map_err(told).into()
     })
 }
 
@@ -155,7 +153,7 @@ extern "C" fn ask(
         services
             .ask(question.as_slice(), Duration::from_nanos(wait))
             .map(RVec::from)
-            .map_err(RString::from)
+            .map_err(told)
             .into()
     })
 }

@@ -6,6 +6,8 @@ use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
 use kozo_ground::interest::Kind;
 
+use super::call_error::ServiceError;
+
 /// What the host does for a role. It is called from any thread of the role's, several at once,
 /// and may block where it says so. A panic in it is logged and the role gets a failure.
 pub trait RoleServices: Send + Sync + 'static {
@@ -24,7 +26,7 @@ pub trait RoleServices: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why the message can never be sent.
-    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String>;
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError>;
 
     /// Sleeps; false when that was cut short because the role shall return from `run`.
     fn sleep(&self, time: Duration) -> bool;
@@ -39,20 +41,20 @@ pub trait RoleServices: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it cannot be read.
-    fn load(&self) -> Result<Option<Vec<u8>>, String>;
+    fn load(&self) -> Result<Option<Vec<u8>>, ServiceError>;
 
     /// Stores one MessagePack value in place of the last, wholly or not at all.
     ///
     /// # Errors
     /// Why it cannot be stored.
-    fn store(&self, value: &[u8]) -> Result<(), String>;
+    fn store(&self, value: &[u8]) -> Result<(), ServiceError>;
 
     /// Answers a question about the node, one MessagePack value each way; waits for the answer, so long at
     /// most.
     ///
     /// # Errors
     /// Why there is no answer.
-    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, String>;
+    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, ServiceError>;
 }
 
 /// How [`RoleServices::receive`] ended.

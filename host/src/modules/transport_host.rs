@@ -11,6 +11,7 @@ use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 use kozo_abi::Readiness;
 use kozo_abi::ffi::{TransportHostHandle, TransportHostVtable, TransportHostVtableRef, readiness};
 
+use super::call_error::told;
 use super::context;
 use super::host_call::{duration, host_failed, level_from_number};
 use super::transport_services::TransportServices;
@@ -89,7 +90,7 @@ extern "C" fn wait_readable(
             Ok(Readiness::Ready) => RResult::ROk(readiness::READY),
             Ok(Readiness::TimedOut) => RResult::ROk(readiness::TIMEOUT),
             Ok(Readiness::Stopping) => RResult::ROk(readiness::STOPPING),
-            Err(reason) => RResult::RErr(reason.into()),
+            Err(reason) => RResult::RErr(told(reason)),
         }
     })
 }
@@ -110,7 +111,7 @@ extern "C" fn sign(context: *const (), data: RSlice<'_, u8>) -> RResult<RVec<u8>
     Context::call(context, "sign", host_failed, |services| {
         match services.sign(data.as_slice()) {
             Ok(signature) => RResult::ROk(signature.into()),
-            Err(reason) => RResult::RErr(reason.into()),
+            Err(reason) => RResult::RErr(told(reason)),
         }
     })
 }
@@ -125,7 +126,7 @@ extern "C" fn verify(
         let (data, signature) = (data.as_slice(), signature.as_slice());
         match services.verify(node.as_str(), data, signature) {
             Ok(()) => RResult::ROk(()),
-            Err(reason) => RResult::RErr(reason.into()),
+            Err(reason) => RResult::RErr(told(reason)),
         }
     })
 }
@@ -137,7 +138,7 @@ extern "C" fn state_dir(context: *const ()) -> RResult<RVec<u8>, RString> {
         host_failed,
         |services| match services.state_dir() {
             Ok(folder) => RResult::ROk(folder.into_os_string().into_vec().into()),
-            Err(reason) => RResult::RErr(reason.into()),
+            Err(reason) => RResult::RErr(told(reason)),
         },
     )
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use kozo_abi::{Level, Readiness};
 use kozo_ground::names::{ModuleName, NodeName, TransportName};
 
+use super::call_error::ServiceError;
+
 /// Which transport the host does things for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportIdentity {
@@ -38,25 +40,25 @@ pub trait TransportServices: Send + Sync + 'static {
         &self,
         fd: BorrowedFd<'_>,
         timeout: Option<Duration>,
-    ) -> Result<Readiness, String>;
+    ) -> Result<Readiness, ServiceError>;
 
     /// Signs `data` with the key of the node that runs, for the transport's module alone.
     ///
     /// # Errors
     /// Why it is not signed.
-    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String>;
+    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, ServiceError>;
 
     /// Checks such a signature of another node.
     ///
     /// # Errors
     /// Why it proves nothing.
-    fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), String>;
+    fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), ServiceError>;
 
     /// The folder that the transport keeps its own files in; it is there when this returns.
     ///
     /// # Errors
     /// Why there is none.
-    fn state_dir(&self) -> Result<PathBuf, String>;
+    fn state_dir(&self) -> Result<PathBuf, ServiceError>;
 
     /// What the transport is about at present, for people; any text of any length.
     fn set_status(&self, text: &str);

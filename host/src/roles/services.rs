@@ -9,12 +9,11 @@ use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
 use kozo_ground::clock;
 use kozo_ground::names::{NodeName, RoleName};
-use kozo_ground::text::error_text;
 use kozo_wire::Message;
 
 use super::inbox::{self, InboxReader, IncomingMessage};
 use super::line::RoleLog;
-use crate::modules::{OutgoingMessage, Received, RoleServices};
+use crate::modules::{OutgoingMessage, Received, RoleServices, ServiceError};
 use crate::storage::{RoleStorage, StorageError};
 
 /// How long a paced send waits at a time before it looks whether the role is being stopped.
@@ -78,15 +77,14 @@ impl RoleServices for LifeServices {
         }
     }
 
-    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String> {
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
         let OutgoingMessage {
             kind,
             type_name,
             channel,
             data,
         } = message;
-        let message = Message::new(kind, &self.name, type_name, channel, wall_clock(), data)
-            .map_err(|error| error_text(&error))?;
+        let message = Message::new(kind, &self.name, type_name, channel, wall_clock(), data)?;
         let mut step = wait.min(PACED_STEP);
         let mut deadline = None;
         loop {
@@ -115,37 +113,36 @@ impl RoleServices for LifeServices {
         self.log.role_line(level, text, clock::now());
     }
 
-    fn load(&self) -> Result<Option<Vec<u8>>, String> {
+    fn load(&self) -> Result<Option<Vec<u8>>, ServiceError> {
         match &self.storage {
             // Nothing can have been stored.
             None => Ok(None),
-            Some(storage) => storage.load().map_err(|error| error_text(&error)),
+            Some(storage) => Ok(storage.load()?),
         }
     }
 
-    fn store(&self, value: &[u8]) -> Result<(), String> {
-        let stored = match &self.storage {
-            None => Err(StorageError::NotConfigured(self.node.clone())),
-            Some(storage) => storage.store(value),
-        };
-        stored.map_err(|error| error_text(&error))
+    fn store(&self, value: &[u8]) -> Result<(), ServiceError> {
+        match &self.storage {
+            None => Err(StorageError::NotConfigured(self.node.clone()).into()),
+            Some(storage) => Ok(storage.store(value)?),
+        }
     }
 
-    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, String> {
+    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, ServiceError> {
         let answer = self.questions.ask(question, wait);
         let deadline = clock::now() + wait;
         loop {
             let step = deadline.since(clock::now()).min(ANSWER_STEP);
             match answer.recv_timeout(step) {
-                Ok(answer) => return answer,
+                Ok(answer) => return Ok(answer?),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err("the node stops, and answers nothing any more".to_owned());
+                    return Err("the node stops, and answers nothing any more".into());
                 }
                 Err(RecvTimeoutError::Timeout) if self.stopping() => {
-                    return Err("the role is being stopped".to_owned());
+                    return Err("the role is being stopped".into());
                 }
                 Err(RecvTimeoutError::Timeout) if step.is_zero() => {
-                    return Err("there was no answer in time".to_owned());
+                    return Err("there was no answer in time".into());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kozo_abi::{Level, Readiness};
-use kozo_ground::text::error_text;
 
 use super::services::log;
 use super::state_folders::StateFolders;
-use crate::modules::{TransportIdentity, TransportServices};
+use crate::modules::{ServiceError, TransportIdentity, TransportServices};
 
 /// What such a transport knows of its surroundings. It gets nothing from its host that a running
 /// one would.
@@ -38,9 +37,9 @@ impl Inquiry {
         self.denied.load(Ordering::SeqCst)
     }
 
-    fn deny<T>(&self, what: &str) -> Result<T, String> {
+    fn deny<T>(&self, what: &str) -> Result<T, ServiceError> {
         self.denied.store(true, Ordering::SeqCst);
-        Err(format!("{what} while a transport is only asked"))
+        Err(format!("{what} while a transport is only asked").into())
     }
 }
 
@@ -53,23 +52,25 @@ impl TransportServices for Inquiry {
         false
     }
 
-    fn wait_readable(&self, _: BorrowedFd<'_>, _: Option<Duration>) -> Result<Readiness, String> {
+    fn wait_readable(
+        &self,
+        _: BorrowedFd<'_>,
+        _: Option<Duration>,
+    ) -> Result<Readiness, ServiceError> {
         self.deny("nothing is waited for")
     }
 
-    fn sign(&self, _data: &[u8]) -> Result<Vec<u8>, String> {
+    fn sign(&self, _data: &[u8]) -> Result<Vec<u8>, ServiceError> {
         self.deny("nothing is signed")
     }
 
-    fn verify(&self, _node: &str, _data: &[u8], _signature: &[u8]) -> Result<(), String> {
+    fn verify(&self, _node: &str, _data: &[u8], _signature: &[u8]) -> Result<(), ServiceError> {
         self.deny("nothing is verified")
     }
 
-    fn state_dir(&self) -> Result<PathBuf, String> {
+    fn state_dir(&self) -> Result<PathBuf, ServiceError> {
         match &self.state {
-            Some(state) => state
-                .folder(&self.identity.node, &self.identity.name)
-                .map_err(|error| error_text(&error)),
+            Some(state) => Ok(state.folder(&self.identity.node, &self.identity.name)?),
             None => self.deny("no folder is made"),
         }
     }

@@ -10,13 +10,13 @@ use kozo_abi::{Level, Readiness};
 use kozo_auth::attest::Attestor;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
-use kozo_ground::text::{error_text, shortened};
+use kozo_ground::text::shortened;
 use kozo_status::TransportState;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::state_folders::StateFolders;
-use crate::modules::{TransportIdentity, TransportServices};
+use crate::modules::{ServiceError, TransportIdentity, TransportServices};
 
 /// How much of what a transport says about itself is kept, in characters.
 const LONGEST_STATUS: usize = 200;
@@ -151,33 +151,31 @@ impl TransportServices for Services {
         &self,
         fd: BorrowedFd<'_>,
         time: Option<Duration>,
-    ) -> Result<Readiness, String> {
+    ) -> Result<Readiness, ServiceError> {
         self.wait(Some(fd), time)
-            .map_err(|error| format!("waiting for a connection: {error}"))
+            .map_err(|error| format!("waiting for a connection: {error}").into())
     }
 
-    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String> {
+    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, ServiceError> {
         if !self.identity.is_local {
-            return Err("only a transport of the node that runs may sign".to_owned());
+            return Err("only a transport of the node that runs may sign".into());
         }
-        self.attestor
-            .sign(&self.identity.module, data)
-            .map_err(|error| error_text(&error))
+        Ok(self.attestor.sign(&self.identity.module, data)?)
     }
 
-    fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), String> {
-        self.attestor
-            .verify(&self.identity.module, node, data, signature)
-            .map_err(|error| error_text(&error))
+    fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), ServiceError> {
+        Ok(self
+            .attestor
+            .verify(&self.identity.module, node, data, signature)?)
     }
 
-    fn state_dir(&self) -> Result<PathBuf, String> {
+    fn state_dir(&self) -> Result<PathBuf, ServiceError> {
         if !self.identity.is_local {
-            return Err("only a transport of the node that runs has a state folder".to_owned());
+            return Err("only a transport of the node that runs has a state folder".into());
         }
-        self.state_folders
-            .folder(&self.identity.node, &self.identity.name)
-            .map_err(|error| error_text(&error))
+        Ok(self
+            .state_folders
+            .folder(&self.identity.node, &self.identity.name)?)
     }
 
     fn set_status(&self, text: &str) {

@@ -27,6 +27,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::modules::ServiceError;
 use crate::storage::MAX_STORED;
 
 pub(super) mod handover;
@@ -193,8 +194,8 @@ pub(crate) enum IpcError {
     #[error("it has said nothing")]
     NoStart,
     /// The role sends a message that can never be sent, which its process should have refused.
-    #[error("{0}")]
-    Message(String),
+    #[error(transparent)]
+    Message(ServiceError),
     /// Too many of the role's threads ask for something.
     #[error("more than {MAX_WAITING} of its threads wait for the host at once")]
     TooManyRequests,

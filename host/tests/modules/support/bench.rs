@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice};
 use kozo::modules::{
-    CallError, OutgoingMessage, Received, RoleInstance, RoleModule, RoleServices,
+    CallError, OutgoingMessage, Received, RoleInstance, RoleModule, RoleServices, ServiceError,
     TransportIdentity, TransportInstance, TransportModule, TransportServices,
 };
 use kozo_abi::ffi::MessageView;
@@ -106,7 +106,7 @@ impl RoleServices for Bench {
         Received::Message
     }
 
-    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String> {
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
         self.may_panic("send");
         self.notes().sent.push((
             message.kind,
@@ -132,20 +132,20 @@ impl RoleServices for Bench {
         self.note(level, text);
     }
 
-    fn load(&self) -> Result<Option<Vec<u8>>, String> {
+    fn load(&self) -> Result<Option<Vec<u8>>, ServiceError> {
         self.may_panic("load");
         Ok(self.notes().stored.clone())
     }
 
-    fn store(&self, value: &[u8]) -> Result<(), String> {
+    fn store(&self, value: &[u8]) -> Result<(), ServiceError> {
         if self.broken == "disk" {
-            return Err("the disk is full".to_owned());
+            return Err("the disk is full".into());
         }
         self.notes().stored = Some(value.to_owned());
         Ok(())
     }
 
-    fn ask(&self, question: &[u8], _wait: Duration) -> Result<Vec<u8>, String> {
+    fn ask(&self, question: &[u8], _wait: Duration) -> Result<Vec<u8>, ServiceError> {
         self.may_panic("ask");
         Ok(question.to_owned())
     }
@@ -170,7 +170,7 @@ impl TransportServices for Bench {
         &self,
         fd: BorrowedFd<'_>,
         _timeout: Option<Duration>,
-    ) -> Result<Readiness, String> {
+    ) -> Result<Readiness, ServiceError> {
         self.may_panic("wait_readable");
         if self.stopping {
             return Ok(Readiness::Stopping);
@@ -186,24 +186,24 @@ impl TransportServices for Bench {
         match rustix::event::poll(&mut fds, Some(&limit)) {
             Ok(0) => Ok(Readiness::TimedOut),
             Ok(_) => Ok(Readiness::Ready),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, String> {
+    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, ServiceError> {
         self.may_panic("sign");
         Ok(data.to_vec())
     }
 
-    fn verify(&self, _node: &str, data: &[u8], signature: &[u8]) -> Result<(), String> {
+    fn verify(&self, _node: &str, data: &[u8], signature: &[u8]) -> Result<(), ServiceError> {
         self.may_panic("verify");
         match data == signature {
             true => Ok(()),
-            false => Err("not signed".to_owned()),
+            false => Err("not signed".into()),
         }
     }
 
-    fn state_dir(&self) -> Result<std::path::PathBuf, String> {
+    fn state_dir(&self) -> Result<std::path::PathBuf, ServiceError> {
         self.may_panic("state_dir");
         Ok("/state/there.probe1".into())
     }

@@ -5,6 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use kozo_abi::{InboxLimits, Pace};
 
+use super::error::ChildError;
 use super::remote::Remote;
 use crate::modules::{RoleInstance, RoleModule};
 use crate::roles::isolated::protocol::{Call, CallReturn, PaceOutcome, bounded};
@@ -12,16 +13,14 @@ use crate::roles::isolated::protocol::{Call, CallReturn, PaceOutcome, bounded};
 /// Makes the role and does what the host asks for, up to the role's end.
 pub(super) fn serve(
     remote: &Arc<Remote>,
-    module: Result<(Arc<RoleModule>, Vec<u8>), String>,
+    module: Result<(Arc<RoleModule>, Vec<u8>), ChildError>,
     calls: &Receiver<Call>,
 ) {
-    let created = module.and_then(|(module, options)| {
-        let created = module.create(Arc::clone(remote) as _, &options);
-        created.map_err(|error| error.to_string())
-    });
+    let created =
+        module.and_then(|(module, options)| Ok(module.create(Arc::clone(remote) as _, &options)?));
     let mut role = match created {
         Ok(role) => role,
-        Err(error) => return remote.done(Err(bounded(&error))),
+        Err(error) => return remote.done(Err(error)),
     };
     remote.done(Ok(outcome(&mut role, None)));
     while let Ok(call) = calls.recv() {
@@ -43,7 +42,7 @@ pub(super) fn serve(
         };
         remote.done(match result {
             Ok(()) => Ok(outcome(&mut role, inbox)),
-            Err(error) => Err(bounded(&error.to_string())),
+            Err(error) => Err(error.into()),
         });
     }
 }

@@ -1,7 +1,10 @@
 //! Why a role's process cannot work.
 
+use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 
+use crate::modules::CallError;
 use crate::roles::isolated::protocol::{COMMAND, IpcError};
 
 /// Why a role's process cannot work.
@@ -22,6 +25,18 @@ pub(crate) enum ChildError {
         "`{COMMAND}` is what the host starts for an isolated role, and nothing for people: {0}"
     )]
     NoHost(#[from] IpcError),
+    /// The role says so.
+    #[error(transparent)]
+    Role(#[from] CallError),
+    /// The module cannot be loaded.
+    #[error("the module `{}` cannot be loaded: {reason}", .path.display())]
+    Module {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        reason: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl ChildError {

@@ -17,7 +17,9 @@ use kozo_ground::text::error_text;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::protocol::{self, Call, FromRole, IpcError, PaceOutcome, Start, ToRole, handover};
+use super::protocol::{
+    self, Call, FromRole, IpcError, PaceOutcome, Start, ToRole, bounded, handover,
+};
 use crate::modules::image::Image;
 use crate::modules::load::Source;
 use crate::modules::memory::Memory;
@@ -108,41 +110,41 @@ fn take_stdin() -> io::Result<UnixStream> {
 }
 
 /// The role's module, and its options. From here on its memory is limited.
-fn make(start: Start, code: Memory) -> Result<(Arc<RoleModule>, Vec<u8>), String> {
+fn make(start: Start, code: Memory) -> Result<(Arc<RoleModule>, Vec<u8>), ChildError> {
     let module = load(&start, code)?;
     if let Some(bytes) = start.memory_limit {
         let limit = Rlimit {
             current: Some(bytes),
             maximum: Some(bytes),
         };
-        setrlimit(Resource::Data, limit)
-            .map_err(|error| format!("the memory of its process cannot be limited: {error}"))?;
+        setrlimit(Resource::Data, limit).map_err(ChildError::system(
+            "the memory of its process cannot be limited",
+        ))?;
     }
     Ok((module, start.options.into_vec()))
 }
 
-fn load(start: &Start, code: Memory) -> Result<Arc<RoleModule>, String> {
+fn load(start: &Start, code: Memory) -> Result<Arc<RoleModule>, ChildError> {
     let path = &start.path;
-    let error = |error: &dyn std::error::Error| {
-        format!(
-            "the module `{}` cannot be loaded: {}",
-            path.display(),
-            error_text(error)
-        )
+    let load = || {
+        let name = ModuleName::new(&start.module)?;
+        let bytes = code.read()?;
+        let image = Image::read(&bytes)?;
+        // What is mapped is the memory itself; this copy shall not count.
+        drop(bytes);
+        let loader = Loader::new(start.imports.clone(), TrustedWriters::of_this_process());
+        let source = Source {
+            name: &name,
+            path,
+            code: &Arc::new(code),
+            image: &image,
+        };
+        Ok(loader.role(source)?)
     };
-    let name = ModuleName::new(&start.module).map_err(|reason| error(&reason))?;
-    let bytes = code.read().map_err(|reason| error(&reason))?;
-    let image = Image::read(&bytes).map_err(|reason| error(&reason))?;
-    // What is mapped is the memory itself; this copy shall not count.
-    drop(bytes);
-    let loader = Loader::new(start.imports.clone(), TrustedWriters::of_this_process());
-    let source = Source {
-        name: &name,
-        path,
-        code: &Arc::new(code),
-        image: &image,
-    };
-    loader.role(source).map_err(|reason| error(&reason))
+    load().map_err(|reason| ChildError::Module {
+        path: path.clone(),
+        reason,
+    })
 }
 
 /// Reads what the host says, until it says no more: then there is nothing left to do here.
@@ -168,7 +170,8 @@ fn hand_out(stream: &mut impl Read, remote: &Remote, calls: &Sender<Call>) {
 
 impl Remote {
     /// Says that a call has returned. That nobody hears it means that the process ends.
-    fn done(&self, outcome: Result<protocol::CallReturn, String>) {
+    fn done(&self, outcome: Result<protocol::CallReturn, ChildError>) {
+        let outcome = outcome.map_err(|error| bounded(&error_text(&error)));
         self.tell(&FromRole::Done(outcome));
     }
 }

@@ -14,12 +14,11 @@ use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::RoleName;
-use kozo_ground::text::error_text;
 use kozo_wire::{MAX_QUESTION_LEN, Message};
 use serde_bytes::ByteBuf;
 
 use crate::log::Line;
-use crate::modules::{OutgoingMessage, Received, RoleServices};
+use crate::modules::{OutgoingMessage, Received, RoleServices, ServiceError};
 use crate::roles::isolated::protocol::{
     self, Answer, Delivered, FromRole, HostRequest, Sent, bounded, level_number,
 };
@@ -145,7 +144,7 @@ impl RoleServices for Remote {
         }
     }
 
-    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, String> {
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
         let OutgoingMessage {
             kind,
             type_name,
@@ -153,9 +152,8 @@ impl RoleServices for Remote {
             data,
         } = message;
         // What is wrong with it is told at once, so that the host need not answer.
-        let role = RoleName::new(&self.name).map_err(|error| error_text(&error))?;
-        Message::new(kind, &role, type_name, channel, 0.0, data)
-            .map_err(|error| error_text(&error))?;
+        let role = RoleName::new(&self.name)?;
+        Message::new(kind, &role, type_name, channel, 0.0, data)?;
         let message = Sent {
             kind: kind as u8,
             type_name: type_name.to_owned(),
@@ -168,7 +166,7 @@ impl RoleServices for Remote {
         }
         let wait = nanos(wait);
         match self.request(HostRequest::Send { message, wait }) {
-            Some(Answer::Sent(sent)) => sent,
+            Some(Answer::Sent(sent)) => Ok(sent?),
             _ => Err(gone()),
         }
     }
@@ -189,40 +187,40 @@ impl RoleServices for Remote {
         self.log_line(level, text);
     }
 
-    fn load(&self) -> Result<Option<Vec<u8>>, String> {
+    fn load(&self) -> Result<Option<Vec<u8>>, ServiceError> {
         match self.request(HostRequest::Load) {
-            Some(Answer::Loaded(loaded)) => loaded.map(|value| value.map(ByteBuf::into_vec)),
+            Some(Answer::Loaded(loaded)) => Ok(loaded?.map(ByteBuf::into_vec)),
             _ => Err(gone()),
         }
     }
 
-    fn store(&self, value: &[u8]) -> Result<(), String> {
+    fn store(&self, value: &[u8]) -> Result<(), ServiceError> {
         if value.len() > MAX_STORED {
             let length = value.len();
-            return Err(format!(
-                "the value has {length} bytes, and {MAX_STORED} are the limit"
-            ));
+            return Err(
+                format!("the value has {length} bytes, and {MAX_STORED} are the limit").into(),
+            );
         }
         let value = ByteBuf::from(value);
         match self.request(HostRequest::Store { value }) {
-            Some(Answer::Stored(stored)) => stored,
+            Some(Answer::Stored(stored)) => Ok(stored?),
             _ => Err(gone()),
         }
     }
 
-    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, String> {
+    fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, ServiceError> {
         if question.len() > MAX_QUESTION_LEN {
             let length = question.len();
-            return Err(format!(
-                "the question has {length} bytes, and {MAX_QUESTION_LEN} are the limit"
-            ));
+            let text =
+                format!("the question has {length} bytes, and {MAX_QUESTION_LEN} are the limit");
+            return Err(text.into());
         }
         let request = HostRequest::Ask {
             question: ByteBuf::from(question),
             wait: u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX),
         };
         match self.request(request) {
-            Some(Answer::Answered(answered)) => answered.map(ByteBuf::into_vec),
+            Some(Answer::Answered(answered)) => Ok(answered?.into_vec()),
             _ => Err(gone()),
         }
     }
@@ -249,8 +247,8 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn gone() -> String {
-    "the host is gone".to_owned()
+fn gone() -> ServiceError {
+    "the host is gone".into()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

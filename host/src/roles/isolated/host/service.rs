@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use kozo_abi::ffi::MessageView;
 use kozo_ground::interest::Kind;
+use kozo_ground::text::error_text;
 use serde_bytes::ByteBuf;
 
-use crate::modules::{OutgoingMessage, Received, RoleServices};
+use crate::modules::{OutgoingMessage, Received, RoleServices, ServiceError};
 use crate::roles::isolated::protocol::{
     Answer, Delivered, HostRequest, MAX_ANSWERED, Sent, bounded,
 };
@@ -16,25 +17,25 @@ pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> Answe
     match request {
         HostRequest::Receive { wait } => receive(services, wait.map(Duration::from_nanos)),
         HostRequest::Send { message, wait } => {
-            Answer::Sent(send(services, &message, Duration::from_nanos(wait)))
+            let sent = send(services, &message, Duration::from_nanos(wait));
+            Answer::Sent(sent.map_err(text))
         }
         HostRequest::Sleep { time } => Answer::Slept(services.sleep(Duration::from_nanos(time))),
         HostRequest::Load => {
-            let loaded = services.load().map_err(|error| bounded(&error));
+            let loaded = services.load().map_err(text);
             Answer::Loaded(loaded.map(|value| value.map(ByteBuf::from)))
         }
-        HostRequest::Store { value } => {
-            Answer::Stored(services.store(&value).map_err(|error| bounded(&error)))
-        }
+        HostRequest::Store { value } => Answer::Stored(services.store(&value).map_err(text)),
         HostRequest::Ask { question, wait } => {
             let answered = services.ask(&question, Duration::from_nanos(wait));
             let fits = answered.and_then(|answer| match answer.len() {
                 0..=MAX_ANSWERED => Ok(ByteBuf::from(answer)),
                 length => Err(format!(
                     "the answer has {length} bytes, and {MAX_ANSWERED} are the limit"
-                )),
+                )
+                .into()),
             });
-            Answer::Answered(fits.map_err(|error| bounded(&error)))
+            Answer::Answered(fits.map_err(text))
         }
     }
 }
@@ -44,7 +45,7 @@ pub(super) fn send(
     services: &impl RoleServices,
     message: &Sent,
     wait: Duration,
-) -> Result<bool, String> {
+) -> Result<bool, ServiceError> {
     let kind = Kind::from_number(message.kind)
         .ok_or_else(|| format!("there are no messages of kind {}", message.kind))?;
     let outgoing = OutgoingMessage {
@@ -54,6 +55,11 @@ pub(super) fn send(
         data: &message.data,
     };
     services.send(outgoing, wait)
+}
+
+/// What of an error goes to the process.
+fn text(error: ServiceError) -> String {
+    bounded(&error_text(&*error))
 }
 
 fn receive(services: &impl RoleServices, wait: Option<Duration>) -> Answer {
