@@ -24,7 +24,7 @@ use super::feed::Feed;
 use super::peer_link::PeerLink;
 use super::stream::stream;
 use super::threshold::Threshold;
-use crate::modules::transport::TransportConnection;
+use crate::modules::TransportConnection;
 
 /// How many callers at most nobody has looked at yet. Whoever has to wait behind so many waits in the
 /// system's own queue: else many would come faster than they are looked at, and a node lose its place

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::error::CallFault;
 use crate::limited::DroppedApart;
-use crate::modules::transport::{PeerDescription, TransportConnection, TransportInstance};
+use crate::modules::{PeerDescription, TransportConnection, TransportInstance};
 
 /// The stack of a thread that dials, in bytes of address space; memory is only taken for what is
 /// used.

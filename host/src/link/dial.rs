@@ -16,7 +16,7 @@ use super::error::{DialError, HandshakeError, UnreachedAddress};
 use super::feed::Feed;
 use super::peer_link::PeerLink;
 use super::stream::stream;
-use crate::modules::transport::{PeerDescription, TransportConnection};
+use crate::modules::{PeerDescription, TransportConnection};
 
 /// How long both ends may take to authenticate each other once they are connected.
 pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);

@@ -47,7 +47,7 @@ mod role_host;
 mod role_services;
 mod search;
 pub(crate) mod signals;
-pub(crate) mod transport;
+mod transport;
 mod transport_host;
 mod transport_services;
 

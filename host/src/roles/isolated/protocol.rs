@@ -62,7 +62,7 @@ pub(super) enum ToRole {
     /// A function of the role is to be called; answered by [`FromRole::Done`]. One at a time.
     Call(Call),
     /// What came of a request.
-    Answer { id: u64, answer: Answer },
+    Answer { id: u64, answer: HostAnswer },
     /// The role is being stopped from now on.
     Stopping,
 }
@@ -95,7 +95,7 @@ pub(super) enum Call {
 
 /// What came of a request.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Answer {
+pub(super) enum HostAnswer {
     Message(Delivered),
     Timeout,
     Interrupted,

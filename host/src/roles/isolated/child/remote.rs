@@ -20,7 +20,7 @@ use serde_bytes::ByteBuf;
 use crate::log::Line;
 use crate::modules::{OutgoingMessage, Received, RoleServices, ServiceError};
 use crate::roles::isolated::protocol::{
-    self, Answer, Delivered, FromRole, HostRequest, Sent, bounded, level_number,
+    self, Delivered, FromRole, HostAnswer, HostRequest, Sent, bounded, level_number,
 };
 use crate::storage::MAX_STORED;
 
@@ -30,7 +30,7 @@ pub(super) struct Remote {
     name: String,
     stream: Mutex<UnixStream>,
     /// Who waits for the answer to which request.
-    waiting: Mutex<HashMap<u64, SyncSender<Answer>>>,
+    waiting: Mutex<HashMap<u64, SyncSender<HostAnswer>>>,
     next_id: AtomicU64,
     is_stopping: AtomicBool,
     /// The thread that calls the role's functions.
@@ -78,7 +78,7 @@ impl Remote {
     }
 
     /// Gives an answer to who waits for it.
-    pub(super) fn answered(&self, id: u64, answer: Answer) {
+    pub(super) fn answered(&self, id: u64, answer: HostAnswer) {
         let waiting = lock(&self.waiting).remove(&id);
         if let Some(waiting) = waiting {
             // There is room for it.
@@ -108,7 +108,7 @@ impl Remote {
     }
 
     /// Asks the host for something, and waits for the answer. None when the host is gone.
-    fn request(&self, request: HostRequest) -> Option<Answer> {
+    fn request(&self, request: HostRequest) -> Option<HostAnswer> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let main = self.main.get() == Some(&std::thread::current().id());
         let (sender, answer) = sync_channel(1);
@@ -135,11 +135,11 @@ impl RoleServices for Remote {
         match self.request(HostRequest::Receive {
             wait: wait.map(nanos),
         }) {
-            Some(Answer::Message(message)) => {
+            Some(HostAnswer::Message(message)) => {
                 take(&view(&message));
                 Received::Message
             }
-            Some(Answer::Timeout) => Received::Timeout,
+            Some(HostAnswer::Timeout) => Received::Timeout,
             _ => Received::Interrupted,
         }
     }
@@ -166,7 +166,7 @@ impl RoleServices for Remote {
         }
         let wait = nanos(wait);
         match self.request(HostRequest::Send { message, wait }) {
-            Some(Answer::Sent(sent)) => Ok(sent?),
+            Some(HostAnswer::Sent(sent)) => Ok(sent?),
             _ => Err(gone()),
         }
     }
@@ -175,7 +175,7 @@ impl RoleServices for Remote {
         let time = nanos(time);
         matches!(
             self.request(HostRequest::Sleep { time }),
-            Some(Answer::Slept(true))
+            Some(HostAnswer::Slept(true))
         )
     }
 
@@ -189,7 +189,7 @@ impl RoleServices for Remote {
 
     fn load(&self) -> Result<Option<Vec<u8>>, ServiceError> {
         match self.request(HostRequest::Load) {
-            Some(Answer::Loaded(loaded)) => Ok(loaded?.map(ByteBuf::into_vec)),
+            Some(HostAnswer::Loaded(loaded)) => Ok(loaded?.map(ByteBuf::into_vec)),
             _ => Err(gone()),
         }
     }
@@ -203,7 +203,7 @@ impl RoleServices for Remote {
         }
         let value = ByteBuf::from(value);
         match self.request(HostRequest::Store { value }) {
-            Some(Answer::Stored(stored)) => Ok(stored?),
+            Some(HostAnswer::Stored(stored)) => Ok(stored?),
             _ => Err(gone()),
         }
     }
@@ -220,7 +220,7 @@ impl RoleServices for Remote {
             wait: u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX),
         };
         match self.request(request) {
-            Some(Answer::Answered(answered)) => Ok(answered?.into_vec()),
+            Some(HostAnswer::Answered(answered)) => Ok(answered?.into_vec()),
             _ => Err(gone()),
         }
     }

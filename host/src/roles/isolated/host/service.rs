@@ -9,23 +9,25 @@ use serde_bytes::ByteBuf;
 
 use crate::modules::{OutgoingMessage, Received, RoleServices, ServiceError};
 use crate::roles::isolated::protocol::{
-    Answer, Delivered, HostRequest, MAX_ANSWERED, Sent, bounded,
+    Delivered, HostAnswer, HostRequest, MAX_ANSWERED, Sent, bounded,
 };
 
 /// Does what was asked for; takes as long as that does.
-pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> Answer {
+pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> HostAnswer {
     match request {
         HostRequest::Receive { wait } => receive(services, wait.map(Duration::from_nanos)),
         HostRequest::Send { message, wait } => {
             let sent = send(services, &message, Duration::from_nanos(wait));
-            Answer::Sent(sent.map_err(text))
+            HostAnswer::Sent(sent.map_err(text))
         }
-        HostRequest::Sleep { time } => Answer::Slept(services.sleep(Duration::from_nanos(time))),
+        HostRequest::Sleep { time } => {
+            HostAnswer::Slept(services.sleep(Duration::from_nanos(time)))
+        }
         HostRequest::Load => {
             let loaded = services.load().map_err(text);
-            Answer::Loaded(loaded.map(|value| value.map(ByteBuf::from)))
+            HostAnswer::Loaded(loaded.map(|value| value.map(ByteBuf::from)))
         }
-        HostRequest::Store { value } => Answer::Stored(services.store(&value).map_err(text)),
+        HostRequest::Store { value } => HostAnswer::Stored(services.store(&value).map_err(text)),
         HostRequest::Ask { question, wait } => {
             let answered = services.ask(&question, Duration::from_nanos(wait));
             let fits = answered.and_then(|answer| match answer.len() {
@@ -35,7 +37,7 @@ pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> Answe
                 )
                 .into()),
             });
-            Answer::Answered(fits.map_err(text))
+            HostAnswer::Answered(fits.map_err(text))
         }
     }
 }
@@ -62,13 +64,13 @@ fn text(error: ServiceError) -> String {
     bounded(&error_text(&*error))
 }
 
-fn receive(services: &impl RoleServices, wait: Option<Duration>) -> Answer {
+fn receive(services: &impl RoleServices, wait: Option<Duration>) -> HostAnswer {
     let mut taken = None;
     let received = services.receive(wait, &mut |view| taken = Some(delivered(view)));
     match (received, taken) {
-        (_, Some(message)) => Answer::Message(message),
-        (Received::Interrupted, None) => Answer::Interrupted,
-        (Received::Message | Received::Timeout, None) => Answer::Timeout,
+        (_, Some(message)) => HostAnswer::Message(message),
+        (Received::Interrupted, None) => HostAnswer::Interrupted,
+        (Received::Message | Received::Timeout, None) => HostAnswer::Timeout,
     }
 }
 

@@ -41,7 +41,7 @@ fn what_is_written_is_read_again() {
     }
     round_trip(&ToRole::Stopping);
     let answers = [
-        Answer::Message(Delivered {
+        HostAnswer::Message(Delivered {
             kind: 0,
             sender_node: "clock".to_owned(),
             sender_role: "timer1".to_owned(),
@@ -51,13 +51,13 @@ fn what_is_written_is_read_again() {
             age_nanos: 7,
             data: ByteBuf::from([0x92, 0x01, 0x02]),
         }),
-        Answer::Timeout,
-        Answer::Interrupted,
-        Answer::Sent(Err("too long".to_owned())),
-        Answer::Slept(false),
-        Answer::Loaded(Ok(Some(ByteBuf::from([0xc0])))),
-        Answer::Loaded(Ok(None)),
-        Answer::Stored(Ok(())),
+        HostAnswer::Timeout,
+        HostAnswer::Interrupted,
+        HostAnswer::Sent(Err("too long".to_owned())),
+        HostAnswer::Slept(false),
+        HostAnswer::Loaded(Ok(Some(ByteBuf::from([0xc0])))),
+        HostAnswer::Loaded(Ok(None)),
+        HostAnswer::Stored(Ok(())),
     ];
     for answer in answers {
         round_trip(&ToRole::Answer { id: 300, answer });
@@ -145,7 +145,7 @@ fn the_largest_message_and_value_fit() {
     assert!(
         encode(&ToRole::Answer {
             id: u64::MAX,
-            answer: Answer::Loaded(Ok(Some(value)))
+            answer: HostAnswer::Loaded(Ok(Some(value)))
         })
         .is_ok()
     );
