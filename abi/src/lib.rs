@@ -84,6 +84,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The text of an error and of what caused it, with a colon between each, as the log shows it. A
 /// cause that the text before it quotes already is left out.
+// The host's is the same; a module has none of the host's crates in it.
 pub fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

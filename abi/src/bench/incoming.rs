@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kozo_ground::interest::{self, Subject};
 use serde::Serialize;
 
 use crate::Kind;
@@ -76,6 +77,21 @@ impl Incoming {
     pub fn age(mut self, age: Duration) -> Self {
         self.age = age;
         self
+    }
+
+    /// What interests match it by.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            kind: match self.kind {
+                Kind::Event => interest::Kind::Event,
+                Kind::Order => interest::Kind::Order,
+                Kind::Log => interest::Kind::Log,
+            },
+            type_name: &self.type_name,
+            channel: self.channel.as_deref(),
+            role: &self.role,
+            node: &self.node,
+        }
     }
 
     /// What it takes up in an inbox.

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The bench drives a module through the very tables of functions that the host uses, with the
-//! options that its `module.yaml` describes (defaults filled in, unknown ones refused) and only
-//! those messages that its interests let in. Nothing waits in reality: when a role waits for a
+//! options that its `module.yaml` describes and only those messages that its interests let in: both
+//! are read and checked by the very code of the host, so that what passes here is what a host takes. Nothing waits in reality: when a role waits for a
 //! message and there is none, or sleeps, the bench's clock moves on by that time at once.
 //!
 //! ```
@@ -80,9 +80,9 @@
 //! A transport is driven by [`TransportBench`]. Two of them on one machine, each with a real
 //! socket, show whether it connects; [`reserve_port`] finds a port that is free.
 
+mod description;
+mod given;
 mod incoming;
-mod interest;
-mod metadata;
 mod port;
 mod role;
 mod role_host;

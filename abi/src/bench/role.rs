@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abi_stable::std_types::{RResult, RSlice, RString};
+use kozo_description::ModuleKind;
+use kozo_ground::interest::Interest;
+use kozo_ground::names::{NodeName, RoleName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Incoming;
-use super::interest::Interest;
-use super::metadata::{Metadata, Place, Values, option_value};
+use super::description;
+use super::given::Given;
 use super::role_host::{CONFIGURED_INBOX, Host};
 use crate::export::{self, Described};
 use crate::ffi::{InboxParts, RoleParts};
@@ -23,7 +26,8 @@ use crate::{Error, InboxLimits, Level, Message, Pace, Role};
 pub struct RoleBench<R> {
     node: Option<String>,
     name: Option<String>,
-    options: Result<Values, String>,
+    options: Result<Given, String>,
+    older_host: bool,
     stored: Option<Vec<u8>>,
     answers: Vec<(String, Vec<u8>)>,
     role: PhantomData<fn() -> R>,
@@ -36,7 +40,8 @@ impl<R: Role + Described> RoleBench<R> {
         Self {
             node: None,
             name: None,
-            options: Ok(Values::new()),
+            options: Ok(Given::default()),
+            older_host: false,
             stored: None,
             answers: Vec::new(),
             role: PhantomData,
@@ -58,11 +63,17 @@ impl<R: Role + Described> RoleBench<R> {
     /// Gives an option, as the configuration would.
     pub fn option(mut self, name: &str, value: impl Serialize) -> Self {
         if let Ok(options) = &mut self.options {
-            match option_value(&value) {
-                Ok(value) => drop(options.insert(name.to_owned(), value)),
-                Err(error) => self.options = Err(format!("option `{name}`: {error}")),
+            if let Err(error) = options.set(name, &value) {
+                self.options = Err(format!("option `{name}`: {error}"));
             }
         }
+        self
+    }
+
+    /// Acts as a host that knows only the format 1.0 of metadata: formats of texts, options that
+    /// exclude each other, and numbers that limit each other are left to the module.
+    pub fn older_host(mut self) -> Self {
+        self.older_host = true;
         self
     }
 
@@ -92,19 +103,20 @@ impl<R: Role + Described> RoleBench<R> {
     /// Checks the options and makes the role.
     ///
     /// # Errors
-    /// A fault of `module.yaml`; an option that is missing, unknown or of the wrong type or range;
+    /// A fault of `module.yaml`; an option that is missing or unknown, or has a value that a host would refuse;
     /// whatever [`Role::new`] says.
     pub fn start(self) -> Result<StartedRole, Error> {
-        let metadata = Metadata::parse(R::METADATA, "role")?;
-        let node = self.node.unwrap_or_else(|| "node".to_owned());
-        let name = self.name.unwrap_or_else(|| metadata.name.clone());
-        let place = Place {
-            kind: "role",
-            node: &node,
-            name: &name,
-        };
-        let options = metadata.fill(self.options?, &place)?;
-        let interests = metadata.interests(&options, &place)?;
+        let mut metadata = description::read(R::METADATA, ModuleKind::Role)?;
+        if self.older_host {
+            description::leave_rules_to_the_module(&mut metadata);
+        }
+        let node = self.node.as_deref().unwrap_or("node");
+        let node = description::name("node", node, NodeName::new)?;
+        let name = self.name.as_deref().unwrap_or(metadata.name.as_str());
+        let name = description::name("role", name, RoleName::new)?;
+        let options = description::options(&metadata, self.options?, node.as_str(), name.as_str())?;
+        let interests = metadata.interests(&options, &node, &name);
+        let (node, name) = (node.to_string(), name.to_string());
         let host = Arc::new(Host::new(node, name, metadata.storage));
         host.state().stored = self.stored;
         for (request, answer) in self.answers {
@@ -142,7 +154,10 @@ impl StartedRole {
     /// whether they do. As on a host, a full inbox drops its oldest message (see
     /// [`inbox`](Self::inbox)).
     pub fn deliver(&mut self, message: Incoming) -> bool {
-        let wanted = self.interests.iter().any(|one| one.matches(&message));
+        let wanted = self
+            .interests
+            .iter()
+            .any(|one| one.matches(&message.subject()));
         if wanted {
             self.host.state().push(message);
         }

@@ -7,9 +7,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use abi_stable::std_types::{RResult, RSlice, RStr, RString};
+use kozo_description::ModuleKind;
+use kozo_ground::names::{NodeName, TransportName};
 use serde::Serialize;
 
-use super::metadata::{Metadata, Place, Values, option_value};
+use super::description;
+use super::given::Given;
 use super::role::outcome;
 use super::transport_host::Host;
 use crate::export::{self, Described};
@@ -56,7 +59,8 @@ pub struct TransportBench<T> {
     name: Option<String>,
     local: bool,
     state_dir: Option<PathBuf>,
-    options: Result<Values, String>,
+    options: Result<Given, String>,
+    older_host: bool,
     transport: PhantomData<fn() -> T>,
 }
 
@@ -69,7 +73,8 @@ impl<T: Transport + Described> TransportBench<T> {
             name: None,
             local: true,
             state_dir: None,
-            options: Ok(Values::new()),
+            options: Ok(Given::default()),
+            older_host: false,
             transport: PhantomData,
         }
     }
@@ -102,18 +107,24 @@ impl<T: Transport + Described> TransportBench<T> {
     /// Gives an option, as the configuration would.
     pub fn option(mut self, name: &str, value: impl Serialize) -> Self {
         if let Ok(options) = &mut self.options {
-            match option_value(&value) {
-                Ok(value) => drop(options.insert(name.to_owned(), value)),
-                Err(error) => self.options = Err(format!("option `{name}`: {error}")),
+            if let Err(error) = options.set(name, &value) {
+                self.options = Err(format!("option `{name}`: {error}"));
             }
         }
+        self
+    }
+
+    /// Acts as a host that knows only the format 1.0 of metadata: formats of texts, options that
+    /// exclude each other, and numbers that limit each other are left to the module.
+    pub fn older_host(mut self) -> Self {
+        self.older_host = true;
         self
     }
 
     /// Checks the options and calls [`Transport::init`].
     ///
     /// # Errors
-    /// A fault of `module.yaml`; an option that is missing, unknown or of the wrong type or range;
+    /// A fault of `module.yaml`; an option that is missing or unknown, or has a value that a host would refuse;
     /// whatever `init` says.
     pub fn start(self) -> Result<StartedTransport, Error> {
         let (host, options) = self.prepare()?;
@@ -138,16 +149,18 @@ impl<T: Transport + Described> TransportBench<T> {
     }
 
     fn prepare(self) -> Result<(Arc<Host>, Vec<u8>), Error> {
-        let metadata = Metadata::parse(T::METADATA, "transport")?;
-        let node = self.node.unwrap_or_else(|| "node".to_owned());
-        let name = self.name.unwrap_or_else(|| metadata.name.clone());
-        let place = Place {
-            kind: "transport",
-            node: &node,
-            name: &name,
-        };
-        let options = rmp_serde::to_vec_named(&metadata.fill(self.options?, &place)?)?;
-        let host = Host::new(node, name, metadata.name, self.local, self.state_dir)?;
+        let mut metadata = description::read(T::METADATA, ModuleKind::Transport)?;
+        if self.older_host {
+            description::leave_rules_to_the_module(&mut metadata);
+        }
+        let node = self.node.as_deref().unwrap_or("node");
+        let node = description::name("node", node, NodeName::new)?.to_string();
+        let name = self.name.as_deref().unwrap_or(metadata.name.as_str());
+        let name = description::name("transport", name, TransportName::new)?.to_string();
+        let options = description::options(&metadata, self.options?, &node, &name)?;
+        let options = rmp_serde::to_vec_named(&options)?;
+        let module = metadata.name.to_string();
+        let host = Host::new(node, name, module, self.local, self.state_dir)?;
         Ok((Arc::new(host), options))
     }
 }

@@ -100,9 +100,7 @@ impl Check<'_> {
         let TreeNode::Scalar(Scalar { text, plain }) = &tree.node else {
             return self.unexpected(tree);
         };
-        if self.spec.is_size()
-            && let Some(size) = scalar::size(text)
-        {
+        if let Some(size) = scalar::size(text).filter(|_| self.spec.is_size()) {
             return self.in_range(Value::Integer(size), text, tree.place);
         }
         let number = match scalar::number(text) {

@@ -3,11 +3,12 @@
 
 use std::sync::LazyLock;
 
-use DefaultValue::None as Nothing;
 use kozo_ground::grant::Grant;
 
+use crate::metadata::ModuleKind;
 use crate::schema::{BYTES, DefaultValue, KIB, MIB, OptionSpec, ValueKind};
 use crate::value::Value;
+use DefaultValue::None as Nothing;
 
 const MESSAGES: &str = "messages";
 
@@ -23,6 +24,14 @@ pub const MEMORY_LIMIT: &str = "memoryLimit";
 /// for its work.
 const LEAST_MEMORY: f64 = 8.0 * MIB as f64;
 const MOST_MEMORY: f64 = 1024.0 * 1024.0 * MIB as f64;
+
+/// The options that every block of a role or transport has, besides those of its module.
+pub fn of(kind: ModuleKind) -> &'static [OptionSpec] {
+    match kind {
+        ModuleKind::Role => role(),
+        ModuleKind::Transport => transport(),
+    }
+}
 
 /// The options that every role block has, besides those of its module.
 pub fn role() -> &'static [OptionSpec] {

@@ -1,8 +1,9 @@
 //! The language of options: what stands in a network's file, and what a module says about itself.
 //!
 //! ```text
-//! bytes ──parse_yaml──▶ Tree ──Block::check (OptionSpec)──▶ Values ──Rules──▶ ModuleOptions
-//!                         └──Metadata::parse──▶ Metadata (options, conflicts, claims, interests)
+//! bytes ──parse_yaml──▶ Tree ──Block::check (OptionSpec)──▶ Values
+//!                        │ └──ModuleBlock::check (Metadata)──▶ ModuleOptions, claims
+//!                        └──Metadata::parse──▶ Metadata (options, conflicts, claims, interests)
 //! ```
 //!
 //! YAML is read as events (`granit-parser`) into a [`Tree`] that keeps the raw text and the place of
@@ -21,6 +22,7 @@ mod foreign;
 mod format;
 mod measure;
 mod metadata;
+mod module_block;
 mod problem;
 mod rules;
 mod scalar;
@@ -37,8 +39,9 @@ pub use metadata::{
     Claim, Claimed, MAX_CLAIMS, MAX_CONFLICTS, MAX_INTERESTS, MAX_METADATA_SIZE, MAX_OPTIONS,
     Metadata, ModuleKind,
 };
+pub use module_block::{CheckedBlock, ModuleBlock};
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
-pub use rules::{Condition, Conflict, Rules};
+pub use rules::{Condition, Conflict};
 pub use schema::{BYTES, DefaultValue, KIB, MIB, OptionSpec, ValueKind};
 pub use syntax::MAX_DEPTH;
 pub use tree::{Entry, Scalar, Tree, TreeNode};

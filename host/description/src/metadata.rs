@@ -224,8 +224,8 @@ impl InterestTemplate {
 
 impl OptionSpec {
     /// The value that a module's option has on this node, in this role or transport, when it is
-    /// not given: names filled in, and relative paths starting at `folder`.
-    pub fn default_for(&self, node: &str, instance: &str, folder: &Path) -> Value {
+    /// not given: names filled in, and relative paths starting at `folder`, if there is one.
+    pub(crate) fn default_for(&self, node: &str, instance: &str, folder: Option<&Path>) -> Value {
         let DefaultValue::Value(default) = &self.default else {
             return Value::Null;
         };
@@ -238,7 +238,7 @@ impl OptionSpec {
                 Err(_) => text.to_owned(),
             };
             match self.kind {
-                ValueKind::Path => located(&filled, Some(folder)),
+                ValueKind::Path => located(&filled, folder),
                 _ => filled,
             }
         };

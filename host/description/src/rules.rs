@@ -49,22 +49,22 @@ impl Condition {
 }
 
 /// One block whose options are checked.
-pub struct Rules<'r> {
+pub(crate) struct Rules<'r> {
     /// The mapping with the options.
-    pub tree: &'r Tree,
+    pub(crate) tree: &'r Tree,
     /// Where the block is named, for what is about no single value.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The way to it through the blocks around it.
-    pub path: &'r str,
+    pub(crate) path: &'r str,
     /// How bad a mistake is: it may be that of another node, which this one starts without.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
 }
 
 impl Rules<'_> {
     /// Takes those values away that have not the format of their option, and says what is wrong with
     /// the first one.
     /// Of a list in another node's block the other items stay, and that is no loss.
-    pub fn formats(
+    pub(crate) fn formats(
         &self,
         specs: &[OptionSpec],
         values: &mut Values,
@@ -108,7 +108,7 @@ impl Rules<'_> {
 
     /// Finds options that do not go together, and says so of the first ones. Those of which a value is missing
     /// because it was wrong are left out.
-    pub fn combinations(
+    pub(crate) fn combinations(
         &self,
         metadata: &Metadata,
         options: &ModuleOptions,
@@ -135,12 +135,12 @@ impl Rules<'_> {
             let Some(other) = spec.at_most.as_deref() else {
                 continue;
             };
-            let number = |name: &str| options.value(name).and_then(Value::as_number);
-            if let (Some(value), Some(most)) = (number(&spec.name), number(other))
-                && value > most
-                && is_sound(&spec.name)
-                && is_sound(other)
-            {
+            let number = |name: &str| {
+                let value = options.value(name).filter(|_| is_sound(name))?;
+                value.as_number()
+            };
+            let both = number(&spec.name).zip(number(other));
+            if let Some((value, most)) = both.filter(|(value, most)| value > most) {
                 let (place, path) = self.last_given([other, &spec.name].into_iter());
                 let (name, other) = (quoted(&spec.name), quoted(other));
                 let message = format!(
@@ -154,7 +154,7 @@ impl Rules<'_> {
     }
 
     /// What the options claim, with the place and path of each.
-    pub fn claims(
+    pub(crate) fn claims(
         &self,
         metadata: &Metadata,
         options: &ModuleOptions,

@@ -1,10 +1,8 @@
 //! Role and transport blocks: their module, its options, and what follows from them.
 
-use std::path::Path;
-
 use kozo_description::{
-    Block, Entry, Metadata, ModuleKind, ModuleOptions, OptionSpec, Place, Problem, Rules, Tree,
-    Unknown, Value, Values, common,
+    Block, Entry, Metadata, ModuleBlock, ModuleKind, ModuleOptions, Place, Problem, Tree, Unknown,
+    Value, Values, common,
 };
 use kozo_ground::grant::{Grant, Grants};
 use kozo_ground::interest::Interests;
@@ -38,8 +36,7 @@ impl<'a> Assembly<'a> {
     ) -> Option<Role> {
         let path = join_path(&join_path(node_path, "roles"), &entry.key);
         let name = self.name(entry, &path, "role", RoleName::new);
-        let shared = common::role();
-        let instance = self.instance(entry, &path, node, ModuleKind::Role, shared)?;
+        let instance = self.instance(entry, &path, node, ModuleKind::Role)?;
         let Instance {
             module,
             metadata,
@@ -69,7 +66,7 @@ impl<'a> Assembly<'a> {
             }
             _ => Interests::Unknown,
         };
-        let values = values.with_defaults(shared.iter());
+        let values = values.with_defaults(common::role().iter());
         let isolation = self.isolation(&entry.value, &values, &path);
         Some(Role {
             name,
@@ -96,8 +93,7 @@ impl<'a> Assembly<'a> {
     ) -> Option<Transport> {
         let path = join_path(&join_path(node_path, "transports"), &entry.key);
         let name = self.name(entry, &path, "transport", TransportName::new);
-        let shared = common::transport();
-        let instance = self.instance(entry, &path, node, ModuleKind::Transport, shared)?;
+        let instance = self.instance(entry, &path, node, ModuleKind::Transport)?;
         let Instance {
             module,
             values,
@@ -123,7 +119,6 @@ impl<'a> Assembly<'a> {
         path: &str,
         node: Option<&NodeName>,
         kind: ModuleKind,
-        shared: &'static [OptionSpec],
     ) -> Option<Instance<'a>> {
         let given = entry.value.child("type").filter(|given| !given.is_null());
         let (type_name, type_place, type_path) = match given {
@@ -159,41 +154,40 @@ impl<'a> Assembly<'a> {
             what: &what,
             noun: "option",
         };
-        let own: &[OptionSpec] = metadata.map_or(&[], |metadata| &metadata.options);
-        let unknown = match metadata {
-            Some(_) => Unknown::REFUSED,
-            None => Unknown::Ignored,
+        let Some(metadata) = metadata else {
+            let values = self.check(&block, common::of(kind).iter(), Unknown::Ignored);
+            return Some(Instance {
+                module: module?,
+                metadata,
+                values,
+                options: None,
+                fault: None,
+            });
         };
-        let mut values = self.check(&block, shared.iter().chain(own), unknown);
-        let mut fault = None;
-        let options = metadata.and_then(|metadata| {
-            let rules = Rules {
-                tree: &entry.value,
-                place: entry.key_place,
-                path,
-                severity: self.severity_at(node),
-            };
-            let wrong = rules.formats(&metadata.options, &mut values, self.problems);
-            let node = node.map_or("", NodeName::as_str);
-            let options = module_options(metadata, &values, node, &entry.key, self.folder);
-            let clash = rules.combinations(metadata, &options, &values, self.problems);
-            fault = wrong.or(clash);
-            if fault.is_none() {
-                let claims = rules.claims(metadata, &options, &values);
-                let claims = claims.into_iter().map(|(claimed, place, of_option)| Noted {
-                    claimed,
-                    block: path.to_owned(),
-                    path: of_option,
-                    place,
-                });
-                self.claimed.extend(claims);
-            }
-            fault.is_none().then_some(options)
-        });
+        let block = ModuleBlock {
+            block,
+            node: node.map_or("", NodeName::as_str),
+            name: &entry.key,
+            folder: Some(self.folder),
+            severity: self.severity_at(node),
+        };
+        let checked = block.check(metadata, self.problems);
+        let claims = checked.claims.into_iter();
+        self.claimed
+            .extend(claims.map(|(claimed, place, of_option)| Noted {
+                claimed,
+                block: path.to_owned(),
+                path: of_option,
+                place,
+            }));
+        let (options, fault) = match checked.options {
+            Ok(options) => (Some(options), None),
+            Err(fault) => (None, Some(fault)),
+        };
         Some(Instance {
             module: module?,
-            metadata,
-            values,
+            metadata: Some(metadata),
+            values: checked.values,
             options,
             fault,
         })
@@ -324,24 +318,4 @@ impl<'a> Assembly<'a> {
         }
         OrderSources::Listed(patterns)
     }
-}
-
-fn module_options(
-    metadata: &Metadata,
-    values: &Values,
-    node: &str,
-    instance: &str,
-    folder: &Path,
-) -> ModuleOptions {
-    metadata
-        .options
-        .iter()
-        .map(|spec| {
-            let value = match values.value(&spec.name) {
-                Some(value) => value.clone(),
-                None => spec.default_for(node, instance, folder),
-            };
-            (spec.name.clone(), value)
-        })
-        .collect()
 }

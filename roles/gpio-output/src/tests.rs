@@ -197,5 +197,5 @@ fn options_that_make_no_sense_are_refused() {
     let error = Bench::new().option("chip", "refused").start().unwrap_err();
     assert!(error.to_string().contains("`pin`"), "{error}");
     let error = Bench::new().option("pin", -1).start().unwrap_err();
-    assert!(error.to_string().contains("`pin`"), "{error}");
+    assert!(error.to_string().contains(": pin: "), "{error}");
 }

@@ -378,7 +378,8 @@ fn a_disk_that_never_answers_does_not_keep_the_role_from_stopping() -> Result<()
 #[test]
 fn a_bad_prefix_is_an_error_at_the_start() {
     let (_folder, path) = place();
-    let error = logger(&path).option("timePrefix", "%Q%").start();
+    let logger = logger(&path).option("timePrefix", "%Q%");
+    let error = logger.older_host().start();
     assert!(error.unwrap_err().to_string().contains("`timePrefix`"));
 }
 

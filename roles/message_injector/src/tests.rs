@@ -322,6 +322,7 @@ fn a_port_that_is_in_use_is_named() -> Result<(), Error> {
 fn an_address_that_is_none_is_an_error() -> Result<(), Error> {
     let error = RoleBench::<MessageInjector>::new()
         .option("bindAddress", "no address")
+        .older_host()
         .start()
         .unwrap_err()
         .to_string();

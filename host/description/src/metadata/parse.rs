@@ -309,11 +309,7 @@ impl Reader<'_> {
             );
             self.error(entry.key_place, path, message);
         }
-        let common = match kind {
-            Some(ModuleKind::Role) => common::role(),
-            Some(ModuleKind::Transport) => common::transport(),
-            None => &[],
-        };
+        let common = kind.map_or(&[] as &[OptionSpec], common::of);
         if [NODE, ROLE, TRANSPORT].contains(&name.as_str()) {
             let message = format!("`{{{name}}}` already stands for the name of the {name}");
             self.problems.push(
@@ -355,10 +351,8 @@ impl Reader<'_> {
             spec.at_most = None;
             (spec.unit, spec.minimum, spec.maximum) = (None, None, None);
         }
-        if let (Some(minimum), Some(maximum)) = (spec.minimum, spec.maximum)
-            && minimum > maximum
-            && let Some(entry) = tree.entry("maximum")
-        {
+        let range = spec.minimum.zip(spec.maximum).zip(tree.entry("maximum"));
+        if let Some(((minimum, _), entry)) = range.filter(|((least, most), _)| least > most) {
             let message = format!("it is smaller than `minimum`, {minimum}, so no value fits");
             self.error(entry.value.place, &join_path(path, "maximum"), message);
         }

@@ -121,14 +121,14 @@ fn defaults_take_the_names_of_where_they_are_used() {
     let metadata = metadata.unwrap();
     let timer = metadata.option("timer").unwrap();
     assert_eq!(
-        timer.default_for("scribe", "bird", Path::new("/etc")),
+        timer.default_for("scribe", "bird", Some(Path::new("/etc"))),
         text("bird@scribe {x}")
     );
     let logs = with("{type: path,", "{type: path, default: \"{node}.log\",");
     let metadata = Metadata::parse(&logs).unwrap();
     let file = metadata.option("file").unwrap();
     assert_eq!(
-        file.default_for("scribe", "bird", Path::new("/etc/kozo")),
+        file.default_for("scribe", "bird", Some(Path::new("/etc/kozo"))),
         text("/etc/kozo/scribe.log")
     );
 }

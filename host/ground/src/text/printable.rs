@@ -46,7 +46,9 @@ pub fn visible(text: &str, characters: usize) -> String {
 /// `text` as one line of so many bytes at most, not counting what escapes add, and how many there
 /// were more.
 pub fn bounded(text: &str, bytes: usize) -> Cow<'_, str> {
-    let (kept, cut) = text.split_at(text.floor_char_boundary(bytes));
+    let mut ends = (0..=bytes.min(text.len())).rev();
+    let end = ends.find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let (kept, cut) = text.split_at(end);
     match cut.len() {
         0 => printable(kept),
         more => Cow::Owned(format!("{}… ({more} bytes more)", printable(kept))),
