@@ -25,14 +25,6 @@ pub(super) fn read(text: &str, kind: ModuleKind) -> Result<Metadata, Error> {
     }
 }
 
-/// Forgets what a host does not check that knows only the format 1.0 of metadata.
-pub(super) fn leave_rules_to_the_module(metadata: &mut Metadata) {
-    metadata.conflicts.clear();
-    for option in &mut metadata.options {
-        (option.format, option.at_most) = (None, None);
-    }
-}
-
 /// A name of this kind.
 ///
 /// # Errors

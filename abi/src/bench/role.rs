@@ -108,7 +108,7 @@ impl<R: Role + Described> RoleBench<R> {
     pub fn start(self) -> Result<StartedRole, Error> {
         let mut metadata = description::read(R::METADATA, ModuleKind::Role)?;
         if self.older_host {
-            description::leave_rules_to_the_module(&mut metadata);
+            metadata.leave_rules_to_the_module();
         }
         let node = self.node.as_deref().unwrap_or("node");
         let node = description::name("node", node, NodeName::new)?;

@@ -151,7 +151,7 @@ impl<T: Transport + Described> TransportBench<T> {
     fn prepare(self) -> Result<(Arc<Host>, Vec<u8>), Error> {
         let mut metadata = description::read(T::METADATA, ModuleKind::Transport)?;
         if self.older_host {
-            description::leave_rules_to_the_module(&mut metadata);
+            metadata.leave_rules_to_the_module();
         }
         let node = self.node.as_deref().unwrap_or("node");
         let node = description::name("node", node, NodeName::new)?.to_string();

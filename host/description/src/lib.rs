@@ -35,13 +35,9 @@ mod yaml;
 pub use block::{Block, Unknown, Values};
 pub use check::MAX_LIST;
 pub use format::Format;
-pub use metadata::{
-    Claim, Claimed, MAX_CLAIMS, MAX_CONFLICTS, MAX_INTERESTS, MAX_METADATA_SIZE, MAX_OPTIONS,
-    Metadata, ModuleKind,
-};
+pub use metadata::{Claimed, MAX_OPTIONS, Metadata, ModuleKind};
 pub use module_block::{CheckedBlock, ModuleBlock};
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
-pub use rules::{Condition, Conflict};
 pub use schema::{BYTES, DefaultValue, KIB, MIB, OptionSpec, ValueKind};
 pub use syntax::MAX_DEPTH;
 pub use tree::{Entry, Scalar, Tree, TreeNode};

@@ -27,30 +27,31 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
-use claims::ClaimTemplate;
 use kozo_ground::grant::Grants;
 use kozo_ground::interest::{Interest, Kind, Pattern};
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 
 use crate::check::located;
-use crate::{Conflict, DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind};
-pub use claims::{Claim, Claimed};
+use crate::rules::Conflict;
+use crate::{DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind};
+use claims::ClaimTemplate;
+pub use claims::Claimed;
 use template::Template;
 
 /// The largest metadata, in bytes.
-pub const MAX_METADATA_SIZE: usize = 64 << 10;
+const MAX_METADATA_SIZE: usize = 64 << 10;
 
 /// How many options a module may have.
 pub const MAX_OPTIONS: usize = 256;
 
 /// How many interests a role module may have.
-pub const MAX_INTERESTS: usize = 256;
+const MAX_INTERESTS: usize = 256;
 
 /// How many conflicts a module may have.
-pub const MAX_CONFLICTS: usize = 64;
+const MAX_CONFLICTS: usize = 64;
 
 /// How many claims a module may have.
-pub const MAX_CLAIMS: usize = 64;
+const MAX_CLAIMS: usize = 64;
 
 /// What kind of module it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,7 +91,7 @@ pub struct Metadata {
     /// Its options, in its own order.
     pub options: Vec<OptionSpec>,
     /// Combinations of its options that it can do nothing with.
-    pub conflicts: Vec<Conflict>,
+    pub(crate) conflicts: Vec<Conflict>,
     claims: Vec<ClaimTemplate>,
     interests: Vec<InterestTemplate>,
 }
@@ -108,6 +109,15 @@ impl Metadata {
     /// The option of this name.
     pub fn option(&self, name: &str) -> Option<&OptionSpec> {
         self.options.iter().find(|option| option.name == name)
+    }
+
+    /// Leaves it to the module what a host does not check that knows only the format 1.0: the formats of
+    /// texts, conflicts, and numbers that limit each other.
+    pub fn leave_rules_to_the_module(&mut self) {
+        self.conflicts.clear();
+        for option in &mut self.options {
+            (option.format, option.at_most) = (None, None);
+        }
     }
 
     /// What in `other` is not as it is here and matters to who has checked a network's file with

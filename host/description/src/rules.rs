@@ -14,20 +14,20 @@ use crate::metadata::Metadata;
 
 /// A combination of options that a module cannot do anything with.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Conflict {
+pub(crate) struct Conflict {
     /// It is there when all of these hold.
-    pub when: Vec<Condition>,
+    pub(crate) when: Vec<Condition>,
     /// What is wrong then and what to do about it, for people.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// What holds for one option.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// The option's name.
-    pub option: String,
+    pub(crate) option: String,
     /// What its value, or any item of it, fits; none: it has no value.
-    pub value: Option<Pattern>,
+    pub(crate) value: Option<Pattern>,
 }
 
 impl Condition {

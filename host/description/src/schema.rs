@@ -74,7 +74,7 @@ impl ValueKind {
     }
 
     /// Whether values are numbers, and so may have a unit and a range.
-    pub fn is_numeric(self) -> bool {
+    pub(crate) fn is_numeric(self) -> bool {
         matches!(self, Self::Integer | Self::Number)
     }
 }

@@ -72,7 +72,7 @@ impl Tree {
     }
 
     /// The same single value with another text.
-    pub fn with_text(mut self, text: String) -> Self {
+    pub(crate) fn with_text(mut self, text: String) -> Self {
         if let TreeNode::Scalar(scalar) = &mut self.node {
             scalar.text = text;
         }

@@ -2,17 +2,18 @@
 
 use super::Metadata;
 use super::template::Template;
-use crate::{Condition, ModuleOptions, Value};
+use crate::rules::Condition;
+use crate::{ModuleOptions, Value};
 
 /// Something that only one can have, as the options of a role or transport name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// What it is.
-    pub what: Claimed,
+    pub(crate) what: Claimed,
     /// The options that name it.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// Which item of them does, where they have several.
-    pub item: usize,
+    pub(crate) item: usize,
 }
 
 /// What a claim is about.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Condition, Conflict, Format, ModuleOptions};
+use crate::rules::{Condition, Conflict};
+use crate::{Format, ModuleOptions};
 
 const GOOD: &str = "\
 format: \"1.0\"

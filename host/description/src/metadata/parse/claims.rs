@@ -4,11 +4,18 @@ use std::sync::LazyLock;
 
 use kozo_ground::text::{enumerate, join_path};
 
-use super::{Keys, Reader, optional};
+use super::{Keys, List, Reader, optional};
 use crate::metadata::MAX_CLAIMS;
 use crate::metadata::claims::{ClaimTemplate, ClaimedTemplate};
 use crate::metadata::template::Template;
-use crate::{OptionSpec, Problem, Tree, TreeNode, ValueKind};
+use crate::{OptionSpec, Tree, ValueKind};
+
+const CLAIMS: List = List {
+    key: "claims",
+    most: MAX_CLAIMS,
+    owner: "a module",
+    example: "write `- {resource: \"… {option}\"}` lines",
+};
 
 /// What a claim may be about: one of these.
 const SUBJECTS: [&str; 3] = ["resource", "listen", "reach"];
@@ -33,26 +40,7 @@ fn claim_keys() -> &'static Keys {
 
 impl Reader<'_> {
     pub(super) fn claims(&mut self, tree: &Tree, options: &[OptionSpec]) -> Vec<ClaimTemplate> {
-        let Some(list) = tree.child("claims").filter(|list| !list.is_null()) else {
-            return Vec::new();
-        };
-        let items = match &list.node {
-            TreeNode::List(items) => items,
-            TreeNode::Invalid => return Vec::new(),
-            _ => {
-                let message = format!("expected a list of claims, found {}", list.describe());
-                self.problems.push(
-                    Problem::error(list.place, "claims", message)
-                        .with_help("write `- {resource: \"… {option}\"}` lines"),
-                );
-                return Vec::new();
-            }
-        };
-        if let Some(item) = items.get(MAX_CLAIMS) {
-            let message = format!("a module may have {MAX_CLAIMS} claims at most");
-            self.error(item.place, "claims", message);
-        }
-        let items = items.iter().take(MAX_CLAIMS).enumerate();
+        let items = self.items(tree, &CLAIMS).iter().enumerate();
         items
             .filter_map(|(index, item)| self.claim(item, index, options))
             .collect()

@@ -5,10 +5,16 @@ use std::sync::LazyLock;
 use kozo_ground::interest::Pattern;
 use kozo_ground::text::{join_path, quoted};
 
-use super::{Keys, Reader, text};
+use super::{Keys, List, Reader, text};
 use crate::metadata::MAX_CONFLICTS;
-use crate::{
-    Condition, Conflict, DefaultValue, Entry, OptionSpec, Problem, Tree, TreeNode, ValueKind,
+use crate::rules::{Condition, Conflict};
+use crate::{DefaultValue, Entry, OptionSpec, Problem, Tree, TreeNode, ValueKind};
+
+const CONFLICTS: List = List {
+    key: "conflicts",
+    most: MAX_CONFLICTS,
+    owner: "a module",
+    example: "write `- {when: {…}, message: …}` lines",
 };
 
 /// What an option whose value is anything is called in a condition.
@@ -27,26 +33,7 @@ fn conflict_keys() -> &'static Keys {
 
 impl Reader<'_> {
     pub(super) fn conflicts(&mut self, tree: &Tree, options: &[OptionSpec]) -> Vec<Conflict> {
-        let Some(list) = tree.child("conflicts").filter(|list| !list.is_null()) else {
-            return Vec::new();
-        };
-        let items = match &list.node {
-            TreeNode::List(items) => items,
-            TreeNode::Invalid => return Vec::new(),
-            _ => {
-                let message = format!("expected a list of conflicts, found {}", list.describe());
-                self.problems.push(
-                    Problem::error(list.place, "conflicts", message)
-                        .with_help("write `- {when: {…}, message: …}` lines"),
-                );
-                return Vec::new();
-            }
-        };
-        if let Some(item) = items.get(MAX_CONFLICTS) {
-            let message = format!("a module may have {MAX_CONFLICTS} conflicts at most");
-            self.error(item.place, "conflicts", message);
-        }
-        let items = items.iter().take(MAX_CONFLICTS).enumerate();
+        let items = self.items(tree, &CONFLICTS).iter().enumerate();
         items
             .map(|(index, item)| self.conflict(item, index, options))
             .collect()
