@@ -108,12 +108,14 @@ async fn attend(
     };
     let (reader, mut writer) = client.split();
     let mut reader = BufReader::new(reader);
+    let mut is_first = true;
     loop {
         let request = read_request(&mut reader);
         let request = tokio::time::timeout(CLIENT_LIMIT, request).await??;
-        if request.is_empty() {
+        if request.is_empty() && !is_first {
             return Ok(());
         }
+        is_first = false;
         let outcome = match Request::parse(&request) {
             Ok(request) => {
                 at_work.store(true, Ordering::Relaxed);
