@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use kozo_ground::grant::Grant;
 
-use crate::metadata::ModuleKind;
+use crate::kind::ModuleKind;
 use crate::schema::{BYTES, DefaultValue, KIB, MIB, OptionSpec, ValueKind};
 use crate::value::Value;
 use DefaultValue::None as Nothing;

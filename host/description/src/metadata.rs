@@ -24,7 +24,6 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::Path;
 
 use kozo_ground::grant::Grants;
@@ -32,7 +31,8 @@ use kozo_ground::interest::{Interest, Kind, Pattern};
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 
 use crate::check::located;
-use crate::rules::Conflict;
+use crate::conflict::Conflict;
+use crate::kind::ModuleKind;
 use crate::{DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind};
 use claims::ClaimTemplate;
 pub use claims::Claimed;
@@ -52,24 +52,6 @@ const MAX_CONFLICTS: usize = 64;
 
 /// How many claims a module may have.
 const MAX_CLAIMS: usize = 64;
-
-/// What kind of module it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ModuleKind {
-    /// It does a job, with messages.
-    Role,
-    /// It moves bytes between nodes.
-    Transport,
-}
-
-impl fmt::Display for ModuleKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Role => "role",
-            Self::Transport => "transport",
-        })
-    }
-}
 
 /// What a module says about itself.
 #[derive(Debug, Clone, PartialEq)]

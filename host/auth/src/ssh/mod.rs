@@ -9,6 +9,7 @@
 //! future closes the stream at once, also when the other end keeps silent.
 
 mod client;
+mod client_handler;
 mod endpoint;
 mod error;
 mod opening;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use russh::{ChannelId, ChannelWriteHalf, Disconnect, client, server};
 
-use super::client::ClientHandler;
+use super::client_handler::ClientHandler;
 use crate::secured::{Closed, Outlet};
 
 /// Queues what is to be sent on a session's one channel.

@@ -2,7 +2,7 @@
 
 use super::Metadata;
 use super::template::Template;
-use crate::rules::Condition;
+use crate::conflict::Condition;
 use crate::{ModuleOptions, Value};
 
 /// Something that only one can have, as the options of a role or transport name it.

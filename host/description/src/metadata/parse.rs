@@ -12,7 +12,8 @@ use kozo_ground::names::ModuleName;
 use kozo_ground::text::{enumerate, quoted};
 
 use super::template::{Template, TemplateError};
-use super::{MAX_METADATA_SIZE, Metadata, ModuleKind};
+use super::{MAX_METADATA_SIZE, Metadata};
+use crate::kind::ModuleKind;
 use crate::{
     Block, DefaultValue, OptionSpec, Place, Problem, Problems, Tree, TreeNode, Unknown, Value,
     ValueKind, Values, parse_yaml,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::rules::{Condition, Conflict};
+use crate::conflict::{Condition, Conflict};
 use crate::{Format, ModuleOptions};
 
 const GOOD: &str = "\

@@ -6,8 +6,8 @@ use kozo_ground::interest::Pattern;
 use kozo_ground::text::{join_path, quoted};
 
 use super::{Keys, List, Reader, text};
+use crate::conflict::{Condition, Conflict};
 use crate::metadata::MAX_CONFLICTS;
-use crate::rules::{Condition, Conflict};
 use crate::{DefaultValue, Entry, OptionSpec, Problem, Tree, TreeNode, ValueKind};
 
 const CONFLICTS: List = List {

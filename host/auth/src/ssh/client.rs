@@ -1,13 +1,12 @@
 //! The end that dials.
 
-mod handler;
-
 use kozo_ground::names::NodeName;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
+use super::client_handler::ClientHandler;
 use super::endpoint::Endpoint;
 use super::error::{AuthError, SessionError, Stage};
 use super::outlet::SshOutlet;
@@ -15,8 +14,6 @@ use super::terms::{MakeReceiver, READ_AHEAD};
 use crate::keys::fingerprint;
 use crate::secured::{Negotiated, Secured, Sender, Session, Termination};
 use crate::stream::guard;
-
-pub(super) use handler::ClientHandler;
 
 /// The session's word that the link is open, or why it ended before it was.
 type Opening = oneshot::Receiver<Result<Option<Negotiated>, SessionError>>;

@@ -8,16 +8,16 @@ use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, Disconnect};
 use tokio::sync::oneshot;
 
+use super::endpoint::Endpoint;
+use super::error::{AuthError, SessionError, quote};
+use super::terms::{BoxedReceiver, MakeReceiver, SUBSYSTEM};
 use crate::algorithms::needs_no_mac;
 use crate::identity::{TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
 use crate::secured::{Ended, Negotiated, Refused, Termination};
-use crate::ssh::endpoint::Endpoint;
-use crate::ssh::error::{AuthError, SessionError, quote};
-use crate::ssh::terms::{BoxedReceiver, MakeReceiver, SUBSYSTEM};
 
 /// What a session's task calls on the end that dials.
-pub(in crate::ssh) struct ClientHandler {
+pub(super) struct ClientHandler {
     peer: NodeName,
     own: NodeName,
     trust: Arc<TrustedKeys>,
