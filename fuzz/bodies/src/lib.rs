@@ -15,14 +15,15 @@ mod radio;
 mod replay;
 
 // The notations of the message injector, which is a cdylib and so no library for others.
-#[allow(dead_code, unused_imports, reason = "the role uses more of it")]
+#[allow(
+    clippy::collapsible_if,
+    reason = "the role is for older compilers, too"
+)]
 #[path = "../../../roles/message_injector/src/command.rs"]
 mod command;
 mod injector;
-#[allow(dead_code, unused_imports, reason = "the role uses more of it")]
 #[path = "../../../roles/message_injector/src/literal/mod.rs"]
 mod literal;
-#[allow(dead_code, reason = "the role uses more of it")]
 #[path = "../../../roles/message_injector/src/value.rs"]
 mod value;
 
