@@ -6,9 +6,15 @@ use base64ct::{Base64, Encoding};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// One MessagePack value as JSON; none if it is none, or goes deeper than JSON is read.
+/// How deep values may be in each other: as deep as JSON is read, and no stack is too small for it.
+const MAX_DEPTH: usize = 128;
+
+/// One MessagePack value as JSON; none if it is none, or goes deeper than [`MAX_DEPTH`].
 pub(super) fn to_json(data: &[u8]) -> Option<Value> {
-    rmp_serde::from_slice(data).ok().map(|Json(value)| value)
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(data);
+    deserializer.set_max_depth(MAX_DEPTH);
+    let Json(value) = Json::deserialize(&mut deserializer).ok()?;
+    Some(value)
 }
 
 /// A JSON value read from a format that has more than JSON.
