@@ -58,7 +58,7 @@ extern "C" fn module_log(module: RStr<'_>, number: u8, text: RStr<'_>) {
 }
 
 /// A level of a later version counts as the least important.
-pub(super) fn level_from_number(number: u8) -> Level {
+pub(crate) fn level_from_number(number: u8) -> Level {
     match number {
         level::ERROR => Level::Error,
         level::WARN => Level::Warn,

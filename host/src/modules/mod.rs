@@ -57,6 +57,7 @@ pub use content::Content;
 pub(crate) use exit::ExitWatch;
 pub use file::TrustedWriters;
 pub(crate) use heap::{give_back, return_large_pieces};
+pub(crate) use host_call::level_from_number;
 pub(crate) use inherited::close_inherited;
 pub use inspect::{InspectError, Inspected};
 pub use load::{LoadError, Loader};

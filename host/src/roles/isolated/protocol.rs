@@ -19,9 +19,8 @@
 
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use kozo_abi::Level;
-use kozo_abi::ffi::level;
 use kozo_wire::MAX_DATA_LEN;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -146,23 +145,23 @@ pub(super) struct CallReturn {
     pub(super) inbox: Option<(u64, u64)>,
 }
 
-/// [`kozo_abi::Pace`], with the interval in nanoseconds.
+/// [`kozo_abi::Pace`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum PaceOutcome {
     AtOnce,
-    Every(u64),
-    EveryOrMessage(u64),
+    Every(Duration),
+    EveryOrMessage(Duration),
 }
 
-/// Something that takes its time, or has a result. Times are in nanoseconds.
+/// Something that takes its time, or has a result.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum HostRequest {
-    Receive { wait: Option<u64> },
-    Send { message: Sent, wait: u64 },
-    Sleep { time: u64 },
+    Receive { wait: Option<Duration> },
+    Send { message: Sent, wait: Duration },
+    Sleep { time: Duration },
     Load,
     Store { value: ByteBuf },
-    Ask { question: ByteBuf, wait: u64 },
+    Ask { question: ByteBuf, wait: Duration },
 }
 
 /// A message of the role.
@@ -235,27 +234,6 @@ pub(super) fn read<T: DeserializeOwned>(stream: &mut impl Read) -> Result<Option
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
     Ok(Some(rmp_serde::from_slice(&body)?))
-}
-
-/// The level of a number of [`kozo_abi::ffi::level`]; one that is not known counts as the least
-/// important.
-pub(super) fn level(number: u8) -> Level {
-    match number {
-        level::ERROR => Level::Error,
-        level::WARN => Level::Warn,
-        level::INFO => Level::Info,
-        _ => Level::Debug,
-    }
-}
-
-/// The number of a level.
-pub(super) fn level_number(level: Level) -> u8 {
-    match level {
-        Level::Error => level::ERROR,
-        Level::Warn => level::WARN,
-        Level::Info => level::INFO,
-        Level::Debug => level::DEBUG,
-    }
 }
 
 /// A text that fits into a frame: what is over [`MAX_TEXT`] is cut off.

@@ -48,11 +48,10 @@ pub(super) fn serve(
 }
 
 fn outcome(role: &mut RoleInstance, inbox: Option<(u64, u64)>) -> CallReturn {
-    let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let pace = role.pace().map(|pace| match pace {
         Pace::AtOnce => PaceOutcome::AtOnce,
-        Pace::Every(interval) => PaceOutcome::Every(nanos(interval)),
-        Pace::EveryOrMessage(interval) => PaceOutcome::EveryOrMessage(nanos(interval)),
+        Pace::Every(interval) => PaceOutcome::Every(interval),
+        Pace::EveryOrMessage(interval) => PaceOutcome::EveryOrMessage(interval),
     });
     let pace = pace.map_err(|error| bounded(&error.to_string()));
     CallReturn { pace, inbox }

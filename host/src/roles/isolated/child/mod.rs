@@ -54,6 +54,8 @@ pub(crate) fn run_isolated() -> Result<(), ChildError> {
     };
     let remote = Arc::new(Remote::new(stream, &start.node, &start.name));
     remote.take_log();
+    // What tools such as `top` show.
+    let name = start.name.clone();
     let (calls, called) = channel();
     let (ends, ended) = channel::<()>();
     let role = {
@@ -72,8 +74,7 @@ pub(crate) fn run_isolated() -> Result<(), ChildError> {
             drop(ends);
         }
     };
-    spawn(&remote.thread_name(), ROLE_STACK, role)
-        .map_err(ChildError::system("no thread for the role"))?;
+    spawn(&name, ROLE_STACK, role).map_err(ChildError::system("no thread for the role"))?;
     let read = {
         let remote = Arc::clone(&remote);
         move || hand_out(&mut incoming, &remote, &calls)

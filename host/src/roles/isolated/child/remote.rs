@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use serde_bytes::ByteBuf;
 use crate::log::Line;
 use crate::modules::{OutgoingMessage, Received, RoleServices, ServiceError};
 use crate::roles::isolated::protocol::{
-    self, Delivered, FromRole, HostAnswer, HostRequest, Sent, bounded, level_number,
+    self, Delivered, FromRole, HostAnswer, HostRequest, Sent, bounded,
 };
 use crate::storage::MAX_STORED;
 
@@ -72,14 +72,9 @@ impl Remote {
         let _ = self.main.set(std::thread::current().id());
     }
 
-    /// What tools such as `top` show.
-    pub(super) fn thread_name(&self) -> String {
-        self.name.clone()
-    }
-
     /// Gives an answer to who waits for it.
     pub(super) fn answered(&self, id: u64, answer: HostAnswer) {
-        let waiting = lock(&self.waiting).remove(&id);
+        let waiting = self.waiting.lock_anyway().remove(&id);
         if let Some(waiting) = waiting {
             // There is room for it.
             let _ = waiting.try_send(answer);
@@ -98,13 +93,13 @@ impl Remote {
     }
 
     pub(super) fn log_line(&self, level: Level, text: &str) {
-        let (level, text) = (level_number(level), bounded(text));
+        let (level, text) = (level as u8, bounded(text));
         self.tell(&FromRole::Log { level, text });
     }
 
     fn write(&self, frame: &FromRole) -> Result<(), protocol::IpcError> {
         let bytes = protocol::encode(frame)?;
-        Ok(lock(&self.stream).write_all(&bytes)?)
+        Ok(self.stream.lock_anyway().write_all(&bytes)?)
     }
 
     /// Asks the host for something, and waits for the answer. None when the host is gone.
@@ -112,10 +107,10 @@ impl Remote {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let main = self.main.get() == Some(&std::thread::current().id());
         let (sender, answer) = sync_channel(1);
-        lock(&self.waiting).insert(id, sender);
+        self.waiting.lock_anyway().insert(id, sender);
         let frame = FromRole::Request { id, main, request };
         if self.write(&frame).is_err() {
-            lock(&self.waiting).remove(&id);
+            self.waiting.lock_anyway().remove(&id);
             return None;
         }
         answer.recv().ok()
@@ -132,9 +127,7 @@ impl RoleServices for Remote {
     }
 
     fn receive(&self, wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
-        match self.request(HostRequest::Receive {
-            wait: wait.map(nanos),
-        }) {
+        match self.request(HostRequest::Receive { wait }) {
             Some(HostAnswer::Message(message)) => {
                 take(&view(&message));
                 Received::Message
@@ -164,7 +157,6 @@ impl RoleServices for Remote {
             self.tell(&FromRole::Send(message));
             return Ok(true);
         }
-        let wait = nanos(wait);
         match self.request(HostRequest::Send { message, wait }) {
             Some(HostAnswer::Sent(sent)) => Ok(sent?),
             _ => Err(gone()),
@@ -172,7 +164,6 @@ impl RoleServices for Remote {
     }
 
     fn sleep(&self, time: Duration) -> bool {
-        let time = nanos(time);
         matches!(
             self.request(HostRequest::Sleep { time }),
             Some(HostAnswer::Slept(true))
@@ -217,7 +208,7 @@ impl RoleServices for Remote {
         }
         let request = HostRequest::Ask {
             question: ByteBuf::from(question),
-            wait: u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX),
+            wait,
         };
         match self.request(request) {
             Some(HostAnswer::Answered(answered)) => Ok(answered?.into_vec()),
@@ -243,14 +234,6 @@ fn view(message: &Delivered) -> MessageView<'_> {
     }
 }
 
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
 fn gone() -> ServiceError {
     "the host is gone".into()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock_anyway()
 }

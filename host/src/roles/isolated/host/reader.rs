@@ -4,15 +4,12 @@ use std::io::BufReader;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-use kozo_ground::lock::LockAnyway;
-use kozo_ground::text::error_text;
 
 use super::service::{send, serve};
 use super::writer::IpcWriter;
-use crate::modules::RoleServices;
+use crate::modules::{RoleServices, level_from_number};
 use crate::roles::isolated::protocol::{
     self, CallReturn, FromRole, HostRequest, IpcError, MAX_WAITING, ToRole,
 };
@@ -28,34 +25,23 @@ pub(super) enum ToMain {
     Done(Result<CallReturn, String>),
 }
 
-/// Why no more is read, if it is not that the process has ended.
-#[derive(Debug, Default)]
-pub(super) struct Violation(Mutex<Option<IpcError>>);
-
-impl Violation {
-    pub(super) fn text(&self) -> Option<String> {
-        self.lock().as_ref().map(|error| error_text(error))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<IpcError>> {
-        self.0.lock_anyway()
-    }
-}
-
 /// Reads frames until the process ends or says something wrong.
 pub(super) struct IpcReader {
     pub(super) stream: UnixStream,
     pub(super) writer: Arc<IpcWriter>,
     pub(super) services: Arc<LifeServices>,
     pub(super) main: Sender<ToMain>,
-    pub(super) fault: Arc<Violation>,
+    /// Why no more is read, if it is not that the process has ended.
+    pub(super) fault: Arc<OnceLock<IpcError>>,
 }
 
 impl IpcReader {
     /// The thread's whole work. At its end all of the role's waits end.
     pub(super) fn run(self) {
-        let fault = self.read_all().err();
-        *self.fault.lock() = fault;
+        if let Err(fault) = self.read_all() {
+            // Nobody else sets it.
+            let _ = self.fault.set(fault);
+        }
         drop(self.main);
         self.services.reader.lose();
     }
@@ -71,7 +57,7 @@ impl IpcReader {
                 Err(error) => return Err(error),
             };
             match frame {
-                FromRole::Log { level, text } => self.services.log(protocol::level(level), &text),
+                FromRole::Log { level, text } => self.services.log(level_from_number(level), &text),
                 FromRole::Send(message) => {
                     // The process has checked it already.
                     let sent = send(&*self.services, &message, Duration::ZERO);

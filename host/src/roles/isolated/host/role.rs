@@ -1,8 +1,8 @@
 //! The host's side of an isolated role.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kozo_abi::{InboxLimits, Level, Pace};
@@ -12,14 +12,14 @@ use serde_bytes::ByteBuf;
 use super::module::IsolatedModule;
 use super::output;
 use super::process::RoleProcess;
-use super::reader::{IpcReader, ToMain, Violation};
+use super::reader::{IpcReader, ToMain};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
 use super::writer::IpcWriter;
 use crate::modules::{CallError, RoleServices};
 use crate::roles::error::RoleError;
 use crate::roles::instance::Instance;
-use crate::roles::isolated::protocol::{Call, CallReturn, PaceOutcome, Start, ToRole};
+use crate::roles::isolated::protocol::{Call, CallReturn, IpcError, PaceOutcome, Start, ToRole};
 use crate::roles::services::LifeServices;
 use crate::roles::spawn::{HELPER_STACK, spawn};
 
@@ -37,7 +37,7 @@ pub(in crate::roles) struct IsolatedRole {
     said: Receiver<ToMain>,
     /// Closed when its error output is read to its end.
     written: Receiver<()>,
-    fault: Arc<Violation>,
+    fault: Arc<OnceLock<IpcError>>,
     was_killed: Arc<AtomicBool>,
     pace: Result<PaceOutcome, String>,
     /// How the process ended.
@@ -146,7 +146,7 @@ impl IsolatedRole {
         if let Some(ended) = &self.ended {
             return RoleError::Ended(ended.clone());
         }
-        let fault = self.fault.text();
+        let fault = self.fault.get().map(|fault| error_text(fault));
         if fault.is_some() {
             self.process.handle().kill();
         }
@@ -173,8 +173,8 @@ impl Instance for IsolatedRole {
     fn pace(&mut self) -> Result<Pace, RoleError> {
         Ok(match self.pace.clone().map_err(CallError::Said)? {
             PaceOutcome::AtOnce => Pace::AtOnce,
-            PaceOutcome::Every(nanos) => Pace::Every(Duration::from_nanos(nanos)),
-            PaceOutcome::EveryOrMessage(nanos) => Pace::EveryOrMessage(Duration::from_nanos(nanos)),
+            PaceOutcome::Every(interval) => Pace::Every(interval),
+            PaceOutcome::EveryOrMessage(interval) => Pace::EveryOrMessage(interval),
         })
     }
 

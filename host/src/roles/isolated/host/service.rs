@@ -15,21 +15,19 @@ use crate::roles::isolated::protocol::{
 /// Does what was asked for; takes as long as that does.
 pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> HostAnswer {
     match request {
-        HostRequest::Receive { wait } => receive(services, wait.map(Duration::from_nanos)),
+        HostRequest::Receive { wait } => receive(services, wait),
         HostRequest::Send { message, wait } => {
-            let sent = send(services, &message, Duration::from_nanos(wait));
+            let sent = send(services, &message, wait);
             HostAnswer::Sent(sent.map_err(text))
         }
-        HostRequest::Sleep { time } => {
-            HostAnswer::Slept(services.sleep(Duration::from_nanos(time)))
-        }
+        HostRequest::Sleep { time } => HostAnswer::Slept(services.sleep(time)),
         HostRequest::Load => {
             let loaded = services.load().map_err(text);
             HostAnswer::Loaded(loaded.map(|value| value.map(ByteBuf::from)))
         }
         HostRequest::Store { value } => HostAnswer::Stored(services.store(&value).map_err(text)),
         HostRequest::Ask { question, wait } => {
-            let answered = services.ask(&question, Duration::from_nanos(wait));
+            let answered = services.ask(&question, wait);
             let fits = answered.and_then(|answer| match answer.len() {
                 0..=MAX_ANSWERED => Ok(ByteBuf::from(answer)),
                 length => Err(format!(

@@ -64,16 +64,18 @@ fn what_is_written_is_read_again() {
     }
     round_trip(&FromRole::Done(Err("no good".to_owned())));
     round_trip(&FromRole::Done(Ok(CallReturn {
-        pace: Ok(PaceOutcome::EveryOrMessage(5)),
+        pace: Ok(PaceOutcome::EveryOrMessage(Duration::from_nanos(5))),
         inbox: Some((8, 9)),
     })));
     let requests = [
         HostRequest::Receive { wait: None },
         HostRequest::Send {
             message: sent(),
-            wait: 3,
+            wait: Duration::from_millis(3),
         },
-        HostRequest::Sleep { time: 4 },
+        HostRequest::Sleep {
+            time: Duration::from_secs(4),
+        },
         HostRequest::Load,
         HostRequest::Store {
             value: ByteBuf::from([0x01]),
