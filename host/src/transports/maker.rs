@@ -39,7 +39,7 @@ pub(super) struct PeerTransport {
 }
 
 /// What a module says of a transport that it has made.
-struct Description {
+struct Abilities {
     priority: u8,
     can_accept: bool,
 }
@@ -137,7 +137,7 @@ impl Maker {
         transport: &config::Transport,
         options: &kozo_description::ModuleOptions,
         services: &Arc<Services>,
-        take: impl FnOnce(TransportInstance, Description) -> T + Send + 'static,
+        take: impl FnOnce(TransportInstance, Abilities) -> T + Send + 'static,
     ) -> Result<T, TransportError> {
         let module = transport.module.clone();
         if self.hanging.contains(&module) {
@@ -149,7 +149,7 @@ impl Maker {
         let made = self.worker.within(CALL_LIMIT, "init", move || {
             let module = registry.load_transport(&name)?;
             let instance = module.create(services, &options)?;
-            let said = Description {
+            let said = Abilities {
                 priority: instance.priority()? as u8,
                 can_accept: instance.can_accept()?,
             };
