@@ -121,11 +121,11 @@ fn a_broken_metadata_section_is_described() {
     );
     assert_eq!(
         inspect_error(&module(&section(2, METADATA))),
-        "it was built with `kozo-abi` 2.0.0, but this host speaks 1.0.0: update Kōzō"
+        "it was built with `kozo-abi` 2.0.0, but this host speaks 1.1.0: update Kōzō"
     );
     assert_eq!(
         inspect_error(&module(&section(0, METADATA))),
-        "it was built with `kozo-abi` 0.0.0, but this host speaks 1.0.0: build the module again with `kozo-abi` 1"
+        "it was built with `kozo-abi` 0.0.0, but this host speaks 1.1.0: build the module again with `kozo-abi` 1"
     );
 }
 

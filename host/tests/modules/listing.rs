@@ -33,10 +33,10 @@ fn every_file_is_listed_with_what_becomes_of_it() {
     let expected = format!(
         "\
 KIND  NAME   VERSION  INTERFACE  {:width$}  STATE     FILE
-role  probe  1.0      1.0.0      {native:width$}  usable    {roles}/a.so
-role  prob2  1.0      1.0.0      {:width$}  foreign   {roles}/b.so
+role  probe  1.0      1.1.0      {native:width$}  usable    {roles}/a.so
+role  prob2  1.0      1.1.0      {:width$}  foreign   {roles}/b.so
 -     -      -        -          {:width$}  refused   {roles}/c.so
-role  probe  1.0      1.0.0      {native:width$}  shadowed  {later}/a.so
+role  probe  1.0      1.1.0      {native:width$}  shadowed  {later}/a.so
 
 {roles}/b.so: foreign: it is built for another kind of machine: only what it says about itself is used
 {roles}/c.so: refused: it is a text file, not a shared object: give the `.so` that the build makes
@@ -102,7 +102,7 @@ Does what a test asks for.
 
 file:      {}/libprobe.so
 state:     usable
-built for: {}, interface 1.0.0
+built for: {}, interface 1.1.0
 sealed:    no, so not all damage to its file is noticed (`kozo seal`)
 
 Options:

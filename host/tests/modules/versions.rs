@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::bench::report;
-use crate::support::build::{fixture, next_host};
+use crate::support::build::{fixture, next_host, previous_host};
 use crate::support::{load, loader, probe};
 
 #[test]
@@ -13,18 +13,38 @@ fn a_newer_module_works_in_an_older_host() {
     let newer = std::fs::read(fixture("role_probe_next")).unwrap();
     let loader = loader();
     let module = load(&loader, &newer).unwrap();
-    assert_eq!(module.abi().to_string(), "1.1.0");
+    assert_eq!(module.abi().to_string(), "1.2.0");
     // It asks for what a newer host would offer, and gets none.
-    assert_eq!(report(&module), ("PROBE-MARK-1".to_owned(), 1, None, false));
+    let mark = "PROBE-MARK-1".to_owned();
+    assert_eq!(report(&module), (mark, 1, None, false, Some(7)));
     // And one of the host's own version beside it.
     assert_eq!(report(&load(&loader, &probe()).unwrap()).1, 1);
 }
 
-fn next_host_shows(modules: &[(&str, &str, &Path)]) -> Vec<String> {
+#[test]
+fn a_module_of_the_first_version_works_and_asks_nothing() {
+    let first = std::fs::read(fixture("role_probe_previous")).unwrap();
+    let module = load(&loader(), &first).unwrap();
+    assert_eq!(module.abi().to_string(), "1.0.0");
+    let mark = "PROBE-MARK-1".to_owned();
+    assert_eq!(report(&module), (mark, 1, None, false, None));
+}
+
+#[test]
+fn a_module_that_asks_is_told_that_a_host_of_the_first_version_does_not_answer() {
+    let module = fixture("role_probe");
+    let modules = [("role", "probe", module.as_path())];
+    assert_eq!(
+        host_shows(&previous_host(), &modules),
+        [r#"role probe 1.1.0 on 1.0.0: report ("PROBE-MARK-1", 1, None, false, None)"#]
+    );
+}
+
+fn host_shows(host: &Path, modules: &[(&str, &str, &Path)]) -> Vec<String> {
     let arguments = modules
         .iter()
         .map(|(kind, name, path)| format!("{kind}:{name}:{}", path.display()));
-    let output = Command::new(next_host()).args(arguments).output().unwrap();
+    let output = Command::new(host).args(arguments).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success(), "{:?}", output.status);
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -43,15 +63,15 @@ fn older_and_newer_modules_work_in_a_newer_host_in_any_order() {
         ("transport", "probe-next", &new_transport),
     ];
     let mut expected = [
-        r#"role probe 1.0.0 on 1.1.0: report ("PROBE-MARK-1", 1, None, false)"#,
-        r#"role probe-next 1.1.0 on 1.1.0: report ("PROBE-MARK-1", 1, Some(1), false)"#,
-        "transport probe 1.0.0 on 1.1.0: probe1 of here (probe, local: true), next minor: None",
-        "transport probe-next 1.1.0 on 1.1.0: probe1 of here (probe, local: true), next minor: Some(1)",
+        r#"role probe 1.1.0 on 1.2.0: report ("PROBE-MARK-1", 1, None, false, Some(7))"#,
+        r#"role probe-next 1.2.0 on 1.2.0: report ("PROBE-MARK-1", 1, Some(1), false, Some(7))"#,
+        "transport probe 1.1.0 on 1.2.0: probe1 of here (probe, local: true), next minor: None",
+        "transport probe-next 1.2.0 on 1.2.0: probe1 of here (probe, local: true), next minor: Some(1)",
     ];
-    assert_eq!(next_host_shows(&modules), expected);
+    assert_eq!(host_shows(&next_host(), &modules), expected);
     let backwards: Vec<_> = modules.iter().rev().copied().collect();
     expected.reverse();
-    assert_eq!(next_host_shows(&backwards), expected);
+    assert_eq!(host_shows(&next_host(), &backwards), expected);
 }
 
 #[test]
@@ -60,7 +80,7 @@ fn an_interface_that_differs_without_saying_so_is_refused() {
     let error = load(&loader(), &other).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "its interface says that it has version 1.0.1, but differs from this host's: `MessageView` has `data` in one \
+        "its interface says that it has version 1.1.1, but differs from this host's: `MessageView` has `data` in one \
          where the other has `extra`; build it again with an unchanged `kozo-abi`"
     );
     // What was compared before does not make the good one fail.

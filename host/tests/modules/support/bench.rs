@@ -245,8 +245,8 @@ pub(crate) fn make_on(
 }
 
 /// What the probe reports when it runs: its mark, how often it ran, what a newer host offers,
-/// whether it is being stopped.
-pub(crate) type Report = (String, u32, Option<u64>, bool);
+/// whether it is being stopped, what it was answered when it asked for 7.
+pub(crate) type Report = (String, u32, Option<u64>, bool, Option<u32>);
 
 pub(crate) fn report(module: &RoleModule) -> Report {
     let (bench, role) = make(module, "");

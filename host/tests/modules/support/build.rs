@@ -45,6 +45,11 @@ pub(crate) fn next_host() -> PathBuf {
     built("fixture-host-next")
 }
 
+/// The host of version 1.0.
+pub(crate) fn previous_host() -> PathBuf {
+    built("fixture-host-previous")
+}
+
 /// Builds a shared object from C.
 pub(crate) fn c_library(to: &Path, code: &str, arguments: &[&str]) {
     let source = to.with_extension("c");
