@@ -34,6 +34,9 @@ mod tree;
 mod value;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 pub use block::{Block, Unknown, Values};
 pub use check::MAX_LIST;
 pub use format::Format;

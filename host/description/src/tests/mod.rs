@@ -1,0 +1,56 @@
+//! The whole crate through its public door: a text goes in, values or a report come out.
+
+mod module_block;
+mod yaml;
+
+use crate::{Problems, parse_yaml};
+
+/// A file without mistakes, in which tests make one.
+const GOOD: &str = "\
+system:
+  clock:
+    privateKey: /var/lib/kozo/key
+    publicKey: KEY_A
+    roles:
+      timer1:
+        type: timer
+        tick: 60
+    transports:
+      tcp:
+        address: clock.local
+  scribe:
+    privateKey: /var/lib/kozo/key
+    publicKey: KEY_B
+    roleStorage: /var/lib/kozo/storage
+    roles:
+      cuckoo:
+      logger:
+        clearLog: yes
+    transports:
+      tcp:
+        address: scribe.local, 10.13.37.51
+heartbeat: 30
+";
+
+/// What is wrong with the file as YAML, as text.
+fn report(text: &str) -> String {
+    let mut problems = Problems::new("net.yaml");
+    parse_yaml(text.as_bytes(), &mut problems);
+    problems.to_string()
+}
+
+/// [`GOOD`] with one text in place of another.
+fn with(old: &str, new: &str) -> String {
+    assert!(GOOD.contains(old), "{old}");
+    GOOD.replacen(old, new, 1)
+}
+
+/// [`GOOD`] with more lines at its end.
+fn and(more: &str) -> String {
+    format!("{GOOD}{more}")
+}
+
+/// That this is what is said about the file: the text behind the first line break of `expected`.
+fn assert_report(file: &str, expected: &str) {
+    assert_eq!(report(file), expected.trim_start_matches('\n'), "\n{file}");
+}
