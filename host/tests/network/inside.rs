@@ -1,5 +1,6 @@
 //! A daemon inside the test program, on a thread of its own: nothing of it is a process, so a test
-//! that needs no signals, no log and no death of a process starts faster and sees panics.
+//! that needs no signals, no log and no death of a process starts faster and sees panics. Its port is that
+//! of the scene: both ends read it in one file, so the system cannot choose it when the node listens.
 
 use std::path::Path;
 use std::thread::JoinHandle;

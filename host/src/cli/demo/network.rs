@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use kozo_auth::keys::{self, KeyError, NewKey};
 use kozo_description::ModuleKind;
 
-/// Its nodes.
+/// The nodes of the network.
 pub(super) const NODES: [&str; 3] = ["clock", "cottage", "scribe"];
 
 /// The modules that they use.
