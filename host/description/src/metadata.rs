@@ -70,6 +70,8 @@ pub struct Metadata {
     pub storage: bool,
     /// What its node has to grant it.
     pub needs: Grants,
+    /// What it uses where its node grants it, and does without otherwise.
+    pub uses: Grants,
     /// Its options, in its own order.
     pub options: Vec<OptionSpec>,
     /// Combinations of its options that it can do nothing with.
@@ -103,7 +105,7 @@ impl Metadata {
     }
 
     /// What in `other` is not as it is here and matters to who has checked a network's file with
-    /// this: not its version, author and descriptions, nor its claims, of which only warnings come. None when all of that is the same.
+    /// this: not its version, author and descriptions, nor its claims and what it uses where it may, of which only warnings come. None when all of that is the same.
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         // Listed in full, so that whoever adds something decides about it.
         let Self {
@@ -114,6 +116,7 @@ impl Metadata {
             description: _,
             storage,
             needs,
+            uses: _,
             options,
             conflicts,
             claims: _,

@@ -261,7 +261,7 @@ impl<'a> Assembly<'a> {
                 )),
             );
         }
-        let idle = granted.without(metadata.needs);
+        let idle = granted.without(metadata.needs).without(metadata.uses);
         if !idle.is_empty() {
             let place = entry
                 .value

@@ -39,7 +39,7 @@ struct Keys {
 
 fn root_keys() -> &'static Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
-        new: &["conflicts", "claims", "needs"],
+        new: &["conflicts", "claims", "needs", "uses"],
         table: vec![
             text("format", "The format of this text, `1.1`."),
             text("kind", "What kind of module it is.").one_of(&[ROLE, TRANSPORT]),
@@ -49,6 +49,7 @@ fn root_keys() -> &'static Keys {
             text("description", "What it does."),
             optional("storage", ValueKind::Boolean),
             optional("needs", ValueKind::Texts).one_of(&Grant::ALL.map(Grant::name)),
+            optional("uses", ValueKind::Texts).one_of(&Grant::ALL.map(Grant::name)),
             optional("options", ValueKind::Block),
             optional("interests", ValueKind::Other),
             optional("conflicts", ValueKind::Other),
@@ -147,7 +148,7 @@ impl Reader<'_> {
             _ => None,
         };
         if kind == Some(ModuleKind::Transport) {
-            for key in ["storage", "needs", "interests"] {
+            for key in ["storage", "needs", "uses", "interests"] {
                 if let Some(entry) = tree.entry(key) {
                     self.error(entry.key_place, key, "only a role may have this");
                 }
@@ -174,6 +175,7 @@ impl Reader<'_> {
             author: owned("author")?,
             description: owned("description")?,
             needs: values.grants("needs"),
+            uses: values.grants("uses"),
             storage: values.value("storage").and_then(Value::as_boolean) == Some(true),
             options,
             conflicts,
