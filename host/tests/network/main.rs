@@ -12,6 +12,7 @@ mod addresses;
 mod bluetooth;
 mod checked;
 mod control;
+mod debugging;
 mod floods;
 mod foreign;
 mod injecting;

@@ -7,10 +7,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the tests load, of several test programs: one choice of modules has one set of features.
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     "kozo-role-bench-sink",
     "kozo-role-bench-source",
     "kozo-role-cuckoo",
+    "kozo-role-debugger",
     "kozo-role-logger",
     "kozo-role-message-injector",
     "kozo-role-timer",
