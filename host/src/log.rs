@@ -40,6 +40,7 @@ use spool::Spool;
 pub(crate) use style::LogFormat;
 pub(crate) use style::shows_colours;
 use style::{Destination, Style};
+pub(crate) use timestamp::utc;
 
 pub(crate) use limit::{Allowance, BOUNDED, Budget, WINDOW, windows};
 

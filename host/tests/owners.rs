@@ -455,3 +455,24 @@ fn who_can_change_the_network_file_is_told_by_check_and_run_alike() {
     assert!(!text.contains("may write"), "{text}");
     assert!(text.contains("1 error, 0 warnings"), "{text}");
 }
+
+#[test]
+fn a_doctor_who_may_not_see_the_key_says_so() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = Scene::new();
+    give(scene.path("secrets/key"), DAEMON, DAEMON);
+    let doctor = |user: u32| {
+        let mut doctor = command();
+        doctor.arg("doctor").arg(scene.path("net.yml"));
+        said(&run(doctor.arg("attic").uid(user).gid(user)))
+    };
+    let (of_other, of_daemon) = (doctor(OTHER), doctor(DAEMON));
+    let hidden = "this user may not read it";
+    assert!(of_daemon.contains("it fits `publicKey`"), "{of_daemon}");
+    assert!(!of_daemon.contains(hidden), "{of_daemon}");
+    // Whom the daemon runs as, nothing says here: it may well be somebody else.
+    assert!(of_other.contains(hidden), "{of_other}");
+    assert!(!of_other.contains("FAULT"), "{of_other}");
+}

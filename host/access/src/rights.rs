@@ -74,6 +74,33 @@ impl Rights {
         }
     }
 
+    /// Whether a user has all of these rights.
+    pub(super) fn allow(&self, user: &User, bits: u32) -> bool {
+        let has = |given: u32| given & bits == bits;
+        if user.id == self.owner {
+            return has(self.mode >> 6);
+        }
+        let others = has(self.mode);
+        let Some(list) = &self.list else {
+            return match user.groups.contains(&self.group) {
+                true => has(self.mode >> 3),
+                false => others,
+            };
+        };
+        let is_meant = |whom: &Whom| match whom {
+            Whom::User(id) => *id == user.id,
+            Whom::GroupObject => user.groups.contains(&self.group),
+            Whom::Group(id) => user.groups.contains(id),
+        };
+        let mut meant = list.iter().filter(|(whom, _)| is_meant(whom)).peekable();
+        match meant.peek() {
+            // Of one's own entry, no group can say otherwise.
+            Some((Whom::User(_), given)) => has(*given),
+            Some(_) => meant.any(|(_, given)| has(*given)),
+            None => others,
+        }
+    }
+
     /// Whether everybody has one of these rights.
     pub(super) fn is_open_to_all(&self, bits: u32) -> bool {
         self.mode & bits != 0

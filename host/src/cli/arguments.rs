@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use kozo_ground::names::NodeName;
 
-use super::failure::{EXIT_CODES, Failure};
+use super::failure::{DOCTOR_EXIT_CODES, EXIT_CODES, Failure};
 use crate::log::{LogFilter, LogFormat};
 use crate::roles::ISOLATED_ROLE;
 
@@ -95,6 +95,9 @@ pub(super) enum Command {
     /// Say why there is a link with another node, or none
     #[command(after_help = EXIT_CODES)]
     Why(WhyArguments),
+    /// Look for what is wrong with a node on this machine, and say what to do about it
+    #[command(after_help = DOCTOR_EXIT_CODES)]
+    Doctor(DoctorArguments),
     /// Act on roles of the node on this machine
     #[command(after_help = EXIT_CODES)]
     Roles(RolesArguments),
@@ -159,6 +162,24 @@ pub(super) struct WhyArguments {
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// The configuration file of the network [default: that of the daemons and of the units of systemd
+    /// on this machine, or /etc/kozo/kozo.yml]
+    pub(super) config: Option<PathBuf>,
+    /// The node that this machine is [default: those that run here, or the one whose private key is here]
+    #[arg(value_parser = NodeName::new)]
+    pub(super) node: Option<NodeName>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Also write a text with all that a bug report needs and no secrets in it, to a new file
+    #[arg(long, value_name = "FILE")]
+    pub(super) bundle: Option<PathBuf>,
     #[command(flatten)]
     pub(super) daemon: DaemonArguments,
 }

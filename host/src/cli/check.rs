@@ -1,6 +1,9 @@
 //! `kozo check`: what is wrong with a configuration file.
 
+use std::path::{Path, PathBuf};
+
 use kozo_description::{Class, Problems, Severity};
+use kozo_ground::names::NodeName;
 use kozo_ground::text;
 use serde::Serialize;
 
@@ -8,10 +11,17 @@ use super::arguments::CheckArguments;
 use super::failure::Failure;
 use super::prepare::Prepared;
 use super::{local, output};
+use crate::config::Network;
 use crate::transports::try_transports;
 
 pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
-    let (problems, failed) = look(arguments);
+    let Checked {
+        problems, failed, ..
+    } = look(
+        &arguments.config,
+        arguments.node.as_ref(),
+        &arguments.modules,
+    );
     if arguments.json {
         output::print_json(&Findings::new(&problems))?;
     } else {
@@ -27,14 +37,31 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     }
 }
 
-/// All that was found, and what kind of failure it is.
-fn look(arguments: &CheckArguments) -> (Problems, Option<Class>) {
-    let local = arguments.node.as_ref();
-    let prepared = match Prepared::read(&arguments.config, local, &arguments.modules) {
+/// A file that was checked, with all that was needed for it.
+pub(super) struct Checked {
+    /// All that was found.
+    pub(super) problems: Problems,
+    /// What kind of failure that is; none when it is warnings at most.
+    pub(super) failed: Option<Class>,
+    /// The file and the modules; none when the file cannot be read.
+    pub(super) prepared: Option<Prepared>,
+    /// What the file describes; none when there are mistakes in it.
+    pub(super) network: Option<Network>,
+}
+
+/// Checks a file, for the node `local` or for nobody in particular. `modules` are folders that are
+/// searched before all others.
+pub(super) fn look(config: &Path, local: Option<&NodeName>, modules: &[PathBuf]) -> Checked {
+    let prepared = match Prepared::read(config, local, modules) {
         Ok(prepared) => prepared,
         Err(problems) => {
             let class = problems.class();
-            return (problems, Some(class));
+            return Checked {
+                problems,
+                failed: Some(class),
+                prepared: None,
+                network: None,
+            };
         }
     };
     let (mut problems, network) = match prepared.network(local) {
@@ -54,7 +81,12 @@ fn look(arguments: &CheckArguments) -> (Problems, Option<Class>) {
         prepared.report_surroundings(local, &mut problems);
     }
     let failed = problems.has_errors().then_some(problems.class());
-    (problems, failed)
+    Checked {
+        problems,
+        failed,
+        prepared: Some(prepared),
+        network,
+    }
 }
 
 /// What `--json` prints.

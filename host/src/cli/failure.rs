@@ -20,7 +20,16 @@ Exit codes:
   3  the configuration file is not valid, or this machine does not fit it
   4  the node is not in the configuration file
   5  anything else that keeps the command from doing its work; of `run` also that the node runs
-     on this machine already";
+     on this machine already
+`kozo doctor` has codes of its own: see `kozo doctor --help`";
+
+/// Those of `kozo doctor`.
+pub(super) const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing is wrong, as far as it could be looked at
+  1  there are warnings, or the command line is wrong
+  2  there are faults: something does not work as the file says
+  5  anything else that keeps the command from doing its work";
 
 const USAGE: u8 = 1;
 const UNREADABLE: u8 = 2;
@@ -47,6 +56,8 @@ pub(super) enum Failure {
     Report(Problems),
     /// The same, and the report was what was asked for: it is printed already.
     Reported(Class),
+    /// Something is wrong with this machine, as it was printed already; with the exit code for it.
+    Diagnosed(u8),
     /// The demo did not do what it should.
     Demo(Box<dyn Error + Send + Sync>),
     /// The standard output cannot be written.
@@ -67,6 +78,7 @@ impl Failure {
             Self::Usage(_) | Self::NoCommand { .. } | Self::Demo(_) => USAGE,
             Self::Report(problems) => of_class(problems.class()),
             Self::Reported(class) => of_class(*class),
+            Self::Diagnosed(code) => *code,
             Self::Output(_) | Self::Other(_) => OTHER,
         })
     }
@@ -77,7 +89,7 @@ impl Failure {
             // An error here is that nobody reads.
             Self::Usage(error) => drop(error.print()),
             Self::Report(problems) => print_report(problems),
-            Self::Reported(_) => {}
+            Self::Reported(_) | Self::Diagnosed(_) => {}
             Self::NoCommand { word, near } => print_error(&format!(
                 "there is no file `{word}` and no command of that name: did you mean `kozo {near}`?"
             )),

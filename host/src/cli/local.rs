@@ -38,7 +38,7 @@ pub(super) fn check(node: &Node, registry: &Registry, problems: &mut Problems) {
 
 /// Whether the daemon will be able to store things in a folder. One that is missing is made by it,
 /// if the folder above is there.
-fn check_storage(folder: &Path) -> Result<(), StorageError> {
+pub(super) fn check_storage(folder: &Path) -> Result<(), StorageError> {
     let missing = match folder.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => error,
         _ => return check_folder(folder),

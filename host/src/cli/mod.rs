@@ -11,6 +11,7 @@ mod address;
 mod arguments;
 mod check;
 mod demo;
+mod doctor;
 mod failure;
 mod keygen;
 mod local;
@@ -68,6 +69,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Seal(arguments) => seal::seal(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Roles(arguments) => roles::roles(&arguments),
         Command::New(arguments) => new::new(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments, &log.filter),

@@ -6,7 +6,7 @@ use kozo_description::{Problem, Problems};
 use kozo_ground::names::NodeName;
 
 use super::surroundings;
-use crate::config::{self, Document, Network};
+use crate::config::{self, Document, Given, Network};
 use crate::modules::{Environment, FileState, Registry, SearchFolders, TrustedWriters};
 
 /// A configuration file, and the modules of this machine, also those in the folders that the file
@@ -64,6 +64,16 @@ impl Prepared {
     /// A report that offers the names there are.
     pub(super) fn require_node(&self, node: &NodeName) -> Result<(), Problems> {
         self.document.require_node(node)
+    }
+
+    /// The names of all nodes of the file, whether all of it is valid or not.
+    pub(super) fn nodes(&self) -> Vec<NodeName> {
+        self.document.nodes().collect()
+    }
+
+    /// The paths and addresses that the file gives for a node.
+    pub(super) fn given(&self, node: &NodeName) -> Vec<Given<'_>> {
+        self.document.given(&self.registry, node)
     }
 
     /// Adds a warning for what the file says of a node, which this machine is, and is not there.

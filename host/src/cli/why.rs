@@ -75,7 +75,7 @@ fn sentences(report: &PeerDetails) -> String {
 }
 
 /// What is so, and why.
-fn verdict(report: &PeerDetails) -> String {
+pub(super) fn verdict(report: &PeerDetails) -> String {
     let (node, peer) = (&report.node, &report.peer.peer);
     match report.peer.state {
         PeerState::Up => up(report),

@@ -29,6 +29,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// The start of the digest of the file, in hexadecimal digits: enough for people to compare.
+    pub(crate) fn shown_digest(&self) -> String {
+        let shown = self.digest.iter().take(SHOWN_DIGEST);
+        shown.map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// A node of the network.
     ///
     /// # Errors
@@ -41,6 +47,9 @@ impl Network {
         })
     }
 }
+
+/// How much of the digest of the file is shown, in bytes.
+const SHOWN_DIGEST: usize = 8;
 
 /// How many names of nodes a message lists.
 const MAX_LISTED: usize = 20;

@@ -17,7 +17,7 @@ mod protocol;
 mod server;
 mod socket;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, ClientError};
 pub(crate) use paths::{FolderError, Surroundings};
 pub use protocol::Outcome;
 pub use server::MAX_CLIENTS;

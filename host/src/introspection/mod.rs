@@ -42,9 +42,6 @@ pub use request::Request;
 /// How long a restarted role may take to be there again before the client is told that it is not.
 const RESTART_LIMIT: Duration = Duration::from_secs(8);
 
-/// How much of the digest of the network's file is shown, in bytes.
-const SHOWN_DIGEST: usize = 8;
-
 /// How often a role that is being restarted is looked at.
 const RESTART_POLL: Duration = Duration::from_millis(20);
 
@@ -162,7 +159,7 @@ impl Introspection {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             running_seconds: now.since(self.started).as_secs_f64(),
-            file_digest: hexadecimal(&self.network.digest[..SHOWN_DIGEST]),
+            file_digest: self.network.shown_digest(),
             roles: self.roles.iter().map(|role| role.status(now)).collect(),
             peers: self.peers.iter().map(|peer| self.peer(peer, now)).collect(),
             transports: self
@@ -298,10 +295,6 @@ impl Introspection {
             None => format!("the network has no node `{name}`"),
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// When `from` dials `to`.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// `2026-11-20T12:00:00.123Z`. Times before 1970 (a board without a clock may think so) are shown
 /// as its beginning.
-pub(super) fn utc(time: SystemTime) -> String {
+pub(crate) fn utc(time: SystemTime) -> String {
     let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
     format!("{:.3}", time.max(Timestamp::UNIX_EPOCH))
 }

@@ -2,6 +2,7 @@
 //! their options are checked; its own listen and dial.
 
 mod acceptor;
+mod asked_ways;
 mod error;
 mod inquiry;
 mod maker;
@@ -19,6 +20,7 @@ use kozo_description::{Problem, Problems};
 use tokio::task::JoinSet;
 
 pub(crate) use acceptor::Acceptor;
+pub(crate) use asked_ways::{AskedWay, ask_ways};
 use maker::{CALL_LIMIT, Maker, PeerTransport};
 pub(crate) use own::OwnTransport;
 pub(crate) use own_address::own_addresses;

@@ -13,6 +13,7 @@ mod bluetooth;
 mod checked;
 mod control;
 mod debugging;
+mod doctor;
 mod floods;
 mod foreign;
 mod injecting;

@@ -61,6 +61,12 @@ pub(super) enum ClaimedTemplate {
 }
 
 impl Metadata {
+    /// What a role or transport of this module claims with these options, which were checked.
+    pub fn claimed(&self, options: &ModuleOptions) -> Vec<Claimed> {
+        let claims = self.claims(options, |_| true).into_iter();
+        claims.map(|claim| claim.what).collect()
+    }
+
     /// What a role or transport of this module claims with these options. One of which an option
     /// has no value, or none that `is_sound`, is not made.
     pub(crate) fn claims(
