@@ -27,11 +27,24 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Problem> {
     Some(Problem::error(place_behind(&before), "", message).with_help(help))
 }
 
-/// The place of what follows this text. A lone carriage return ends a line as well, as in YAML.
+/// The lines of a text. A lone carriage return ends one as well, as in YAML.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = text.find(['\n', '\r']) else {
+            return rest.take();
+        };
+        let (line, behind) = text.split_at(end);
+        rest = Some(behind.strip_prefix("\r\n").unwrap_or(&behind[1..]));
+        Some(line)
+    })
+}
+
+/// The place of what follows this text.
 pub(crate) fn place_behind(text: &str) -> Place {
-    let text = text.replace("\r\n", "\n");
     let (mut line, mut last) = (0, "");
-    for text in text.split(['\n', '\r']) {
+    for text in lines(text) {
         (line, last) = (line + 1, text);
     }
     Place {
@@ -46,9 +59,9 @@ pub(crate) fn blamed(problem: Problem, text: &str) -> Problem {
     let Some(place) = problem.place else {
         return problem;
     };
-    let lines = [place.line, place.line.saturating_sub(1)];
-    let found = lines.into_iter().find_map(|line| {
-        let text = text.lines().nth(line.checked_sub(1)?)?;
+    let near = [place.line, place.line.saturating_sub(1)];
+    let found = near.into_iter().find_map(|line| {
+        let text = lines(text).nth(line.checked_sub(1)?)?;
         let mut characters = text.chars().enumerate();
         let (index, found) = characters.find_map(|(index, c)| Some((index, Invisible::new(c)?)))?;
         let column = index + 1;
@@ -143,5 +156,20 @@ fn remedy(found: Invisible) -> &'static str {
     match found.is_space() {
         true => "delete it, and type a space if one is meant",
         false => "delete it: with what stands around it, if your editor does not show it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_in_yaml() {
+        let all = |text| lines(text).collect::<Vec<_>>();
+        assert_eq!(all("a\r\nb\rc\nd"), ["a", "b", "c", "d"]);
+        assert_eq!(all("a\r"), ["a", ""]);
+        assert_eq!(all("\r\n"), ["", ""]);
+        assert_eq!(all(""), [""]);
+        assert_eq!(place_behind("a\rbc"), Place { line: 2, column: 3 });
     }
 }
