@@ -4,6 +4,7 @@
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
 pub mod cli;
+mod clients;
 pub mod config;
 pub mod control;
 pub mod daemon;
@@ -11,6 +12,7 @@ pub mod introspection;
 mod limited;
 mod link;
 mod log;
+mod metrics;
 pub mod modules;
 mod roles;
 mod router;

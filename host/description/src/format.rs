@@ -12,6 +12,8 @@ pub enum Format {
     Address,
     /// An IP address of this machine, or a name for it, to listen on; without a port.
     Listening,
+    /// An IP address of this machine, or a name for it, with a port, to listen on.
+    ListeningEndpoint,
     /// An IP address or a name, with a port, to connect to.
     Endpoint,
     /// The address of an onion service, without a port.
@@ -29,9 +31,10 @@ const SOME_PORT: u16 = 1;
 
 impl Format {
     /// All formats, with the names that metadata uses.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("address", Self::Address),
         ("listening-address", Self::Listening),
+        ("listening-endpoint", Self::ListeningEndpoint),
         ("endpoint", Self::Endpoint),
         ("onion-address", Self::Onion),
         ("bluetooth-address", Self::Bluetooth),
@@ -50,7 +53,7 @@ impl Format {
         match self {
             Self::Address => "IP address or host name, with `:port` or without",
             Self::Listening => "IP address or host name",
-            Self::Endpoint => "`host:port`",
+            Self::ListeningEndpoint | Self::Endpoint => "`host:port`",
             Self::Onion => ".onion address",
             Self::Bluetooth => "Bluetooth address",
             Self::Uuid => "UUID",
@@ -66,6 +69,7 @@ impl Format {
         let checked = match self {
             Self::Address => Endpoint::parse(text, Some(SOME_PORT)).map(drop),
             Self::Listening => check_listening(text),
+            Self::ListeningEndpoint => Endpoint::parse_listening(text).map(drop),
             Self::Endpoint => Endpoint::parse(text, None).map(drop),
             Self::Onion => check_onion(text),
             Self::Bluetooth => bluetooth::parse_address(text).map(drop),
@@ -76,13 +80,16 @@ impl Format {
     }
 
     /// What to write instead, for a help line.
-    pub(crate) fn advice(self) -> &'static str {
+    pub fn advice(self) -> &'static str {
         match self {
             Self::Address => {
                 "write an IP address or a host name: `192.0.2.7`, `hall.local:6020` or `[2001:db8::7]:6020`"
             }
             Self::Listening => {
                 "write an IP address of that machine or a name for it, without a port: `127.0.0.1`, say"
+            }
+            Self::ListeningEndpoint => {
+                "write an IP address of that machine or a name for it, and a port: `127.0.0.1:9464`, say"
             }
             Self::Endpoint => "write a host and a port: `127.0.0.1:9050`, say",
             Self::Onion => {

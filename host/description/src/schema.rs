@@ -149,6 +149,13 @@ impl OptionSpec {
         self
     }
 
+    /// The same option with a format of its text, or of each of its texts.
+    #[must_use]
+    pub fn formatted(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
     /// The range in words, "from 1 to 100 seconds" say; empty when there is none.
     pub fn range(&self) -> String {
         let unit = match &self.unit {

@@ -309,13 +309,16 @@ impl Peer {
 
     /// When the link will have been idle for too long; never where one side wants it at all times.
     fn idle_at(&self) -> Option<Moment> {
-        let constant =
-            [self.settings.outgoing, self.settings.incoming].contains(&ConnectPolicy::Constant);
-        if constant || !self.outbox.is_empty() {
+        if self.is_wanted_always() || !self.outbox.is_empty() {
             return None;
         }
         self.carrier()
             .map(|_| self.used + self.settings.idle_timeout)
+    }
+
+    /// Whether one side wants a link at all times.
+    fn is_wanted_always(&self) -> bool {
+        [self.settings.outgoing, self.settings.incoming].contains(&ConnectPolicy::Constant)
     }
 
     fn link(&self, key: LinkKey) -> Option<&Link> {

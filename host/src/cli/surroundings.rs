@@ -84,6 +84,10 @@ fn interface(given: &Given<'_>, is_own: bool, problems: &mut Problems) {
             Ok(endpoint) => endpoint.host,
             Err(_) => return,
         },
+        Format::ListeningEndpoint => match Endpoint::parse_listening(given.text) {
+            Ok(endpoint) => endpoint.host,
+            Err(_) => return,
+        },
         _ => return,
     };
     let Some(interface) = kozo_addresses::interface(&host).filter(|name| is_missing(name)) else {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use kozo_addresses::Endpoint;
 use kozo_auth::keys;
 use kozo_auth::keys::PublicKey;
 use kozo_description::{
-    Block, Entry, OptionSpec, Place, Problem, Problems, Severity, Tree, TreeNode, Unknown, Values,
+    Block, Claimed, Entry, Format, OptionSpec, Place, Problem, Problems, Severity, Tree, TreeNode,
+    Unknown, Values,
 };
 use kozo_ground::interest::Pattern;
 use kozo_ground::names::{NameError, NodeName};
@@ -20,6 +22,9 @@ use super::claims::{Claims, Noted};
 use super::disclosure::Disclosure;
 use super::network::{Node, Settings};
 use super::node_path;
+
+/// Where a node is asked for metrics.
+const METRICS: &str = "metrics";
 
 /// The network under construction.
 pub(super) struct Assembly<'a> {
@@ -123,6 +128,7 @@ impl<'a> Assembly<'a> {
             .filter_map(|transport| self.transport(transport, &path, name.as_ref()))
             .collect();
 
+        let metrics = self.metrics(entry, &values, &path);
         let policy = |option| {
             let name = values.text(option)?;
             ConnectPolicy::from_name(name)
@@ -152,6 +158,7 @@ impl<'a> Assembly<'a> {
             introspection_for: values
                 .value("introspectionFor")
                 .map(|list| list.texts().map(Pattern::new).collect()),
+            metrics,
             settings,
             roles,
             transports,
@@ -187,6 +194,40 @@ impl<'a> Assembly<'a> {
             }
         }
         Settings::new(&values.with_defaults(builtin::settings().iter()))
+    }
+
+    /// Where the node listens for those who collect metrics. Nobody has to prove who he is there.
+    fn metrics(&mut self, node: &Entry, values: &Values, node_path: &str) -> Option<Endpoint> {
+        let text = values.text(METRICS)?;
+        let path = join_path(node_path, METRICS);
+        let place = node.value.child(METRICS)?.place;
+        let endpoint = match Endpoint::parse_listening(text) {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                self.problems.push(
+                    Problem::error(place, &path, error.to_string())
+                        .with_help(Format::ListeningEndpoint.advice()),
+                );
+                return None;
+            }
+        };
+        if !endpoint.is_loopback() {
+            let message = format!("whoever reaches `{endpoint}` reads what this node does");
+            self.problems.push(
+                Problem::warning(place, &path, message)
+                    .with_help("listen on `127.0.0.1`, or let a firewall decide who reaches it"),
+            );
+        }
+        self.claimed.push(Noted {
+            claimed: Claimed::Port {
+                address: endpoint.host.clone(),
+                port: endpoint.port.to_string(),
+            },
+            block: path.clone(),
+            path,
+            place,
+        });
+        Some(endpoint)
     }
 
     fn public_keys(&mut self, node: &Entry, node_path: &str) -> Vec<PublicKey> {

@@ -6,7 +6,7 @@ use kozo_auth::algorithms::{CIPHERS, MACS};
 
 use super::disclosure::Disclosure;
 use kozo_description::common::{queue_length, queue_size};
-use kozo_description::{BYTES, DefaultValue, KIB, MIB, OptionSpec, Value, ValueKind};
+use kozo_description::{BYTES, DefaultValue, Format, KIB, MIB, OptionSpec, Value, ValueKind};
 
 use DefaultValue::{None as Nothing, Required};
 
@@ -90,6 +90,7 @@ pub fn node() -> &'static [OptionSpec] {
             OptionSpec::new("othersToSelfConnectPolicy", ValueKind::Text, text("constant"), "When other nodes connect to this one. `constant`: they keep a link at all times. `ondemand`: they make one when there is a message. `never`: they make none.").one_of(&CONNECT_POLICIES),
             OptionSpec::new("introspection", ValueKind::Text, text("status"), "What the node tells other nodes of itself when they ask. `none`: nothing. `status`: how its roles, links and transports are. `full`: also why there is a link with a peer, or none, and what happened with it lately.").one_of(&Disclosure::ALL.map(Disclosure::name)),
             OptionSpec::new("introspectionFor", ValueKind::List, Nothing, "Which nodes it tells that, by their names, in which `*` stands for any run of characters. All nodes of the network without it."),
+            OptionSpec::new("metrics", ValueKind::Text, Nothing, "Where the node listens for those who collect metrics, Prometheus say, in plain HTTP (docs/metrics.md). Whoever reaches it reads them: let that be this machine itself, as with `127.0.0.1:9464`. Without it, nowhere.").formatted(Format::ListeningEndpoint),
             OptionSpec::new("overrideMainConfiguration", ValueKind::Block, Nothing, "Root options, all but `system`, with values for this node alone."),
             OptionSpec::new("roles", ValueKind::Block, Nothing, "A block for each role of the node, under the role's name."),
             OptionSpec::new("transports", ValueKind::Block, Nothing, "A block for each transport of the node, under the transport's name."),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kozo_addresses::Endpoint;
 use kozo_auth::keys::PublicKey;
 use kozo_description::{Class, ModuleOptions, Place, Problem, Problems, Values};
 use kozo_ground::age::MaxAges;
@@ -100,6 +101,8 @@ pub struct Node {
     pub introspection: Disclosure,
     /// Whom it tells that; nothing: everybody.
     pub introspection_for: Option<Vec<Pattern>>,
+    /// Where it listens for those who collect metrics; none: nowhere.
+    pub metrics: Option<Endpoint>,
     /// The root options as they hold for this node.
     pub settings: Settings,
     /// Its roles in the order of the file.

@@ -10,11 +10,11 @@ use tokio::io::{
     AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
 };
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::{AbortHandle, JoinSet};
 
 use super::credentials::Owner;
 use super::protocol::{MAX_REQUEST, Outcome};
 use super::socket::ControlSocket;
+use crate::clients::Clients;
 use crate::introspection::{Asker, AskersTaps, Introspection, Request};
 
 /// How many clients are served at once. One more takes the place of the oldest that has not sent its
@@ -37,7 +37,7 @@ pub(crate) async fn serve(socket: ControlSocket, node: Arc<Introspection>) -> io
         user: rustix::process::geteuid().as_raw(),
         group: socket.group(),
     };
-    let mut clients = Clients::default();
+    let mut clients = Clients::new(MAX_CLIENTS);
     loop {
         match listener.accept().await {
             Ok((client, _)) if clients.make_room() => {
@@ -53,41 +53,6 @@ pub(crate) async fn serve(socket: ControlSocket, node: Arc<Introspection>) -> io
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-}
-
-/// The clients that are served, the oldest first. They end with this.
-#[derive(Default)]
-struct Clients {
-    tasks: JoinSet<()>,
-    places: Vec<(AbortHandle, Arc<AtomicBool>)>,
-}
-
-impl Clients {
-    /// Whether there is room for one more: if need be, a client that keeps others waiting goes.
-    fn make_room(&mut self) -> bool {
-        while self.tasks.try_join_next().is_some() {}
-        self.places.retain(|(task, _)| !task.is_finished());
-        if self.places.len() < MAX_CLIENTS {
-            return true;
-        }
-        let idle = |(_, at_work): &(_, Arc<AtomicBool>)| !at_work.load(Ordering::Relaxed);
-        let Some(place) = self.places.iter().position(idle) else {
-            return false;
-        };
-        let (task, _) = self.places.remove(place);
-        task.abort();
-        true
-    }
-
-    /// Serves a client. It says whether it is the daemon that is at work, or the client.
-    fn add<F>(&mut self, serve: impl FnOnce(Arc<AtomicBool>) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let at_work = Arc::new(AtomicBool::new(false));
-        let task = self.tasks.spawn(serve(Arc::clone(&at_work)));
-        self.places.push((task, at_work));
     }
 }
 

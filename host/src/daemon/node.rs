@@ -19,6 +19,7 @@ use super::{control, parts, watch};
 use crate::config::Network;
 use crate::introspection::Introspection;
 use crate::limited::apart;
+use crate::metrics;
 use crate::modules::Registry;
 use crate::roles::{HostedRole, Inbox};
 use crate::storage::Storage;
@@ -111,6 +112,7 @@ impl Daemon {
         let mut attendants = JoinSet::new();
         attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
+        let metrics_at = own.metrics.clone();
         let introspection = Arc::new(Introspection {
             node: node.clone(),
             started,
@@ -125,6 +127,9 @@ impl Daemon {
         desk.open_with(&introspection);
         // The socket is there before the node is said to be: who waits for that may ask at once.
         let socket = control::open(control.as_deref(), &node);
+        if let Some(endpoint) = metrics_at {
+            attendants.spawn(metrics::run(endpoint, Arc::clone(&introspection)));
+        }
         attendants.spawn(control::serve(socket, introspection));
         let service = Arc::new(service());
         let (seen_roles, seen_peers) = (Arc::clone(&roles), links.peers().to_vec());

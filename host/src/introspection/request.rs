@@ -75,11 +75,6 @@ pub enum Request {
         /// The tap's number.
         tap: u64,
     },
-    /// What the file makes of a role, and what it remembers: [`RoleDetails`](kozo_status::RoleDetails).
-    Role {
-        /// The role's name.
-        role: String,
-    },
     /// Restarts a role; a [`RestartedRole`](kozo_status::RestartedRole).
     RestartRole {
         /// The role's name.
@@ -99,8 +94,7 @@ impl Request {
             | Self::Ping { .. }
             | Self::Echo { .. } => Grant::Status,
             Self::OpenTap { .. } | Self::Tapped { .. } | Self::CloseTap { .. } => Grant::Messages,
-            // What a role has stored, and what it is told, may be nobody's business.
-            Self::Role { .. } | Self::RestartRole { .. } => Grant::Control,
+            Self::RestartRole { .. } => Grant::Control,
         }
     }
 
@@ -118,7 +112,6 @@ impl Request {
             | Self::OpenTap { .. }
             | Self::Tapped { .. }
             | Self::CloseTap { .. }
-            | Self::Role { .. }
             | Self::RestartRole { .. } => None,
         }
     }

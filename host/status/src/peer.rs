@@ -14,6 +14,12 @@ pub struct PeerStatus {
     pub next_dial_seconds: Option<f64>,
     /// The links; the first one carries the messages.
     pub links: Vec<LinkStatus>,
+    /// Whether one of the two nodes is to keep a link at all times, as their policies say.
+    #[serde(default)]
+    pub wanted: bool,
+    /// How many links came up since the daemon started.
+    #[serde(default)]
+    pub links_made: u64,
     /// The tries to dial that are under way.
     pub dialling: Vec<AttemptStatus>,
     /// Transports of the peer to which there is no way, as the file has them.

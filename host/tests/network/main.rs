@@ -20,6 +20,7 @@ mod injecting;
 mod local;
 mod logger;
 mod messages;
+mod metrics;
 mod network_changes;
 mod options;
 mod other_files;

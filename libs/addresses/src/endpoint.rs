@@ -1,6 +1,7 @@
 //! A host and a port.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::error::{AddressError, Reason};
 use crate::host::{self, Purpose, is_ipv6};
@@ -8,7 +9,7 @@ use crate::onion;
 
 const NO_PORT: &str = "has a port that is not a number from 1 to 65535";
 
-/// A host, by name or number, and a port, to connect to.
+/// A host, by name or number, and a port, to connect to or to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The host; an IPv6 address has no brackets here.
@@ -24,10 +25,27 @@ impl Endpoint {
     /// The text is none of these, or has no port though there is no default; or nothing can be
     /// connected to at it: `0.0.0.0`, say.
     pub fn parse(text: &str, default_port: Option<u16>) -> Result<Self, AddressError> {
+        Self::parse_for(text, default_port, Purpose::Dialling)
+    }
+
+    /// Reads where to listen: a host as [`check_listening`] takes it and a port, as `host:port` or
+    /// `[IPv6 address]:port`.
+    ///
+    /// # Errors
+    /// The text is none of these, or nothing can listen there.
+    pub fn parse_listening(text: &str) -> Result<Self, AddressError> {
+        Self::parse_for(text, None, Purpose::Listening)
+    }
+
+    fn parse_for(
+        text: &str,
+        default_port: Option<u16>,
+        purpose: Purpose,
+    ) -> Result<Self, AddressError> {
         let text = text.trim();
         let error = |reason: Reason| AddressError::new(text, reason);
         let (host, port) = split(text).map_err(error)?;
-        host::check(host, Purpose::Dialling).map_err(error)?;
+        host::check(host, purpose).map_err(error)?;
         let port = match port {
             Some(port) => parse_port(port).ok_or_else(|| error(NO_PORT.into()))?,
             None => default_port.ok_or_else(|| error("has no port: write `host:port`".into()))?,
@@ -36,6 +54,13 @@ impl Endpoint {
             host: host.to_owned(),
             port,
         })
+    }
+
+    /// Whether only this machine itself can reach it. A name but `localhost` may be anything.
+    pub fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<IpAddr>();
+        address.is_ok_and(|address| address.to_canonical().is_loopback())
+            || self.host.eq_ignore_ascii_case("localhost")
     }
 
     /// Whether only Tor can reach it. Such a name must not be given to DNS (RFC 7686).
@@ -272,6 +297,40 @@ mod tests {
         }
         assert!(error("expyuzz4wqqyqhjn.onion:80").contains("version 2"));
         assert!(error(&format!("x{}", &ONION[1..])).contains("misspelt"));
+    }
+
+    #[test]
+    fn to_listen_with_a_port_needs_both_and_tells_whom_it_lets_in() {
+        for (text, written, is_loopback) in [
+            ("127.0.0.1:9464", "127.0.0.1:9464", true),
+            ("127.9.9.9:1", "127.9.9.9:1", true),
+            ("[::1]:9464", "[::1]:9464", true),
+            ("[::ffff:127.0.0.1]:9464", "[::ffff:127.0.0.1]:9464", true),
+            (" LocalHost:9464 ", "LocalHost:9464", true),
+            ("0.0.0.0:9464", "0.0.0.0:9464", false),
+            ("[::]:9464", "[::]:9464", false),
+            ("192.0.2.1:9464", "192.0.2.1:9464", false),
+            ("[fe80::1%eth0]:9464", "[fe80::1%eth0]:9464", false),
+            ("hall.local:9464", "hall.local:9464", false),
+            ("localhost.example:9464", "localhost.example:9464", false),
+        ] {
+            let endpoint = Endpoint::parse_listening(text).expect(text);
+            assert_eq!(endpoint.to_string(), written);
+            assert_eq!(endpoint.is_loopback(), is_loopback, "{text}");
+        }
+        for (text, reason) in [
+            ("127.0.0.1", "has no port"),
+            ("::1", "has no port"),
+            ("9464", "is no IPv4 address"),
+            (":9464", "has no host"),
+            ("127.0.0.1:0", NO_PORT),
+            ("224.0.0.1:9464", "many machines at once"),
+            ("http://127.0.0.1:9464", "begins with `http://`"),
+            ("127.0.0.1:9464/metrics", NO_PORT),
+        ] {
+            let error = Endpoint::parse_listening(text).expect_err(text).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[test]

@@ -391,7 +391,7 @@ fn formats_and_conflicts_that_can_mean_nothing_are_refused() {
 error: metadata:9:34: options.a.format: only a text or a list may have this, not an option of type `integer`
 error: metadata:10:28: options.b.default: `x` is no UUID: `uuidgen` makes one
 error: metadata:11:27: options.c.format: `colour` is no format of a text
-    help: write `address`, `listening-address`, `endpoint`, `onion-address`, `bluetooth-address`, `uuid` or `strftime`
+    help: write `address`, `listening-address`, `listening-endpoint`, `endpoint`, `onion-address`, `bluetooth-address`, `uuid` or `strftime`
 error: metadata:12:30: options.d.atMost: `timer` is no other option with a number
 error: metadata:21:5: conflicts[0].when: it is empty, so it would always hold
 error: metadata:22:13: conflicts[1].when.e: the module has no option `e`

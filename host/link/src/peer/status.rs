@@ -28,6 +28,9 @@ impl Peer {
                 .into_iter()
                 .map(|link| link_status(link, now))
                 .collect(),
+            wanted: self.is_wanted_always(),
+            // Each link that came up has had its turn.
+            links_made: self.next_turn - 1,
             dialling: Vec::new(),
             unusable: Vec::new(),
             queued: self.outbox.queued(),

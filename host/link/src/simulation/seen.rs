@@ -126,6 +126,7 @@ fn how_it_stands_and_what_crossed_can_be_seen() {
     world.start_all();
     world.run(SECOND);
     assert_eq!(state(&world), PeerState::OnDemand);
+    assert!(!status(&world).wanted);
     let there = &world.nodes[1].peers[&0];
     assert_eq!(there.state(world.now), PeerState::LeftToPeer);
     world.block(0, 1, 0);
@@ -142,6 +143,7 @@ fn how_it_stands_and_what_crossed_can_be_seen() {
     let status = status(&world);
     assert_eq!(state(&world), PeerState::Up);
     assert_eq!((status.links[0].sent, status.links[0].received), (1, 0));
+    assert_eq!(status.links_made, 1);
     world.run(SECOND * 90);
     assert_eq!(state(&world), PeerState::OnDemand);
     world.peer(0, 1).set_candidates(vec![]);

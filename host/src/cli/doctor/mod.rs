@@ -47,6 +47,7 @@ use super::arguments::DoctorArguments;
 use super::failure::Failure;
 use super::output;
 use crate::control::{Client, ClientError, Surroundings};
+use crate::limited::Worker;
 use crate::log::shows_colours;
 use case::Case;
 use finding::{Counts, Diagnosis, Finding, Section, Severity, Subject, worst};
@@ -150,20 +151,18 @@ pub(super) fn doctor(arguments: DoctorArguments) -> Result<(), Failure> {
 }
 
 fn targets(arguments: &DoctorArguments) -> Result<Vec<Target>, Failure> {
-    let asked = (arguments.config.clone(), arguments.node.clone());
-    // On a thread of its own: the file may be a pipe that nobody writes to.
-    let found = within(OPEN_LIMIT, asked, |asked| match asked {
+    let found = match (&arguments.config, &arguments.node) {
         (Some(config), Some(node)) => vec![Target {
-            config,
-            node: Some(node),
+            config: config.clone(),
+            node: Some(node.clone()),
             chosen: "named on the command line".to_owned(),
         }],
-        (Some(config), None) => vec![targets::own_node(config)],
+        (Some(config), None) => vec![targets::own_node(config.clone())],
         (None, _) => targets::find(&Machine::this(), &Surroundings::read()),
-    });
-    match found.unwrap_or_default() {
-        none if none.is_empty() => Err(Failure::other(DoctorError::NothingHere)),
-        found => Ok(found),
+    };
+    match found.is_empty() {
+        true => Err(Failure::other(DoctorError::NothingHere)),
+        false => Ok(found),
     }
 }
 
@@ -171,24 +170,14 @@ fn targets(arguments: &DoctorArguments) -> Result<Vec<Target>, Failure> {
 /// come back.
 fn open(target: Target, daemon: Result<Client, ClientError>) -> Result<Arc<Case>, Finding> {
     let config = target.config.display().to_string();
-    let opened = within(OPEN_LIMIT, (target, daemon), |(target, daemon)| {
+    let opened = Worker::default().within(OPEN_LIMIT, "doctor", move || {
         Arc::new(Case::open(target, daemon))
     });
-    opened.ok_or_else(|| {
-        let limit = OPEN_LIMIT.as_secs();
-        Finding::fault(config, format!("it could not be looked at within {limit} s"))
+    opened.map_err(|error| {
+        Finding::fault(config, format!("it cannot be looked at: {error}"))
             .matters("nothing else is looked at without it")
-            .advice("`kozo check CONFIG NODE` hangs, too, where a module does: `--log debug` says which is asked")
+            .advice("`kozo check CONFIG NODE` does the same step by step; a module that hangs is a fault of its author's")
     })
-}
-
-/// What comes of `work`, if it comes within `limit`.
-fn within<T, R>(limit: Duration, of: T, work: impl Fn(T) -> R + Send + Sync + 'static) -> Option<R>
-where
-    T: Send + 'static,
-    R: Send + 'static,
-{
-    parallel::each(vec![of], limit, work).pop().flatten()
 }
 
 /// Looks at all subjects, side by side.

@@ -19,6 +19,8 @@ fn report(state: PeerState) -> PeerDetails {
             state,
             next_dial_seconds: None,
             links: Vec::new(),
+            wanted: true,
+            links_made: 0,
             dialling: Vec::new(),
             unusable: Vec::new(),
             queued: Amount::default(),

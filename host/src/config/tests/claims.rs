@@ -41,6 +41,19 @@ fn transports(transports: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn a_port_for_metrics_that_a_transport_listens_on_is_told_with_both_places() {
+    let hall = "    metrics: 127.0.0.1:6020\n    transports:\n      tcp: {address: hall.local}\n";
+    assert_eq!(
+        warnings(hall, ""),
+        [
+            "5:14: system.hall.metrics: TCP port 6020 is listened on twice on this node: by \
+             `system.hall.transports.tcp` on line 7, and here"
+        ]
+    );
+    assert_eq!(warnings(&hall.replace(":6020", ":9464"), ""), [""; 0]);
+}
+
+#[test]
 fn a_pin_of_two_roles_is_told_with_both_places() {
     assert_eq!(
         roles(&[

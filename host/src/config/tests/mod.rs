@@ -9,6 +9,7 @@ mod files;
 mod foreign;
 mod greeting;
 mod keys;
+mod metrics;
 mod modules;
 mod numbers;
 mod reference;
