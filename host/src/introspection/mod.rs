@@ -13,6 +13,7 @@ mod desk;
 mod messages;
 mod others;
 mod request;
+mod role_details;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +115,7 @@ impl Introspection {
                 serde_json::to_value(asker.taps.take(tap, wait_ms).await?)
             }
             Request::CloseTap { tap } => serde_json::to_value(asker.taps.close(tap)?),
+            Request::Role { role } => serde_json::to_value(self.role_details(&role).await?),
             Request::RestartRole { role } => serde_json::to_value(self.restart_role(&role).await?),
         };
         value.map_err(|error| format!("the answer cannot be written: {error}"))
@@ -228,21 +230,7 @@ impl Introspection {
 
     /// Restarts the role of this name and waits until it is there again, or is not.
     pub(crate) async fn restart_role(&self, name: &str) -> Result<RestartedRole, String> {
-        let place = self
-            .roles
-            .iter()
-            .position(|role| role.name().as_str() == name);
-        let Some(place) = place else {
-            let names: Vec<_> = self.roles.iter().map(|role| role.name().as_str()).collect();
-            return Err(match names.as_slice() {
-                [] => format!("`{}` hosts no roles", self.node),
-                names => format!(
-                    "`{}` hosts no role `{name}`: its roles are {}",
-                    self.node,
-                    names.join(", ")
-                ),
-            });
-        };
+        let place = self.place_of(name)?;
         let role = &self.roles[place];
         let before = role.status(clock::now());
         tracing::info!(target: "control", role = name, "a restart was asked for");
@@ -279,6 +267,23 @@ impl Introspection {
             }
             tokio::time::sleep(RESTART_POLL).await;
         }
+    }
+
+    /// Where the role of this name is among the roles.
+    fn place_of(&self, name: &str) -> Result<usize, String> {
+        let mut places = self.roles.iter();
+        let place = places.position(|role| role.name().as_str() == name);
+        place.ok_or_else(|| {
+            let names: Vec<_> = self.roles.iter().map(|role| role.name().as_str()).collect();
+            match names.as_slice() {
+                [] => format!("`{}` hosts no roles", self.node),
+                names => format!(
+                    "`{}` hosts no role `{name}`: its roles are {}",
+                    self.node,
+                    names.join(", ")
+                ),
+            }
+        })
     }
 
     fn no_peer(&self, name: &str) -> String {

@@ -75,6 +75,11 @@ pub enum Request {
         /// The tap's number.
         tap: u64,
     },
+    /// What the file makes of a role, and what it remembers: [`RoleDetails`](kozo_status::RoleDetails).
+    Role {
+        /// The role's name.
+        role: String,
+    },
     /// Restarts a role; a [`RestartedRole`](kozo_status::RestartedRole).
     RestartRole {
         /// The role's name.
@@ -94,7 +99,8 @@ impl Request {
             | Self::Ping { .. }
             | Self::Echo { .. } => Grant::Status,
             Self::OpenTap { .. } | Self::Tapped { .. } | Self::CloseTap { .. } => Grant::Messages,
-            Self::RestartRole { .. } => Grant::Control,
+            // What a role has stored, and what it is told, may be nobody's business.
+            Self::Role { .. } | Self::RestartRole { .. } => Grant::Control,
         }
     }
 
@@ -112,6 +118,7 @@ impl Request {
             | Self::OpenTap { .. }
             | Self::Tapped { .. }
             | Self::CloseTap { .. }
+            | Self::Role { .. }
             | Self::RestartRole { .. } => None,
         }
     }

@@ -67,10 +67,19 @@ impl Storage {
     pub(crate) fn role(&self, role: &RoleName) -> RoleStorage {
         RoleStorage {
             folder: self.folder.clone(),
-            name: format!("{}.{role}.kozo", self.node),
+            name: file_name(&self.node, role),
             turn: Mutex::new(()),
         }
     }
+}
+
+/// Where a role keeps its value, in the folder of its node.
+pub(crate) fn role_file(folder: &Path, node: &NodeName, role: &RoleName) -> PathBuf {
+    folder.join(file_name(node, role))
+}
+
+fn file_name(node: &NodeName, role: &RoleName) -> String {
+    format!("{node}.{role}.kozo")
 }
 
 /// The file in which one role keeps its value.

@@ -31,7 +31,7 @@ pub use peer::{
     Amount, AttemptStatus, InboundCounts, LinkStatus, OutboxCounts, PeerState, PeerStatus,
     TwinsStatus, UnusableTransport,
 };
-pub use role::{InboxStatus, RestartedRole, RoleState, RoleStatus};
+pub use role::{InboxStatus, RestartedRole, RoleDetails, RoleState, RoleStatus};
 pub use transport::{TransportState, TransportStatus};
 
 #[cfg(test)]

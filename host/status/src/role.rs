@@ -1,7 +1,9 @@
 //! Roles and what waits for them.
 
+use kozo_ground::interest::Interest;
 use kozo_ground::names::{ModuleName, RoleName};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A role that the node hosts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +66,26 @@ pub struct InboxStatus {
     pub dropped_by_age: u64,
     /// Messages that came after the role was told to stop, or that it left when it did.
     pub dropped_by_stop: u64,
+}
+
+/// A role with what the file makes of it, and what it remembers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoleDetails {
+    /// The role as it is now.
+    pub role: RoleStatus,
+    /// What the file says that it is there for.
+    pub description: Option<String>,
+    /// Whether it runs in a process of its own.
+    pub isolated: bool,
+    /// Its options with the defaults; none that are secret, by their names.
+    pub options: Map<String, Value>,
+    /// What it wants to hear of: any of these.
+    pub interests: Vec<Interest>,
+    /// What it has stored, as JSON, as [`PassedMessage`](crate::PassedMessage) has data; `null` when it has
+    /// stored nothing, or more than is shown.
+    pub stored: Value,
+    /// How many bytes it has stored; none when nothing.
+    pub stored_bytes: Option<usize>,
 }
 
 /// What came of a restart that somebody asked for.

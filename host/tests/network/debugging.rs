@@ -180,6 +180,11 @@ fn what_the_node_knows_is_asked_by_what_the_file_grants() {
         &["hall: Kōzō", "ticker", "tcp", "orders refused: 0"],
     );
     debugged.shows("queues", &["inbox of", "ticker"]);
+    debugged.shows("options ticker", &["message: now", "tick: 0.1"]);
+    let own = debugged.shows("options", &["debugger:", "debugTimeout: 600"]);
+    assert!(!own.contains("password"), "{own}");
+    debugged.shows("interests debugger", &["type:", "- debug"]);
+    debugged.shows("storage ticker", &["ticker: null"]);
     debugged.shows("restart ticker", &["ticker is running now"]);
     debugged.shows("roles", &["ticker"]);
     let unknown = debugged.ask("restart attic");

@@ -115,15 +115,34 @@ fn of_a_pair_that_is_linked_everything_that_is_its_own_is_fine() {
         "up over `tcp`",
     );
     assert_found(&report, "other-files", "fine", "scribe", "the same file");
-    // It is read by daemons at their start only.
-    scene.write_as("kozo.yml", &(scene.text() + "\n"));
-    let report_of_new = doctor(&scene, "clock");
-    let words = "the daemon runs with another version of it";
-    assert_found(&report_of_new, "file", "warning", "kozo.yml", words);
     // Nothing of this is in the file.
     for subject in ["tor", "bluetooth", "devices"] {
         assert_eq!(of(&report, subject), [], "{subject}");
     }
+}
+
+#[test]
+fn other_versions_of_the_file_are_told_of_with_their_digests() {
+    let mut scene = Scene::new(&["clock", "scribe"]);
+    let mut clock = scene.start("clock");
+    clock.wait_for_text("kozo", "started");
+    // Daemons read it at their start only.
+    scene.option("messageMaxAge", "61");
+    let mut scribe = scene.start("scribe");
+    scribe.wait_for_link("clock");
+    clock.wait_for_link("scribe");
+    let report = doctor(&scene, "clock");
+    let words = "the daemon runs with another version of it, whose digest is ";
+    assert_found(&report, "file", "warning", "kozo.yml", words);
+    let words = "another version of the file";
+    assert_found(&report, "other-files", "warning", "scribe", words);
+    let report = doctor(&scene, "scribe");
+    let (file, others) = (of(&report, "file"), of(&report, "other-files"));
+    assert!(
+        file.iter().all(|(severity, ..)| severity == "fine"),
+        "{file:?}"
+    );
+    assert!(others[0].2.contains("whose digest is "), "{others:?}");
 }
 
 #[test]
@@ -309,9 +328,8 @@ fn a_bundle_has_what_a_report_needs_and_no_secret() {
         .role(
             "scribe",
             "console",
-            "{type: timer, password: correct-horse-battery}",
+            "{type: debugger, password: correct-horse-battery}",
         );
-    // So little of it is valid that nothing can hide behind a node that works.
     let text = scene.text() + "# the door's code is 4711-0815\n";
     scene.write_as("kozo.yml", &text);
     let bundle = scene.folder().join("bundle.txt");
@@ -337,6 +355,7 @@ fn a_bundle_has_what_a_report_needs_and_no_secret() {
         "interface 1.",
         "ssh-ed25519",
         "~/clock.key",
+        "password: (left out)",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -56,6 +56,51 @@ fn the_role_of_the_guide_passes_its_test_and_runs() {
 }
 
 #[test]
+fn the_role_of_the_guide_that_asks_is_answered_what_it_is_granted() {
+    let folder = TempDir::new().unwrap();
+    let porter = NewCrate::new(folder.path(), "role", "porter");
+    write(&porter, "module.yaml", &blocks("yaml status").concat());
+    write(&porter, "src/lib.rs", &blocks("rust status").concat());
+    let modules = folder.path().join("modules");
+    porter.install(&modules);
+
+    let mut scene = Scene::new(&["hall", "yard"]);
+    for line in blocks("yaml status node").concat().lines() {
+        scene.node_option("hall", line);
+    }
+    scene.node_option("hall", "  timer1: {type: timer, tick: 0.2}");
+    let file = scene.write();
+    let file = file.to_str().unwrap();
+    let folders = [("KOZOROLEPATH", modules.as_path())];
+    let mut yard = Process::start_with(&["run", file, "yard"], &folders);
+    let mut hall = Process::start_with(&["run", file, "hall"], &folders);
+    let says = |line: &serde_json::Value, what: &str| {
+        let text = line["message"].as_str();
+        text.is_some_and(|text| text.contains(what))
+    };
+    hall.wait_for("who is present", |line| says(line, "present: yard"));
+    hall.wait_for("what passes", |line| says(line, "timer1 said tick"));
+    for node in [&mut hall, &mut yard] {
+        node.signal(rustix::process::Signal::TERM);
+        assert_eq!(node.end().code(), Some(0));
+    }
+
+    // Without the grant the node does not start, and says what to add.
+    let refused = std::fs::read_to_string(file).unwrap();
+    let refused = refused.replace("grant: [status, messages]", "description: nothing granted");
+    std::fs::write(file, refused).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_kozo"))
+        .args(["check", file, "hall"])
+        .env("KOZOROLEPATH", &modules)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("add `grant: [status, messages]`"), "{said}");
+}
+
+#[test]
 fn the_transports_of_the_guide_build() {
     let folder = TempDir::new().unwrap();
     let wire = NewCrate::new(folder.path(), "transport", "wire");

@@ -43,6 +43,11 @@ impl Gdbservers {
         Ok(port)
     }
 
+    /// Whether there is one, which may have ended by itself.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running().is_some()
+    }
+
     fn running(&self) -> MutexGuard<'_, Option<Child>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

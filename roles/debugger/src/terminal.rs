@@ -126,14 +126,20 @@ impl Terminal {
         self.start(command);
         loop {
             tokio::select! {
-                outcome = finished(&mut self.running) => return outcome.status(),
-                received = input.recv(), if !self.no_more_input => match received {
-                    // The client is gone; one that has only nothing to say still listens.
+                outcome = finished(&mut self.running) => {
+                    self.running = None;
+                    // What lasts as long as the session makes that last until the client goes.
+                    if outcome == Outcome::Failed || !self.console.has_started_something() {
+                        return outcome.status();
+                    }
+                }
+                received = input.recv() => match received {
+                    // The client is gone.
                     None => return self.end_command().await,
-                    Some(Input::End) => self.no_more_input = true,
                     Some(Input::Bytes(bytes)) if bytes.contains(&INTERRUPT) => {
                         return self.end_command().await;
                     }
+                    // One that has nothing more to say still listens.
                     Some(_) => {}
                 },
                 () = over(self.times.clone()) => {

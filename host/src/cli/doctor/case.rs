@@ -149,6 +149,7 @@ fn is_absent(error: &ClientError) -> bool {
 pub(super) struct OwnClaim {
     /// Whose it is, in words: "transport `tcp`".
     pub(super) of: String,
+    pub(super) kind: ModuleKind,
     pub(super) claimed: Claimed,
 }
 
@@ -179,6 +180,7 @@ impl<'a> Described<'a> {
                 let own = metadata.claimed(options).into_iter();
                 claims.extend(own.map(|claimed| OwnClaim {
                     of: of.clone(),
+                    kind,
                     claimed,
                 }));
             }

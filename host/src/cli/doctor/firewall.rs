@@ -136,6 +136,7 @@ mod tests {
     fn port(port: u16) -> OwnPort {
         OwnPort {
             of: "transport `tcp`".into(),
+            is_of_transport: true,
             address: String::new(),
             port,
         }

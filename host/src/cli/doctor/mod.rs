@@ -47,7 +47,6 @@ use super::arguments::DoctorArguments;
 use super::failure::Failure;
 use super::output;
 use crate::control::{Client, ClientError, Surroundings};
-use crate::limited::Worker;
 use crate::log::shows_colours;
 use case::Case;
 use finding::{Counts, Diagnosis, Finding, Section, Severity, Subject, worst};
@@ -151,18 +150,20 @@ pub(super) fn doctor(arguments: DoctorArguments) -> Result<(), Failure> {
 }
 
 fn targets(arguments: &DoctorArguments) -> Result<Vec<Target>, Failure> {
-    let found = match (&arguments.config, &arguments.node) {
+    let asked = (arguments.config.clone(), arguments.node.clone());
+    // On a thread of its own: the file may be a pipe that nobody writes to.
+    let found = within(OPEN_LIMIT, asked, |asked| match asked {
         (Some(config), Some(node)) => vec![Target {
-            config: config.clone(),
-            node: Some(node.clone()),
+            config,
+            node: Some(node),
             chosen: "named on the command line".to_owned(),
         }],
-        (Some(config), None) => vec![targets::own_node(config.clone())],
+        (Some(config), None) => vec![targets::own_node(config)],
         (None, _) => targets::find(&Machine::this(), &Surroundings::read()),
-    };
-    match found.is_empty() {
-        true => Err(Failure::other(DoctorError::NothingHere)),
-        false => Ok(found),
+    });
+    match found.unwrap_or_default() {
+        none if none.is_empty() => Err(Failure::other(DoctorError::NothingHere)),
+        found => Ok(found),
     }
 }
 
@@ -170,14 +171,24 @@ fn targets(arguments: &DoctorArguments) -> Result<Vec<Target>, Failure> {
 /// come back.
 fn open(target: Target, daemon: Result<Client, ClientError>) -> Result<Arc<Case>, Finding> {
     let config = target.config.display().to_string();
-    let opened = Worker::default().within(OPEN_LIMIT, "doctor", move || {
+    let opened = within(OPEN_LIMIT, (target, daemon), |(target, daemon)| {
         Arc::new(Case::open(target, daemon))
     });
-    opened.map_err(|error| {
-        Finding::fault(config, format!("it cannot be looked at: {error}"))
+    opened.ok_or_else(|| {
+        let limit = OPEN_LIMIT.as_secs();
+        Finding::fault(config, format!("it could not be looked at within {limit} s"))
             .matters("nothing else is looked at without it")
-            .advice("`kozo check CONFIG NODE` does the same step by step; a module that hangs is a fault of its author's")
+            .advice("`kozo check CONFIG NODE` hangs, too, where a module does: `--log debug` says which is asked")
     })
+}
+
+/// What comes of `work`, if it comes within `limit`.
+fn within<T, R>(limit: Duration, of: T, work: impl Fn(T) -> R + Send + Sync + 'static) -> Option<R>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+{
+    parallel::each(vec![of], limit, work).pop().flatten()
 }
 
 /// Looks at all subjects, side by side.

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use kozo_addresses::{Endpoint, Listening};
-use kozo_description::Claimed;
+use kozo_description::{Claimed, ModuleKind};
 
 use super::case::{Case, as_number};
 use super::finding::Finding;
@@ -21,6 +21,8 @@ const MATTERS: &str = "nobody can connect to the node there";
 pub(super) struct OwnPort {
     /// Whose it is, in words.
     pub(super) of: String,
+    /// A transport listens as long as the node runs; a role may do so for a while.
+    pub(super) is_of_transport: bool,
     /// The address or name; empty: all addresses.
     pub(super) address: String,
     pub(super) port: u16,
@@ -46,6 +48,7 @@ pub(super) fn own_ports(case: &Case) -> Vec<OwnPort> {
     let ports = claims.into_iter().filter_map(|claim| match claim.claimed {
         Claimed::Port { address, port } => Some(OwnPort {
             of: claim.of,
+            is_of_transport: claim.kind == ModuleKind::Transport,
             address: address.trim().to_owned(),
             port: port.parse().ok()?,
         }),
@@ -75,9 +78,12 @@ fn held(case: &Case, port: &OwnPort, all: &[Listener], looked_at: String) -> Fin
     let Some(listener) = others.next() else {
         return match daemon {
             None => Finding::fine(looked_at, "free for the daemon"),
+            Some(_) if !port.is_of_transport => {
+                Finding::fine(looked_at, "nobody listens at present")
+            }
             Some(_) => Finding::fault(looked_at, "the daemon runs, and nobody listens")
                 .matters(MATTERS)
-                .advice("see under \"Running daemon\" what keeps the transport or role from it"),
+                .advice("see under \"Running daemon\" what keeps the transport from it"),
         };
     };
     let Some(process) = listener.process(&case.machine) else {

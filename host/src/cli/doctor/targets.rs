@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kozo_auth::keys;
 use kozo_ground::names::NodeName;
 use kozo_status::NodeStatus;
 
 use super::machine::Machine;
+use super::parallel::each;
 use crate::cli::arguments::{self, Command};
 use crate::config::{Document, Network};
 use crate::control::{Client, ClientError, Surroundings};
@@ -20,6 +22,9 @@ pub(super) const PACKAGED_FILE: &str = "/etc/kozo/kozo.yml";
 
 /// Where systemd keeps what is started with the machine.
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants";
+
+/// How long all daemons together may take to say what they are.
+const ASK_LIMIT: Duration = Duration::from_secs(10);
 
 /// A node of a file to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +55,8 @@ pub(super) fn find(machine: &Machine, surroundings: &Surroundings) -> Vec<Target
             });
         }
     };
-    for (node, socket) in surroundings.sockets() {
-        match Client::at(&socket).ask::<NodeStatus>(&Request::Status) {
+    for (node, answer) in ask_all(surroundings.sockets()) {
+        match answer {
             Ok(status) => {
                 let config = file_of(machine, status.pid).unwrap_or_else(|| PACKAGED_FILE.into());
                 add(config, node, format!("it runs, as process {}", status.pid));
@@ -78,6 +83,15 @@ pub(super) fn find(machine: &Machine, surroundings: &Surroundings) -> Vec<Target
         targets.push(own_node(machine.path(PACKAGED_FILE)));
     }
     targets
+}
+
+/// What the daemons behind these sockets say; nothing of those that do not answer at all.
+fn ask_all(sockets: Vec<(NodeName, PathBuf)>) -> Vec<(NodeName, Result<NodeStatus, ClientError>)> {
+    let answers = each(sockets, ASK_LIMIT, |(node, socket)| {
+        let answer = Client::at(&socket).ask::<NodeStatus>(&Request::Status);
+        (node, answer)
+    });
+    answers.into_iter().flatten().collect()
 }
 
 /// The file that a running daemon was started with.

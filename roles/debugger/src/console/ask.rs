@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Console;
 use crate::output::Output;
@@ -244,15 +244,15 @@ impl Console {
     }
 
     pub(super) fn interests(&self, role: &str, output: &Output) -> Result<(), String> {
-        self.about_role("interests", role, output)
+        self.about_roles("interests", role, output)
     }
 
     pub(super) fn options(&self, role: &str, output: &Output) -> Result<(), String> {
-        self.about_role("options", role, output)
+        self.about_roles("options", role, output)
     }
 
     pub(super) fn storage(&self, role: &str, output: &Output) -> Result<(), String> {
-        self.about_role("storage", role, output)
+        self.about_roles("stored", role, output)
     }
 
     pub(super) fn log_level(&self, arguments: &str, output: &Output) -> Result<(), String> {
@@ -290,12 +290,22 @@ impl Console {
         Ok(())
     }
 
-    fn about_role(&self, what: &str, role: &str, output: &Output) -> Result<(), String> {
-        let mut question = json!({"request": what});
-        if !role.is_empty() {
-            question["role"] = role.into();
+    /// One field of what the node knows of a role, or of all roles.
+    fn about_roles(&self, field: &str, role: &str, output: &Output) -> Result<(), String> {
+        let roles = match role {
+            "" => {
+                let roles = self.ask_status()?.roles;
+                roles.into_iter().map(|role| role.name).collect()
+            }
+            role => vec![role.to_owned()],
+        };
+        let mut found = Map::new();
+        for role in roles {
+            let question = json!({"request": "role", "role": role});
+            let answer = self.node.ask(&question)?;
+            found.insert(role, answer.get(field).cloned().unwrap_or_default());
         }
-        show_value(&self.node.ask(&question)?, output);
+        show_value(&found.into(), output);
         Ok(())
     }
 

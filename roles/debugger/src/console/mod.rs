@@ -62,6 +62,11 @@ impl Console {
         format!("{}@{}", self.node.role(), self.node.name())
     }
 
+    /// Whether something was started here that ends with the session.
+    pub(crate) fn has_started_something(&self) -> bool {
+        self.gdbservers.is_running()
+    }
+
     /// Whether a command goes on until a key is pressed.
     pub(crate) fn is_live(line: &str) -> bool {
         line.split_whitespace().next() == Some("messages")

@@ -85,7 +85,7 @@ impl Console {
             output.line(
                 "That is the daemon: while it stands still, this console does too, other nodes give up the links \
                  with it after three of their heartbeats, and systemd kills it after `WatchdogSec`. Before a long \
-                 look: systemctl edit --runtime kozo@NODE, with WatchdogSec=0.",
+                 look: the drop-in debug.conf of the package's examples turns that off.",
             );
         }
         Ok(())

@@ -169,20 +169,37 @@ impl Image {
     fn read_functions(&self) -> Option<Vec<Function>> {
         let cache = ReadCache::new(File::open(&self.path).ok()?);
         let file = object::File::parse(&cache).ok()?;
-        let mut functions: Vec<Function> = file
-            .symbols()
-            .chain(file.dynamic_symbols())
-            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
-            .filter_map(|symbol| {
-                Some(Function {
-                    addresses: symbol.address()..symbol.address().checked_add(symbol.size())?,
-                    name: symbol.name().ok()?.to_owned(),
-                })
-            })
-            .collect();
+        let mut functions = functions_of(&file);
+        // What was taken out of the file may lie where debuggers look for it.
+        if let Some(apart) = file.build_id().ok().flatten().and_then(apart) {
+            let cache = ReadCache::new(apart);
+            if let Ok(file) = object::File::parse(&cache) {
+                functions.extend(functions_of(&file));
+            }
+        }
         functions.sort_by_key(|function| function.addresses.start);
         Some(functions)
     }
+}
+
+/// The file with the symbols of another one, by the number that linkers give each.
+fn apart(build_id: &[u8]) -> Option<File> {
+    let (first, rest) = build_id.split_first()?;
+    let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    File::open(format!("/usr/lib/debug/.build-id/{first:02x}/{rest}.debug")).ok()
+}
+
+fn functions_of<'d>(file: &impl Object<'d>) -> Vec<Function> {
+    let symbols = file.symbols().chain(file.dynamic_symbols());
+    let functions = symbols.filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0);
+    functions
+        .filter_map(|symbol| {
+            Some(Function {
+                addresses: symbol.address()..symbol.address().checked_add(symbol.size())?,
+                name: symbol.name().ok()?.to_owned(),
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ const MAX_WALKS: usize = 32;
 const LOOKS: u32 = 20;
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
+/// Whether it is known how stacks of this kind of processor look.
+const IS_KNOWN: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+
 /// Walks the stacks of one process.
 pub(crate) struct Stacks {
     process: u32,
@@ -112,6 +115,9 @@ impl Stacks {
     /// # Errors
     /// Why it cannot be had, for people.
     pub(crate) fn of(&mut self, thread: &Thread) -> Result<Trace, String> {
+        if !IS_KNOWN {
+            return Err("stacks of this kind of processor are not known here".to_owned());
+        }
         let path = format!("/proc/{}/task/{}/syscall", self.process, thread.id);
         for _ in 0..LOOKS {
             let line =

@@ -1,149 +1,14 @@
-//! The role with OpenSSH's client, on a host that is none.
+//! Who comes in, when and for how long.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kozo_abi::bench::{Incoming, RoleBench, StartedRole, reserve_port};
-use kozo_abi::{Error, Kind};
-use serde::Deserialize;
-use tempfile::TempDir;
+use kozo_abi::Error;
+use kozo_abi::bench::Incoming;
 
-use super::Debugger;
-
-/// Long enough for anything that happens at all.
-const LIMIT: Duration = Duration::from_secs(60);
-
-#[derive(Debug, Deserialize)]
-struct Report {
-    open: bool,
-    #[serde(default)]
-    addresses: Vec<String>,
-    #[serde(default)]
-    fingerprint: String,
-}
-
-/// The role, with a port of its own.
-struct Scene {
-    bench: StartedRole,
-    port: u16,
-    folder: TempDir,
-    said: Vec<String>,
-}
-
-impl Scene {
-    fn new(
-        options: impl FnOnce(RoleBench<Debugger>) -> RoleBench<Debugger>,
-    ) -> Result<Self, Error> {
-        let port = reserve_port()?;
-        let bench = RoleBench::<Debugger>::new()
-            .node("hall")
-            .option("port", port);
-        Ok(Self {
-            bench: options(bench).start()?,
-            port,
-            folder: TempDir::new()?,
-            said: Vec::new(),
-        })
-    }
-
-    /// Orders the console, as somebody on the network would.
-    fn order(&mut self) -> Result<Report, Error> {
-        assert!(self.bench.deliver(Incoming::order("debug").data(&())));
-        self.bench.run()?;
-        let report = self.event()?.ok_or("it has sent no event")?;
-        assert!(report.open);
-        Ok(report)
-    }
-
-    /// The event that it has sent since the last call; what it has logged is kept.
-    fn event(&mut self) -> Result<Option<Report>, Error> {
-        let mut report = None;
-        for message in self.bench.sent() {
-            match message.kind() {
-                Kind::Log => self.said.push(message.data()?),
-                _ if message.type_name() == "debugger" => report = Some(message.data()?),
-                _ => {}
-            }
-        }
-        Ok(report)
-    }
-
-    /// What it has logged.
-    fn said(&mut self) -> Result<String, Error> {
-        self.event()?;
-        Ok(self.said.join("\n"))
-    }
-
-    /// OpenSSH's client, which gives this password whenever it is asked for one.
-    fn ssh(&self, password: &str, words: &[&str]) -> Result<Command, Error> {
-        let asker = self.folder.path().join(format!("ask-{}", password.len()));
-        fs::write(&asker, format!("#!/bin/sh\necho '{password}'\n"))?;
-        fs::set_permissions(&asker, fs::Permissions::from_mode(0o700))?;
-        let mut ssh = Command::new("ssh");
-        let known = format!(
-            "UserKnownHostsFile={}",
-            self.folder.path().join("known").display()
-        );
-        ssh.args(["-F", "none", "-p", &self.port.to_string(), "-o", &known])
-            .args([
-                "-o",
-                "StrictHostKeyChecking=accept-new",
-                "-o",
-                "LogLevel=ERROR",
-            ])
-            .args(["-o", "PubkeyAuthentication=no", "anybody@127.0.0.1"])
-            .args(words)
-            .env("SSH_ASKPASS", asker)
-            .env("SSH_ASKPASS_REQUIRE", "force")
-            .stdin(Stdio::null());
-        Ok(ssh)
-    }
-
-    fn run(&self, words: &[&str]) -> Result<Output, Error> {
-        Ok(self.ssh("kozo", words)?.output()?)
-    }
-
-    /// Types into a terminal's session, and returns all that it shows until it ends.
-    fn type_into(&self, typed: &str) -> Result<String, Error> {
-        let mut child = self.session()?;
-        let mut input = child.stdin.take().ok_or("no input")?;
-        input.write_all(typed.as_bytes())?;
-        let output = child.wait_with_output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    fn session(&self) -> Result<Child, Error> {
-        let mut ssh = self.ssh("kozo", &["-tt"])?;
-        Ok(ssh
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?)
-    }
-}
-
-fn default() -> Result<Scene, Error> {
-    Scene::new(|bench| bench)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn wait_until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        if let Some(found) = probe() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use super::{LIMIT, Report, Scene, default, text, wait_until};
 
 #[test]
 fn nothing_listens_before_the_order() -> Result<(), Error> {
@@ -216,72 +81,6 @@ fn orders_may_have_a_channel_or_name_whom_they_mean() -> Result<(), Error> {
     );
     scene.bench.run()?;
     assert!(scene.event()?.is_some());
-    Ok(())
-}
-
-#[test]
-fn commands_are_typed_at_a_terminal() -> Result<(), Error> {
-    let mut scene = default()?;
-    scene.order()?;
-    let shown = scene.type_into("hepl\x7f\x7flp\r\x1b[A\x01x\rfoo\x03\x04")?;
-    assert!(shown.contains("This is debugger@hall."), "{shown}");
-    assert!(shown.contains("hall> "), "{shown}");
-    assert!(shown.contains("ends the session"), "{shown}");
-    assert!(shown.contains("there is no command `xhelp`"), "{shown}");
-    Ok(())
-}
-
-#[test]
-fn scripts_run_commands_and_get_their_exit_codes() -> Result<(), Error> {
-    let mut scene = default()?;
-    scene.order()?;
-    let failed = scene.run(&["dance \x1b[31m"])?;
-    assert_eq!(failed.status.code(), Some(1));
-    assert_eq!(
-        text(&failed.stdout),
-        "error: there is no command `dance`: try `help`\n"
-    );
-    let failed = scene.run(&["\x1b[31m"])?;
-    assert_eq!(
-        text(&failed.stdout),
-        "error: there is no command `\\u{1b}[31m`: try `help`\n"
-    );
-    let mut piped = scene
-        .ssh("kozo", &["-T"])?
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    piped
-        .stdin
-        .take()
-        .ok_or("no input")?
-        .write_all(b"time\nhelp quit\ntime")?;
-    let output = piped.wait_with_output()?;
-    let shown = text(&output.stdout);
-    let lines: Vec<_> = shown.lines().collect();
-    assert_eq!(lines.len(), 3, "{lines:?}");
-    assert_eq!(lines[1], "quit: ends the session");
-    assert_eq!(output.status.code(), Some(0));
-    Ok(())
-}
-
-#[test]
-fn messages_are_sent() -> Result<(), Error> {
-    let mut scene = default()?;
-    scene.order()?;
-    let output = scene.run(&["send order 'gpio set' channel=garage {on: true}"])?;
-    assert!(output.status.success(), "{output:?}");
-    let sent = wait_until("the order is sent", || {
-        let sent = scene.bench.sent();
-        sent.into_iter()
-            .find(|message| message.kind() == Kind::Order)
-    });
-    assert_eq!(
-        (sent.type_name(), sent.channel()),
-        ("gpio set", Some("garage"))
-    );
-    // {"on": true}
-    assert_eq!(sent.data_bytes(), b"\x81\xa2on\xc3");
     Ok(())
 }
 
@@ -447,38 +246,6 @@ fn a_client_that_sends_without_end_is_cut_off_and_one_that_reads_nothing_holds_u
     flood.join().map_err(|_| "the flood failed")?;
     assert!(scene.run(&["time"])?.status.success());
     Ok(())
-}
-
-#[test]
-fn a_hanging_threads_stack_is_shown_by_name() -> Result<(), Error> {
-    let mut scene = default()?;
-    scene.order()?;
-    let (sender, receiver) = std::sync::mpsc::channel::<()>();
-    let hangs = std::thread::Builder::new()
-        .name("camera".to_owned())
-        .spawn(move || hang_like_a_camera(&receiver))?;
-    let shown = wait_until("the thread hangs", || {
-        let output = scene.run(&["threads camera"]).ok()?;
-        let shown = text(&output.stdout);
-        shown.contains("hang_like_a_camera").then_some(shown)
-    });
-    assert!(shown.contains("`camera`: waits in futex"), "{shown}");
-    let shown = text(&scene.run(&["threads"])?.stdout);
-    assert!(
-        shown.contains("camera") && shown.contains("futex"),
-        "{shown}"
-    );
-    drop(sender);
-    hangs.join().map_err(|_| "the thread failed")?;
-    Ok(())
-}
-
-#[inline(never)]
-fn hang_like_a_camera(receiver: &std::sync::mpsc::Receiver<()>) -> u64 {
-    match receiver.recv() {
-        Ok(()) => 1,
-        Err(_) => 2,
-    }
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! What the file makes of a role, and what it remembers.
+
+use kozo_ground::clock;
+use kozo_ground::interest::Interests;
+use kozo_ground::text::error_text;
+use kozo_status::RoleDetails;
+use serde_json::{Map, Value};
+
+use super::data::to_json;
+use super::{Introspection, MAX_SHOWN_DATA};
+use crate::storage::{self, role_file};
+
+/// What the name of an option holds whose value is not shown.
+const SECRETS: [&str; 3] = ["password", "secret", "token"];
+
+impl Introspection {
+    /// A role of this node in full.
+    pub(super) async fn role_details(&self, name: &str) -> Result<RoleDetails, String> {
+        let role = &self.roles[self.place_of(name)?];
+        let node = self.network.nodes.get(&self.node);
+        let described = node.and_then(|node| {
+            let mut roles = node.roles.iter();
+            roles.find(|described| described.name == *role.name())
+        });
+        let options = described.and_then(|role| role.options.as_ref());
+        let options = options.map(serde_json::to_value).transpose();
+        let options = options.map_err(|error| format!("the options cannot be written: {error}"))?;
+        let folder = node.and_then(|node| node.role_storage.clone());
+        let file = folder.map(|folder| role_file(&folder, &self.node, role.name()));
+        let stored = match file {
+            None => None,
+            // A disk may take its time.
+            Some(file) => tokio::task::spawn_blocking(move || storage::read(&file))
+                .await
+                .map_err(|error| error.to_string())?
+                .map_err(|error| error_text(&error))?,
+        };
+        let interests = described.map(|role| &role.interests);
+        Ok(RoleDetails {
+            role: role.status(clock::now()),
+            description: described.and_then(|role| role.description.clone()),
+            isolated: described.is_some_and(|role| role.isolation.is_some()),
+            options: without_secrets(options.unwrap_or_default()),
+            interests: match interests {
+                Some(Interests::Known(interests)) => interests.clone(),
+                _ => Vec::new(),
+            },
+            stored: stored
+                .as_deref()
+                .filter(|stored| stored.len() <= MAX_SHOWN_DATA)
+                .and_then(to_json)
+                .unwrap_or_default(),
+            stored_bytes: stored.map(|stored| stored.len()),
+        })
+    }
+}
+
+/// Options without those that are nobody's business.
+fn without_secrets(options: Value) -> Map<String, Value> {
+    let Value::Object(mut options) = options else {
+        return Map::new();
+    };
+    options.retain(|name, _| {
+        let name = name.to_lowercase();
+        !SECRETS.iter().any(|secret| name.contains(secret))
+    });
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_secret_by_its_name_is_left_out() {
+        let options = json!({"port": 1, "password": "x", "apiToken": "x", "clientSecret": null});
+        let shown = without_secrets(options);
+        assert_eq!(Value::Object(shown), json!({"port": 1}));
+        assert_eq!(without_secrets(Value::Null), Map::new());
+    }
+}
