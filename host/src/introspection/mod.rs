@@ -8,6 +8,7 @@
 //!
 //! Who asks is an [`Asker`] with grants, and gets what they allow: the answers are the same for all.
 
+mod changes;
 mod data;
 mod desk;
 mod messages;
@@ -100,6 +101,9 @@ impl Introspection {
         let value = match request {
             Request::Status => serde_json::to_value(self.status(clock::now())),
             Request::Why { peer } => serde_json::to_value(self.why(&peer, clock::now())?),
+            Request::Changed { since, wait_ms } => {
+                serde_json::to_value(self.changed(since, wait_ms).await)
+            }
             Request::StatusOf { node, wait_ms } => {
                 serde_json::to_value(self.status_of(&node, wait_ms).await?)
             }

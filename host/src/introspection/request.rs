@@ -16,6 +16,16 @@ use crate::config::Disclosure;
 pub enum Request {
     /// A [`NodeStatus`](kozo_status::NodeStatus).
     Status,
+    /// Waits until the node has changed: a [`ChangedStatus`](kozo_status::ChangedStatus). What is merely
+    /// counted is no change.
+    Changed {
+        /// The number of the last answer; without it the answer comes at once.
+        #[serde(default)]
+        since: Option<u64>,
+        /// For how long to wait, in milliseconds.
+        #[serde(default)]
+        wait_ms: u64,
+    },
     /// A [`PeerDetails`](kozo_status::PeerDetails) about a peer.
     Why {
         /// The peer's name.
@@ -92,6 +102,7 @@ impl Request {
     pub fn needs(&self) -> Grant {
         match self {
             Self::Status
+            | Self::Changed { .. }
             | Self::Why { .. }
             | Self::StatusOf { .. }
             | Self::Network { .. }
@@ -111,7 +122,8 @@ impl Request {
             Self::Echo { .. } => Some(Disclosure::None),
             Self::Status => Some(Disclosure::Status),
             Self::Why { .. } => Some(Disclosure::Full),
-            Self::StatusOf { .. }
+            Self::Changed { .. }
+            | Self::StatusOf { .. }
             | Self::Network { .. }
             | Self::WhyOf { .. }
             | Self::Ping { .. }

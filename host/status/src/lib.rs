@@ -26,7 +26,7 @@ pub use details::{PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};
 pub use messages::{PassedMessage, TapNumber, TappedMessages};
 pub use network::{NetworkStatus, NodeReport, PingAnswer};
-pub use node::{ConnectionCounts, LogLosses, NodeStatus};
+pub use node::{ChangedStatus, ConnectionCounts, LogLosses, NodeStatus};
 pub use peer::{
     Amount, AttemptStatus, InboundCounts, LinkStatus, OutboxCounts, PeerState, PeerStatus,
     TwinsStatus, UnusableTransport,

@@ -35,6 +35,15 @@ pub struct NodeStatus {
     pub log: LogLosses,
 }
 
+/// A node after it has changed, or when nobody waited any longer for that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangedStatus {
+    /// A number for how it is, which is another one when it has changed. It means nothing else.
+    pub version: u64,
+    /// How it is.
+    pub status: NodeStatus,
+}
+
 /// Connections that others made and that became no links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionCounts {

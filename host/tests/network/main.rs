@@ -9,6 +9,7 @@ mod scene;
 mod ssh;
 
 mod addresses;
+mod asking;
 mod bluetooth;
 mod checked;
 mod control;

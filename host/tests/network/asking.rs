@@ -1,0 +1,198 @@
+//! What can be asked of a node over its control socket: of itself, and of others through it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use serde_json::{Value, json};
+
+use super::inside::Daemon;
+use super::process::{DEADLINE, wait_until};
+use super::scene::Scene;
+
+/// A connection with a daemon, for several requests.
+struct Client(BufReader<UnixStream>);
+
+impl Client {
+    fn of(scene: &Scene, node: &str) -> Self {
+        let path = scene.control(node);
+        let stream = wait_until("the socket is there", || UnixStream::connect(&path).ok());
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// The whole answer to a request.
+    fn asked(&mut self, mut request: Value) -> Value {
+        request["version"] = json!(1);
+        let line = format!("{request}\n");
+        self.0.get_mut().write_all(line.as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.0.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    fn answer(&mut self, request: Value) -> Value {
+        let answer = self.asked(request);
+        assert!(answer.get("answer").is_some(), "{answer}");
+        answer["answer"].clone()
+    }
+
+    fn error(&mut self, request: Value) -> String {
+        let answer = self.asked(request);
+        answer["error"].as_str().expect("an error").to_owned()
+    }
+}
+
+/// Two nodes that have a link; the second one has these options besides.
+fn pair(options: &[&str]) -> (Scene, [Daemon; 2], Client) {
+    let mut scene = Scene::new(&["clock", "scribe"]);
+    scene.role("clock", "timer1", "{type: timer, tick: 0.2}");
+    for line in options {
+        scene.node_option("scribe", line);
+    }
+    let daemons = ["clock", "scribe"].map(|node| Daemon::start(&scene, node));
+    let mut client = Client::of(&scene, "clock");
+    wait_until("the link is up", || {
+        let status = client.answer(json!({"request": "status"}));
+        (status["peers"][0]["state"] == "up").then_some(())
+    });
+    (scene, daemons, client)
+}
+
+#[test]
+fn another_node_is_asked_over_the_link() {
+    let (_scene, daemons, mut clock) = pair(&[]);
+    let report = clock.answer(json!({"request": "status-of", "node": "scribe"}));
+    assert_eq!(report["node"], "scribe");
+    assert_eq!(report["status"]["node"], "scribe");
+    assert_eq!(report["status"]["peers"][0]["peer"], "clock");
+    assert_eq!(report["other_file"], false);
+    let network = clock.answer(json!({"request": "network"}));
+    assert_eq!(network["asked"], "clock");
+    let digest = |place: usize| network["nodes"][place]["status"]["file_digest"].clone();
+    assert_eq!(network["nodes"][1]["node"], "scribe");
+    assert_eq!(digest(0), digest(1));
+
+    let ping = clock.answer(json!({"request": "ping", "peer": "scribe", "bytes": 60_000}));
+    assert_eq!(
+        (&ping["node"], &ping["transport"]),
+        (&json!("scribe"), &json!("tcp"))
+    );
+    assert!(ping["round_trip_seconds"].as_f64().unwrap() > 0.0, "{ping}");
+    let error = clock.error(json!({"request": "ping", "peer": "scribe", "bytes": 1_000_000}));
+    assert!(error.contains("at most"), "{error}");
+    let error = clock.error(json!({"request": "status-of", "node": "scribble"}));
+    assert!(error.contains("did you mean `scribe`?"), "{error}");
+    // What a peer tells of its own links takes more than it tells here.
+    let why = json!({"request": "why-of", "node": "scribe", "peer": "clock"});
+    let error = clock.error(why);
+    assert!(error.contains("its status, and no more"), "{error}");
+    daemons.into_iter().for_each(Daemon::stop);
+}
+
+#[test]
+fn a_node_tells_what_its_block_says_and_whom() {
+    let (_scene, daemons, mut clock) = pair(&["introspection: full"]);
+    let why = json!({"request": "why-of", "node": "scribe", "peer": "clock"});
+    let why = clock.answer(why);
+    assert_eq!(
+        (&why["node"], &why["peer"]["peer"]),
+        (&json!("scribe"), &json!("clock"))
+    );
+    daemons.into_iter().for_each(Daemon::stop);
+
+    for options in [&["introspection: none"][..], &["introspectionFor: [porch]"]] {
+        let (_scene, daemons, mut clock) = pair(options);
+        let report = clock.answer(json!({"request": "status-of", "node": "scribe"}));
+        assert_eq!(report["status"], Value::Null);
+        let error = report["error"].as_str().unwrap();
+        assert!(error.contains("nothing of itself"), "{error}");
+        // That it is there is told to whoever has a link with it.
+        clock.answer(json!({"request": "ping", "peer": "scribe"}));
+        daemons.into_iter().for_each(Daemon::stop);
+    }
+}
+
+#[test]
+fn a_node_that_cannot_be_reached_is_named_at_once() {
+    let (_scene, [clock_daemon, scribe_daemon], mut clock) = pair(&[]);
+    scribe_daemon.stop();
+    let report = wait_until("the link is gone", || {
+        let report = clock.answer(json!({"request": "status-of", "node": "scribe"}));
+        report["unreachable_seconds"].is_number().then_some(report)
+    });
+    assert_eq!(report["status"], Value::Null);
+    assert_eq!(report["error"], "there is no link with it");
+    let error = clock.error(json!({"request": "ping", "peer": "scribe"}));
+    assert!(
+        error.contains("`scribe` cannot be asked: there is no link"),
+        "{error}"
+    );
+    clock_daemon.stop();
+}
+
+#[test]
+fn messages_are_seen_as_they_pass_and_what_is_not_taken_is_counted() {
+    let (scene, daemons, mut clock) = pair(&[]);
+    let interests = json!([{"type": ["ti*"], "role": ["timer1"]}]);
+    let tap = clock.answer(json!({"request": "open-tap", "interests": interests}))["tap"].clone();
+    let taken = json!({"request": "tapped", "tap": tap, "wait_ms": 30_000});
+    let passed = clock.answer(taken.clone());
+    let message = &passed["messages"][0];
+    assert_eq!(
+        (&message["type"], &message["kind"]),
+        (&json!("tick"), &json!("event"))
+    );
+    assert_eq!(
+        (&message["node"], &message["role"]),
+        (&json!("clock"), &json!("timer1"))
+    );
+    assert!(message["data"].is_string(), "{message}");
+    // A tap belongs to the connection that has opened it.
+    let mut other = Client::of(&scene, "clock");
+    let error = other.error(taken.clone());
+    assert!(error.contains("no open tap"), "{error}");
+    clock.answer(json!({"request": "close-tap", "tap": tap}));
+    assert!(clock.error(taken).contains("no open tap"));
+    // Nothing is kept for whoever wants what never passes.
+    let nothing = json!([{"type": ["nothing"]}]);
+    let tap = clock.answer(json!({"request": "open-tap", "interests": nothing}))["tap"].clone();
+    let passed = clock.answer(json!({"request": "tapped", "tap": tap, "wait_ms": 300}));
+    assert_eq!(passed, json!({"messages": [], "left_out": 0}));
+    let refused = (0..20).find_map(|_| {
+        let opened = clock.asked(json!({"request": "open-tap"}));
+        opened.get("error").map(ToString::to_string)
+    });
+    assert!(refused.unwrap().contains("taps open already"));
+    daemons.into_iter().for_each(Daemon::stop);
+}
+
+#[test]
+fn whoever_waits_for_a_change_hears_of_it() {
+    let (scene, [clock_daemon, scribe_daemon], mut clock) = pair(&[]);
+    // The link is new, so there may be one more change.
+    let changed = |client: &mut Client, since: &Value, wait_ms: u64| {
+        client.answer(json!({"request": "changed", "since": since, "wait_ms": wait_ms}))
+    };
+    let version = wait_until("nothing changes", || {
+        let before = changed(&mut clock, &Value::Null, 0)["version"].clone();
+        let after = changed(&mut clock, &before, 500)["version"].clone();
+        (before == after).then_some(after)
+    });
+    let waiting = std::thread::spawn(move || {
+        let mut client = Client::of(&scene, "clock");
+        (changed(&mut client, &version, 60_000), scene)
+    });
+    scribe_daemon.stop();
+    let (now, _scene) = waiting.join().unwrap();
+    assert_ne!(now["status"]["peers"][0]["state"], "up");
+    clock_daemon.stop();
+}
+
+#[test]
+fn what_nobody_knows_is_refused_and_the_connection_goes_on() {
+    let (_scene, daemons, mut clock) = pair(&[]);
+    assert!(clock.error(json!({"request": "dance"})).contains("dance"));
+    assert!(clock.error(json!({"request": "tapped"})).contains("tap"));
+    clock.answer(json!({"request": "status"}));
+    daemons.into_iter().for_each(Daemon::stop);
+}
