@@ -267,15 +267,17 @@ impl Console {
         Ok(())
     }
 
-    pub(super) fn restart(&self, role: &str, output: &Output) -> Result<(), String> {
+    /// Restarts, stops or starts a role.
+    pub(super) fn steer(&self, verb: &str, role: &str, output: &Output) -> Result<(), String> {
         if role.is_empty() {
-            return Err("which role? `restart ROLE`".to_owned());
+            return Err(format!("which role? `{verb} ROLE`"));
         }
-        self.note(&format!("restart {role}"));
+        self.note(&format!("{verb} {role}"));
         if role == self.node.role() {
             output.line("that ends this console, too");
         }
-        let answer: Restarted = self.ask(&json!({"request": "restart-role", "role": role}))?;
+        let answer: Steered =
+            self.ask(&json!({"request": format!("{verb}-role"), "role": role}))?;
         let Role {
             name,
             state,
@@ -322,7 +324,7 @@ impl Console {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Restarted {
+struct Steered {
     role: Role,
 }
 

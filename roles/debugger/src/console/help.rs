@@ -60,6 +60,8 @@ const COMMANDS: &[(&str, &str, &str)] = &[
          A log has only a text: `send log all is well`. The sender is this role.",
     ),
     ("restart ROLE", "restarts a role", ""),
+    ("stop ROLE", "stops a role until it is started", ""),
+    ("start ROLE", "starts a role that was stopped", ""),
     (
         "gdbserver [ROLE]",
         "starts gdbserver on the daemon, or on the process of an isolated role",

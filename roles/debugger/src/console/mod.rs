@@ -92,7 +92,7 @@ impl Console {
             "storage" => self.storage(rest, output),
             "log-level" => self.log_level(rest, output),
             "messages" => self.messages(rest, output),
-            "restart" => self.restart(rest, output),
+            "restart" | "stop" | "start" => self.steer(command, rest, output),
             "send" => self.send(rest, output),
             "threads" => self.threads(rest, output),
             "gdbserver" => self.gdbserver(rest, output),

@@ -5,6 +5,18 @@ use crate::output::Output;
 use crate::text::{Table, span};
 use crate::threads::{Process, Stacks, Thread, Trace, processes, threads_of};
 
+/// How the names of functions begin that say nothing: what Rust puts between those that people write. Their
+/// numbers are left out as well, so that one sees where they are.
+const PLUMBING: [&str; 7] = [
+    "core::ops::function::Fn",
+    "<core::panic::unwind_safe::AssertUnwindSafe",
+    "std::panicking::catch_unwind",
+    "__rust_try",
+    "std::panic::catch_unwind",
+    "std::sys::backtrace::__rust_begin_short_backtrace",
+    "std::thread::lifecycle::spawn_unchecked",
+];
+
 impl Console {
     /// All threads; with a role, its threads' stacks.
     pub(super) fn threads(&self, whose: &str, output: &Output) -> Result<(), String> {
@@ -131,6 +143,10 @@ fn show(process: &Process, thread: &Thread, trace: &Result<Trace, String>, outpu
     };
     let mut lines: Vec<String> = Vec::new();
     for (number, frame) in trace.frames.iter().enumerate() {
+        let is_plumbing = |name: &String| PLUMBING.iter().any(|start| name.starts_with(start));
+        if frame.function.as_ref().is_some_and(is_plumbing) {
+            continue;
+        }
         let image = &frame.image;
         lines.push(match &frame.function {
             Some(function) => format!("{number:4}  {function}  ({image})"),
