@@ -9,7 +9,7 @@ use super::case::{Case, Running};
 use super::finding::Finding;
 use super::targets::{PACKAGED_FILE, unit_of};
 use crate::cli::why::verdict;
-use crate::control::Client;
+use crate::control::{Client, ClientError};
 use crate::introspection::Request;
 
 /// How many peers the daemon is asked about: those that are up need no reason.
@@ -26,10 +26,13 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
             ];
         }
         Running::Unknown(error) => {
-            return vec![
-                Finding::unknown("daemon", error_text(error))
-                    .advice("run `kozo doctor` as root, or as a member of the daemon's group"),
-            ];
+            let advice = match error {
+                ClientError::NotAllowed(_) => {
+                    "run `kozo doctor` as root, or as a member of the daemon's group"
+                }
+                _ => "it may be busy, or hang: see its log, and ask again",
+            };
+            return vec![Finding::unknown("daemon", error_text(error)).advice(advice)];
         }
     };
     let mut findings = vec![itself(case, status)];

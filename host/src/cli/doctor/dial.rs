@@ -1,7 +1,7 @@
 //! One connection to another machine, made to see who answers, and closed.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use kozo_ground::text::shortened;
@@ -39,9 +39,9 @@ pub(super) enum Answer {
 }
 
 /// Calls an address, and listens to what is said. Nothing is sent.
-pub(super) fn call(address: IpAddr, port: u16) -> Answer {
+pub(super) fn call(address: SocketAddr) -> Answer {
     let started = Instant::now();
-    let mut stream = match connect(address, port) {
+    let mut stream = match connect(address) {
         Ok(stream) => stream,
         Err(answer) => return answer,
     };
@@ -56,8 +56,7 @@ pub(super) fn call(address: IpAddr, port: u16) -> Answer {
     }
 }
 
-fn connect(address: IpAddr, port: u16) -> Result<TcpStream, Answer> {
-    let address = SocketAddr::new(address, port);
+fn connect(address: SocketAddr) -> Result<TcpStream, Answer> {
     TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => Answer::Refused,
         ErrorKind::TimedOut => Answer::TimedOut,
@@ -87,8 +86,8 @@ fn greeting(stream: &mut TcpStream) -> String {
 ///
 /// # Errors
 /// What is there instead.
-pub(super) fn call_proxy(address: IpAddr, port: u16) -> Result<(), String> {
-    let mut stream = connect(address, port).map_err(|answer| match answer {
+pub(super) fn call_proxy(address: SocketAddr) -> Result<(), String> {
+    let mut stream = connect(address).map_err(|answer| match answer {
         Answer::Refused => "nobody listens there".to_owned(),
         Answer::Failed(reason) => reason,
         _ => "it does not answer".to_owned(),
@@ -113,23 +112,22 @@ mod tests {
 
     use super::*;
 
-    /// A listener that says something to who comes first, and its port.
-    fn saying(text: &'static [u8]) -> (u16, thread::JoinHandle<()>) {
+    /// A listener that says something to who comes first, and its address.
+    fn saying(text: &'static [u8]) -> (SocketAddr, thread::JoinHandle<()>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.write_all(text).unwrap();
         });
-        (port, thread)
+        (address, thread)
     }
 
     #[test]
     fn who_answers_is_known_by_the_first_line() {
-        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
         let answer = |text| {
-            let (port, thread) = saying(text);
-            let answer = call(here, port);
+            let (address, thread) = saying(text);
+            let answer = call(address);
             thread.join().unwrap();
             answer
         };
@@ -141,21 +139,20 @@ mod tests {
         assert_eq!(answer(b"\x1b[2J\n"), Answer::Other("\\u{1b}[2J".into()));
         assert_eq!(answer(b""), Answer::Silent);
         let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = unused.local_addr().unwrap().port();
+        let address = unused.local_addr().unwrap();
         drop(unused);
-        assert_eq!(call(here, port), Answer::Refused);
+        assert_eq!(call(address), Answer::Refused);
     }
 
     #[test]
     fn a_proxy_is_known_by_its_answer() {
-        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
         for (text, expected) in [
             (b"\x05\x00".as_slice(), Ok(())),
             (b"\x05\xff", Err("it wants a password".to_owned())),
             (b"HT", Err("it is no SOCKS 5 proxy".to_owned())),
         ] {
-            let (port, thread) = saying(text);
-            assert_eq!(call_proxy(here, port), expected);
+            let (address, thread) = saying(text);
+            assert_eq!(call_proxy(address), expected);
             thread.join().unwrap();
         }
     }

@@ -125,10 +125,17 @@ pub(super) fn doctor(arguments: DoctorArguments) -> Result<(), Failure> {
             )),
         }
     }
+    let severity = worst(&diagnoses);
+    if !arguments.json {
+        let colour = shows_colours(&std::io::stdout());
+        output::print_coloured(&render::render(&diagnoses, colour))?;
+    }
     if let Some(path) = &arguments.bundle {
         bundle::write(path, &diagnoses, &cases).map_err(Failure::other)?;
+        if !arguments.json {
+            output::print(&bundle::contents(path))?;
+        }
     }
-    let severity = worst(&diagnoses);
     if arguments.json {
         output::print_json(&Report {
             severity,
@@ -136,12 +143,6 @@ pub(super) fn doctor(arguments: DoctorArguments) -> Result<(), Failure> {
             nodes: &diagnoses,
             bundle: arguments.bundle,
         })?;
-    } else {
-        let colour = shows_colours(&std::io::stdout());
-        output::print_coloured(&render::render(&diagnoses, colour))?;
-        if let Some(path) = &arguments.bundle {
-            output::print(&bundle::contents(path))?;
-        }
     }
     match severity.exit_code() {
         0 => Ok(()),

@@ -46,7 +46,7 @@ fn judge(entry: &ModuleFile) -> Finding {
     let looked_at = format!("{} `{}`", known(row.kind), known(row.name));
     let seal = match row.sealed {
         Some(true) => "its seal fits",
-        _ => "it has no seal, so not all damage to its file would be noticed",
+        _ => "no seal, so not all damage to its file is noticed",
     };
     let found = format!(
         "version {}, interface {} (this program has {}), {seal}",

@@ -1,6 +1,6 @@
 //! Whether other nodes answer, over every way from a transport of this node to one of theirs.
 
-use std::net::IpAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use kozo_addresses::Endpoint;
@@ -8,7 +8,7 @@ use kozo_description::{Claimed, ModuleKind};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{error_text, span};
 
-use super::case::{Case, Described};
+use super::case::{Case, Described, as_number};
 use super::dial::{Answer, call};
 use super::finding::Finding;
 use super::parallel::each;
@@ -24,8 +24,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// An address to call.
 struct Call {
     looked_at: String,
-    address: IpAddr,
-    port: u16,
+    address: SocketAddr,
     note: &'static str,
 }
 
@@ -69,8 +68,8 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
         findings.push(Finding::unknown("ways to other nodes", found));
         calls.truncate(MAX_CALLS);
     }
-    let targets: Vec<_> = calls.iter().map(|it| (it.address, it.port)).collect();
-    let answers = each(targets, LIMIT, |(address, port)| call(address, port));
+    let targets: Vec<_> = calls.iter().map(|it| it.address).collect();
+    let answers = each(targets, LIMIT, call);
     findings.extend(calls.into_iter().zip(answers).map(judge));
     findings
 }
@@ -149,23 +148,15 @@ fn plan(case: &Case, way: &AskedWay, calls: &mut Vec<Call>, findings: &mut Vec<F
             );
             continue;
         }
-        if endpoint.host.contains('%') {
-            findings.push(Finding::unknown(
-                looked_at,
-                "not tried: it belongs to an interface",
-            ));
-            continue;
-        }
-        match case.names.addresses(&endpoint.host) {
+        match numbers(case, &endpoint) {
             Ok(numbers) => calls.extend(numbers.into_iter().map(|number| {
-                let looked_at = match number.to_string() == endpoint.host {
-                    true => looked_at.clone(),
-                    false => format!("{looked_at} ({number})"),
+                let looked_at = match as_number(&endpoint.host) {
+                    Some(_) => looked_at.clone(),
+                    None => format!("{looked_at} ({})", number.ip()),
                 };
                 Call {
                     looked_at,
                     address: number,
-                    port: endpoint.port,
                     note: if has_link {
                         "; the daemon has a link over it"
                     } else {
@@ -182,6 +173,22 @@ fn plan(case: &Case, way: &AskedWay, calls: &mut Vec<Call>, findings: &mut Vec<F
             ),
         }
     }
+}
+
+/// The addresses of an endpoint. One that is only good on an interface has that in it.
+fn numbers(case: &Case, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, String> {
+    let Endpoint { host, port } = endpoint;
+    if host.contains('%') {
+        // Nobody is asked about a number.
+        let numbers = (host.as_str(), *port).to_socket_addrs();
+        return numbers
+            .map(Iterator::collect)
+            .map_err(|error| error.to_string());
+    }
+    let numbers = case.names.addresses(host)?.into_iter();
+    Ok(numbers
+        .map(|number| SocketAddr::new(number, *port))
+        .collect())
 }
 
 /// Whether the daemon has a link with the node over the transport at present.
@@ -239,8 +246,7 @@ mod tests {
         let severity = |answer| {
             let call = Call {
                 looked_at: "hall over `tcp` at hall:6020".into(),
-                address: Ipv4Addr::LOCALHOST.into(),
-                port: 6020,
+                address: (Ipv4Addr::LOCALHOST, 6020).into(),
                 note: "",
             };
             judge((call, answer)).severity

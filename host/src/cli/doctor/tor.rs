@@ -1,5 +1,7 @@
 //! Tor: what can be said of it without going through it.
 
+use std::net::SocketAddr;
+
 use kozo_addresses::Endpoint;
 use kozo_description::ModuleKind;
 
@@ -41,7 +43,7 @@ fn proxied(case: &Case, looked_at: String, proxy: &Endpoint) -> Finding {
     let tried = addresses.and_then(|addresses| {
         let mut last = Err("it has no address".to_owned());
         for address in addresses {
-            last = call_proxy(address, proxy.port);
+            last = call_proxy(SocketAddr::new(address, proxy.port));
             if last.is_ok() {
                 break;
             }
