@@ -9,8 +9,8 @@ use kozo_ground::text::shortened;
 /// How long the other machine may take to answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
-/// How long whoever answers may take to say who it is.
-const GREETING_LIMIT: Duration = Duration::from_secs(3);
+/// How long whoever answers may take to say who it is: a small machine that is busy is no stranger.
+const GREETING_LIMIT: Duration = Duration::from_secs(8);
 
 /// How many bytes of a greeting are read: SSH's has no more (RFC 4253, 4.2).
 const MAX_GREETING: usize = 255;
