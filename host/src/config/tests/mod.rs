@@ -7,6 +7,7 @@ mod claims;
 mod examples;
 mod files;
 mod foreign;
+mod grants;
 mod greeting;
 mod keys;
 mod metrics;
