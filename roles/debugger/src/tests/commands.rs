@@ -1,13 +1,13 @@
 //! What can be done inside.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::process::Stdio;
 
 use kozo_abi::Error;
 use kozo_abi::Kind;
 use serde_json::json;
 
-use super::{Scene, default, text, wait_until};
+use super::{Scene, default, lines_until, text, wait_until};
 
 #[test]
 fn commands_are_typed_at_a_terminal() -> Result<(), Error> {
@@ -132,23 +132,6 @@ fn messages_pass_until_a_key_is_pressed_or_the_client_goes() -> Result<(), Error
             .then_some(())
     });
     Ok(())
-}
-
-/// The lines up to one that has this text, which may be one that has not ended.
-fn lines_until(output: &mut impl Read, text: &str) -> Result<Vec<String>, Error> {
-    let mut lines = vec![String::new()];
-    let mut byte = [0];
-    while !lines.last().is_some_and(|line| line.contains(text)) {
-        if output.read(&mut byte)? == 0 {
-            return Err(format!("it ended: {lines:?}").into());
-        }
-        match (byte[0], lines.last_mut()) {
-            (b'\n', _) => lines.push(String::new()),
-            (b'\r', _) | (_, None) => {}
-            (byte, Some(line)) => line.push(char::from(byte)),
-        }
-    }
-    Ok(lines)
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use kozo_abi::Error;
 use kozo_abi::bench::Incoming;
 
-use super::{LIMIT, Report, Scene, default, text, wait_until};
+use super::{LIMIT, Report, Scene, default, lines_until, text, wait_until};
+use crate::gate::MAX_SESSIONS;
 
 #[test]
 fn nothing_listens_before_the_order() -> Result<(), Error> {
@@ -273,5 +274,39 @@ fn stopping_the_role_closes_everything() -> Result<(), Error> {
     scene.bench.stop()?;
     assert!(TcpStream::connect(("127.0.0.1", scene.port)).is_err());
     session.wait()?;
+    Ok(())
+}
+
+#[test]
+fn only_so_many_are_in_at_a_time_and_each_keeps_its_place() -> Result<(), Error> {
+    let mut scene = default()?;
+    scene.order()?;
+    let mut sessions = Vec::new();
+    for _ in 0..MAX_SESSIONS {
+        let mut session = scene.session()?;
+        let mut output = session.stdout.take().ok_or("no output")?;
+        let input = session.stdin.take();
+        lines_until(&mut output, "hall> ")?;
+        sessions.push((session, input, output));
+    }
+    let refused = scene.run(&["time"])?;
+    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+    assert!(scene.said()?.contains("too many are logged in"));
+    let (mut session, input, mut output) = sessions.swap_remove(0);
+    let mut input = input.ok_or("no input")?;
+    input.write_all(b"time\r")?;
+    lines_until(&mut output, "the console is closed in")?;
+    input.write_all(b"\x04")?;
+    assert!(session.wait()?.success());
+    wait_until("there is a place", || {
+        scene
+            .run(&["time"])
+            .is_ok_and(|output| output.status.success())
+            .then_some(())
+    });
+    for (mut session, ..) in sessions {
+        session.kill()?;
+        session.wait()?;
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The role with OpenSSH's client, on a host that is none.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -145,4 +145,21 @@ fn wait_until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The lines up to one that has this text, which may be one that has not ended.
+fn lines_until(output: &mut impl Read, text: &str) -> Result<Vec<String>, Error> {
+    let mut lines = vec![String::new()];
+    let mut byte = [0];
+    while !lines.last().is_some_and(|line| line.contains(text)) {
+        if output.read(&mut byte)? == 0 {
+            return Err(format!("it ended: {lines:?}").into());
+        }
+        match (byte[0], lines.last_mut()) {
+            (b'\n', _) => lines.push(String::new()),
+            (b'\r', _) | (_, None) => {}
+            (byte, Some(line)) => line.push(char::from(byte)),
+        }
+    }
+    Ok(lines)
 }

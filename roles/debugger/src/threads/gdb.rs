@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::stack::{Registers, Words};
+use crate::gdbserver::allow;
 
 /// How many words of each stack are read.
 const WORDS: usize = 4096;
@@ -28,7 +29,7 @@ pub(super) fn ask(process: u32, thread: u32) -> Result<(Registers, Words), Strin
     let mut answer = File::from(answer);
     let output = answer.try_clone().map_err(|error| error.to_string())?;
     let words = format!("x/{WORDS}gx $sp");
-    let status = Command::new("timeout")
+    let mut gdb = Command::new("timeout")
         .args([
             "-s",
             "KILL",
@@ -53,8 +54,10 @@ pub(super) fn ask(process: u32, thread: u32) -> Result<(Registers, Words), Strin
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(Stdio::null())
-        .status()
+        .spawn()
         .map_err(|error| format!("gdb cannot be asked: {error}"))?;
+    allow(&gdb);
+    let status = gdb.wait().map_err(|error| error.to_string())?;
     answer.rewind().map_err(|error| error.to_string())?;
     let mut text = Vec::new();
     answer
