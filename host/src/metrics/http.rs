@@ -303,6 +303,17 @@ mod tests {
         assert_eq!(parsed(&two).unwrap().format, Format::OpenMetrics);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_are_too_odd(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let line = [b"GET /metrics HTTP/1.1\r\n", bytes.as_slice(), b"\r\n\r\n"].concat();
+            for bytes in [bytes, line] {
+                let length = head_length(&bytes).unwrap_or(bytes.len());
+                let _ = parse(&bytes[..length]);
+            }
+        }
+    }
+
     #[test]
     fn a_head_ends_with_an_empty_line() {
         for (bytes, length) in [

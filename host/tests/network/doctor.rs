@@ -86,6 +86,8 @@ fn assert_fine(report: &Value, subjects: &[&str]) {
 fn of_a_pair_that_is_linked_everything_that_is_its_own_is_fine() {
     let mut scene = Scene::new(&["clock", "scribe"]);
     scene.role("clock", "timer", "{tick: 1}");
+    let metrics = format!("127.0.0.1:{}", kozo_abi::bench::reserve_port().unwrap());
+    scene.node_option("clock", &format!("metrics: {metrics}"));
     let [mut clock, mut scribe] = ["clock", "scribe"].map(|node| scene.start(node));
     clock.wait_for_link("scribe");
     scribe.wait_for_link("clock");
@@ -105,6 +107,8 @@ fn of_a_pair_that_is_linked_everything_that_is_its_own_is_fine() {
     );
     let here = format!("127.0.0.1:{}", scene.port("clock"));
     assert_found(&report, "ports", "fine", &here, "the daemon listens");
+    let metrics = format!("{metrics} (metrics)");
+    assert_found(&report, "ports", "fine", &metrics, "the daemon listens");
     let there = format!("scribe over `tcp` at 127.0.0.1:{}", scene.port("scribe"));
     assert_found(&report, "reachability", "fine", &there, "a node answers");
     assert_found(

@@ -57,10 +57,21 @@ pub(super) fn own_ports(case: &Case) -> Vec<OwnPort> {
     ports.collect()
 }
 
+/// Where the node's metrics are collected, which is no way to the node for others.
+fn metrics_port(case: &Case) -> Option<OwnPort> {
+    let endpoint = case.described()?.node.metrics.as_ref()?;
+    Some(OwnPort {
+        of: "metrics".to_owned(),
+        is_of_transport: false,
+        address: endpoint.host.clone(),
+        port: endpoint.port,
+    })
+}
+
 pub(super) fn look(case: &Case) -> Vec<Finding> {
     let all = listeners(&case.machine);
     let mut findings = Vec::new();
-    for port in own_ports(case) {
+    for port in own_ports(case).into_iter().chain(metrics_port(case)) {
         let looked_at = format!("{} ({})", port.shown(), port.of);
         findings.extend(privileged(case, &port, &looked_at));
         findings.extend(absent_address(&port, &looked_at));
