@@ -431,4 +431,27 @@ mod tests {
         let (_, echo) = lines(&mut editor, "\x01");
         assert_eq!(echo, "\r> 0123456\x1b[K\r\x1b[2C");
     }
+
+    #[test]
+    fn whatever_is_typed_the_terminal_gets_nothing_but_what_the_editor_means() {
+        let mut editor = Editor::new("> ", 20);
+        let mut number = 1_u64;
+        for _ in 0..200_000 {
+            // A sequence of numbers that looks like none.
+            number = number
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let byte = (number >> 56) as u8;
+            let mut echo = String::new();
+            if let Some(Typed::Line(line)) = editor.typed(byte, &mut echo) {
+                assert_eq!(crate::text::printable(&line), line);
+            }
+            assert!(editor.cursor <= editor.line.len());
+            let own = echo.replace("\x1b[K", "").replace("\x1b[2J\x1b[H", "");
+            let own = own.replace(['\r', '\n'], "");
+            let escapes = own.matches('\x1b').count();
+            let moves = usize::from(own.ends_with('C') && own.contains("\x1b["));
+            assert_eq!(escapes, moves, "{own:?}");
+        }
+    }
 }
