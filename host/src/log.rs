@@ -17,6 +17,7 @@
 //! with lines of one kind (`limit`).
 
 mod filter;
+mod levels;
 mod limit;
 mod line;
 mod output;
@@ -29,11 +30,13 @@ mod timestamp;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kozo_status::LogLosses;
+use kozo_status::{LogLevels, LogLosses};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub(crate) use filter::LogFilter;
+use levels::Levels;
+pub(crate) use levels::LevelsError;
 pub(crate) use line::{Fields, Line};
 use output::{Libraries, LogLayer};
 use spool::Spool;
@@ -65,7 +68,14 @@ pub(crate) enum LogError {
     Thread(std::io::Error),
 }
 
-static STARTED: OnceLock<(Style, Arc<Spool>)> = OnceLock::new();
+static STARTED: OnceLock<Log> = OnceLock::new();
+
+/// The log of this process.
+struct Log {
+    style: Style,
+    spool: Arc<Spool>,
+    levels: Levels,
+}
 
 /// Starts the log of this process. What is logged before goes nowhere.
 ///
@@ -78,11 +88,12 @@ pub(crate) fn start(filter: &LogFilter, format: LogFormat) -> Result<(), LogErro
     let style = Style::choose(format, &Destination::read());
     let spool = Arc::new(Spool::new(style));
     let of_parts = Arc::clone(&spool);
+    let (levels, layer) = Levels::new(filter.clone());
     let subscriber = Registry::default()
-        .with(filter.own())
+        .with(layer)
         .with(LogLayer::new(move |line, cause| of_parts.line(line, cause)));
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Started)?;
-    let of_libraries = Libraries::new(filter.of_libraries(), Arc::clone(&spool));
+    let of_libraries = Libraries::new(levels.of_libraries(), Arc::clone(&spool));
     ::log::set_boxed_logger(Box::new(of_libraries)).map_err(|_| LogError::Started)?;
     ::log::set_max_level(filter.most_verbose());
     let writer = Arc::clone(&spool);
@@ -92,7 +103,11 @@ pub(crate) fn start(filter: &LogFilter, format: LogFormat) -> Result<(), LogErro
         .map_err(LogError::Thread)?;
     log_panics();
     // A second start has failed above.
-    let _ = STARTED.set((style, spool));
+    let _ = STARTED.set(Log {
+        style,
+        spool,
+        levels,
+    });
     Ok(())
 }
 
@@ -128,8 +143,18 @@ pub(crate) fn losses() -> LogLosses {
     spool().map_or_else(LogLosses::default, |spool| spool.losses())
 }
 
+/// Which lines are written from now on. With `reset` it is first what the log was started with; `set`
+/// changes that, as `--log` writes it.
+///
+/// # Errors
+/// [`LevelsError`]
+pub(crate) fn change_levels(set: Option<&str>, reset: bool) -> Result<LogLevels, LevelsError> {
+    let log = STARTED.get().ok_or(LevelsError::NotOurs)?;
+    log.levels.change(set, reset)
+}
+
 fn spool() -> Option<&'static Spool> {
-    STARTED.get().map(|(_, spool)| &**spool)
+    STARTED.get().map(|log| &*log.spool)
 }
 
 /// Starts the log of a process whose lines, up to [`tracing::Level::DEBUG`], somebody else takes.
@@ -165,5 +190,6 @@ fn log_panics() {
 /// Whether programs read the log rather than people: it has been started as JSON, or goes to the
 /// journal. What is wrong at the start then belongs into it, too.
 pub(crate) fn is_read_by_programs() -> bool {
-    matches!(STARTED.get(), Some((Style::Json | Style::Journal, _)))
+    let style = STARTED.get().map(|log| log.style);
+    matches!(style, Some(Style::Json | Style::Journal))
 }

@@ -2,6 +2,7 @@
 //! message to whom `kozo_router` says.
 
 mod room;
+mod steering;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -9,15 +10,16 @@ use std::time::{Duration, Instant};
 
 use kozo_ground::age::MaxAges;
 use kozo_ground::clock::{self, Moment};
-use kozo_ground::interest::{Interests, Subject};
+use kozo_ground::interest::Subject;
 use kozo_ground::lock::ReadWriteAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_link::Delivery;
-use kozo_router::{Lifetime, LocalRole, ReceiverId, Receivers, Verdict};
+use kozo_router::{Lifetime, LocalRole, NamedInterests, ReceiverId, Receivers, Verdict};
 use kozo_tap::{Passing, Taps};
 use kozo_wire::{Message, RoleInterests};
 use room::Room;
 use smallvec::SmallVec;
+pub(crate) use steering::Sent;
 
 use crate::link::{Arrivals, FEW_PEERS, PeerLink};
 use crate::roles::{Dispatcher, Inbox, IncomingMessage};
@@ -37,11 +39,11 @@ pub(crate) struct Router {
 
 impl Router {
     /// A router between the roles of `node`, each with where its messages go, and `peers`, each with
-    /// the interests of its roles as far as the file tells. What passes is shown to `taps`.
+    /// the names and interests of its roles as far as the file tells. What passes is shown to `taps`.
     pub(crate) fn new(
         node: NodeName,
         roles: Vec<(LocalRole, Arc<Inbox>)>,
-        peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
+        peers: Vec<(Arc<PeerLink>, Vec<NamedInterests>)>,
         ages: MaxAges,
         taps: Arc<Taps>,
     ) -> Self {

@@ -61,7 +61,7 @@ impl Check<'_> {
             ValueKind::List => self.list(tree, Some(',')),
             ValueKind::Texts | ValueKind::PublicKeys => self.list(tree, None),
             ValueKind::Paths => self.list(tree, Some(':')),
-            ValueKind::Any => self.any(tree),
+            ValueKind::Any => tree.any_value(self.path, self.problems),
             ValueKind::Block => match tree.node {
                 TreeNode::Map(_) => Some(Value::Null),
                 _ => self.unexpected(tree),
@@ -236,44 +236,6 @@ impl Check<'_> {
             _ => {
                 let message = format!("expected a text in the list, found {}", item.describe());
                 self.refuse(item.place, message, self.spec.advice())
-            }
-        }
-    }
-
-    fn any(&mut self, tree: &Tree) -> Option<Value> {
-        match &tree.node {
-            TreeNode::Invalid => None,
-            TreeNode::Scalar(Scalar { text, plain: false }) => Some(Value::Text(text.clone())),
-            TreeNode::Scalar(scalar) if scalar.is_null() => Some(Value::Null),
-            TreeNode::Scalar(Scalar { text, .. }) => {
-                if let Some(boolean) = scalar::core_boolean(text) {
-                    return Some(Value::Boolean(boolean));
-                }
-                match scalar::number(text) {
-                    Ok(Number::Integer(integer)) => Some(Value::Integer(integer)),
-                    Ok(Number::Float(number)) => Some(Value::Number(number)),
-                    Err(
-                        why @ (NotANumber::LeadingZero
-                        | NotANumber::TooLarge
-                        | NotANumber::NotFinite),
-                    ) => {
-                        let message = format!("{} is not a number: {why}", quoted(text));
-                        let help = "put it in quotes if it is meant as a text";
-                        self.refuse(tree.place, message, help.to_owned())
-                    }
-                    Err(_) => Some(Value::Text(text.clone())),
-                }
-            }
-            TreeNode::List(items) => {
-                let values: Vec<_> = items.iter().filter_map(|item| self.any(item)).collect();
-                (values.len() == items.len()).then_some(Value::List(values))
-            }
-            TreeNode::Map(entries) => {
-                let values: Vec<_> = entries
-                    .iter()
-                    .filter_map(|entry| Some((entry.key.clone(), self.any(&entry.value)?)))
-                    .collect();
-                (values.len() == entries.len()).then_some(Value::Map(values))
             }
         }
     }

@@ -16,6 +16,7 @@
 
 pub mod common;
 
+mod any;
 mod block;
 mod check;
 mod conflict;

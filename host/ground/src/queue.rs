@@ -75,6 +75,11 @@ impl<T> RollingQueue<T> {
         self.items.front().map(|(item, _)| item)
     }
 
+    /// The items, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().map(|(item, _)| item)
+    }
+
     /// Removes the items that `keep` does not want and returns how many they were.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) -> usize {
         let before = self.items.len();

@@ -16,10 +16,12 @@ mod outbox;
 mod peer;
 pub mod places;
 mod rate;
+mod receipts;
 mod terms;
 
 pub use exchange::{MAX_ANSWER_LEN, MAX_QUESTIONS, Unasked};
 pub use peer::{OUTPUT_CHUNK, Peer, PeerSettings};
+pub use receipts::{Fate, Receipt};
 pub use terms::{
     Action, AttemptId, Candidate, Delivery, LinkEnding, LinkKey, LinkOutput, LinkPath, Notice,
     Occurrence, ProtocolViolation, QuestionId, Twins,

@@ -20,6 +20,7 @@ use kozo_status::{Amount, OutboxCounts};
 use kozo_wire::Message;
 
 use super::rate::{DeliveryRate, SendMark};
+use super::receipts::{Fate, Receipt, Receipts};
 
 /// The most messages in flight to one peer.
 const IN_FLIGHT_MESSAGES: usize = 8192;
@@ -58,6 +59,7 @@ pub(super) struct Outbox {
     sent_cost: usize,
     rate: DeliveryRate,
     counts: OutboxCounts,
+    receipts: Receipts,
 }
 
 impl Outbox {
@@ -71,6 +73,7 @@ impl Outbox {
             sent_cost: 0,
             rate: DeliveryRate::default(),
             counts: OutboxCounts::default(),
+            receipts: Receipts::default(),
         }
     }
 
@@ -92,6 +95,31 @@ impl Outbox {
             cost,
         );
         self.counts.dropped_by_limit += dropped.len() as u64;
+    }
+
+    /// Remembers what becomes of the message that was queued last; none: as many as there may be are
+    /// remembered already.
+    pub(super) fn watch_last(&mut self) -> Option<Receipt> {
+        self.receipts.open(self.next_sequence - 1)
+    }
+
+    /// What has become of a message that is watched.
+    pub(super) fn fate(&self, receipt: Receipt) -> Fate {
+        let Receipt(sequence) = receipt;
+        let in_flight = self.in_flight.iter().map(|next| &next.queued);
+        let mut waiting = in_flight.chain(self.queued.iter());
+        if self.receipts.is_acknowledged(receipt) {
+            Fate::Acknowledged
+        } else if waiting.any(|queued| queued.sequence == sequence) {
+            Fate::Waiting
+        } else {
+            Fate::Dropped
+        }
+    }
+
+    /// The message is not watched any more.
+    pub(super) fn unwatch(&mut self, receipt: Receipt) {
+        self.receipts.close(receipt);
     }
 
     /// Whether a message that counts `cost` bytes would push nothing out.
@@ -194,6 +222,7 @@ impl Outbox {
                 break;
             };
             let cost = first.queued.message.cost();
+            self.receipts.acknowledge(first.queued.sequence);
             self.in_flight_cost -= cost;
             bytes += cost;
             if first.mark.is_some() {
@@ -352,6 +381,40 @@ mod tests {
         outbox.rewind();
         assert_eq!(send(&mut outbox, at(12)), [3]);
         assert_eq!(outbox.counts().dropped_by_age, 1);
+    }
+
+    #[test]
+    fn what_becomes_of_a_watched_message_is_known() {
+        let mut outbox = outbox(2);
+        let watched: Vec<_> = (0..4)
+            .map(|_| {
+                push(&mut outbox, 1, at(0));
+                outbox.watch_last().unwrap()
+            })
+            .collect();
+        let fates = |outbox: &Outbox| {
+            watched
+                .iter()
+                .map(|&one| outbox.fate(one))
+                .collect::<Vec<_>>()
+        };
+        let (dropped, waiting) = (Fate::Dropped, Fate::Waiting);
+        assert_eq!(fates(&outbox), [dropped, dropped, waiting, waiting]);
+        assert_eq!(send(&mut outbox, at(1)), [3, 4]);
+        assert_eq!(fates(&outbox), [dropped, dropped, waiting, waiting]);
+        outbox.acknowledge(3, at(1));
+        assert_eq!(
+            fates(&outbox),
+            [dropped, dropped, Fate::Acknowledged, waiting]
+        );
+        outbox.rewind();
+        assert!(outbox.next(at(20)).is_none());
+        assert_eq!(outbox.fate(watched[3]), dropped);
+        for receipt in watched {
+            outbox.unwatch(receipt);
+        }
+        let opened = std::iter::from_fn(|| outbox.watch_last());
+        assert_eq!(opened.count(), crate::receipts::MAX_RECEIPTS);
     }
 
     #[test]

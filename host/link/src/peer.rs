@@ -28,6 +28,7 @@ use super::history::History;
 use super::inbound::Inbound;
 use super::live::{Link, LinkStage};
 use super::outbox::Outbox;
+use super::receipts::{Fate, Receipt};
 use super::terms::{
     Action, AttemptId, ByeReason, Candidate, LinkEnding, LinkKey, LinkPath, Notice, Occurrence,
 };
@@ -111,6 +112,24 @@ impl Peer {
         }
         let age = self.settings.max_ages.of(message.kind());
         self.outbox.push(message, now + age, now);
+    }
+
+    /// Queues a message as [`send`](Self::send) does, and remembers what becomes of it until it is
+    /// [not watched](Self::unwatch) any more; none: it is not remembered, since nothing was queued, or too many are.
+    pub fn send_watched(&mut self, message: Message, now: Moment) -> Option<Receipt> {
+        self.send(message, now);
+        let is_queued = self.settings.outgoing != ConnectPolicy::Never;
+        is_queued.then(|| self.outbox.watch_last()).flatten()
+    }
+
+    /// What has become of a message that is watched.
+    pub fn fate(&self, receipt: Receipt) -> Fate {
+        self.outbox.fate(receipt)
+    }
+
+    /// The message is not watched any more.
+    pub fn unwatch(&mut self, receipt: Receipt) {
+        self.outbox.unwatch(receipt);
     }
 
     /// Whether a message that counts `cost` bytes would push nothing out.

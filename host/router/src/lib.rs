@@ -13,4 +13,4 @@ mod receivers;
 pub use lifetime::Lifetime;
 pub use local::{LocalRole, Verdict};
 pub use orders::{OrderSources, SenderPattern};
-pub use receivers::{ReceiverId, Receivers};
+pub use receivers::{NamedInterests, ReceiverId, Receivers};

@@ -9,6 +9,9 @@ use kozo_wire::RoleInterests;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReceiverId(pub usize);
 
+/// A role behind a receiver, by its name, and what it wants.
+pub type NamedInterests = (String, Interests);
+
 /// The receivers, always in the same order, and what they want.
 #[derive(Debug)]
 pub struct Receivers(Vec<ReceiverInterests>);
@@ -19,13 +22,13 @@ struct ReceiverInterests {
     may_send: bool,
     /// What the roles behind it want to hear of: from the file, and once they have said so
     /// themselves, from what they said. What was learnt is kept while there is no link.
-    wanted: Vec<Interests>,
+    wanted: Vec<NamedInterests>,
 }
 
 impl Receivers {
     /// Receivers with the policy that this node sends to them by, and what the file tells of their
-    /// roles' interests.
-    pub fn new(receivers: impl IntoIterator<Item = (ConnectPolicy, Vec<Interests>)>) -> Self {
+    /// roles' interests, with the roles' names.
+    pub fn new(receivers: impl IntoIterator<Item = (ConnectPolicy, Vec<NamedInterests>)>) -> Self {
         let receivers = receivers
             .into_iter()
             .map(|(policy, wanted)| ReceiverInterests {
@@ -42,12 +45,25 @@ impl Receivers {
         wanting.map(|(place, _)| ReceiverId(place))
     }
 
+    /// The names of the roles behind a receiver that want a message with this subject, as far as they are
+    /// known to.
+    pub fn roles_wanting(&self, id: ReceiverId, subject: &Subject<'_>) -> Vec<String> {
+        let wanted = self
+            .0
+            .get(id.0)
+            .map_or(&[][..], |receiver| &receiver.wanted);
+        let wanting = wanted
+            .iter()
+            .filter(|(_, interests)| interests.matches(subject));
+        wanting.map(|(role, _)| role.clone()).collect()
+    }
+
     /// The roles behind a receiver have said what they want to hear of, and want nothing else.
     pub fn learn(&mut self, id: ReceiverId, interests: Vec<RoleInterests>) {
         if let Some(receiver) = self.0.get_mut(id.0) {
             let learnt = interests
                 .into_iter()
-                .map(|role| Interests::Known(role.interests));
+                .map(|role| (role.role, Interests::Known(role.interests)));
             receiver.wanted = learnt.collect();
         }
     }
@@ -56,7 +72,7 @@ impl Receivers {
 impl ReceiverInterests {
     fn wants(&self, subject: &Subject<'_>) -> bool {
         let mut wanted = self.wanted.iter();
-        self.may_send && wanted.any(|interests| interests.matches(subject))
+        self.may_send && wanted.any(|(_, interests)| interests.matches(subject))
     }
 }
 
@@ -105,8 +121,15 @@ mod tests {
         roles.collect()
     }
 
-    fn constant(wanted: Vec<Interests>) -> (ConnectPolicy, Vec<Interests>) {
-        (ConnectPolicy::Constant, wanted)
+    type Receiver = (ConnectPolicy, Vec<NamedInterests>);
+
+    fn with_policy(policy: ConnectPolicy, wanted: Vec<Interests>) -> Receiver {
+        let names = (0..).map(|number| format!("role{number}"));
+        (policy, names.zip(wanted).collect())
+    }
+
+    fn constant(wanted: Vec<Interests>) -> Receiver {
+        with_policy(ConnectPolicy::Constant, wanted)
     }
 
     fn places(receivers: &Receivers, subject: &Subject<'_>) -> Vec<usize> {
@@ -123,6 +146,16 @@ mod tests {
         assert_eq!(places(&receivers, &TICK), [0, 2]);
         assert_eq!(places(&receivers, &subject(Kind::Event, "tock")), [0, 1, 2]);
         assert_eq!(places(&receivers, &subject(Kind::Order, "ring")), []);
+    }
+
+    #[test]
+    fn the_roles_that_want_a_message_have_names() {
+        let mut receivers = Receivers::new([constant(vec![known("tick"), known("tock")])]);
+        assert_eq!(receivers.roles_wanting(ReceiverId(0), &TICK), ["role0"]);
+        receivers.learn(ReceiverId(0), hello(&["tock", "tick", "t*"]));
+        let wanting = receivers.roles_wanting(ReceiverId(0), &TICK);
+        assert_eq!(wanting, ["role1", "role2"]);
+        assert!(receivers.roles_wanting(ReceiverId(1), &TICK).is_empty());
     }
 
     #[test]
@@ -176,9 +209,9 @@ mod tests {
     #[test]
     fn nothing_goes_where_the_policies_let_nothing_go_whatever_was_learnt() {
         let mut receivers = Receivers::new([
-            (ConnectPolicy::Never, vec![Interests::Unknown]),
-            (ConnectPolicy::OnDemand, vec![Interests::Unknown]),
-            (ConnectPolicy::Constant, vec![Interests::Unknown]),
+            with_policy(ConnectPolicy::Never, vec![Interests::Unknown]),
+            with_policy(ConnectPolicy::OnDemand, vec![Interests::Unknown]),
+            with_policy(ConnectPolicy::Constant, vec![Interests::Unknown]),
         ]);
         assert_eq!(places(&receivers, &TICK), [1, 2]);
         receivers.learn(ReceiverId(0), hello(&["tick"]));

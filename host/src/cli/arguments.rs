@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use kozo_ground::interest::Kind;
 use kozo_ground::names::NodeName;
 
-use super::failure::{DOCTOR_EXIT_CODES, EXIT_CODES, Failure};
+use super::failure::{DOCTOR_EXIT_CODES, EXIT_CODES, Failure, WAITING_EXIT_CODES};
 use crate::log::{LogFilter, LogFormat};
 use crate::roles::ISOLATED_ROLE;
 
@@ -17,6 +18,15 @@ const MIN_LIKENESS: f64 = 0.85;
 
 /// The longest that a demo runs before it ends by itself, in seconds.
 const MAX_DEMO_SECONDS: u64 = 86_400;
+
+/// The longest that a command waits for messages, in seconds: a year.
+const MAX_WAITING_SECONDS: f64 = 31_536_000.0;
+
+/// The longest that a command waits for acknowledgements, in seconds: a daemon answers within this time.
+const MAX_ACKNOWLEDGING_SECONDS: f64 = 10.0;
+
+/// The most pings of one command.
+const MAX_PINGS: u64 = 1_000_000;
 
 const USAGE: &str = "\
 kozo [OPTIONS] <CONFIG> <NODE>
@@ -89,7 +99,7 @@ pub(super) enum Command {
     /// Put a checksum at the end of modules' files, by which damage is noticed before they are used
     #[command(after_help = EXIT_CODES)]
     Seal(SealArguments),
-    /// Show what the node on this machine does: its roles, links and transports
+    /// Show what the node on this machine does, or other nodes: roles, links and transports
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
     /// Say why there is a link with another node, or none
@@ -98,9 +108,27 @@ pub(super) enum Command {
     /// Look for what is wrong with a node on this machine, and say what to do about it
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor(DoctorArguments),
-    /// Act on roles of the node on this machine
+    /// Show messages as they pass the node on this machine
+    #[command(after_help = WAITING_EXIT_CODES)]
+    Tail(TailArguments),
+    /// Send a message, as a role `cli` of the node on this machine
+    #[command(after_help = WAITING_EXIT_CODES)]
+    Send(SendArguments),
+    /// Measure round trips to another node, over the present link with it
+    #[command(after_help = WAITING_EXIT_CODES)]
+    Ping(PingArguments),
+    /// List, restart, stop and start roles of the node on this machine
     #[command(after_help = EXIT_CODES)]
     Roles(RolesArguments),
+    /// Show or change what the node on this machine logs, while it runs
+    #[command(after_help = EXIT_CODES)]
+    LogLevel(LogLevelArguments),
+    /// What completions of shells ask: names that the nodes on this machine know
+    #[command(hide = true)]
+    Complete {
+        /// Which names
+        names: CompletedNames,
+    },
     /// Make the crate of a new role or transport, which builds and loads as it is
     #[command(after_help = EXIT_CODES)]
     New(NewArguments),
@@ -141,8 +169,14 @@ pub(super) struct DaemonArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// The node; needed where several run on this machine
-    #[arg(value_parser = NodeName::new)]
+    /// The nodes, on this machine or anywhere in the network [default: the one on this machine]
+    #[arg(value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) nodes: Vec<NodeName>,
+    /// All nodes of the network, side by side
+    #[arg(long, conflicts_with = "nodes")]
+    pub(super) all: bool,
+    /// The node on this machine that asks the others; needed where several run on it
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(super) node: Option<NodeName>,
     /// Print a JSON document
     #[arg(long)]
@@ -156,6 +190,10 @@ pub(super) struct WhyArguments {
     /// The other node
     #[arg(value_parser = NodeName::new)]
     pub(super) peer: NodeName,
+    /// The node that shall say so, on this machine or anywhere in the network [default: the one on
+    /// this machine]
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) of: Option<NodeName>,
     /// The node on this machine; needed where several run on it
     #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(super) node: Option<NodeName>,
@@ -192,19 +230,154 @@ pub(super) struct RolesArguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RolesCommand {
+    /// List the roles
+    List(ListRolesArguments),
     /// Restart a role, from the present file of its module
-    Restart(RestartArguments),
+    Restart(OneRoleArguments),
+    /// Stop a role until it is started again, or the node is; what is sent to it meanwhile is dropped
+    Stop(OneRoleArguments),
+    /// Start a role that was stopped, from the present file of its module
+    Start(OneRoleArguments),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct RestartArguments {
+pub(super) struct ListRolesArguments {
+    #[command(flatten)]
+    pub(super) asking: AskingArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OneRoleArguments {
     /// The role
     pub(super) role: String,
+    #[command(flatten)]
+    pub(super) asking: AskingArguments,
+}
+
+/// Which daemon to ask, and how its answer is printed.
+#[derive(Debug, Args)]
+pub(super) struct AskingArguments {
     /// The node on this machine; needed where several run on it
     #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(super) node: Option<NodeName>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) daemon: DaemonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TailArguments {
+    /// Only messages of this kind; this and what follows may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Vec<KindWord>,
+    /// Only messages of this type; `*` stands for any characters
+    #[arg(long = "type", value_name = "PATTERN")]
+    pub(super) type_name: Vec<String>,
+    /// Only messages with this channel
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) channel: Vec<String>,
+    /// Only messages of this role
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) role: Vec<String>,
+    /// Only messages of roles of this node
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) node: Vec<String>,
+    /// End after the first message
+    #[arg(long, conflicts_with = "count")]
+    pub(super) once: bool,
+    /// End after so many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// End after so long, with exit code 2 if fewer messages than wanted came, or none
+    #[arg(long, value_name = "SECONDS", value_parser = waiting_time)]
+    pub(super) timeout: Option<Duration>,
+    /// Print each message as a line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The node on this machine that is watched; needed where several run on it
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) on: Option<NodeName>,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArguments,
+}
+
+/// The kinds of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KindWord {
+    /// Something happened
+    Event,
+    /// Somebody is asked to do something
+    Order,
+    /// A line for the log
+    Log,
+}
+
+impl From<KindWord> for Kind {
+    fn from(word: KindWord) -> Self {
+        match word {
+            KindWord::Event => Self::Event,
+            KindWord::Order => Self::Order,
+            KindWord::Log => Self::Log,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendArguments {
+    /// The kind of message
+    pub(super) kind: KindWord,
+    /// The type of the message; of a log its text
+    #[arg(value_name = "TYPE")]
+    pub(super) type_name: String,
+    /// The data, as YAML or JSON; `-` reads it from the standard input [default: none]
+    #[arg(allow_hyphen_values = true)]
+    pub(super) data: Option<String>,
+    /// The channel
+    #[arg(long)]
+    pub(super) channel: Option<String>,
+    /// Wait until all nodes that it goes to have it, with exit code 2 if one has not, or nobody wants it
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "SECONDS", value_parser = acknowledging_time, default_value = "5", requires = "wait")]
+    pub(super) timeout: Duration,
+    #[command(flatten)]
+    pub(super) asking: AskingArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PingArguments {
+    /// The other node
+    #[arg(value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) peer: NodeName,
+    /// How often, a second apart
+    #[arg(short, long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u64).range(1..=MAX_PINGS))]
+    pub(super) count: u64,
+    #[command(flatten)]
+    pub(super) asking: AskingArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogLevelArguments {
+    /// What to change, as `--log` of `kozo run` takes it: `debug` for all, `link=debug` for a part
+    #[arg(value_name = "[PART=]LEVEL")]
+    pub(super) levels: Vec<String>,
+    /// Go back to what the node was started with first
+    #[arg(long)]
+    pub(super) reset: bool,
+    #[command(flatten)]
+    pub(super) asking: AskingArguments,
+}
+
+/// Names that are completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CompletedNames {
+    /// The nodes of the network
+    Nodes,
+    /// The roles of the nodes on this machine
+    Roles,
 }
 
 #[derive(Debug, Args)]
@@ -344,6 +517,25 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds @ 1..=MAX_DEMO_SECONDS) => Ok(Duration::from_secs(seconds)),
         _ => Err(format!(
             "give a whole number of seconds from 1 to {MAX_DEMO_SECONDS}"
+        )),
+    }
+}
+
+/// A time to wait for messages.
+fn waiting_time(text: &str) -> Result<Duration, String> {
+    seconds_up_to(text, MAX_WAITING_SECONDS)
+}
+
+/// A time to wait for acknowledgements.
+fn acknowledging_time(text: &str) -> Result<Duration, String> {
+    seconds_up_to(text, MAX_ACKNOWLEDGING_SECONDS)
+}
+
+fn seconds_up_to(text: &str, most: f64) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= most => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!(
+            "give a number of seconds above 0, and {most} at most"
         )),
     }
 }

@@ -21,7 +21,7 @@ Exit codes:
   4  the node is not in the configuration file
   5  anything else that keeps the command from doing its work; of `run` also that the node runs
      on this machine already
-`kozo doctor` has codes of its own: see `kozo doctor --help`";
+`kozo doctor`, `tail`, `send` and `ping` have codes of their own: see `kozo doctor --help`, …";
 
 /// Those of `kozo doctor`.
 pub(super) const DOCTOR_EXIT_CODES: &str = "\
@@ -31,8 +31,17 @@ Exit codes:
   2  there are faults: something does not work as the file says
   5  anything else that keeps the command from doing its work";
 
+/// Those of commands that wait for something.
+pub(super) const WAITING_EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  the command line is wrong
+  2  what was waited for did not come: a message, an answer, an acknowledgement
+  5  anything else that keeps the command from doing its work";
+
 const USAGE: u8 = 1;
 const UNREADABLE: u8 = 2;
+const NOTHING_CAME: u8 = 2;
 const INVALID: u8 = 3;
 const UNKNOWN_NODE: u8 = 4;
 const OTHER: u8 = 5;
@@ -60,6 +69,8 @@ pub(super) enum Failure {
     Diagnosed(u8),
     /// The demo did not do what it should.
     Demo(Box<dyn Error + Send + Sync>),
+    /// What the command waited for did not come.
+    NothingCame(String),
     /// The standard output cannot be written.
     Output(io::Error),
     /// Anything else.
@@ -79,6 +90,7 @@ impl Failure {
             Self::Report(problems) => of_class(problems.class()),
             Self::Reported(class) => of_class(*class),
             Self::Diagnosed(code) => *code,
+            Self::NothingCame(_) => NOTHING_CAME,
             Self::Output(_) | Self::Other(_) => OTHER,
         })
     }
@@ -94,6 +106,7 @@ impl Failure {
                 "there is no file `{word}` and no command of that name: did you mean `kozo {near}`?"
             )),
             Self::Demo(error) | Self::Other(error) => print_error(&error_text(error.as_ref())),
+            Self::NothingCame(text) => print_error(text),
             Self::Output(error) => {
                 print_error(&format!("cannot write to the standard output: {error}"));
             }

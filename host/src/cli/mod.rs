@@ -10,21 +10,26 @@
 mod address;
 mod arguments;
 mod check;
+mod complete;
 mod demo;
 mod doctor;
 mod failure;
 mod keygen;
 mod local;
+mod log_level;
 mod modules;
 mod new;
 mod output;
+mod ping;
 mod prepare;
 mod reach;
 mod roles;
 mod run;
 mod seal;
+mod send;
 mod status;
 mod surroundings;
+mod tail;
 mod why;
 
 use std::ffi::OsString;
@@ -70,6 +75,11 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(arguments) => status::status(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
+        Command::Tail(arguments) => tail::tail(&arguments),
+        Command::Send(arguments) => send::send(arguments),
+        Command::Ping(arguments) => ping::ping(&arguments),
+        Command::LogLevel(arguments) => log_level::log_level(&arguments),
+        Command::Complete { names } => complete::complete(names),
         Command::Roles(arguments) => roles::roles(&arguments),
         Command::New(arguments) => new::new(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments, &log.filter),

@@ -1,39 +1,69 @@
-//! `kozo status`: what the node on this machine does.
+//! `kozo status`: what the node on this machine does, and what others say of themselves.
+
+mod network;
 
 use std::fmt::Write;
 
+use kozo_ground::names::NodeName;
 use kozo_ground::text::{Table, Tone, bytes, count, printable, shortened, span, toned};
 use kozo_status::{
-    LinkStatus, NodeStatus, PeerState, PeerStatus, RoleState, RoleStatus, TransportState,
-    TransportStatus,
+    LinkStatus, NodeReport, NodeStatus, PeerState, PeerStatus, RoleState, RoleStatus,
+    TransportState, TransportStatus,
 };
 
 use super::arguments::StatusArguments;
 use super::failure::Failure;
 use super::output;
-use super::reach::reach;
+use super::reach::{reach, reach_about};
 use crate::introspection::Request;
 use crate::log::shows_colours;
 
 /// How much of an error is shown; `--json` has all of it.
-const LONGEST_ERROR: usize = 160;
+pub(super) const LONGEST_ERROR: usize = 160;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
-    let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
-    let report: NodeStatus = daemon.ask(&Request::Status).map_err(Failure::other)?;
+    let by = arguments.node.as_ref();
+    let report = match arguments.nodes.as_slice() {
+        [] if arguments.all => {
+            let daemon = reach(&arguments.daemon, by)?;
+            let network = daemon.ask(&Request::Network { wait_ms: None });
+            return network::show(&network.map_err(Failure::other)?, arguments.json);
+        }
+        [] => {
+            let daemon = reach(&arguments.daemon, by)?;
+            daemon.ask(&Request::Status).map_err(Failure::other)?
+        }
+        [node] => network::one(&report_of(arguments, node)?)?,
+        nodes => {
+            let reports = nodes.iter().map(|node| report_of(arguments, node));
+            let reports = reports.collect::<Result<Vec<_>, _>>()?;
+            return network::show_each(&reports, arguments.json);
+        }
+    };
     if arguments.json {
         return output::print_json(&report);
     }
     output::print_coloured(&render(&report, shows_colours(&std::io::stdout())))
 }
 
+/// What a node says of itself, asked directly or through the network.
+fn report_of(arguments: &StatusArguments, node: &NodeName) -> Result<NodeReport, Failure> {
+    let daemon = reach_about(&arguments.daemon, arguments.node.as_ref(), node)?;
+    let request = Request::StatusOf {
+        node: node.to_string(),
+        wait_ms: None,
+    };
+    daemon.ask(&request).map_err(Failure::other)
+}
+
 fn render(report: &NodeStatus, colour: bool) -> String {
     let mut text = format!(
-        "{}: kozo {}, process {}, for {}\n",
+        "{}: kozo {}, process {}, for {}, file {}\n",
         toned(report.node.as_str(), Tone::Strong, colour),
         printable(&report.version),
         report.pid,
         span(report.running_seconds),
+        printable(&report.file_digest),
     );
     if !report.roles.is_empty() {
         let mut table = Table::new(&[
@@ -84,8 +114,9 @@ fn section(text: &mut String, table: &Table, colour: bool) {
     text.push_str(&table.render(colour));
 }
 
-fn role_row(table: &mut Table, role: &RoleStatus) {
-    let (state, tone) = match role.state {
+/// Where a role is in its life, for people.
+pub(super) fn role_state(role: &RoleStatus) -> (String, Tone) {
+    match role.state {
         RoleState::Starting => ("starting".to_owned(), Tone::Doubtful),
         RoleState::Running => ("running".to_owned(), Tone::Good),
         RoleState::Waiting => {
@@ -94,7 +125,11 @@ fn role_row(table: &mut Table, role: &RoleStatus) {
         }
         RoleState::Stopping => ("stopping".to_owned(), Tone::Doubtful),
         RoleState::Stopped => ("stopped".to_owned(), Tone::Bad),
-    };
+    }
+}
+
+fn role_row(table: &mut Table, role: &RoleStatus) {
+    let (state, tone) = role_state(role);
     let inbox = &role.inbox;
     let dropped = inbox.dropped_by_limit + inbox.dropped_by_age + inbox.dropped_by_stop;
     table.row([
@@ -323,7 +358,7 @@ fn doubtful_if(condition: bool) -> Tone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kozo_ground::names::{ModuleName, NodeName};
+    use kozo_ground::names::ModuleName;
     use kozo_status::{ConnectionCounts, LogLosses};
 
     fn report() -> NodeStatus {
@@ -373,7 +408,7 @@ mod tests {
         assert_eq!(
             text,
             "\
-clock: kozo 1.2.3, process 7, for 1 min 30 s
+clock: kozo 1.2.3, process 7, for 1 min 30 s, file 0011223344556677
 
   node    link                  over           for    trip  queued  in flight  sent         received  dropped  missed  cipher
   scribe  down, again in 5.0 s                              3       1          7 (2.0 KiB)  0 (10 B)  3        4

@@ -9,13 +9,21 @@ use kozo_status::{EventKind, EventStatus, PeerDetails, PeerState, PolicyStatus};
 use super::arguments::WhyArguments;
 use super::failure::Failure;
 use super::output;
-use super::reach::reach;
+use super::reach::{reach, reach_about};
 use crate::introspection::Request;
 
 pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
-    let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
+    let by = arguments.node.as_ref();
     let peer = arguments.peer.to_string();
-    let report: PeerDetails = daemon.ask(&Request::Why { peer }).map_err(Failure::other)?;
+    let (daemon, request) = match &arguments.of {
+        None => (reach(&arguments.daemon, by)?, Request::Why { peer }),
+        Some(of) => {
+            let node = of.to_string();
+            let daemon = reach_about(&arguments.daemon, by, of)?;
+            (daemon, Request::WhyOf { node, peer })
+        }
+    };
+    let report: PeerDetails = daemon.ask(&request).map_err(Failure::other)?;
     if arguments.json {
         return output::print_json(&report);
     }

@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use serde::de::DeserializeOwned;
 
 use super::paths::Surroundings;
-use super::protocol::{MAX_ANSWER, Outcome, ProtocolError};
+use super::protocol::{MAX_ANSWER, MAX_REQUEST, Outcome, ProtocolError};
 use crate::introspection::Request;
 
 /// How long a daemon may take to answer. It may have to wait for a role to come back.
@@ -32,7 +32,7 @@ pub(crate) enum ClientError {
     },
     /// Several daemons run here.
     #[error(
-        "several nodes run here, so say which one, with `--node NODE` or in `kozo status NODE`: {}",
+        "several nodes run here, so say which one, with `--node NODE` (of `kozo tail` with `--on NODE`): {}",
         .0.join(", ")
     )]
     SeveralDaemons(Vec<String>),
@@ -56,6 +56,9 @@ pub(crate) enum ClientError {
     /// The answer is too long.
     #[error("the daemon's answer has more than {MAX_ANSWER} bytes")]
     TooLong,
+    /// The request is too long.
+    #[error("what is asked for has {0} bytes as JSON, and {MAX_REQUEST} are the limit")]
+    RequestTooLong(usize),
     /// The daemon says why not.
     #[error("{0}")]
     Refused(String),
@@ -65,6 +68,7 @@ pub(crate) enum ClientError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Client {
     path: PathBuf,
+    patience: Duration,
 }
 
 impl Client {
@@ -72,7 +76,17 @@ impl Client {
     pub(crate) fn at(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            patience: ANSWER_LIMIT,
         }
+    }
+
+    /// All daemons that run here and that this user may ask, each for an answer within `patience`.
+    pub(crate) fn all(surroundings: &Surroundings, patience: Duration) -> Vec<Self> {
+        let places = surroundings.sockets().into_iter();
+        places
+            .map(|(_, path)| Self { path, patience })
+            .filter(|client| open(&client.path, patience).is_ok())
+            .collect()
     }
 
     /// The daemon of `node`; without a name the only one that runs here.
@@ -93,7 +107,7 @@ impl Client {
         let mut live: Vec<(NodeName, PathBuf)> = Vec::new();
         let mut forbidden = None;
         for (name, path) in places {
-            match open(&path) {
+            match open(&path, ANSWER_LIMIT) {
                 Ok(_) => live.push((name, path)),
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     forbidden.get_or_insert(path);
@@ -137,7 +151,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`]
     pub(crate) fn converse(&self) -> Result<Conversation, ClientError> {
-        let stream = open(&self.path).map_err(|reason| self.failed(reason))?;
+        let stream = open(&self.path, self.patience).map_err(|reason| self.failed(reason))?;
         Ok(Conversation {
             daemon: self.clone(),
             stream: BufReader::new(stream),
@@ -173,7 +187,11 @@ impl Conversation {
     /// # Errors
     /// [`ClientError`]; only after [`ClientError::Refused`] may more be asked.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ClientError> {
-        let answer = self.exchange(request.line().as_bytes());
+        let line = request.line();
+        if line.len() > MAX_REQUEST {
+            return Err(ClientError::RequestTooLong(line.len()));
+        }
+        let answer = self.exchange(line.as_bytes());
         let answer = answer.map_err(|reason| self.daemon.failed(reason))?;
         if answer.len() > MAX_ANSWER {
             return Err(ClientError::TooLong);
@@ -199,7 +217,7 @@ impl Conversation {
 }
 
 /// A connection on which nothing takes for ever.
-fn open(path: &Path) -> io::Result<UnixStream> {
+fn open(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
     let socket = socket_with(
         AddressFamily::UNIX,
@@ -208,7 +226,7 @@ fn open(path: &Path) -> io::Result<UnixStream> {
         None,
     )?;
     for direction in [Timeout::Send, Timeout::Recv] {
-        set_socket_timeout(&socket, direction, Some(ANSWER_LIMIT))?;
+        set_socket_timeout(&socket, direction, Some(patience))?;
     }
     connect(&socket, &address)?;
     Ok(socket.into())

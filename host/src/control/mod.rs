@@ -17,8 +17,9 @@ mod protocol;
 mod server;
 mod socket;
 
-pub(crate) use client::{Client, ClientError};
+pub(crate) use client::{Client, ClientError, Conversation};
 pub(crate) use paths::{FolderError, Surroundings};
+pub(crate) use protocol::MAX_REQUEST;
 pub use protocol::Outcome;
 pub use server::MAX_CLIENTS;
 pub(crate) use server::serve;

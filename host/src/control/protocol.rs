@@ -14,8 +14,8 @@ use crate::introspection::Request;
 /// The version of requests and answers. Fields may be added within a version.
 pub(crate) const VERSION: u64 = 1;
 
-/// The longest request, in bytes, its line end included.
-pub(crate) const MAX_REQUEST: usize = 4096;
+/// The longest request, in bytes, its line end included: one that sends a message has its data in it.
+pub(crate) const MAX_REQUEST: usize = 64 * 1024;
 
 /// The longest answer that a client reads, in bytes: a network of thousands of nodes fits.
 pub(crate) const MAX_ANSWER: usize = 16 * 1024 * 1024;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use kozo_auth::ssh::{Endpoint, read_size};
 use kozo_ground::clock;
-use kozo_ground::interest::Interests;
 use kozo_ground::queue::QueueLimits;
 use kozo_link::admission::AdmissionLimits;
 use kozo_link::{Candidate, Peer, PeerSettings};
+use kozo_router::NamedInterests;
 use kozo_wire::{RoleInterests, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -71,11 +71,14 @@ pub(super) fn peers(
 pub(super) fn remote(
     network: &Network,
     links: &[Arc<PeerLink>],
-) -> Vec<(Arc<PeerLink>, Vec<Interests>)> {
+) -> Vec<(Arc<PeerLink>, Vec<NamedInterests>)> {
     let wanted = |link: &Arc<PeerLink>| {
         let node = network.nodes.get(link.name());
         let roles = node.map_or(&[][..], |node| &node.roles);
-        roles.iter().map(|role| role.interests.clone()).collect()
+        let interests = roles
+            .iter()
+            .map(|role| (role.name.to_string(), role.interests.clone()));
+        interests.collect()
     };
     links
         .iter()

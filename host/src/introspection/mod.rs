@@ -15,19 +15,17 @@ mod messages;
 mod others;
 mod request;
 mod role_details;
+mod roles;
+mod send;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use kozo_auth::algorithms::needs_no_mac;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::grant::Grants;
 use kozo_ground::names::NodeName;
-use kozo_ground::text::error_text;
-use kozo_status::{
-    NodeStatus, PeerDetails, PeerStatus, PolicyStatus, RestartedRole, RoleState, WayStatus,
-};
+use kozo_status::{NodeStatus, PeerDetails, PeerStatus, PolicyStatus, WayStatus};
 use kozo_tap::Taps;
 use serde_json::Value;
 
@@ -40,12 +38,6 @@ use crate::transports::{OwnTransport, Transports};
 pub use desk::Desk;
 pub use messages::{AskersTaps, MAX_SHOWN_DATA};
 pub use request::Request;
-
-/// How long a restarted role may take to be there again before the client is told that it is not.
-const RESTART_LIMIT: Duration = Duration::from_secs(8);
-
-/// How often a role that is being restarted is looked at.
-const RESTART_POLL: Duration = Duration::from_millis(20);
 
 /// A peer.
 pub(crate) struct PeerView {
@@ -108,6 +100,9 @@ impl Introspection {
                 serde_json::to_value(self.status_of(&node, wait_ms).await?)
             }
             Request::Network { wait_ms } => serde_json::to_value(self.network(wait_ms).await),
+            Request::WhyOf { node, peer } if node == self.node.as_str() => {
+                serde_json::to_value(self.why(&peer, clock::now())?)
+            }
             Request::WhyOf { node, peer } => {
                 let request = Request::Why { peer };
                 serde_json::to_value(self.ask_node::<PeerDetails>(&node, &request).await?)
@@ -120,6 +115,28 @@ impl Introspection {
             }
             Request::CloseTap { tap } => serde_json::to_value(asker.taps.close(tap)?),
             Request::Role { role } => serde_json::to_value(self.role_details(&role).await?),
+            Request::Send {
+                kind,
+                type_name,
+                channel,
+                data,
+                wait_ms,
+            } => {
+                let dictation = send::Dictation {
+                    kind,
+                    type_name,
+                    channel,
+                    data,
+                };
+                serde_json::to_value(self.send(dictation, wait_ms).await?)
+            }
+            Request::StopRole { role } => serde_json::to_value(self.stop_role(&role).await?),
+            Request::StartRole { role } => serde_json::to_value(self.start_role(&role).await?),
+            Request::LogLevel { set, reset } => {
+                let levels = crate::log::change_levels(set.as_deref(), reset)
+                    .map_err(|error| error.to_string())?;
+                serde_json::to_value(levels)
+            }
             Request::RestartRole { role } => serde_json::to_value(self.restart_role(&role).await?),
         };
         value.map_err(|error| format!("the answer cannot be written: {error}"))
@@ -230,64 +247,6 @@ impl Introspection {
             }
         }
         status
-    }
-
-    /// Restarts the role of this name and waits until it is there again, or is not.
-    pub(crate) async fn restart_role(&self, name: &str) -> Result<RestartedRole, String> {
-        let place = self.place_of(name)?;
-        let role = &self.roles[place];
-        let before = role.status(clock::now());
-        tracing::info!(target: "control", role = name, "a restart was asked for");
-        // Looking at a file may take its time.
-        let roles = Arc::clone(&self.roles);
-        let asked = tokio::task::spawn_blocking(move || roles[place].restart()).await;
-        let asked = match asked {
-            Ok(asked) => asked.map_err(|error| error_text(&error)),
-            Err(error) => Err(error.to_string()),
-        };
-        asked.map_err(|reason| {
-            tracing::warn!(target: "control", role = name, "not restarted: {reason}");
-            format!("`{name}` is not restarted and goes on as it was: {reason}")
-        })?;
-        let deadline = clock::now() + RESTART_LIMIT;
-        loop {
-            let now = clock::now();
-            let status = role.status(now);
-            if status.failures > before.failures {
-                let reason = status.last_error.unwrap_or_default();
-                return Err(format!(
-                    "`{name}` failed when it was restarted, and is tried again: {reason}"
-                ));
-            }
-            if status.restarts > before.restarts && status.state == RoleState::Running {
-                return Ok(RestartedRole { role: status });
-            }
-            if now >= deadline {
-                return Err(format!(
-                    "`{name}` was asked to restart, and is not there again within {} s: it may \
-                     hang in its present work",
-                    RESTART_LIMIT.as_secs()
-                ));
-            }
-            tokio::time::sleep(RESTART_POLL).await;
-        }
-    }
-
-    /// Where the role of this name is among the roles.
-    fn place_of(&self, name: &str) -> Result<usize, String> {
-        let mut places = self.roles.iter();
-        let place = places.position(|role| role.name().as_str() == name);
-        place.ok_or_else(|| {
-            let names: Vec<_> = self.roles.iter().map(|role| role.name().as_str()).collect();
-            match names.as_slice() {
-                [] => format!("`{}` hosts no roles", self.node),
-                names => format!(
-                    "`{}` hosts no role `{name}`: its roles are {}",
-                    self.node,
-                    names.join(", ")
-                ),
-            }
-        })
     }
 
     fn no_peer(&self, name: &str) -> String {

@@ -135,6 +135,7 @@ impl Introspection {
             Err(error) => (None, Some(error), None),
         };
         let now = clock::now();
+        let seen = self.peer(peer, now);
         let unreachable_seconds = status
             .is_none()
             .then(|| peer.link.look(|peer| (peer.is_linked(), peer.history(now))))
@@ -143,13 +144,18 @@ impl Introspection {
                 let running = now.since(self.started).as_secs_f64();
                 last_end(&history).unwrap_or(running)
             });
+        // Why there is no link is what people want to know then.
+        let reason = seen.last_error.filter(|_| unreachable_seconds.is_some());
         NodeReport {
             node: name.clone(),
             status,
-            error,
+            error: error.map(|error| match reason {
+                Some(reason) => format!("{error}: {reason}"),
+                None => error,
+            }),
             unreachable_seconds,
             took_seconds,
-            other_file: self.peer(peer, now).other_file,
+            other_file: seen.other_file,
         }
     }
 }

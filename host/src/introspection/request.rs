@@ -1,9 +1,10 @@
 //! What can be asked of a node, and what that takes.
 
 use kozo_ground::grant::Grant;
-use kozo_ground::interest::Interest;
+use kozo_ground::interest::{Interest, Kind};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use serde_json::Value;
 
 use crate::config::Disclosure;
 
@@ -90,10 +91,47 @@ pub enum Request {
         /// The role's name.
         role: String,
     },
-    /// Restarts a role; a [`RestartedRole`](kozo_status::RestartedRole).
+    /// Sends a message as the role `cli` of the node: a [`SentMessage`](kozo_status::SentMessage).
+    Send {
+        /// Event, order or log.
+        kind: Kind,
+        /// Its type.
+        #[serde(rename = "type")]
+        type_name: String,
+        /// Its channel.
+        #[serde(default)]
+        channel: Option<String>,
+        /// Its data.
+        #[serde(default)]
+        data: Value,
+        /// For how long to wait until all nodes that it goes to have acknowledged it, in milliseconds.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// Restarts a role: a [`SteeredRole`](kozo_status::SteeredRole).
     RestartRole {
         /// The role's name.
         role: String,
+    },
+    /// Stops a role until it is started again, or the node is: a [`SteeredRole`](kozo_status::SteeredRole).
+    StopRole {
+        /// The role's name.
+        role: String,
+    },
+    /// Starts a role that was stopped: a [`SteeredRole`](kozo_status::SteeredRole).
+    StartRole {
+        /// The role's name.
+        role: String,
+    },
+    /// Which lines the log has, changed before where that is asked for:
+    /// [`LogLevels`](kozo_status::LogLevels).
+    LogLevel {
+        /// What to change, as `--log` writes it: a level for everything, `PART=LEVEL` for a part.
+        #[serde(default)]
+        set: Option<String>,
+        /// First goes back to what the daemon was started with.
+        #[serde(default)]
+        reset: bool,
     },
 }
 
@@ -111,7 +149,12 @@ impl Request {
             | Self::Echo { .. } => Grant::Status,
             Self::OpenTap { .. } | Self::Tapped { .. } | Self::CloseTap { .. } => Grant::Messages,
             // What a role has stored, and what it is told, may be nobody's business.
-            Self::Role { .. } | Self::RestartRole { .. } => Grant::Control,
+            Self::Role { .. }
+            | Self::Send { .. }
+            | Self::RestartRole { .. }
+            | Self::StopRole { .. }
+            | Self::StartRole { .. }
+            | Self::LogLevel { .. } => Grant::Control,
         }
     }
 
@@ -131,7 +174,11 @@ impl Request {
             | Self::Tapped { .. }
             | Self::CloseTap { .. }
             | Self::Role { .. }
-            | Self::RestartRole { .. } => None,
+            | Self::Send { .. }
+            | Self::RestartRole { .. }
+            | Self::StopRole { .. }
+            | Self::StartRole { .. }
+            | Self::LogLevel { .. } => None,
         }
     }
 }

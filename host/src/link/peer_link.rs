@@ -1,6 +1,7 @@
 //! One peer, shared between all that have to do with it.
 
 mod questions;
+mod watched;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 
 pub(crate) use questions::PeerAnswer;
 use questions::Waiting;
+pub(crate) use watched::WatchedMessage;
 
 /// To how many peers one message can go without an allocation for that alone.
 pub(crate) const FEW_PEERS: usize = 8;
@@ -105,6 +107,11 @@ impl PeerLink {
 
     fn queue(&self, state: &mut PeerLinkState, message: Message, now: Moment) {
         state.peer.send(message, now);
+        self.wake_for_message(state, now);
+    }
+
+    /// Wakes whoever has something to do since a message was queued.
+    fn wake_for_message(&self, state: &mut PeerLinkState, now: Moment) {
         if state.peer.is_linked() {
             // The driver has no part in it then.
             state.wake_writers(now);

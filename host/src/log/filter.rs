@@ -9,6 +9,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 /// The crate that the parts of the host belong to; lines leave it out.
 pub(super) const OWN_CRATE: &str = "kozo";
 
+/// For how many parts there may be a level of their own.
+const MAX_PARTS: usize = 64;
+
 /// The levels by their names, the quietest first.
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::OFF),
@@ -41,6 +44,9 @@ pub(crate) enum FilterError {
     /// A level is given for no part.
     #[error("`{0}` names no part: write `PART=LEVEL`")]
     Part(String),
+    /// There are too many parts.
+    #[error("there are levels for more than {MAX_PARTS} parts")]
+    TooMany,
 }
 
 impl Default for LogFilter {
@@ -57,6 +63,22 @@ impl FromStr for LogFilter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
+        let Directives { level, parts } = Directives::parse(text)?;
+        Ok(Self {
+            level: level.unwrap_or(LevelFilter::INFO),
+            parts,
+        })
+    }
+}
+
+/// The levels that a text names.
+struct Directives {
+    level: Option<LevelFilter>,
+    parts: Vec<(String, LevelFilter)>,
+}
+
+impl Directives {
+    fn parse(text: &str) -> Result<Self, FilterError> {
         let mut level = None;
         let mut parts: Vec<(String, LevelFilter)> = Vec::new();
         for directive in text.split(',').map(str::trim) {
@@ -73,12 +95,12 @@ impl FromStr for LogFilter {
             if parts.iter().any(|(other, _)| other == part) {
                 return Err(FilterError::Twice(format!("`{part}`")));
             }
+            if parts.len() == MAX_PARTS {
+                return Err(FilterError::TooMany);
+            }
             parts.push((part.to_owned(), level_called(of_part.trim())?));
         }
-        Ok(Self {
-            level: level.unwrap_or(LevelFilter::INFO),
-            parts,
-        })
+        Ok(Self { level, parts })
     }
 }
 
@@ -101,6 +123,23 @@ impl fmt::Display for LogFilter {
 }
 
 impl LogFilter {
+    /// The same with what a text in the same form changes: the level, where it names one, and those of the
+    /// parts that it names.
+    pub(super) fn changed(&self, text: &str) -> Result<Self, FilterError> {
+        let change = Directives::parse(text)?;
+        let mut changed = self.clone();
+        changed.level = change.level.unwrap_or(changed.level);
+        for (part, level) in change.parts {
+            let place = changed.parts.iter().position(|(known, _)| *known == part);
+            match place {
+                Some(place) => changed.parts[place].1 = level,
+                None if changed.parts.len() == MAX_PARTS => return Err(FilterError::TooMany),
+                None => changed.parts.push((part, level)),
+            }
+        }
+        Ok(changed)
+    }
+
     /// What holds for the host's own parts.
     pub(super) fn own(&self) -> Targets {
         let mut targets = Targets::new().with_default(self.level);
@@ -183,6 +222,25 @@ mod tests {
     fn without_a_level_of_its_own_everything_else_is_at_info() {
         assert_eq!(filter("link=debug").to_string(), "info,link=debug");
         assert_eq!(filter("INFO"), LogFilter::default());
+    }
+
+    #[test]
+    fn a_change_leaves_what_it_does_not_name() {
+        let changed = |text: &str| filter("info,link=debug").changed(text).unwrap().to_string();
+        assert_eq!(changed("role=trace"), "info,link=debug,role=trace");
+        assert_eq!(changed("warn"), "warn,link=debug");
+        assert_eq!(changed("link=warn,debug"), "debug,link=warn");
+        assert!(filter("info").changed("loud").is_err());
+        let many = |name: &str| {
+            (0..MAX_PARTS)
+                .map(|n| format!("{name}{n}=info"))
+                .collect::<Vec<_>>()
+        };
+        let full = filter(&many("a").join(","));
+        assert_eq!(
+            full.changed(&many("b").join(",")),
+            Err(FilterError::TooMany)
+        );
     }
 
     #[test]

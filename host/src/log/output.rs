@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
+use kozo_ground::lock::ReadWriteAnyway;
 use kozo_ground::text::bounded;
 use kozo_ground::text::error_text;
 use serde_json::Value;
@@ -193,12 +194,12 @@ impl Visit for Collector<'_> {
 
 /// Writes what libraries report through the crate `log`.
 pub(super) struct Libraries {
-    filter: Targets,
+    filter: Arc<RwLock<Targets>>,
     spool: Arc<Spool>,
 }
 
 impl Libraries {
-    pub(super) fn new(filter: Targets, spool: Arc<Spool>) -> Self {
+    pub(super) fn new(filter: Arc<RwLock<Targets>>, spool: Arc<Spool>) -> Self {
         Self { filter, spool }
     }
 }
@@ -212,7 +213,8 @@ impl ::log::Log for Libraries {
             ::log::Level::Debug => tracing::Level::DEBUG,
             ::log::Level::Trace => tracing::Level::TRACE,
         };
-        self.filter.would_enable(metadata.target(), &level)
+        let filter = self.filter.read_anyway();
+        filter.would_enable(metadata.target(), &level)
     }
 
     fn log(&self, record: &::log::Record<'_>) {

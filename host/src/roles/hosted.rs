@@ -92,6 +92,32 @@ impl HostedRole {
         Ok(())
     }
 
+    /// Asks it to stop until it is [resumed](Self::resume), and returns at once: what waits in its inbox is
+    /// dropped then, and nothing is put into it meanwhile.
+    pub(crate) fn halt(&self) {
+        self.inbox.request(|requests| requests.halt = true);
+    }
+
+    /// Whether it was asked to stop until it is resumed.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.inbox.requests().halt
+    }
+
+    /// Makes it anew after it was halted, from its module's present file. Blocks as
+    /// [`restart`](Self::restart) does.
+    ///
+    /// # Errors
+    /// Why the present file cannot be used; the role stays as it is.
+    pub(crate) fn resume(&self) -> Result<(), RoleError> {
+        self.source.renew()?;
+        self.inbox.request(|requests| {
+            requests.halt = false;
+            // It may not have come to stop yet.
+            requests.restart = true;
+        });
+        Ok(())
+    }
+
     /// Asks it to open its files again: as soon as `run` returns, which it is asked to do.
     pub(crate) fn reopen(&self) {
         self.inbox.request(|requests| requests.reopen = true);
@@ -116,8 +142,8 @@ impl HostedRole {
     pub(crate) fn status(&self, now: Moment) -> RoleStatus {
         let report = self.progress.report();
         let (state, restart_in) = match report.phase {
-            Phase::Stopped => (RoleState::Stopped, None),
-            _ if self.inbox.requests().stop => (RoleState::Stopping, None),
+            Phase::Stopped | Phase::Halted => (RoleState::Stopped, None),
+            _ if self.inbox.requests().stops() => (RoleState::Stopping, None),
             Phase::Starting => (RoleState::Starting, None),
             Phase::Running => (RoleState::Running, None),
             Phase::Waiting { until } => (RoleState::Waiting, Some(until.since(now))),

@@ -81,6 +81,8 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Requests {
     pub(super) stop: bool,
+    /// To stop, until this is taken back.
+    pub(super) halt: bool,
     pub(super) restart: bool,
     pub(super) reopen: bool,
     /// The process that this life is in has ended.
@@ -88,9 +90,14 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// Whether the role shall stop, for good or until it is started again.
+    pub(super) fn stops(self) -> bool {
+        self.stop || self.halt
+    }
+
     /// Whether anything is asked.
     pub(super) fn any(self) -> bool {
-        self.stop || self.restart || self.reopen || self.lost
+        self.stops() || self.restart || self.reopen || self.lost
     }
 }
 
@@ -128,7 +135,7 @@ impl Inbox {
     }
 
     /// Adds a message; what does not fit pushes out the oldest. Once the role was told to stop,
-    /// nothing is added any more.
+    /// nothing is added any more, unless it is started again.
     pub(crate) fn push(&self, incoming: IncomingMessage) {
         self.push_all([incoming]);
     }
@@ -143,7 +150,7 @@ impl Inbox {
         let mut dropped = Vec::new();
         let mut state = self.lock();
         state.received += incoming.len() as u64;
-        if state.request.stop {
+        if state.request.stops() {
             state.dropped_by_stop += incoming.len() as u64;
             return;
         }
@@ -224,12 +231,19 @@ impl Inbox {
         self.lock().request
     }
 
+    /// Waits while the role is to stay stopped.
+    pub(super) fn wait_while_halted(&self) {
+        let state = self.lock();
+        let is_halted = |state: &mut State| state.request.halt && !state.request.stop;
+        drop(self.interrupted.wait_while(state, is_halted));
+    }
+
     /// The role's files were opened again.
     pub(super) fn reopened(&self) {
         self.lock().request.reopen = false;
     }
 
-    /// Drops what is left when the role has stopped for good.
+    /// Drops what is left when the role has stopped.
     pub(super) fn clear(&self) {
         let mut state = self.lock();
         let mut left = Vec::new();
@@ -253,7 +267,7 @@ impl Inbox {
             let reopen = request.reopen && until != PauseUntil::Time;
             let message = until == PauseUntil::TimeOrReopenOrMessage && !state.queue.is_empty();
             let left = deadline.since(clock::now());
-            let ends = request.stop || request.restart || request.lost;
+            let ends = request.stops() || request.restart || request.lost;
             if ends || reopen || message || left.is_zero() {
                 break;
             }
@@ -421,7 +435,7 @@ impl InboxReader {
 
     fn is_ending(&self, state: &State) -> bool {
         let request = state.request;
-        state.life != self.life || request.stop || request.restart || request.lost
+        state.life != self.life || request.stops() || request.restart || request.lost
     }
 
     fn is_interrupted(&self, state: &State, wait: Duration) -> bool {
@@ -429,7 +443,7 @@ impl InboxReader {
         if state.life != self.life || request.lost {
             return true;
         }
-        if request.stop {
+        if request.stops() {
             return !wait.is_zero();
         }
         // Other threads could do nothing about a reopen, and would ask again at once.

@@ -14,7 +14,7 @@ use crate::config::InboxLimits;
 /// Why a life ended without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// The role was told to stop.
+    /// The role was told to stop, for good or until it is started again.
     Stop,
     /// Somebody asked for a new life.
     Restart,
@@ -65,9 +65,9 @@ impl<'r> Life<'r> {
     pub(super) fn live(mut self) -> Result<End, RoleError> {
         loop {
             let requests = self.inbox.requests();
-            if requests.stop || requests.restart {
+            if requests.stops() || requests.restart {
                 self.stop();
-                return Ok(if requests.stop {
+                return Ok(if requests.stops() {
                     End::Stop
                 } else {
                     End::Restart

@@ -35,6 +35,7 @@ mod thread;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use error::RoleError;
 pub(crate) use hosted::HostedRole;
 pub(crate) use inbox::{Inbox, IncomingMessage};
 pub use isolated::try_isolated_frames;

@@ -4,10 +4,13 @@
 //!            ┌──────────── restart ────────────┐
 //!            ▼                                 │
 //!        Starting ──code, create, inbox────▶ Running ──stop──▶ Stopped
-//!          ▲   │                               │                  ▲
-//!          │   └───────── error or panic ──────┤                  │
-//!          │                                   ▼                  │
-//!          └──────── time is up, restart ── Waiting ─────stop─────┘
+//!         ▲  ▲ │                               │  │               ▲
+//!         │  │ └───────── error or panic ──────┤  │               │
+//!         │  │                                 ▼  │               │
+//!         │  └────── time is up, restart ── Waiting ────stop──────┤
+//!         │                                    │  │               │
+//!         └───────────── resume ───────────── Halted ────stop─────┘
+//!                                          (both: halt)
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +36,11 @@ use super::source::CodeSource;
 pub(super) enum Phase {
     Starting,
     Running,
-    Waiting { until: Moment },
+    Waiting {
+        until: Moment,
+    },
+    /// It was told to stop until it is started again.
+    Halted,
     Stopped,
 }
 
@@ -104,20 +111,29 @@ impl RoleThread {
     pub(super) fn run(mut self) {
         let mut backoff = RestartBackoff::new(self.setup.restart);
         let mut random = fastrand::Rng::new();
-        while !self.inbox.requests().stop {
+        loop {
+            let requests = self.inbox.requests();
+            if requests.stop {
+                break;
+            }
+            if requests.halt {
+                self.stay_halted();
+                backoff.reset();
+                continue;
+            }
             let born = clock::now();
             self.progress
                 .update(|report| report.phase = Phase::Starting);
             let outcome = self.guarded_life(&mut random);
             self.log.settle(clock::now());
             match outcome {
-                Ok(End::Stop) => break,
-                Ok(End::Restart) => backoff.reset(),
-                Err(error) if self.inbox.requests().stop => {
+                Ok(End::Stop) if self.inbox.requests().stops() => continue,
+                Ok(End::Stop | End::Restart) => backoff.reset(),
+                Err(error) if self.inbox.requests().stops() => {
                     let error = error_text(&error);
                     let text = format!("it failed while it was being stopped: {error}");
                     self.log.host_line(Level::Error, &text);
-                    break;
+                    continue;
                 }
                 Err(error) => {
                     let now = clock::now();
@@ -166,6 +182,17 @@ impl RoleThread {
         life.agree_on_inbox(self.setup.inbox)?;
         self.progress.update(|report| report.phase = Phase::Running);
         life.live()
+    }
+
+    /// The role is gone, with what waited for it, until somebody starts it again.
+    fn stay_halted(&self) {
+        self.inbox.clear();
+        self.progress.update(|report| report.phase = Phase::Halted);
+        self.inbox.wait_while_halted();
+        self.progress.update(|report| {
+            report.phase = Phase::Starting;
+            report.restarts += 1;
+        });
     }
 
     fn wait_after(&self, error: &str, now: Moment, wait: Duration) {

@@ -1,6 +1,6 @@
 use std::thread;
 
-use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::interest::{Interest, Interests, Kind, Pattern};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::queue::QueueLimits;
 use kozo_link::{Peer, PeerSettings};
@@ -98,7 +98,11 @@ fn router(
     roles: Vec<(LocalRole, Arc<Inbox>)>,
     peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
 ) -> Router {
-    Router::new(node("clock"), roles, peers, AGES, Arc::default())
+    let named = peers.into_iter().map(|(link, wanted)| {
+        let names = (0..).map(|number| format!("role{number}"));
+        (link, names.zip(wanted).collect())
+    });
+    Router::new(node("clock"), roles, named.collect(), AGES, Arc::default())
 }
 
 fn send(router: &Router, message: &Message, wait: Duration) -> bool {

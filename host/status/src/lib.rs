@@ -20,18 +20,20 @@ mod network;
 mod node;
 mod peer;
 mod role;
+mod sent;
 mod transport;
 
 pub use details::{PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};
 pub use messages::{PassedMessage, TapNumber, TappedMessages};
-pub use network::{NetworkStatus, NodeReport, PingAnswer};
-pub use node::{ChangedStatus, ConnectionCounts, LogLosses, NodeStatus};
+pub use network::{NetworkStatus, NodeReport, PingAnswer, PingSummary};
+pub use node::{ChangedStatus, ConnectionCounts, LogLevels, LogLosses, NodeStatus};
 pub use peer::{
     Amount, AttemptStatus, InboundCounts, LinkStatus, OutboxCounts, PeerState, PeerStatus,
     TwinsStatus, UnusableTransport,
 };
-pub use role::{InboxStatus, RestartedRole, RoleDetails, RoleState, RoleStatus};
+pub use role::{InboxStatus, RoleDetails, RoleState, RoleStatus, SteeredRole};
+pub use sent::{MessageFate, SentMessage, SentTo};
 pub use transport::{TransportState, TransportStatus};
 
 #[cfg(test)]

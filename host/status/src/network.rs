@@ -34,7 +34,28 @@ pub struct NodeReport {
     pub other_file: bool,
 }
 
-/// The answers of a peer to one ping.
+/// Round trips to a peer, summed up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PingSummary {
+    /// The peer.
+    pub node: NodeName,
+    /// How many pings were sent.
+    pub sent: u64,
+    /// The answers.
+    pub answers: Vec<PingAnswer>,
+    /// The shortest round trip, in seconds; none without an answer.
+    pub min_seconds: Option<f64>,
+    /// The mean of all, in seconds.
+    pub mean_seconds: Option<f64>,
+    /// The longest, in seconds.
+    pub max_seconds: Option<f64>,
+    /// How much a round trip differs from the one before, in seconds, as the mean; none with fewer than two.
+    pub jitter_seconds: Option<f64>,
+    /// Why the last one that was not answered was not.
+    pub error: Option<String>,
+}
+
+/// The answer of a peer to one ping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PingAnswer {
     /// The peer.

@@ -64,3 +64,12 @@ pub struct LogLosses {
     /// Lines that were too many of one kind, and are summed up in the last of them.
     pub summed_up: u64,
 }
+
+/// Which lines a daemon's log has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLevels {
+    /// As `--log` writes it: the level, and those of single parts.
+    pub levels: String,
+    /// What the daemon was started with.
+    pub at_start: String,
+}

@@ -88,9 +88,9 @@ pub struct RoleDetails {
     pub stored_bytes: Option<usize>,
 }
 
-/// What came of a restart that somebody asked for.
+/// What came of a restart, stop or start of a role that somebody asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RestartedRole {
+pub struct SteeredRole {
     /// The role as it is now.
     pub role: RoleStatus,
 }

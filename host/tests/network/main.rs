@@ -33,6 +33,7 @@ mod service;
 mod silent;
 mod slow_paths;
 mod starting;
+mod steering;
 mod strangers;
 mod twins;
 mod unread;

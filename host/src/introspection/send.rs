@@ -1,0 +1,109 @@
+//! Messages that people send by hand.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kozo_ground::clock;
+use kozo_ground::interest::Kind;
+use kozo_ground::names::RoleName;
+use kozo_link::Fate;
+use kozo_status::{MessageFate, SentMessage, SentTo};
+use kozo_wire::Message;
+use serde_json::Value;
+
+use super::Introspection;
+use crate::link::WatchedMessage;
+use crate::router::Sent;
+
+/// The role that such messages come from.
+const SENDER: &str = "cli";
+
+/// How long somebody may wait for acknowledgements.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether they have come.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A message to send.
+pub(super) struct Dictation {
+    pub(super) kind: Kind,
+    pub(super) type_name: String,
+    pub(super) channel: Option<String>,
+    pub(super) data: Value,
+}
+
+impl Introspection {
+    /// Sends a message as the role `cli` of this node, and waits so long at most until all nodes that it
+    /// goes to have acknowledged it.
+    pub(super) async fn send(
+        &self,
+        dictation: Dictation,
+        wait_ms: u64,
+    ) -> Result<SentMessage, String> {
+        let sender = RoleName::new(SENDER).map_err(|error| error.to_string())?;
+        if self.router.has_role(&sender) {
+            return Err(format!(
+                "`{}` hosts a role `{SENDER}` itself, for whose the message would be taken: give it \
+                 another name",
+                self.node
+            ));
+        }
+        let Dictation {
+            kind,
+            type_name,
+            channel,
+            data,
+        } = dictation;
+        let data = rmp_serde::to_vec_named(&data)
+            .map_err(|error| format!("the data cannot be encoded: {error}"))?;
+        let channel = channel.as_deref();
+        let message = Message::new(kind, &sender, &type_name, channel, wall_clock(), &data);
+        let message = message.map_err(|error| error.to_string())?;
+        tracing::info!(
+            target: "control",
+            "sends by hand: {} `{type_name}`",
+            kind_name(kind),
+        );
+        let sent = self.router.send_watched(&message);
+        let wait = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
+        let deadline = clock::now() + wait;
+        let waits = |sent: &Sent| {
+            let mut nodes = sent.nodes.iter();
+            nodes.any(|(message, _)| message.fate() == Some(Fate::Waiting))
+        };
+        while waits(&sent) && clock::now() < deadline {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(SentMessage {
+            nodes: sent.nodes.iter().map(told).collect(),
+            roles: sent.roles,
+        })
+    }
+}
+
+fn told((message, roles): &(WatchedMessage, Vec<String>)) -> SentTo {
+    SentTo {
+        node: message.node().clone(),
+        roles: roles.clone(),
+        fate: match message.fate() {
+            Some(Fate::Waiting) => MessageFate::Waiting,
+            Some(Fate::Acknowledged) => MessageFate::Acknowledged,
+            Some(Fate::Dropped) => MessageFate::Dropped,
+            None => MessageFate::Unknown,
+        },
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Event => "event",
+        Kind::Order => "order",
+        Kind::Log => "log",
+    }
+}
+
+/// What this machine's wall clock says, in seconds since 1970, as roles' messages have it.
+fn wall_clock() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since_1970| since_1970.as_secs_f64())
+}
