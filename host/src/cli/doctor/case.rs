@@ -1,7 +1,6 @@
 //! What every subject starts from, found out once.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
 
 use kozo_addresses::Endpoint;
 use kozo_auth::keys;
@@ -230,10 +229,4 @@ impl<'a> Described<'a> {
             .iter()
             .filter(move |(name, _)| *name != own)
     }
-}
-
-/// The number of an address, where a host is written as one.
-pub(super) fn as_number(host: &str) -> Option<IpAddr> {
-    let number = host.split_once('%').map_or(host, |(number, _)| number);
-    number.parse().ok()
 }

@@ -5,9 +5,10 @@ use std::net::UdpSocket;
 use kozo_addresses::{Endpoint, Listening};
 use kozo_description::{Claimed, ModuleKind};
 
-use super::case::{Case, as_number};
+use super::case::Case;
 use super::finding::Finding;
 use super::listeners::{Listener, listeners};
+use super::resolving::as_number;
 
 /// The first port that everybody may listen on, where the kernel does not say.
 const FIRST_UNPRIVILEGED: u64 = 1024;

@@ -8,10 +8,11 @@ use kozo_description::{Claimed, ModuleKind};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{error_text, span};
 
-use super::case::{Case, Described, as_number};
+use super::case::{Case, Described};
 use super::dial::{Answer, call};
 use super::finding::Finding;
 use super::parallel::each;
+use super::resolving::as_number;
 use crate::config;
 use crate::transports::{AskedWay, ask_ways};
 

@@ -8,7 +8,6 @@ use kozo_addresses::Endpoint;
 use kozo_description::Format;
 use kozo_ground::names::NodeName;
 
-use super::case::as_number;
 use super::parallel::each;
 use crate::cli::prepare::Prepared;
 use crate::config::Meaning;
@@ -124,4 +123,10 @@ pub(super) fn names_of(prepared: &Prepared, own: Option<&NodeName>) -> BTreeMap<
         }
     }
     names
+}
+
+/// The number of an address, where a host is written as one.
+pub(super) fn as_number(host: &str) -> Option<IpAddr> {
+    let number = host.split_once('%').map_or(host, |(number, _)| number);
+    number.parse().ok()
 }
