@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 
 use clap::Command;
-use clap_complete::Shell;
 use clap_mangen::Man;
 use roff::{Roff, bold, roman};
+
+use super::completion;
 
 /// What the page says of files: path and meaning.
 const FILES: [(&str, &str); 5] = [
@@ -61,10 +62,7 @@ pub(crate) fn write(folder: &Path) -> io::Result<()> {
     clap_mangen::generate_to(command.clone(), folder)?;
     // In place of what was made for the command as a whole.
     std::fs::write(folder.join("kozo.1"), page(command.clone())?)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut command.clone(), "kozo", folder)?;
-    }
-    Ok(())
+    completion::write(folder, &command)
 }
 
 fn page(command: Command) -> io::Result<Vec<u8>> {

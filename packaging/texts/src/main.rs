@@ -9,6 +9,7 @@
 //! ```
 
 mod command;
+mod completion;
 mod licences;
 mod options;
 
