@@ -9,6 +9,7 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::NodeName;
 
 use super::failure::{DOCTOR_EXIT_CODES, EXIT_CODES, Failure, WAITING_EXIT_CODES};
+use crate::introspection::MAX_BENCH_SECONDS;
 use crate::log::{LogFilter, LogFormat};
 use crate::roles::ISOLATED_ROLE;
 
@@ -105,6 +106,12 @@ pub(super) enum Command {
     /// Say why there is a link with another node, or none
     #[command(after_help = EXIT_CODES)]
     Why(WhyArguments),
+    /// Watch the network: its nodes, links and roles, with what flows in a second
+    #[command(after_help = EXIT_CODES)]
+    Top(TopArguments),
+    /// Measure the link with another node: round trips, and how much gets through. It loads the link
+    #[command(after_help = EXIT_CODES)]
+    Bench(BenchArguments),
     /// Look for what is wrong with a node on this machine, and say what to do about it
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor(DoctorArguments),
@@ -194,6 +201,39 @@ pub(super) struct WhyArguments {
     /// this machine]
     #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(super) of: Option<NodeName>,
+    /// The node on this machine; needed where several run on it
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) node: Option<NodeName>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TopArguments {
+    /// The node on this machine to ask; needed where several run on it
+    #[arg(value_parser = NodeName::new)]
+    pub(super) node: Option<NodeName>,
+    /// Print what was measured in one second as plain text, and end
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Likewise as a JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArguments {
+    /// The other node
+    #[arg(value_parser = NodeName::new)]
+    pub(super) peer: NodeName,
+    /// For how long to measure, in seconds: half of it round trips, half of it throughput
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=MAX_BENCH_SECONDS))]
+    pub(super) seconds: u64,
     /// The node on this machine; needed where several run on it
     #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(super) node: Option<NodeName>,

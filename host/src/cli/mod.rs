@@ -9,6 +9,7 @@
 
 mod address;
 mod arguments;
+mod bench;
 mod check;
 mod complete;
 mod demo;
@@ -30,6 +31,7 @@ mod send;
 mod status;
 mod surroundings;
 mod tail;
+mod top;
 mod why;
 
 use std::ffi::OsString;
@@ -74,6 +76,8 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Seal(arguments) => seal::seal(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Top(arguments) => top::top(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Tail(arguments) => tail::tail(&arguments),
         Command::Send(arguments) => send::send(arguments),

@@ -8,6 +8,7 @@
 //!
 //! Who asks is an [`Asker`] with grants, and gets what they allow: the answers are the same for all.
 
+mod bench;
 mod changes;
 mod data;
 mod desk;
@@ -35,6 +36,7 @@ use crate::roles::HostedRole;
 use crate::router::Router;
 use crate::transports::{OwnTransport, Transports};
 
+pub use bench::MAX_BENCH_SECONDS;
 pub use desk::Desk;
 pub use messages::{AskersTaps, MAX_SHOWN_DATA};
 pub use request::Request;
@@ -108,6 +110,9 @@ impl Introspection {
                 serde_json::to_value(self.ask_node::<PeerDetails>(&node, &request).await?)
             }
             Request::Ping { peer, bytes } => serde_json::to_value(self.ping(&peer, bytes).await?),
+            Request::Bench { peer, seconds } => {
+                serde_json::to_value(self.bench(&peer, seconds).await?)
+            }
             Request::Echo { payload } => serde_json::to_value(payload),
             Request::OpenTap { interests } => serde_json::to_value(asker.taps.open(interests)?),
             Request::Tapped { tap, wait_ms } => {

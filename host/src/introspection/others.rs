@@ -173,18 +173,18 @@ fn wait(ms: Option<u64>) -> Duration {
         .min(LONGEST_WAIT)
 }
 
-fn encode(request: &Request) -> Result<Bytes, String> {
+pub(super) fn encode(request: &Request) -> Result<Bytes, String> {
     rmp_serde::to_vec_named(request)
         .map(Bytes::from)
         .map_err(|error| format!("the question cannot be encoded: {error}"))
 }
 
-fn told(node: &NodeName, error: &dyn std::error::Error) -> String {
+pub(super) fn told(node: &NodeName, error: &dyn std::error::Error) -> String {
     format!("`{node}` cannot be asked: {error}")
 }
 
 /// What a peer answers. Its texts are the peer's, so nothing in them is for a terminal.
-fn read<T: DeserializeOwned>(node: &NodeName, answer: &PeerAnswer) -> Result<T, String> {
+pub(super) fn read<T: DeserializeOwned>(node: &NodeName, answer: &PeerAnswer) -> Result<T, String> {
     if answer.answer.is_empty() {
         return Err(format!(
             "`{node}` refuses to answer: it is asked {MAX_QUESTIONS} things already, or its answer is too long"

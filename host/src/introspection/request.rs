@@ -61,6 +61,13 @@ pub enum Request {
         #[serde(default)]
         bytes: usize,
     },
+    /// How the link with a peer does under load: a [`BenchResult`](kozo_status::BenchResult).
+    Bench {
+        /// The peer's name.
+        peer: String,
+        /// For how long, in seconds; from 1 to [`MAX_BENCH_SECONDS`](super::MAX_BENCH_SECONDS).
+        seconds: u64,
+    },
     /// What is given, as it is: what a ping asks the other node.
     Echo {
         /// Any bytes.
@@ -151,6 +158,7 @@ impl Request {
             // What a role has stored, and what it is told, may be nobody's business.
             Self::Role { .. }
             | Self::Send { .. }
+            | Self::Bench { .. }
             | Self::RestartRole { .. }
             | Self::StopRole { .. }
             | Self::StartRole { .. }
@@ -170,6 +178,7 @@ impl Request {
             | Self::Network { .. }
             | Self::WhyOf { .. }
             | Self::Ping { .. }
+            | Self::Bench { .. }
             | Self::OpenTap { .. }
             | Self::Tapped { .. }
             | Self::CloseTap { .. }

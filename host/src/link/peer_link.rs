@@ -16,8 +16,8 @@ use kozo_wire::{FrameWriter, Message};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-pub(crate) use questions::PeerAnswer;
 use questions::Waiting;
+pub(crate) use questions::{NoAnswer, PeerAnswer};
 pub(crate) use watched::WatchedMessage;
 
 /// To how many peers one message can go without an allocation for that alone.

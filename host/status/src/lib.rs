@@ -13,6 +13,7 @@
 //! day: a node may run where no clock is set. Bytes of messages count as queues count them; bytes of
 //! links count as they are on the path, encryption included. Counts start with the daemon.
 
+mod bench;
 mod details;
 mod history;
 mod messages;
@@ -23,6 +24,7 @@ mod role;
 mod sent;
 mod transport;
 
+pub use bench::{BenchResult, RoundTrips, Throughput};
 pub use details::{PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};
 pub use messages::{PassedMessage, TapNumber, TappedMessages};
