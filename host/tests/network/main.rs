@@ -10,6 +10,7 @@ mod ssh;
 
 mod addresses;
 mod asking;
+mod bench;
 mod bluetooth;
 mod checked;
 mod control;
@@ -35,5 +36,6 @@ mod slow_paths;
 mod starting;
 mod steering;
 mod strangers;
+mod top;
 mod twins;
 mod unread;
