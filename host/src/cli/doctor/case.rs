@@ -11,8 +11,8 @@ use kozo_status::NodeStatus;
 
 use super::machine::{Machine, Person};
 use super::resolving::{Names, names_of};
+use super::systemd::Unit;
 use super::targets::{Target, unit_of};
-use super::unit::Unit;
 use crate::cli::check::{self, Checked};
 use crate::cli::prepare::Prepared;
 use crate::config::{Network, Node, Transport};

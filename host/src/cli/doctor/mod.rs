@@ -33,6 +33,7 @@ mod redaction;
 mod render;
 mod resolving;
 mod storage;
+mod systemd;
 mod targets;
 mod tor;
 mod unit;
