@@ -187,6 +187,10 @@ fn what_the_node_knows_is_asked_by_what_the_file_grants() {
     debugged.shows("storage ticker", &["ticker: null"]);
     debugged.shows("restart ticker", &["ticker is running now"]);
     debugged.shows("roles", &["ticker"]);
+    debugged.shows("stop ticker", &["ticker is stopped now"]);
+    debugged.shows("start ticker", &["ticker is running now"]);
+    debugged.shows("log-level role=debug", &["role=debug"]);
+    assert_eq!(debugged.ask("log-level role=loud").status.code(), Some(1));
     let unknown = debugged.ask("restart attic");
     assert_eq!(unknown.status.code(), Some(1));
     assert!(
