@@ -146,7 +146,7 @@ fn messages_are_seen_as_they_pass_and_what_is_not_taken_is_counted() {
         (&message["node"], &message["role"]),
         (&json!("clock"), &json!("timer1"))
     );
-    assert!(message["data"].is_string(), "{message}");
+    assert_eq!(message["data"][0], "Ping!", "{message}");
     // A tap belongs to the connection that has opened it.
     let mut other = Client::of(&scene, "clock");
     let error = other.error(taken.clone());
