@@ -256,6 +256,45 @@ fn a_role_that_waits_after_a_failure_stops_at_once_and_restarts_on_request() {
 }
 
 #[test]
+fn a_halted_role_is_gone_with_what_waits_until_it_is_resumed() {
+    let (told, heard) = Told::new();
+    let gate = Gate::default();
+    let closed = gate.clone();
+    let run = told.clone();
+    let stage = Script::new()
+        .told_to(&told)
+        .on_run(move |host| {
+            if let Some(message) = host.receive() {
+                run.say(message.data::<String>()?)?;
+                closed.wait();
+            }
+            Ok(())
+        })
+        .start();
+    stage.push("one");
+    heard.expect(["new", "one"]);
+    stage.push("two");
+    stage.role.halt();
+    assert_eq!(stage.status().state, RoleState::Stopping);
+    gate.open();
+    heard.expect(["stop", "drop"]);
+    eventually(|| stage.status().state == RoleState::Stopped);
+    stage.push("three");
+    let inbox = stage.status().inbox;
+    assert_eq!((inbox.waiting, inbox.dropped_by_stop), (0, 2));
+    stage.role.resume().unwrap();
+    heard.expect(["new"]);
+    stage.push("four");
+    heard.expect(["four"]);
+    let status = stage.status();
+    assert_eq!((status.restarts, status.failures), (1, 0));
+    // One that is halted can be stopped for good.
+    stage.role.halt();
+    eventually(|| stage.status().state == RoleState::Stopped);
+    stage.stop();
+}
+
+#[test]
 fn a_restart_stops_the_role_and_keeps_what_waits() {
     let (told, heard) = Told::new();
     let gate = Gate::default();
