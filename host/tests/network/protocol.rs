@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use kozo_ground::interest::Kind;
-use kozo_wire::{Frame, Hello, SessionId};
+use kozo_wire::{Frame, FrameWriter, Hello, QuestionFrame, SessionId};
 use serde_json::{Value, json};
 
 use super::guest::Guest;
@@ -160,7 +160,7 @@ fn what_later_versions_add_is_skipped() {
     stands(&mut guest);
     for number in [
         0_u64,
-        8,
+        10,
         99,
         127,
         128,
@@ -184,6 +184,51 @@ fn what_later_versions_add_is_skipped() {
     guest.send(&event(2, 0, &[json!({"a": [1, 2]}), json!(null), json!(3)]));
     is_acknowledged(&mut guest, 2);
     stands(&mut guest);
+}
+
+/// The answer to a question, put together of its parts.
+fn answer_to(guest: &mut Guest, number: u64, question: &Value) -> Value {
+    let mut writer = FrameWriter::default();
+    writer.question(&QuestionFrame {
+        number,
+        question: rmp_serde::to_vec(question).unwrap().into(),
+    });
+    guest.send(&writer.take());
+    let mut answer = Vec::new();
+    loop {
+        let part = guest.wait_for("an answer", |frame| matches!(frame, Frame::Answer(_)));
+        let Frame::Answer(frame) = part else {
+            unreachable!()
+        };
+        assert_eq!(frame.number, number);
+        answer.extend_from_slice(&frame.part);
+        if !frame.more {
+            return rmp_serde::from_slice(&answer).unwrap();
+        }
+    }
+}
+
+#[test]
+fn questions_are_answered_and_belong_to_their_link() {
+    proves("A node whose hello has the feature `questions` answers what a peer asks of it.");
+    let mut house = House::new();
+    let (mut guest, greeting) = house.guest();
+    assert!(greeting.features.contains(&"questions".to_owned()));
+    guest.send(&frame(&json!([1, hello(&json!({}))])));
+    stands(&mut guest);
+    let status = answer_to(&mut guest, 7, &json!({"request": "status"}));
+    assert_eq!(status["answer"]["node"], "clock");
+    // It tells guests no more than `introspection` says, and steers nothing for them.
+    for request in ["why", "restart-role", "open-tap", "network", "dance"] {
+        let question = json!({"request": request, "peer": "scribe", "role": "timer1"});
+        let refused = answer_to(&mut guest, 8, &question);
+        assert!(refused["error"].is_string(), "{request}: {refused}");
+    }
+    let nonsense = answer_to(&mut guest, 9, &json!([1, 2]));
+    assert!(nonsense["error"].is_string(), "{nonsense}");
+    // A question whose parts are of the wrong types is no question.
+    guest.send(&frame(&json!([8, "one", "two"])));
+    house.is_refused(&mut guest, "a question frame is malformed");
 }
 
 #[test]
