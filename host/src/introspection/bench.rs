@@ -154,7 +154,7 @@ impl Load {
     fn answered(&mut self, took: Duration) {
         if took > self.limit {
             if self.parallel > 1 {
-                self.parallel -= 1;
+                self.parallel -= (self.parallel / 4).max(1);
             } else {
                 self.size = (self.size / 2).max(FIRST_SIZE);
             }

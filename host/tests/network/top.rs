@@ -210,7 +210,7 @@ fn the_view_is_steered_by_keys_and_leaves_the_terminal_as_it_was() {
     terminal.keys(&["r"]);
     terminal.wait_for(&["state▼"]);
     terminal.keys(&["Tab"]);
-    terminal.wait_for(&["peer", "clock   scribe  up"]);
+    terminal.wait_for(&["peer", "clock  scribe  up"]);
     terminal.keys(&["Tab", "Down", "Enter"]);
     terminal.wait_for(&["Role cuckoo of scribe", "waiting"]);
     terminal.keys(&["Escape"]);

@@ -55,7 +55,9 @@ impl Screen {
     /// Takes the terminal once more: something else had it.
     pub(super) fn take_again(&mut self) -> io::Result<()> {
         take()?;
-        self.terminal.clear()
+        // `clear` would ask the terminal for its cursor, and whoever reads keys would take the answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 }
 

@@ -3,6 +3,7 @@
 mod drawn;
 mod keys;
 mod model;
+mod panics;
 mod tables;
 
 use kozo_status::NetworkStatus;
