@@ -187,7 +187,7 @@ impl Conversation {
     /// # Errors
     /// [`ClientError`]; only after [`ClientError::Refused`] may more be asked.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ClientError> {
-        let line = request.line();
+        let line = request.line_of_several();
         if line.len() > MAX_REQUEST {
             return Err(ClientError::RequestTooLong(line.len()));
         }

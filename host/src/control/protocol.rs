@@ -5,6 +5,9 @@
 //! {"version":1,"request":"why","peer":"scribe"}         {"version":1,"error":"…"}
 //! {"version":1,"request":"restart-role","role":"timer"}
 //! ```
+//!
+//! The daemon closes the connection after an answer, unless the request says `"more":true`: then another
+//! one may follow, and what was opened stays open.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +36,8 @@ pub enum Outcome {
 #[derive(Serialize, Deserialize)]
 struct Versioned<T> {
     version: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
     #[serde(flatten)]
     body: T,
 }
@@ -58,7 +63,12 @@ pub enum ProtocolError {
 impl Request {
     /// The line for this request.
     pub fn line(&self) -> String {
-        to_line(self)
+        to_line(self, false)
+    }
+
+    /// The line for this request, where more may follow.
+    pub(crate) fn line_of_several(&self) -> String {
+        to_line(self, true)
     }
 
     /// Reads a request.
@@ -73,7 +83,7 @@ impl Request {
 impl Outcome {
     /// The line for this answer.
     pub fn line(&self) -> String {
-        to_line(self)
+        to_line(self, false)
     }
 
     /// Reads an answer.
@@ -85,9 +95,20 @@ impl Outcome {
     }
 }
 
-fn to_line(body: &impl Serialize) -> String {
+/// Whether more requests may follow this one.
+pub(crate) fn is_one_of_several(request: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct OnlyMore {
+        #[serde(default)]
+        more: bool,
+    }
+    serde_json::from_slice(request).is_ok_and(|OnlyMore { more }| more)
+}
+
+fn to_line(body: &impl Serialize, more: bool) -> String {
     let versioned = Versioned {
         version: VERSION,
+        more,
         body,
     };
     // Names are texts and numbers are numbers: nothing in here cannot be written as JSON.
@@ -121,6 +142,10 @@ mod tests {
         };
         let line = "{\"version\":1,\"request\":\"why\",\"peer\":\"scribe\"}\n";
         assert_eq!(why.line(), line);
+        assert!(!is_one_of_several(line.as_bytes()));
+        let several = why.line_of_several();
+        assert!(is_one_of_several(several.as_bytes()), "{several}");
+        assert_eq!(Request::parse(several.as_bytes()).unwrap(), why);
         assert_eq!(Request::parse(line.as_bytes()).unwrap(), why);
         let restart = br#"{"version":1,"request":"restart-role","role":"timer","more":0}"#;
         let role = "timer".to_owned();

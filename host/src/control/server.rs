@@ -12,7 +12,7 @@ use tokio::io::{
 use tokio::net::{UnixListener, UnixStream};
 
 use super::credentials::Owner;
-use super::protocol::{MAX_REQUEST, Outcome};
+use super::protocol::{MAX_REQUEST, Outcome, is_one_of_several};
 use super::socket::ControlSocket;
 use crate::clients::Clients;
 use crate::introspection::{Asker, AskersTaps, Introspection, Request};
@@ -73,14 +73,9 @@ async fn attend(
     };
     let (reader, mut writer) = client.split();
     let mut reader = BufReader::new(reader);
-    let mut is_first = true;
     loop {
         let request = read_request(&mut reader);
         let request = tokio::time::timeout(CLIENT_LIMIT, request).await??;
-        if request.is_empty() && !is_first {
-            return Ok(());
-        }
-        is_first = false;
         let outcome = match Request::parse(&request) {
             Ok(request) => {
                 at_work.store(true, Ordering::Relaxed);
@@ -94,6 +89,9 @@ async fn attend(
             Err(error) => Outcome::Error(format!("the request: {error}")),
         };
         say(&mut writer, &outcome).await?;
+        if !is_one_of_several(&request) {
+            return Ok(());
+        }
     }
 }
 
