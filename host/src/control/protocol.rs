@@ -6,7 +6,7 @@
 //! {"version":1,"request":"restart-role","role":"timer"}
 //! ```
 //!
-//! The daemon closes the connection after an answer, unless the request says `"more":true`: then another
+//! The daemon closes the connection after an answer, unless the request says `"several":true`: then another
 //! one may follow, and what was opened stays open.
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub enum Outcome {
 struct Versioned<T> {
     version: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    more: bool,
+    several: bool,
     #[serde(flatten)]
     body: T,
 }
@@ -98,17 +98,17 @@ impl Outcome {
 /// Whether more requests may follow this one.
 pub(crate) fn is_one_of_several(request: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct OnlyMore {
+    struct OnlySeveral {
         #[serde(default)]
-        more: bool,
+        several: bool,
     }
-    serde_json::from_slice(request).is_ok_and(|OnlyMore { more }| more)
+    serde_json::from_slice(request).is_ok_and(|OnlySeveral { several }| several)
 }
 
-fn to_line(body: &impl Serialize, more: bool) -> String {
+fn to_line(body: &impl Serialize, several: bool) -> String {
     let versioned = Versioned {
         version: VERSION,
-        more,
+        several,
         body,
     };
     // Names are texts and numbers are numbers: nothing in here cannot be written as JSON.

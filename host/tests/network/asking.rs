@@ -23,7 +23,7 @@ impl Client {
     /// The whole answer to a request.
     fn asked(&mut self, mut request: Value) -> Value {
         request["version"] = json!(1);
-        request["more"] = json!(true);
+        request["several"] = json!(true);
         let line = format!("{request}\n");
         self.0.get_mut().write_all(line.as_bytes()).unwrap();
         let mut answer = String::new();
