@@ -122,7 +122,8 @@ fn a_node_that_cannot_be_reached_is_named_at_once() {
         report["unreachable_seconds"].is_number().then_some(report)
     });
     assert_eq!(report["status"], Value::Null);
-    assert_eq!(report["error"], "there is no link with it");
+    let error = report["error"].as_str().unwrap();
+    assert!(error.starts_with("there is no link with it"), "{error}");
     let error = clock.error(json!({"request": "ping", "peer": "scribe"}));
     assert!(
         error.contains("`scribe` cannot be asked: there is no link"),
