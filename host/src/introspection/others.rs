@@ -16,7 +16,13 @@ use super::{Introspection, PeerView, Request};
 use crate::link::PeerAnswer;
 
 /// How long a node may take to answer, where the question does not say.
-const USUAL_WAIT: Duration = Duration::from_secs(2);
+const USUAL_WAIT: Duration = Duration::from_millis(800);
+
+/// How many round trips of the link come on top of that: a path through Tor takes its time.
+const ROUND_TRIPS: u32 = 4;
+
+/// How long a peer may take for the answer to a ping.
+const PING_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a question may allow.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -52,13 +58,12 @@ impl Introspection {
             return Ok(self.own_report());
         }
         let peer = self.peer_of(name)?;
-        Ok(self.report_of(peer, wait(wait_ms)).await)
+        Ok(self.report_of(peer, wait_ms).await)
     }
 
     /// What all nodes say of themselves, asked at the same time.
     pub(super) async fn network(&self, wait_ms: Option<u64>) -> NetworkStatus {
-        let wait = wait(wait_ms);
-        let asked = self.peers.iter().map(|peer| self.report_of(peer, wait));
+        let asked = self.peers.iter().map(|peer| self.report_of(peer, wait_ms));
         let mut nodes = vec![self.own_report()];
         nodes.extend(futures_util::future::join_all(asked).await);
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
@@ -75,7 +80,10 @@ impl Introspection {
         request: &Request,
     ) -> Result<T, String> {
         let peer = self.peer_of(name)?;
-        let answer = peer.link.ask(encode(request)?, wait(None)).await;
+        let answer = peer
+            .link
+            .ask(encode(request)?, self.patience(peer, None))
+            .await;
         read(
             peer.link.name(),
             &answer.map_err(|error| told(peer.link.name(), &error))?,
@@ -91,10 +99,7 @@ impl Introspection {
         let request = Request::Echo {
             payload: vec![0; bytes].into(),
         };
-        let answer = peer
-            .link
-            .ask(encode(&request)?, LONGEST_WAIT.min(USUAL_WAIT * 5))
-            .await;
+        let answer = peer.link.ask(encode(&request)?, PING_WAIT).await;
         let answer = answer.map_err(|error| told(peer.link.name(), &error))?;
         read::<Value>(peer.link.name(), &answer)?;
         let status = self.peer(peer, clock::now());
@@ -119,10 +124,23 @@ impl Introspection {
         }
     }
 
-    async fn report_of(&self, peer: &PeerView, wait: Duration) -> NodeReport {
+    /// How long to wait for an answer of a peer.
+    fn patience(&self, peer: &PeerView, wait_ms: Option<u64>) -> Duration {
+        let usual = || {
+            let links = self.peer(peer, clock::now()).links;
+            let trip = links.first().and_then(|link| link.round_trip_seconds);
+            let trip = trip.and_then(|trip| Duration::try_from_secs_f64(trip).ok());
+            USUAL_WAIT + trip.unwrap_or_default() * ROUND_TRIPS
+        };
+        let wait = wait_ms.map_or_else(usual, Duration::from_millis);
+        wait.min(LONGEST_WAIT)
+    }
+
+    async fn report_of(&self, peer: &PeerView, wait_ms: Option<u64>) -> NodeReport {
         let name = peer.link.name();
         let asked = async {
             let question = encode(&Request::Status)?;
+            let wait = self.patience(peer, wait_ms);
             let answer = peer.link.ask(question, wait).await;
             let answer = answer.map_err(|error| error.to_string())?;
             // It speaks of itself alone, whatever it says.
@@ -166,11 +184,6 @@ fn last_end(history: &[EventStatus]) -> Option<f64> {
         .iter()
         .filter(|event| matches!(event.what, EventKind::Closed | EventKind::Lost));
     ends.map(|event| event.last_seconds).min_by(f64::total_cmp)
-}
-
-fn wait(ms: Option<u64>) -> Duration {
-    ms.map_or(USUAL_WAIT, Duration::from_millis)
-        .min(LONGEST_WAIT)
 }
 
 pub(super) fn encode(request: &Request) -> Result<Bytes, String> {

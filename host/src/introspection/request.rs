@@ -36,13 +36,15 @@ pub enum Request {
     StatusOf {
         /// The node's name.
         node: String,
-        /// How long it may take to answer, in milliseconds; 2000 without it.
+        /// How long it may take to answer, in milliseconds; without it 800, and four round
+        /// trips of the link.
         #[serde(default)]
         wait_ms: Option<u64>,
     },
     /// What all nodes say of themselves: a [`NetworkStatus`](kozo_status::NetworkStatus).
     Network {
-        /// How long each may take to answer, in milliseconds; 2000 without it.
+        /// How long each may take to answer, in milliseconds; without it 800, and four round
+        /// trips of the link.
         #[serde(default)]
         wait_ms: Option<u64>,
     },
