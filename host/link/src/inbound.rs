@@ -77,6 +77,14 @@ impl Inbound {
         self.acknowledge_by
     }
 
+    /// What was acknowledged last may have been lost with its link, and the peer may wait for it before it
+    /// sends anything more: it is told once more.
+    pub(super) fn acknowledge_again(&mut self, now: Moment) {
+        if self.session.is_some() {
+            self.acknowledge_by = Some(now);
+        }
+    }
+
     /// The number to acknowledge, if it is time to.
     pub(super) fn take_acknowledgement(&mut self, now: Moment) -> Option<u64> {
         if self.acknowledge_by.is_none_or(|due| due > now) {
@@ -131,6 +139,18 @@ mod tests {
         assert_eq!(inbound.seen(), Some((SessionId(2), 2)));
         assert!(inbound.message(3, 1, NOW));
         assert_eq!(inbound.counts().missed, 0);
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_acknowledged_again_over_another_link() {
+        let mut inbound = Inbound::default();
+        inbound.acknowledge_again(NOW);
+        assert_eq!(inbound.acknowledge_by(), None);
+        inbound.hello(SessionId(1), 5);
+        inbound.message(5, ACKNOWLEDGE_BYTES, NOW);
+        assert_eq!(inbound.take_acknowledgement(NOW), Some(5));
+        inbound.acknowledge_again(NOW);
+        assert_eq!(inbound.take_acknowledgement(NOW), Some(5));
     }
 
     #[test]

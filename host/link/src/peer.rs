@@ -384,6 +384,7 @@ impl Peer {
         // What was in flight goes over the next link, which may be there already.
         self.outbox.rewind();
         if self.carrier().is_some() {
+            self.inbound.acknowledge_again(now);
             return;
         }
         if stable {

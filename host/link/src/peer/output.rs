@@ -116,3 +116,7 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;
