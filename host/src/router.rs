@@ -124,14 +124,13 @@ impl Router {
     fn show(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
         for Delivery { message, remaining } in deliveries {
             let subject = message.subject(node.as_str());
-            let roles = self.roles.iter();
-            let roles = roles.filter(|(role, _)| role.judge(&subject) == Verdict::Deliver);
-            self.taps.pass(&Passing {
+            let gets = |role: &LocalRole| role.judge(&subject) == Verdict::Deliver;
+            self.taps.pass(&subject, || Passing {
                 sender: node.clone(),
                 message: message.clone(),
                 age: Lifetime::of_received(message.kind(), *remaining, &self.ages, now).age,
                 passed: now,
-                roles: roles.count(),
+                roles: self.roles.iter().filter(|(role, _)| gets(role)).count(),
                 nodes: 0,
             });
         }
@@ -168,7 +167,7 @@ impl Dispatcher for Router {
             }
         }
         if self.taps.are_open() {
-            self.taps.pass(&Passing {
+            self.taps.pass(&subject, || Passing {
                 sender: self.node.clone(),
                 message: message.clone(),
                 age: lifetime.age,

@@ -9,6 +9,7 @@ use kozo_ground::lock::LockAnyway;
 use kozo_status::{PassedMessage, TapNumber, TappedMessages};
 use kozo_tap::{Batch, Passing, Tap, Taps};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::data::to_json;
 
@@ -20,6 +21,10 @@ pub const MAX_SHOWN_DATA: usize = 64 * 1024;
 
 /// How many messages one answer holds at most.
 const MAX_BATCH: usize = 256;
+
+/// How long passes at least between two answers with messages: so whoever watches a flood sees a part of it,
+/// and costs those nothing whom it is for.
+const BATCH_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long an answer waits for a first message at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -40,6 +45,8 @@ struct OpenTaps {
 struct Watch {
     tap: Tap,
     came: Arc<Notify>,
+    /// When there was an answer with messages last.
+    told: Mutex<Option<Instant>>,
 }
 
 impl AskersTaps {
@@ -66,7 +73,14 @@ impl AskersTaps {
             .map_err(|error| error.to_string())?;
         let number = open.next;
         open.next += 1;
-        open.taps.insert(number, Arc::new(Watch { tap, came }));
+        open.taps.insert(
+            number,
+            Arc::new(Watch {
+                tap,
+                came,
+                told: Mutex::default(),
+            }),
+        );
         Ok(TapNumber { tap: number })
     }
 
@@ -82,11 +96,16 @@ impl AskersTaps {
         let watch = self.open.lock_anyway().taps.get(&number).cloned();
         let watch = watch.ok_or_else(|| no_tap(number))?;
         let wait = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
-        let deadline = tokio::time::Instant::now() + wait;
+        let deadline = Instant::now() + wait;
+        let told = *watch.told.lock_anyway();
+        if let Some(told) = told {
+            tokio::time::sleep_until(told + BATCH_PAUSE).await;
+        }
         loop {
             let batch = watch.tap.take(MAX_BATCH);
             let nothing = batch.messages.is_empty() && batch.left_out == 0;
             if !nothing {
+                *watch.told.lock_anyway() = Some(Instant::now());
                 return Ok(shown(batch));
             }
             if tokio::time::timeout_at(deadline, watch.came.notified())

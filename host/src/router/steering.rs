@@ -45,7 +45,7 @@ impl Router {
             }
         }
         if self.taps.are_open() {
-            self.taps.pass(&Passing {
+            self.taps.pass(&subject, || Passing {
                 sender: self.node.clone(),
                 message: message.clone(),
                 age: lifetime.age,

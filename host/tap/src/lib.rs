@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
-use kozo_ground::interest::Interest;
+use kozo_ground::interest::{Interest, Subject};
 use kozo_ground::lock::{LockAnyway, ReadWriteAnyway};
 use kozo_ground::names::NodeName;
 use kozo_wire::{MESSAGE_OVERHEAD, Message};
@@ -102,10 +102,10 @@ impl Taps {
         self.open.load(Ordering::Relaxed) != 0
     }
 
-    /// Shows a message to all taps.
-    pub fn pass(&self, passing: &Passing) {
+    /// Shows a message with this subject to all taps. It is put together for those alone that keep it.
+    pub fn pass(&self, subject: &Subject<'_>, passing: impl Fn() -> Passing) {
         for tap in self.taps.read_anyway().iter() {
-            tap.pass(passing);
+            tap.pass(subject, &passing);
         }
     }
 
@@ -133,13 +133,12 @@ struct Kept {
 }
 
 impl Shared {
-    fn pass(&self, passing: &Passing) {
-        let subject = passing.message.subject(passing.sender.as_str());
+    fn pass(&self, subject: &Subject<'_>, passing: impl Fn() -> Passing) {
         let wanted = self.interests.is_empty()
             || self
                 .interests
                 .iter()
-                .any(|interest| interest.matches(&subject));
+                .any(|interest| interest.matches(subject));
         if !wanted {
             return;
         }
@@ -147,6 +146,7 @@ impl Shared {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        let passing = passing();
         let cost = passing.message.body().len() + MESSAGE_OVERHEAD;
         let mut kept = self.kept.lock_anyway();
         if kept.messages.len() >= TAP_MESSAGES || kept.bytes + cost > TAP_BYTES {
@@ -157,7 +157,7 @@ impl Shared {
             return;
         }
         kept.bytes += cost;
-        kept.messages.push_back(passing.clone());
+        kept.messages.push_back(passing);
         let first = kept.messages.len() == 1;
         drop(kept);
         if first {
@@ -242,6 +242,11 @@ mod tests {
         }
     }
 
+    fn pass(taps: &Taps, passing: Passing) {
+        let subject = passing.message.subject(passing.sender.as_str());
+        taps.pass(&subject, || passing.clone());
+    }
+
     fn types(batch: &Batch) -> Vec<&str> {
         let messages = batch.messages.iter();
         messages
@@ -264,7 +269,7 @@ mod tests {
         let all = taps.open(vec![], || ()).unwrap();
         assert!(taps.are_open());
         for name in ["tick", "tock", "motion"] {
-            taps.pass(&passing(name, 5));
+            pass(&taps, passing(name, 5));
         }
         assert_eq!(types(&some.take(1)), ["tick"]);
         assert_eq!(types(&some.take(9)), ["tock"]);
@@ -279,23 +284,23 @@ mod tests {
         let taps = Arc::new(Taps::default());
         let tap = taps.open(vec![], || ()).unwrap();
         for _ in 0..3 * TAP_MESSAGES {
-            taps.pass(&passing("tick", 5));
+            pass(&taps, passing("tick", 5));
         }
         let batch = tap.take(usize::MAX);
         assert_eq!(batch.messages.len(), TAP_MESSAGES);
         assert_eq!(batch.left_out, 2 * TAP_MESSAGES as u64);
         // One that is too large is left out, and those behind it are not.
-        taps.pass(&passing("large", TAP_BYTES));
-        taps.pass(&passing("tick", 5));
+        pass(&taps, passing("large", TAP_BYTES));
+        pass(&taps, passing("tick", 5));
         let batch = tap.take(usize::MAX);
         assert_eq!((types(&batch), batch.left_out), (vec!["tick"], 1));
         // Bytes fill it as messages do.
         for _ in 0..10 {
-            taps.pass(&passing("half", TAP_BYTES / 3));
+            pass(&taps, passing("half", TAP_BYTES / 3));
         }
         let batch = tap.take(usize::MAX);
         assert_eq!((batch.messages.len(), batch.left_out), (2, 8));
-        taps.pass(&passing("tick", 5));
+        pass(&taps, passing("tick", 5));
         assert_eq!(types(&tap.take(9)), ["tick"]);
     }
 
@@ -305,7 +310,7 @@ mod tests {
         let tap = taps.open(vec![], || ()).unwrap();
         assert_eq!(tap.take_within(9, Duration::ZERO), Batch::default());
         let passer = Arc::clone(&taps);
-        let thread = std::thread::spawn(move || passer.pass(&passing("tick", 5)));
+        let thread = std::thread::spawn(move || pass(&passer, passing("tick", 5)));
         let batch = tap.take_within(9, Duration::from_secs(60));
         assert_eq!(types(&batch), ["tick"]);
         thread.join().unwrap();
