@@ -120,6 +120,37 @@ impl Router {
         is_sent.then_some(wanting.len())
     }
 
+    /// Gives a message of this node, which goes to so many others, to the roles here that want it, and
+    /// shows it to whoever watches. `got` hears of each role that gets it.
+    fn give_here(
+        &self,
+        message: &Message,
+        subject: &Subject<'_>,
+        nodes: usize,
+        now: Moment,
+        mut got: impl FnMut(&LocalRole),
+    ) {
+        let lifetime = Lifetime::of_own(message.kind(), &self.ages, now);
+        let mut roles = 0;
+        for (role, inbox) in &self.roles {
+            if self.is_for(role, subject) {
+                inbox.push(incoming(&self.node, message, lifetime));
+                roles += 1;
+                got(role);
+            }
+        }
+        if self.taps.are_open() {
+            self.taps.pass(subject, || Passing {
+                sender: self.node.clone(),
+                message: message.clone(),
+                age: lifetime.age,
+                passed: now,
+                roles,
+                nodes,
+            });
+        }
+    }
+
     /// Shows what came to whoever watches.
     fn show(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
         for Delivery { message, remaining } in deliveries {
@@ -158,24 +189,7 @@ impl Dispatcher for Router {
         let Some(nodes) = self.send_away(message, &subject, wait, now) else {
             return false;
         };
-        let lifetime = Lifetime::of_own(message.kind(), &self.ages, now);
-        let mut roles = 0;
-        for (role, inbox) in &self.roles {
-            if self.is_for(role, &subject) {
-                inbox.push(incoming(&self.node, message, lifetime));
-                roles += 1;
-            }
-        }
-        if self.taps.are_open() {
-            self.taps.pass(&subject, || Passing {
-                sender: self.node.clone(),
-                message: message.clone(),
-                age: lifetime.age,
-                passed: now,
-                roles,
-                nodes,
-            });
-        }
+        self.give_here(message, &subject, nodes, now, |_| ());
         true
     }
 }

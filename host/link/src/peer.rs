@@ -10,6 +10,8 @@ mod arrivals;
 mod output;
 mod questions;
 mod settings;
+#[cfg(test)]
+mod small;
 mod status;
 mod twins;
 

@@ -11,8 +11,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use serde::de::DeserializeOwned;
 
 use super::paths::Surroundings;
-use super::protocol::{MAX_ANSWER, MAX_REQUEST, Outcome, ProtocolError};
-use crate::introspection::Request;
+use super::protocol::{MAX_ANSWER, MAX_REQUEST, ProtocolError};
+use crate::introspection::{Outcome, Request};
 
 /// How long a daemon may take to answer. It may have to wait for a role to come back.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);

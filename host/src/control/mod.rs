@@ -17,10 +17,10 @@ mod protocol;
 mod server;
 mod socket;
 
+pub use crate::introspection::Outcome;
 pub(crate) use client::{Client, ClientError, Conversation};
 pub(crate) use paths::{FolderError, Surroundings};
 pub(crate) use protocol::MAX_REQUEST;
-pub use protocol::Outcome;
 pub use server::MAX_CLIENTS;
 pub(crate) use server::serve;
 pub(crate) use socket::{ControlSocket, SocketError};

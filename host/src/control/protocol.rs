@@ -10,9 +10,8 @@
 //! one may follow, and what was opened stays open.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::introspection::Request;
+use crate::introspection::{Outcome, Request};
 
 /// The version of requests and answers. Fields may be added within a version.
 pub(crate) const VERSION: u64 = 1;
@@ -22,16 +21,6 @@ pub(crate) const MAX_REQUEST: usize = 64 * 1024;
 
 /// The longest answer that a client reads, in bytes: a network of thousands of nodes fits.
 pub(crate) const MAX_ANSWER: usize = 16 * 1024 * 1024;
-
-/// What the daemon says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// What was asked for.
-    Answer(Value),
-    /// Why there is none, for people.
-    Error(String),
-}
 
 #[derive(Serialize, Deserialize)]
 struct Versioned<T> {

@@ -12,10 +12,10 @@ use tokio::io::{
 use tokio::net::{UnixListener, UnixStream};
 
 use super::credentials::Owner;
-use super::protocol::{MAX_REQUEST, Outcome, is_one_of_several};
+use super::protocol::{MAX_REQUEST, is_one_of_several};
 use super::socket::ControlSocket;
 use crate::clients::Clients;
-use crate::introspection::{Asker, AskersTaps, Introspection, Request};
+use crate::introspection::{Asker, AskersTaps, Introspection, Outcome, Request};
 
 /// How many clients are served at once. One more takes the place of the oldest that has not sent its
 /// request, or does not read the answer; while there is none, it is closed at once.
@@ -81,10 +81,7 @@ async fn attend(
                 at_work.store(true, Ordering::Relaxed);
                 let answer = node.answer(request, &asker).await;
                 at_work.store(false, Ordering::Relaxed);
-                match answer {
-                    Ok(answer) => Outcome::Answer(answer),
-                    Err(reason) => Outcome::Error(reason),
-                }
+                Outcome::from(answer)
             }
             Err(error) => Outcome::Error(format!("the request: {error}")),
         };

@@ -14,6 +14,7 @@ mod data;
 mod desk;
 mod messages;
 mod others;
+mod outcome;
 mod request;
 mod role_details;
 mod roles;
@@ -39,6 +40,7 @@ use crate::transports::{OwnTransport, Transports};
 pub use bench::MAX_BENCH_SECONDS;
 pub use desk::Desk;
 pub use messages::{AskersTaps, MAX_SHOWN_DATA};
+pub use outcome::Outcome;
 pub use request::Request;
 
 /// A peer.
@@ -173,11 +175,7 @@ impl Introspection {
             };
             value.map_err(|error| error.to_string())
         };
-        match answer() {
-            Ok(value) => others::Answer::Answer(value),
-            Err(reason) => others::Answer::Error(reason),
-        }
-        .encode()
+        Outcome::from(answer()).encode()
     }
 
     /// All of the node at `now`.

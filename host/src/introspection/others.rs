@@ -9,10 +9,9 @@ use kozo_ground::text::printable;
 use kozo_link::MAX_QUESTIONS;
 use kozo_status::{EventKind, EventStatus, NetworkStatus, NodeReport, NodeStatus, PingAnswer};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Introspection, PeerView, Request};
+use super::{Introspection, Outcome, PeerView, Request};
 use crate::link::PeerAnswer;
 
 /// How long a node may take to answer, where the question does not say.
@@ -29,23 +28,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The most bytes that a ping may carry each way.
 pub(super) const MAX_PING: usize = 60 * 1024;
-
-/// What goes over a link as an answer.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Answer<T> {
-    /// What was asked for.
-    Answer(T),
-    /// Why there is none, for people.
-    Error(String),
-}
-
-impl Answer<Value> {
-    /// The bytes that go over the link.
-    pub(super) fn encode(&self) -> Bytes {
-        rmp_serde::to_vec_named(self).unwrap_or_default().into()
-    }
-}
 
 impl Introspection {
     /// What another node, or this one, says of itself.
@@ -204,8 +186,8 @@ pub(super) fn read<T: DeserializeOwned>(node: &NodeName, answer: &PeerAnswer) ->
         ));
     }
     match rmp_serde::from_slice(&answer.answer) {
-        Ok(Answer::Answer(answer)) => Ok(answer),
-        Ok(Answer::Error(reason)) => Err(format!("`{node}` says: {}", printable(&reason))),
+        Ok(Outcome::Answer(answer)) => Ok(answer),
+        Ok(Outcome::Error(reason)) => Err(format!("`{node}` says: {}", printable(&reason))),
         Err(_) => Err(format!("`{node}` answers something that is not understood")),
     }
 }

@@ -3,11 +3,10 @@
 use kozo_ground::clock;
 use kozo_ground::lock::ReadWriteAnyway;
 use kozo_ground::names::RoleName;
-use kozo_router::{Lifetime, ReceiverId};
-use kozo_tap::Passing;
+use kozo_router::ReceiverId;
 use kozo_wire::Message;
 
-use super::{Router, incoming};
+use super::Router;
 use crate::link::WatchedMessage;
 
 /// Where a message went.
@@ -36,24 +35,10 @@ impl Router {
         });
         let nodes: Vec<_> = wanting.collect();
         drop(receivers);
-        let lifetime = Lifetime::of_own(message.kind(), &self.ages, now);
         let mut roles = Vec::new();
-        for (role, inbox) in &self.roles {
-            if self.is_for(role, &subject) {
-                inbox.push(incoming(&self.node, message, lifetime));
-                roles.push(role.name.clone());
-            }
-        }
-        if self.taps.are_open() {
-            self.taps.pass(&subject, || Passing {
-                sender: self.node.clone(),
-                message: message.clone(),
-                age: lifetime.age,
-                passed: now,
-                roles: roles.len(),
-                nodes: nodes.len(),
-            });
-        }
+        self.give_here(message, &subject, nodes.len(), now, |role| {
+            roles.push(role.name.clone());
+        });
         Sent { roles, nodes }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
@@ -85,7 +85,6 @@ impl Taps {
             full: AtomicBool::new(false),
             left_out: AtomicU64::new(0),
             kept: Mutex::default(),
-            came: Condvar::new(),
         });
         taps.push(Arc::clone(&shared));
         self.open.store(taps.len(), Ordering::Release);
@@ -123,7 +122,6 @@ struct Shared {
     full: AtomicBool,
     left_out: AtomicU64,
     kept: Mutex<Kept>,
-    came: Condvar,
 }
 
 #[derive(Default)]
@@ -161,7 +159,6 @@ impl Shared {
         let first = kept.messages.len() == 1;
         drop(kept);
         if first {
-            self.came.notify_all();
             (self.wake)();
         }
     }
@@ -199,17 +196,6 @@ impl Tap {
     /// Takes what is there, `most` messages at most.
     pub fn take(&self, most: usize) -> Batch {
         self.shared.take(&mut self.shared.kept.lock_anyway(), most)
-    }
-
-    /// Waits until there is something, so long at most, and takes it.
-    pub fn take_within(&self, most: usize, wait: Duration) -> Batch {
-        let kept = self.shared.kept.lock_anyway();
-        let waited = self
-            .shared
-            .came
-            .wait_timeout_while(kept, wait, |kept| kept.messages.is_empty());
-        let (mut kept, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.shared.take(&mut kept, most)
     }
 }
 
@@ -305,14 +291,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tap_waits_for_what_comes() {
+    fn whoever_waits_is_rung_for_what_comes() {
         let taps = Arc::new(Taps::default());
-        let tap = taps.open(vec![], || ()).unwrap();
-        assert_eq!(tap.take_within(9, Duration::ZERO), Batch::default());
+        let (bell, rung) = std::sync::mpsc::channel();
+        let tap = taps.open(vec![], move || bell.send(()).unwrap()).unwrap();
+        assert_eq!(tap.take(9), Batch::default());
         let passer = Arc::clone(&taps);
         let thread = std::thread::spawn(move || pass(&passer, passing("tick", 5)));
-        let batch = tap.take_within(9, Duration::from_secs(60));
-        assert_eq!(types(&batch), ["tick"]);
+        rung.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(types(&tap.take(9)), ["tick"]);
         thread.join().unwrap();
     }
 

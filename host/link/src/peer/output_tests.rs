@@ -2,47 +2,22 @@
 
 use std::time::Duration;
 
-use kozo_ground::age::MaxAges;
 use kozo_ground::clock::Moment;
 use kozo_ground::interest::Kind;
-use kozo_ground::names::{NodeName, RoleName};
-use kozo_ground::policy::ConnectPolicy;
-use kozo_ground::queue::QueueLimits;
+use kozo_ground::names::RoleName;
 use kozo_wire::{
     Frame, FrameDecoder, FrameError, FrameWriter, Hello, LinkId, Message, PROTOCOL, SessionId,
 };
 
 use super::*;
 use crate::LinkPath;
-use crate::peer::PeerSettings;
+use crate::peer::small::small_peer;
 
 const NOW: Moment = Moment::ZERO;
 
 /// The node `scribe`, which `clock` dials.
 fn scribe() -> Peer {
-    let settings = PeerSettings {
-        own: NodeName::new("scribe").unwrap(),
-        peer: NodeName::new("clock").unwrap(),
-        session: SessionId(1),
-        outgoing: ConnectPolicy::Constant,
-        incoming: ConnectPolicy::Constant,
-        heartbeat: Duration::from_secs(10),
-        peer_heartbeat: Duration::from_secs(10),
-        connection_retry: Duration::from_secs(60),
-        idle_timeout: Duration::from_secs(60),
-        queue: QueueLimits {
-            length: 100,
-            size: 1 << 20,
-        },
-        max_ages: MaxAges {
-            message: Duration::from_secs(60),
-            order: Duration::from_secs(60),
-        },
-        max_read: 64 * 1024,
-        config_digest: vec![],
-        seed: 1,
-    };
-    Peer::new(settings, vec![], NOW)
+    small_peer("scribe", "clock", 1, Duration::from_secs(10), NOW)
 }
 
 /// A link over which the hello of `clock` has come.

@@ -1,11 +1,8 @@
-use kozo_ground::age::MaxAges;
-use kozo_ground::queue::QueueLimits;
 use kozo_wire::{FrameDecoder, FrameError, FrameWriter};
 
 use super::*;
-use crate::peer::PeerSettings;
+use crate::peer::small::small_peer;
 use crate::{Action, AttemptId, Candidate, LinkEnding, LinkOutput, LinkPath, Occurrence};
-use kozo_ground::policy::ConnectPolicy;
 
 const STEP: Duration = Duration::from_millis(50);
 
@@ -28,29 +25,7 @@ struct TwinConnection {
 }
 
 fn peer(own: &str, other: &str, session: u64, now: Moment) -> Peer {
-    let settings = PeerSettings {
-        own: NodeName::new(own).unwrap(),
-        peer: NodeName::new(other).unwrap(),
-        session: SessionId(session),
-        outgoing: ConnectPolicy::Constant,
-        incoming: ConnectPolicy::Constant,
-        heartbeat: Duration::from_secs(1),
-        peer_heartbeat: Duration::from_secs(1),
-        connection_retry: Duration::from_secs(60),
-        idle_timeout: Duration::from_secs(60),
-        queue: QueueLimits {
-            length: 100,
-            size: 1 << 20,
-        },
-        max_ages: MaxAges {
-            message: Duration::from_secs(60),
-            order: Duration::from_secs(60),
-        },
-        max_read: 64 * 1024,
-        config_digest: vec![],
-        seed: session,
-    };
-    Peer::new(settings, vec![], now)
+    small_peer(own, other, session, Duration::from_secs(1), now)
 }
 
 impl TwinWorld {
