@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use kozo_ground::backoff::Backoff;
+use kozo_backoff::Backoff;
 use kozo_ground::clock::Moment;
 
 use super::terms::{AttemptId, Candidate};

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use kozo_child::StartError;
+
 use crate::modules::{CallError, RegistryError};
 
 /// Why a role could not be made, or has failed since.
@@ -14,6 +16,9 @@ pub(crate) enum RoleError {
     /// One of its own functions failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Its process cannot be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The system refuses what its process needs.
     #[error("{what}: {reason}")]
     System {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kozo_ground::backoff::Backoff;
+use kozo_backoff::Backoff;
 
 /// The waits between the failures of a role and its next lives: they double from `first` up to
 /// `ceiling`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use kozo_ground::backoff::Backoff;
+use kozo_backoff::Backoff;
 use kozo_status::TransportState;
 use tokio::runtime::Handle;
 

@@ -1,10 +1,8 @@
 //! The host's side: a process for each role, and the threads that serve it.
 
 mod module;
-mod output;
 mod process;
 mod reader;
-mod remains;
 mod role;
 mod service;
 mod trial;

@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kozo_abi::{InboxLimits, Level, Pace};
+use kozo_child::Child;
 use kozo_ground::text::error_text;
 use serde_bytes::ByteBuf;
 
 use super::module::IsolatedModule;
-use super::output;
-use super::process::RoleProcess;
+use super::process;
 use super::reader::{IpcReader, ToMain};
 use super::service::serve;
 use super::watch::{STOP_LIMIT, Watch};
@@ -32,7 +32,7 @@ const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
 pub(in crate::roles) struct IsolatedRole {
     services: Arc<LifeServices>,
     writer: Arc<IpcWriter>,
-    process: RoleProcess,
+    process: Child,
     /// Closed when the process says no more.
     said: Receiver<ToMain>,
     /// Closed when its error output is read to its end.
@@ -72,7 +72,7 @@ impl IsolatedRole {
     /// A process, and the threads that serve it.
     fn start(services: Arc<LifeServices>) -> Result<Self, RoleError> {
         let label = format!("{}@{}", services.name(), services.node());
-        let (process, stream, stderr) = RoleProcess::start(&label)?;
+        let (process, stream, stderr) = process::start(&label)?;
         let no_thread = || RoleError::system("no thread to serve its process");
         let receiving = stream
             .try_clone()
@@ -108,7 +108,7 @@ impl IsolatedRole {
         spawn("watch", HELPER_STACK, move || watch.run()).map_err(no_thread())?;
         let services = Arc::clone(&role.services);
         let follow = move || {
-            output::follow(stderr, &services);
+            process::follow(stderr, &services);
             drop(writes);
         };
         spawn("output", HELPER_STACK, follow).map_err(no_thread())?;
@@ -150,7 +150,7 @@ impl IsolatedRole {
         if fault.is_some() {
             self.process.handle().kill();
         }
-        let how = self.process.end();
+        let how = process::end(&mut self.process);
         // Its last words come first.
         let _ = self.written.recv_timeout(LAST_LINES_LIMIT);
         let text = match fault {

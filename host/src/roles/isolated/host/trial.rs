@@ -4,7 +4,7 @@ use std::io::{BufReader, Read};
 use std::time::Duration;
 
 use super::module::IsolatedModule;
-use super::process::RoleProcess;
+use super::process;
 use super::writer::IpcWriter;
 use crate::modules::CallError;
 use crate::roles::error::RoleError;
@@ -23,7 +23,7 @@ impl IsolatedModule {
     /// Why it cannot be loaded.
     pub(in crate::roles) fn try_out(&self) -> Result<(), RoleError> {
         let label = format!("{} (trial)", self.name);
-        let (mut process, stream, stderr) = RoleProcess::start(&label)?;
+        let (mut child, stream, stderr) = process::start(&label)?;
         let unheard = RoleError::system("its process cannot be heard");
         stream.set_read_timeout(Some(LIMIT)).map_err(unheard)?;
         let unshared = RoleError::system("its socket cannot be shared");
@@ -41,8 +41,8 @@ impl IsolatedModule {
                 }
             }
         }
-        process.handle().kill();
-        let how = process.end();
+        child.handle().kill();
+        let how = process::end(&mut child);
         let mut words = Vec::new();
         // What cannot be read is not told.
         let _ = stderr.take(MAX_WORDS).read_to_end(&mut words);

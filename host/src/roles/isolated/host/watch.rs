@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use kozo_child::Handle;
 use kozo_ground::clock;
 
-use super::process::Handle;
 use super::writer::IpcWriter;
 use crate::roles::isolated::protocol::ToRole;
 use crate::roles::services::LifeServices;

@@ -1,4 +1,5 @@
-//! How long to wait between tries of whatever has failed.
+//! How long to wait between tries of whatever has failed: the one rule for links, transports, roles, and what
+//! modules try again.
 
 use std::time::Duration;
 

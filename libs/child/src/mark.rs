@@ -1,34 +1,41 @@
-//! What a role's process has started and left behind, in whatever group or session it is.
+//! What a process has started and left behind, in whatever group or session it is.
 //!
 //! All of them have inherited a variable of the environment that no other process has. Only a program
 //! that clears its environment, and leaves the group as well, is not found.
 
 use std::path::Path;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, Signal};
 
-/// The variable's name.
-pub(super) const VARIABLE: &str = "KOZO_ISOLATED_ROLE";
+use crate::handle::Handle;
 
 /// How often it is looked again: what is ended may have started something meanwhile.
 const MAX_LOOKS: u32 = 20;
 
 /// What all descendants of one process have.
 #[derive(Debug)]
-pub(super) struct Mark(String);
+pub(crate) struct Mark {
+    variable: String,
+    value: String,
+}
 
 impl Mark {
-    pub(super) fn new() -> Self {
-        Self(format!("{:032x}", fastrand::u128(..)))
+    /// A value that no other process has, in the variable of this name.
+    pub(crate) fn new(variable: String) -> Self {
+        let value = format!("{:032x}", fastrand::u128(..));
+        Self { variable, value }
     }
 
-    /// The variable's value.
-    pub(super) fn value(&self) -> &str {
-        &self.0
+    pub(crate) fn variable(&self) -> &str {
+        &self.variable
+    }
+
+    pub(crate) fn value(&self) -> &str {
+        &self.value
     }
 
     /// Ends all that have it.
-    pub(super) fn end_all(&self) {
+    pub(crate) fn end_all(&self) {
         for _ in 0..MAX_LOOKS {
             if self.end_those_now() == 0 {
                 return;
@@ -47,7 +54,7 @@ impl Mark {
 
     fn end(&self, number: i32) -> bool {
         // Held before it is looked at: the number may be another process's by then, but this is not.
-        let process = Pid::from_raw(number).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let process = Pid::from_raw(number).map(Handle::open);
         let Some(Ok(process)) = process else {
             return false;
         };
@@ -56,10 +63,10 @@ impl Mark {
         let Ok(environment) = std::fs::read(environment) else {
             return false;
         };
-        let has_mark = environment.split(|byte| *byte == 0).any(|variable| {
-            let value = variable.strip_prefix(VARIABLE.as_bytes());
-            value.and_then(|value| value.strip_prefix(b"=")) == Some(self.0.as_bytes())
+        let is_marked = environment.split(|byte| *byte == 0).any(|variable| {
+            let value = variable.strip_prefix(self.variable.as_bytes());
+            value.and_then(|value| value.strip_prefix(b"=")) == Some(self.value.as_bytes())
         });
-        has_mark && pidfd_send_signal(&process, Signal::KILL).is_ok()
+        is_marked && process.signal(Signal::KILL)
     }
 }
