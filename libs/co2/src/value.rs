@@ -11,7 +11,7 @@ pub use dxr::{DateTime, Value};
 pub type Struct = BTreeMap<String, Value>;
 
 /// How deep arrays and structs may be in each other.
-pub const MAX_DEPTH: usize = 40;
+pub const MAX_DEPTH: usize = 64;
 
 /// What becomes of integers that do not fit into 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

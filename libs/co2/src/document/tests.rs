@@ -1,4 +1,5 @@
 use super::*;
+use crate::value::MAX_DEPTH;
 
 fn call(arguments: &str) -> String {
     format!(

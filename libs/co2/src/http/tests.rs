@@ -215,7 +215,7 @@ fn what_is_no_call_is_a_fault() {
         let running = running(Limits::default()).await;
         for (body, says) in [
             ("", "document"),
-            ("hello", "text outside"),
+            ("hello", "line 1, column 1"),
             ("<methodCall><methodName>ping", "document"),
             ("<!DOCTYPE x><methodCall/>", "DOCTYPE"),
             (
