@@ -71,7 +71,8 @@ impl<R: Role + Described> RoleBench<R> {
     }
 
     /// Acts as a host that knows only the format 1.0 of metadata: formats of texts, options that
-    /// exclude each other, and numbers that limit each other are left to the module.
+    /// exclude each other, and numbers that limit each other are left to the module, and a role of which an
+    /// option lists what it wants is told of everything.
     pub fn older_host(mut self) -> Self {
         self.older_host = true;
         self

@@ -23,11 +23,12 @@ mod parse;
 mod template;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::path::Path;
 
 use kozo_ground::grant::Grants;
-use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_ground::interest::Interest;
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 
 use crate::check::located;
@@ -37,6 +38,9 @@ use crate::{DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind}
 use claims::ClaimTemplate;
 pub use claims::Claimed;
 use template::Template;
+pub use wanted::DeclaredInterest;
+use wanted::Wanted;
+pub(crate) use wanted::check_listed;
 
 /// The largest metadata, in bytes.
 const MAX_METADATA_SIZE: usize = 64 << 10;
@@ -44,7 +48,7 @@ const MAX_METADATA_SIZE: usize = 64 << 10;
 /// How many options a module may have.
 pub const MAX_OPTIONS: usize = 256;
 
-/// How many interests a role module may have.
+/// How many interests a role module may have, and how many an option may list.
 const MAX_INTERESTS: usize = 256;
 
 /// How many conflicts a module may have.
@@ -77,7 +81,7 @@ pub struct Metadata {
     /// Combinations of its options that it can do nothing with.
     pub(crate) conflicts: Vec<Conflict>,
     claims: Vec<ClaimTemplate>,
-    interests: Vec<InterestTemplate>,
+    interests: Vec<Wanted>,
 }
 
 impl Metadata {
@@ -96,9 +100,11 @@ impl Metadata {
     }
 
     /// Leaves it to the module what a host does not check that knows only the format 1.0: the formats of
-    /// texts, conflicts, and numbers that limit each other.
+    /// texts, conflicts, numbers that limit each other, and which messages an option lists: the role
+    /// gets all of them then.
     pub fn leave_rules_to_the_module(&mut self) {
         self.conflicts.clear();
+        self.interests.iter_mut().for_each(Wanted::forget_option);
         for option in &mut self.options {
             (option.format, option.at_most) = (None, None);
         }
@@ -169,51 +175,22 @@ impl Metadata {
                 single => Some(vec![single.to_text()]),
             },
         };
-        let fill = |template: &Template| template.fill(&values);
-        self.interests
-            .iter()
-            .map(|interest| interest.map(&fill))
+        let wanted = self.interests.iter();
+        wanted
+            .flat_map(|wanted| wanted.interests(options, &values))
             .collect()
     }
 
     /// The same as it is written in the metadata, with the names of options in braces.
-    pub fn declared_interests(&self) -> Vec<Interest> {
-        let as_written = |template: &Template| Some(vec![template.to_string()]);
+    pub fn declared_interests(&self) -> Vec<DeclaredInterest> {
+        self.interests.iter().map(Wanted::as_written).collect()
+    }
+
+    /// Whether this option lists interests of the role.
+    pub(crate) fn lists_interests(&self, option: &str) -> bool {
         self.interests
             .iter()
-            .map(|interest| interest.map(&as_written))
-            .collect()
-    }
-}
-
-/// An interest in which options are still to be filled in. A field left out fits everything.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct InterestTemplate {
-    kind: Option<Kind>,
-    type_name: Option<Vec<Template>>,
-    channel: Option<Vec<Template>>,
-    role: Option<Vec<Template>>,
-    node: Option<Vec<Template>>,
-}
-
-impl InterestTemplate {
-    /// An interest of what `texts` makes of each template. A field with a template of which it
-    /// makes nothing, for an option without a value, fits everything.
-    fn map(&self, texts: &impl Fn(&Template) -> Option<Vec<String>>) -> Interest {
-        let field = |templates: &Option<Vec<Template>>| {
-            let mut patterns = Vec::new();
-            for template in templates.as_ref()? {
-                patterns.extend(texts(template)?.into_iter().map(Pattern::new));
-            }
-            Some(patterns)
-        };
-        Interest {
-            kind: self.kind,
-            type_name: field(&self.type_name),
-            channel: field(&self.channel),
-            role: field(&self.role),
-            node: field(&self.node),
-        }
+            .any(|wanted| wanted.option() == Some(option))
     }
 }
 

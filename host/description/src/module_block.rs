@@ -49,6 +49,7 @@ impl ModuleBlock<'_> {
             severity: self.severity,
         };
         let wrong = rules.formats(&metadata.options, &mut values, problems);
+        let wrong = wrong.or(rules.listed_interests(metadata, &mut values, problems));
         let options = self.options(metadata, &values);
         let clash = rules.combinations(metadata, &options, &values, problems);
         let (options, claims) = match wrong.or(clash) {

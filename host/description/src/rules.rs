@@ -4,7 +4,7 @@
 use kozo_ground::text::{join_path, quoted};
 
 use super::block::Values;
-use super::metadata::Claimed;
+use super::metadata::{Claimed, check_listed};
 use super::problem::{Place, Problem, Problems, Severity};
 use super::schema::{DefaultValue, OptionSpec};
 use super::tree::{Tree, TreeNode};
@@ -68,6 +68,40 @@ impl Rules<'_> {
             }
         }
         fault
+    }
+
+    /// Gives the list of interests that an option holds one form, or takes it away and says what is wrong with
+    /// it.
+    pub(crate) fn listed_interests(
+        &self,
+        metadata: &Metadata,
+        values: &mut Values,
+        problems: &mut Problems,
+    ) -> Option<String> {
+        let mut options = metadata.options.iter();
+        let option = options.find(|option| metadata.lists_interests(&option.name))?;
+        // What is not given, or given as having no value, is no list.
+        let tree = values
+            .value(&option.name)
+            .and(self.tree.child(&option.name))?;
+        let mut wrong = Problems::new(problems.file());
+        let path = join_path(self.path, &option.name);
+        let checked = check_listed(tree, &path, &mut wrong);
+        for problem in &wrong {
+            problems.push(Problem {
+                severity: self.severity,
+                ..problem.clone()
+            });
+        }
+        match (checked, wrong.iter().next()) {
+            (Some(list), None) => values.replace(&option.name, list),
+            (_, wrong) => {
+                values.remove(&option.name);
+                let why = wrong.map_or("it is no list of interests", |problem| &problem.message);
+                return Some(format!("{}: {why}", quoted(&option.name)));
+            }
+        }
+        None
     }
 
     /// Finds options that do not go together, and says so of the first ones. Those of which a value is missing

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use kozo_description::{DefaultValue, Format, ModuleKind, OptionSpec, Value};
-use kozo_ground::interest::{Interest, Kind, Pattern};
+use kozo_description::{DeclaredInterest, DefaultValue, Format, ModuleKind, OptionSpec, Value};
+use kozo_ground::interest::{Kind, Pattern};
 use kozo_ground::text::printable;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct Description {
     pub options: Vec<OptionRow>,
     /// What a role wants to hear of: messages that fit any of these, with the names of its options in
     /// braces. None for a transport.
-    pub interests: Option<Vec<Interest>>,
+    pub interests: Option<Vec<DeclaredInterest>>,
 }
 
 /// An option of a module.
@@ -181,7 +181,11 @@ fn paragraph(text: &str, indent: &str) -> String {
     lines.join(&format!("\n{indent}"))
 }
 
-fn in_words(interest: &Interest) -> String {
+fn in_words(interest: &DeclaredInterest) -> String {
+    let interest = match interest {
+        DeclaredInterest::Patterns(interest) => interest,
+        DeclaredInterest::Listed { from } => return format!("whatever the option `{from}` lists"),
+    };
     let mut text = match interest.kind {
         Some(Kind::Event) => "events",
         Some(Kind::Order) => "orders",

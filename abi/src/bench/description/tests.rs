@@ -296,3 +296,61 @@ fn rules_are_left_to_the_module_by_a_host_that_knows_only_the_first_format() -> 
     assert!(said.contains("expected a whole number"), "{said}");
     Ok(())
 }
+
+/// A role whose users say what it is told of.
+struct Listing;
+
+impl Role for Listing {
+    type Options = serde::de::IgnoredAny;
+
+    fn new(_: Self::Options, _: &RoleHost) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, _: &RoleHost) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Described for Listing {
+    const METADATA: &'static str = r#"
+format: "1.1"
+kind: role
+name: listing
+version: "1.0"
+author: Somebody
+description: Is told of what its option lists.
+options:
+  wanted: {type: any, default: [], description: What it wants.}
+interests:
+  - {from: wanted}
+"#;
+}
+
+fn wants(option: &str) -> RoleBench<Listing> {
+    let patterns = BTreeMap::from([("kind", "event"), (option, "tick")]);
+    RoleBench::new().option("wanted", [patterns])
+}
+
+#[test]
+fn a_role_is_told_of_what_its_option_lists() -> Result<(), Error> {
+    let mut bench = wants("type").start()?;
+    assert!(bench.deliver(Incoming::event("tick")));
+    assert!(!bench.deliver(Incoming::event("tock")));
+    assert!(
+        !RoleBench::<Listing>::new()
+            .start()?
+            .deliver(Incoming::event("tick"))
+    );
+    // A host that knows nothing of such lists.
+    let mut older = wants("type").older_host().start()?;
+    assert!(older.deliver(Incoming::event("tock")));
+    Ok(())
+}
+
+#[test]
+fn a_mistake_in_such_a_list_is_told() {
+    let error = wants("typ").start().unwrap_err().to_string();
+    let expected = "wanted[0].typ: an interest has no key `typ`";
+    assert!(error.contains(expected), "{error}");
+}

@@ -163,8 +163,8 @@ impl Reader<'_> {
                 })
                 .ok()
         });
-        let options = self.options(tree, kind);
-        let interests = self.interests(tree, &options);
+        let mut options = self.options(tree, kind);
+        let interests = self.interests(tree, &mut options);
         let conflicts = self.conflicts(tree, &options);
         let claims = self.claims(tree, &options);
         let owned = |name| values.text(name).map(str::to_owned);

@@ -1,3 +1,5 @@
+use kozo_ground::interest::{Kind, Pattern};
+
 use super::*;
 use crate::conflict::{Condition, Conflict};
 use crate::{Format, ModuleOptions};
