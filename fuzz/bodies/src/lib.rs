@@ -5,6 +5,7 @@
 //! mutations of them ([`Target::replay`]), on any compiler.
 
 mod control;
+mod data;
 mod files;
 mod keys;
 mod links;
@@ -28,6 +29,7 @@ mod literal;
 mod value;
 
 pub use control::control_request;
+pub use data::data;
 pub use files::{module_file, module_metadata};
 pub use injector::injector_line;
 pub use keys::{public_key, signature, ssh_opening};
@@ -38,8 +40,9 @@ pub use radio::service_list;
 pub use replay::Target;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target::new("control_request", control_request),
+    Target::new("data", data),
     Target::new("frame_body", frame_body),
     Target::new("frames", frames),
     Target::new("hello", hello),

@@ -371,7 +371,7 @@ pub(super) struct SendArguments {
     /// The type of the message; of a log its text
     #[arg(value_name = "TYPE")]
     pub(super) type_name: String,
-    /// The data, as YAML or JSON; `-` reads it from the standard input [default: none]
+    /// The data, as YAML or JSON; `-` reads it from the standard input, `{base64: …}` is bytes [default: none]
     #[arg(allow_hyphen_values = true)]
     pub(super) data: Option<String>,
     /// The channel

@@ -11,8 +11,6 @@ use kozo_tap::{Batch, Passing, Tap, Taps};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::data::to_json;
-
 /// How many taps one asker may have open at once.
 const MAX_TAPS_EACH: usize = 8;
 
@@ -133,7 +131,7 @@ fn shown_message(passing: &Passing) -> PassedMessage {
     let message = &passing.message;
     let data = message.data();
     let value = match data.len() {
-        0..=MAX_SHOWN_DATA => to_json(data),
+        0..=MAX_SHOWN_DATA => kozo_data::to_value(data).ok(),
         _ => None,
     };
     PassedMessage {

@@ -10,7 +10,6 @@
 
 mod bench;
 mod changes;
-mod data;
 mod desk;
 mod messages;
 mod others;

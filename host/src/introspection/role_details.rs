@@ -6,7 +6,6 @@ use kozo_ground::text::error_text;
 use kozo_status::RoleDetails;
 use serde_json::{Map, Value};
 
-use super::data::to_json;
 use super::{Introspection, MAX_SHOWN_DATA};
 use crate::storage::{self, role_file};
 
@@ -48,7 +47,7 @@ impl Introspection {
             stored: stored
                 .as_deref()
                 .filter(|stored| stored.len() <= MAX_SHOWN_DATA)
-                .and_then(to_json)
+                .and_then(|stored| kozo_data::to_value(stored).ok())
                 .unwrap_or_default(),
             stored_bytes: stored.map(|stored| stored.len()),
         })

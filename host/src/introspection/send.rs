@@ -53,10 +53,17 @@ impl Introspection {
             channel,
             data,
         } = dictation;
-        let data = rmp_serde::to_vec_named(&data)
+        let data = kozo_data::from_value(&data)
             .map_err(|error| format!("the data cannot be encoded: {error}"))?;
         let channel = channel.as_deref();
-        let message = Message::new(kind, &sender, &type_name, channel, wall_clock(), &data);
+        let message = Message::new(
+            kind,
+            &sender,
+            &type_name,
+            channel,
+            wall_clock(),
+            data.as_slice(),
+        );
         let message = message.map_err(|error| error.to_string())?;
         tracing::info!(
             target: "control",

@@ -252,6 +252,9 @@ fn what_is_sent_by_hand_goes_to_those_who_want_it() {
         let (code, error) = refusal(&scene, "clock", &["send", "event", "tick", data]);
         assert!(code == 1 && error.contains(part), "{error}");
     }
+    // An object of this one key stands for bytes.
+    let (code, error) = refusal(&scene, "clock", &["send", "event", "tick", "{base64: x}"]);
+    assert!(code == 5 && error.contains("is no Base64"), "{error}");
     let (code, error) = refusal(&scene, "clock", &["send", "news", "tick"]);
     assert!(code == 1 && error.contains("event, order, log"), "{error}");
     let long = "x".repeat(300);
