@@ -8,7 +8,7 @@ use super::process::Process;
 use super::scene::Scene;
 
 /// What the command prints, and its exit code.
-fn check(scene: &Scene, node: Option<&str>) -> (String, Option<i32>) {
+pub(super) fn check(scene: &Scene, node: Option<&str>) -> (String, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_kozo"))
         .env_remove("KOZOROLEPATH")
         .env_remove("KOZOTRANSPORTPATH")

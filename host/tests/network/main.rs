@@ -27,6 +27,7 @@ mod network_changes;
 mod options;
 mod other_files;
 mod policies;
+mod program;
 mod protocol;
 mod refusals;
 mod returns;

@@ -7,13 +7,14 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the tests load, of several test programs: one choice of modules has one set of features.
-const MODULES: [&str; 8] = [
+const MODULES: [&str; 9] = [
     "kozo-role-bench-sink",
     "kozo-role-bench-source",
     "kozo-role-cuckoo",
     "kozo-role-debugger",
     "kozo-role-logger",
     "kozo-role-message-injector",
+    "kozo-role-program",
     "kozo-role-timer",
     "kozo-transport-tcp",
 ];

@@ -18,6 +18,7 @@ pub struct Child {
     process: std::process::Child,
     handle: Arc<Handle>,
     mark: Option<Mark>,
+    was_asked: bool,
     ended: Option<Ended>,
 }
 
@@ -27,6 +28,8 @@ pub struct Child {
 pub struct Ended {
     /// What the system says of it.
     pub status: ExitStatus,
+    /// Whether it was asked to end (SIGTERM) before it did.
+    pub was_asked: bool,
     /// Whether it was killed here, since it did not end in time.
     pub was_killed: bool,
 }
@@ -54,6 +57,7 @@ impl Child {
             process,
             handle,
             mark,
+            was_asked: false,
             ended: None,
         }
     }
@@ -69,8 +73,9 @@ impl Child {
     }
 
     /// Asks it and its group to end (SIGTERM).
-    pub fn terminate(&self) {
+    pub fn terminate(&mut self) {
         if self.ended.is_none() {
+            self.was_asked = true;
             // An error is that there is nobody left.
             let _ = kill_process_group(Pid::from_child(&self.process), Signal::TERM);
         }
@@ -109,7 +114,11 @@ impl Child {
             mark.end_all();
         }
         let status = self.process.wait()?;
-        let ended = Ended { status, was_killed };
+        let ended = Ended {
+            status,
+            was_asked: self.was_asked,
+            was_killed,
+        };
         self.ended = Some(ended);
         Ok(ended)
     }

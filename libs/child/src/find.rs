@@ -20,6 +20,8 @@ pub(crate) fn find(
     }
     if name.as_encoded_bytes().contains(&b'/') {
         let file = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        // Without the `./` in it, which people would have to read over.
+        let file: PathBuf = file.components().collect();
         check(&file)?;
         return Ok(file);
     }

@@ -4,8 +4,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
+
+use crate::wait::{deadline, wait};
 
 /// Ends the waits of all that hold a copy of it, for good: those of now and those to come.
 #[derive(Debug, Clone)]
@@ -36,6 +39,13 @@ impl Interrupt {
             // Written once, it always fits.
             let _ = rustix::io::write(&self.0.event, &1_u64.to_ne_bytes());
         }
+    }
+
+    /// Waits so long; false when it is raised before.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let mut polled = [PollFd::new(&self.0.event, PollFlags::IN)];
+        // Where there is no waiting there is no going on either.
+        matches!(wait(&mut polled, deadline(time)), Ok(false))
     }
 
     /// Whether it has been raised.

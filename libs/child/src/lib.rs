@@ -37,5 +37,5 @@ pub use error::StartError;
 pub use handle::Handle;
 pub use interrupt::Interrupt;
 pub use lines::{Line, Lines};
-pub use pipe::{Reader, WriteError, Writer};
+pub use pipe::{Reader, Room, WriteError, Writer};
 pub use program::{Program, Started};

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
@@ -83,12 +84,39 @@ pub enum WriteError {
     Io(#[from] io::Error),
 }
 
+/// Waits until a child takes more.
+#[derive(Debug, Clone)]
+pub struct Room {
+    pipe: Arc<OwnedFd>,
+    interrupt: Interrupt,
+}
+
+impl Room {
+    /// Waits until there is something to do: the child takes more, or nobody reads any more. False when the time
+    /// was up before (none: it never is), or somebody has raised the interruption.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
+        let mut polled = [
+            PollFd::new(&self.pipe, WRITABLE),
+            PollFd::new(&self.interrupt, PollFlags::IN),
+        ];
+        let is_ready = wait(&mut polled, until)?;
+        Ok(is_ready && !polled[0].revents().is_empty())
+    }
+
+    /// Whether somebody has raised the interruption.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.is_raised()
+    }
+}
+
 /// Writes to a child that may not read. What it has not taken yet is kept here, so nothing is torn when a
 /// wait ends.
 #[derive(Debug)]
 pub struct Writer {
-    pipe: OwnedFd,
-    interrupt: Interrupt,
+    room: Room,
     buffer: Vec<u8>,
     written: usize,
 }
@@ -101,9 +129,9 @@ impl Writer {
     pub fn new(pipe: impl Into<OwnedFd>, interrupt: Interrupt) -> io::Result<Self> {
         let pipe = pipe.into();
         ioctl_fionbio(&pipe, true)?;
+        let pipe = Arc::new(pipe);
         Ok(Self {
-            pipe,
-            interrupt,
+            room: Room { pipe, interrupt },
             buffer: Vec::new(),
             written: 0,
         })
@@ -123,6 +151,12 @@ impl Writer {
         self.buffer.len() - self.written
     }
 
+    /// For those who share it and shall not keep it while they wait. As long as one of these is there, the pipe
+    /// stays open.
+    pub fn room(&self) -> Room {
+        self.room.clone()
+    }
+
     /// Writes what waits; false when not all of it could be written until then (none: as long as it
     /// takes), or before the interruption. The rest stays, and may be written by another call.
     ///
@@ -130,17 +164,12 @@ impl Writer {
     /// Nobody reads any more, or what the system says.
     pub fn flush(&mut self, until: Option<Instant>) -> Result<bool, WriteError> {
         while self.written < self.buffer.len() {
-            match rustix::io::write(&self.pipe, &self.buffer[self.written..]) {
+            match rustix::io::write(&self.room.pipe, &self.buffer[self.written..]) {
                 Ok(length) => self.written += length,
                 Err(Errno::INTR) => {}
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(WriteError::Closed),
                 Err(Errno::AGAIN) => {
-                    let mut polled = [
-                        PollFd::new(&self.pipe, WRITABLE),
-                        PollFd::new(&self.interrupt, PollFlags::IN),
-                    ];
-                    let is_ready = wait(&mut polled, until).map_err(io::Error::from)?;
-                    if !is_ready || polled[0].revents().is_empty() {
+                    if !self.room.wait(until)? {
                         return Ok(false);
                     }
                 }

@@ -196,7 +196,10 @@ fn it_is_asked_to_end_and_then_killed() {
         .unwrap();
     first_line(&mut polite);
     let ended = polite.child.stop(none, LONG).unwrap();
-    assert_eq!((ended.status.code(), ended.was_killed), (Some(7), false));
+    assert_eq!(
+        (ended.status.code(), ended.was_asked, ended.was_killed),
+        (Some(7), true, false)
+    );
 
     let mut deaf = shell("trap '' TERM; echo; while :; do sleep 0.01; done")
         .stdout(Stdio::piped())
@@ -210,7 +213,7 @@ fn it_is_asked_to_end_and_then_killed() {
     let mut reader = shell("cat; exit 4").stdin(Stdio::piped()).start().unwrap();
     drop(reader.stdin.take());
     let ended = reader.child.stop(LONG, LONG).unwrap();
-    assert_eq!((ended.status.code(), ended.was_killed), (Some(4), false));
+    assert_eq!((ended.status.code(), ended.was_asked), (Some(4), false));
 }
 
 #[test]
@@ -310,9 +313,9 @@ fn an_interruption_ends_the_waits_of_a_writer_and_of_a_reader() {
         writer.flush(None).unwrap()
     });
     let reading = thread::spawn(move || Lines::new(reader, 100).next_line().unwrap().is_none());
-    assert!(!interrupt.is_raised());
+    assert!(interrupt.sleep(Duration::from_millis(1)) && !interrupt.is_raised());
     interrupt.raise();
-    assert!(interrupt.is_raised());
+    assert!(!interrupt.sleep(LONG) && interrupt.is_raised());
     assert!(!writing.join().unwrap());
     assert!(reading.join().unwrap());
 }
