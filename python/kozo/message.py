@@ -1,0 +1,122 @@
+"""Messages, and what their data is in lines of JSON."""
+
+import base64
+import binascii
+import dataclasses
+import json
+from typing import Any, Dict, Mapping, Optional
+
+EVENT = "event"
+ORDER = "order"
+LOG = "log"
+KINDS = (EVENT, ORDER, LOG)
+
+BYTES_KEY = "base64"
+"""The one key of an object that stands for bytes."""
+
+_BYTES_MARK = b'"base64"'
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """A message that reached a role, or that one sent."""
+
+    __slots__ = ("kind", "type", "channel", "data", "node", "role", "age", "time")
+
+    kind: str
+    """`event`, `order` or `log`."""
+    type: str
+    """What it is about, `tick` say; empty for a log."""
+    channel: Optional[str]
+    """The channel, if it has one."""
+    data: Any
+    """Its data: what JSON has, and bytes. That of a log is its text."""
+    node: str
+    """The node that sent it: the one at the other end of an authenticated link, whatever anybody claims."""
+    role: str
+    """The role that sent it."""
+    age: float
+    """How long it was under way, in seconds, until the node handed it over."""
+    time: float
+    """When it was sent, by the sender's clock: seconds since 1970. Not every machine has a clock."""
+
+
+def as_text(value: Any) -> str:
+    """A value as JSON on one line.
+
+    Raises ValueError or TypeError, with what is wrong, for what has no form in JSON: an object of some class,
+    a number without end, a list that holds itself.
+    """
+    return _encode(value)
+
+
+def _special(value: Any) -> Any:
+    """What JSON itself does not know."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {BYTES_KEY: base64.b64encode(value).decode("ascii")}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    raise TypeError(
+        f"{type(value).__name__} has no form in a message: use numbers, texts, booleans, None, bytes, "
+        "and lists and dicts of those"
+    )
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_special
+).encode
+
+
+def _bytes_or_object(pairs: Dict[str, Any]) -> Any:
+    text = pairs.get(BYTES_KEY)
+    if len(pairs) == 1 and isinstance(text, str):
+        try:
+            return base64.b64decode(text, validate=True)
+        except binascii.Error:
+            return pairs
+    return pairs
+
+
+def from_line(line: bytes) -> Any:
+    """What a line of JSON says. Raises ValueError if it is none."""
+    # Most lines hold no bytes, and are read much faster when not every object is looked at.
+    if _BYTES_MARK in line:
+        return json.loads(line, object_hook=_bytes_or_object)
+    return json.loads(line)
+
+
+def from_object(line: Mapping[str, Any]) -> Optional[Message]:
+    """The message that an object of the protocol is; none if it is something else."""
+    for kind in KINDS:
+        what = line.get(kind)
+        # Some roles send a line for the log that is no text.
+        if isinstance(what, str) or (kind == LOG and kind in line):
+            break
+    else:
+        return None
+    return Message(
+        kind,
+        "" if kind == LOG else what,
+        line.get("channel"),
+        what if kind == LOG else line.get("data"),
+        line.get("node", ""),
+        line.get("role", ""),
+        line.get("age", 0.0),
+        line.get("time", 0.0),
+    )
+
+
+def to_object(kind: str, what: str, data: Any, channel: Optional[str]) -> Dict[str, Any]:
+    """The object of the protocol that sends a message."""
+    if not isinstance(what, str):
+        raise TypeError(f"the {'text' if kind == LOG else 'type'} of a message is a text, not {what!r}")
+    line: Dict[str, Any] = {kind: what}
+    if channel is not None:
+        if not isinstance(channel, str):
+            raise TypeError(f"the channel of a message is a text, not {channel!r}")
+        line["channel"] = channel
+    if data is not None:
+        line["data"] = data
+    return line
