@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,19 +21,24 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     child: Child,
     name: String,
+    control: PathBuf,
     said: Receiver<(Instant, Value)>,
     /// How many bytes all that it has said has.
     length: Arc<AtomicUsize>,
 }
 
 impl Daemon {
-    /// Starts a node's daemon: the program beside this one.
+    /// Starts a node's daemon.
     pub(crate) fn start(file: &Path, node: &str) -> Result<Self, Failure> {
-        let program = std::env::current_exe()?.with_file_name("kozo");
+        let program = program()?;
+        // Beside the file: the daemons of this machine keep their places.
+        let control = file.with_file_name(format!("{node}.sock"));
         let mut child = Command::new(&program)
             .args(["--log-format", "json", "--log", "info", "run"])
             .arg(file)
             .arg(node)
+            .arg("--control")
+            .arg(&control)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -48,9 +53,17 @@ impl Daemon {
         Ok(Self {
             child,
             name: node.to_owned(),
+            control,
             said,
             length,
         })
+    }
+
+    /// The program, about to be run with this word, and to ask this daemon.
+    pub(crate) fn client(&self, word: &str) -> Result<Command, Failure> {
+        let mut command = Command::new(program()?);
+        command.arg(word).arg("--control").arg(&self.control);
+        Ok(command)
     }
 
     /// Waits until the next link stands, with whomever, and says when that was.
@@ -113,13 +126,7 @@ impl Daemon {
 
     /// The processor time that it has used so far, of all its threads.
     pub(crate) fn processor_time(&self) -> Result<Duration, Failure> {
-        let mut nanos = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            let first = text.split(' ').next().unwrap_or_default();
-            nanos += first.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanos))
+        processor_time(&self.child)
     }
 
     /// Its share of the machine's memory (PSS), in KiB.
@@ -138,6 +145,22 @@ impl Daemon {
         let line = line.ok_or_else(|| format!("the kernel tells no {name}"))?;
         Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
     }
+}
+
+/// The processor time that a child has used so far, of all its threads.
+pub(crate) fn processor_time(child: &Child) -> Result<Duration, Failure> {
+    let mut nanos = 0;
+    for task in fs::read_dir(format!("/proc/{}/task", child.id()))? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let first = text.split(' ').next().unwrap_or_default();
+        nanos += first.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// The program that is measured: the one beside this one.
+fn program() -> std::io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("kozo"))
 }
 
 impl Drop for Daemon {

@@ -124,7 +124,7 @@ impl Network {
 ///
 /// `kozo_abi::bench` has this, too, but as a feature: whoever uses that builds `kozo-abi` and all
 /// modules of the workspace otherwise than a plain build does, and so once more.
-fn reserve_port() -> std::io::Result<u16> {
+pub(crate) fn reserve_port() -> std::io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let client = TcpStream::connect(address)?;

@@ -11,6 +11,7 @@ mod peers;
 mod siege;
 mod stream;
 mod throughput;
+mod watched;
 
 use std::time::Duration;
 
@@ -90,6 +91,12 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         about: "events a second between two nodes, none lost",
         limit: minutes(20),
         run: throughput::run,
+    },
+    Measurement {
+        name: "watched",
+        about: "the same while somebody watches: `kozo tail`, metrics, a tail that stands still",
+        limit: minutes(15),
+        run: watched::run,
     },
     Measurement {
         name: "peers-mosquitto",

@@ -15,6 +15,9 @@ pub(super) const QUEUE_LENGTH: usize = 4096;
 /// The longest that one stream of events may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The file for which the source waits, in the network's folder.
+const GO: &str = "go";
+
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stream {
@@ -54,13 +57,21 @@ impl Stream {
 
     /// Sends it through fresh daemons.
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        self.start(|_| Ok(()))?.flow()
+    }
+
+    /// Starts fresh daemons, of a network to which `describe` has added, and links them. Node 0 sends.
+    pub(super) fn start(
+        &self,
+        describe: impl FnOnce(&mut Network) -> Result<(), Failure>,
+    ) -> Result<Linked, Failure> {
         let mut names = vec!["source".to_owned()];
         names.extend((0..self.receivers).map(|place| format!("sink{place}")));
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let mut network = Network::new(&names)?;
         network.option(&format!("outgoingQueueLength: {}", self.queue));
         network.option("outgoingQueueSize: 64 MiB");
-        let go = network.path("go");
+        let go = network.path(GO);
         let (count, size) = (self.count, self.size);
         let pace = match self.interval {
             Some(interval) => format!("interval: {interval}"),
@@ -81,6 +92,7 @@ impl Stream {
             // A star: links among the receivers would only take time.
             network.node_option(node, "selfToOthersConnectPolicy: never");
         }
+        describe(&mut network)?;
         let sinks = (1..=self.receivers).map(|node| network.start(node));
         let sinks: Vec<Daemon> = sinks.collect::<Result<_, _>>()?;
         let sender = network.start(0)?;
@@ -90,10 +102,50 @@ impl Stream {
         for sink in &sinks {
             sink.wait_for_link()?;
         }
+        Ok(Linked {
+            sender,
+            sinks,
+            network,
+        })
+    }
+
+    /// Sends it through fresh daemons; an error if anything was lost, repeated or out of order.
+    pub(super) fn run_whole(&self) -> Result<Outcome, Failure> {
+        self.whole(self.run()?)
+    }
+
+    /// An outcome, if nothing was lost, repeated or out of order.
+    pub(super) fn whole(&self, outcome: Outcome) -> Result<Outcome, Failure> {
+        for figures in &outcome.figures {
+            if (figures.received, figures.missing, figures.late) != (self.count, 0, 0) {
+                return Err(format!("not every event came, once and in order: {figures:?}").into());
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// Daemons that are linked, and send when they are told to.
+pub(super) struct Linked {
+    /// The node that sends.
+    pub(super) sender: Daemon,
+    /// Those that receive.
+    pub(super) sinks: Vec<Daemon>,
+    network: Network,
+}
+
+impl Linked {
+    /// Lets the stream flow, until all of it has come.
+    pub(super) fn flow(&self) -> Result<Outcome, Failure> {
+        let Self {
+            sender,
+            sinks,
+            network,
+        } = self;
         let before = (sender.processor_time()?, sinks[0].processor_time()?);
-        std::fs::write(&go, "")?;
+        std::fs::write(network.path(GO), "")?;
         let mut figures = Vec::new();
-        for node in 1..=self.receivers {
+        for node in 1..=sinks.len() {
             let text = wait_for_file(&network.path(&format!("report{node}")), LIMIT)?;
             figures.push(serde_json::from_str(&text)?);
         }
@@ -102,16 +154,5 @@ impl Stream {
             figures,
             processor_time: (after.0 - before.0, after.1 - before.1),
         })
-    }
-
-    /// The same, and an error if anything was lost, repeated or out of order.
-    pub(super) fn run_whole(&self) -> Result<Outcome, Failure> {
-        let outcome = self.run()?;
-        for figures in &outcome.figures {
-            if (figures.received, figures.missing, figures.late) != (self.count, 0, 0) {
-                return Err(format!("not every event came, once and in order: {figures:?}").into());
-            }
-        }
-        Ok(outcome)
     }
 }
