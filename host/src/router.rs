@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use kozo_ground::age::MaxAges;
 use kozo_ground::clock::{self, Moment};
-use kozo_ground::interest::Subject;
+use kozo_ground::interest::{Kind, Subject};
 use kozo_ground::lock::ReadWriteAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_link::Delivery;
 use kozo_router::{Lifetime, LocalRole, NamedInterests, ReceiverId, Receivers, Verdict};
-use kozo_tap::{Passing, Taps};
+use kozo_tap::{PassesBy, Passing, Taps};
 use kozo_wire::{Message, RoleInterests};
 use room::Room;
 use smallvec::SmallVec;
@@ -140,31 +140,26 @@ impl Router {
             }
         }
         if self.taps.are_open() {
-            self.taps.pass(subject, || Passing {
-                sender: self.node.clone(),
-                message: message.clone(),
-                age: lifetime.age,
-                passed: now,
+            self.taps.pass([OwnMessage {
+                node: &self.node,
+                message,
+                subject,
+                lifetime,
                 roles,
                 nodes,
-            });
+            }]);
         }
     }
 
     /// Shows what came to whoever watches.
     fn show(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
-        for Delivery { message, remaining } in deliveries {
-            let subject = message.subject(node.as_str());
-            let gets = |role: &LocalRole| role.judge(&subject) == Verdict::Deliver;
-            self.taps.pass(&subject, || Passing {
-                sender: node.clone(),
-                message: message.clone(),
-                age: Lifetime::of_received(message.kind(), *remaining, &self.ages, now).age,
-                passed: now,
-                roles: self.roles.iter().filter(|(role, _)| gets(role)).count(),
-                nodes: 0,
-            });
-        }
+        self.taps
+            .pass(deliveries.iter().map(|delivery| ReceivedMessage {
+                router: self,
+                node,
+                delivery,
+                now,
+            }));
     }
 
     /// Sends to all of `links` as soon as all of them have room.
@@ -226,6 +221,72 @@ impl Arrivals for Router {
 
     fn room(&self) {
         self.room.made();
+    }
+}
+
+/// A message of this node, as it is shown to whoever watches.
+struct OwnMessage<'a> {
+    node: &'a NodeName,
+    message: &'a Message,
+    subject: &'a Subject<'a>,
+    lifetime: Lifetime,
+    roles: usize,
+    nodes: usize,
+}
+
+impl PassesBy for OwnMessage<'_> {
+    fn kind(&self) -> Kind {
+        self.subject.kind
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        *self.subject
+    }
+
+    fn passing(&self) -> Passing {
+        Passing {
+            sender: self.node.clone(),
+            message: self.message.clone(),
+            age: self.lifetime.age,
+            passed: self.lifetime.arrived,
+            roles: self.roles,
+            nodes: self.nodes,
+        }
+    }
+}
+
+/// A message of another node, likewise.
+struct ReceivedMessage<'a> {
+    router: &'a Router,
+    node: &'a NodeName,
+    delivery: &'a Delivery,
+    now: Moment,
+}
+
+impl PassesBy for ReceivedMessage<'_> {
+    fn kind(&self) -> Kind {
+        self.delivery.message.kind()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        self.delivery.message.subject(self.node.as_str())
+    }
+
+    fn passing(&self) -> Passing {
+        let Delivery { message, remaining } = self.delivery;
+        let subject = self.subject();
+        let gets = |role: &LocalRole| role.judge(&subject) == Verdict::Deliver;
+        let roles = self.router.roles.iter();
+        let lifetime =
+            Lifetime::of_received(message.kind(), *remaining, &self.router.ages, self.now);
+        Passing {
+            sender: self.node.clone(),
+            message: message.clone(),
+            age: lifetime.age,
+            passed: self.now,
+            roles: roles.filter(|(role, _)| gets(role)).count(),
+            nodes: 0,
+        }
     }
 }
 
