@@ -12,7 +12,7 @@ pub fn control_request(line: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
-    if let Ok(outcome) = Outcome::parse(line) {
-        Outcome::parse(outcome.line().as_bytes()).expect("what was written can be read");
+    if let Ok(outcome) = <Outcome>::parse(line) {
+        <Outcome>::parse(outcome.line().as_bytes()).expect("what was written can be read");
     }
 }

@@ -197,9 +197,7 @@ impl Conversation {
             return Err(ClientError::TooLong);
         }
         match Outcome::parse(&answer)? {
-            Outcome::Answer(answer) => {
-                Ok(serde_json::from_value(answer).map_err(ProtocolError::from)?)
-            }
+            Outcome::Answer(answer) => Ok(answer),
             Outcome::Error(reason) => Err(ClientError::Refused(reason)),
         }
     }

@@ -9,6 +9,7 @@
 //! The daemon closes the connection after an answer, unless the request says `"several":true`: then another
 //! one may follow, and what was opened stays open.
 
+use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::introspection::{Outcome, Request};
@@ -69,19 +70,54 @@ impl Request {
     }
 }
 
-impl Outcome {
+impl<T: Serialize> Outcome<T> {
     /// The line for this answer.
     pub fn line(&self) -> String {
         to_line(self, false)
     }
+}
 
+impl<T: DeserializeOwned> Outcome<T> {
     /// Reads an answer.
     ///
     /// # Errors
     /// [`ProtocolError`]
     pub fn parse(line: &[u8]) -> Result<Self, ProtocolError> {
-        from_line(line)
+        // In one go where nothing is wrong: a long answer is read once.
+        let answer = match serde_json::from_slice(line) {
+            Ok(AnswerLine {
+                version: VERSION,
+                answer,
+                error,
+            }) => (answer, error),
+            other => {
+                check_version(line)?;
+                let AnswerLine { answer, error, .. } = other?;
+                (answer, error)
+            }
+        };
+        match answer {
+            (Some(answer), None) => Ok(Self::Answer(answer)),
+            (None, Some(reason)) => Ok(Self::Error(reason)),
+            _ => Err(serde_json::Error::custom("no answer, and no error either").into()),
+        }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+struct AnswerLine<T> {
+    version: u64,
+    /// `null` is an answer.
+    #[serde(default, deserialize_with = "present")]
+    answer: Option<T>,
+    error: Option<String>,
+}
+
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 /// Whether more requests may follow this one.
@@ -106,16 +142,21 @@ fn to_line(body: &impl Serialize, several: bool) -> String {
     line
 }
 
-fn from_line<T: for<'d> Deserialize<'d>>(line: &[u8]) -> Result<T, ProtocolError> {
+fn check_version(line: &[u8]) -> Result<(), ProtocolError> {
     #[derive(Deserialize)]
     struct OnlyVersion {
         version: u64,
     }
-    // The version first: another one may have other requests.
     let OnlyVersion { version } = serde_json::from_slice(line)?;
-    if version != VERSION {
-        return Err(ProtocolError::OtherVersion { got: version });
+    match version {
+        VERSION => Ok(()),
+        got => Err(ProtocolError::OtherVersion { got }),
     }
+}
+
+fn from_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, ProtocolError> {
+    // The version first: another one may have other requests.
+    check_version(line)?;
     let versioned: Versioned<T> = serde_json::from_slice(line)?;
     Ok(versioned.body)
 }
@@ -142,9 +183,34 @@ mod tests {
             Request::parse(restart).unwrap(),
             Request::RestartRole { role }
         );
-        let error = Outcome::Error("no".into());
+        let error = Outcome::<()>::Error("no".into());
         assert_eq!(error.line(), "{\"version\":1,\"error\":\"no\"}\n");
         assert_eq!(Outcome::parse(error.line().as_bytes()).unwrap(), error);
+    }
+
+    #[test]
+    fn an_answer_may_be_anything_that_was_asked_for() {
+        let nothing = Outcome::Answer(());
+        assert_eq!(nothing.line(), "{\"version\":1,\"answer\":null}\n");
+        assert_eq!(Outcome::parse(nothing.line().as_bytes()).unwrap(), nothing);
+        let number = Outcome::Answer(7);
+        assert_eq!(Outcome::parse(number.line().as_bytes()).unwrap(), number);
+        // Of another type than was asked for.
+        let error = Outcome::<u64>::parse(nothing.line().as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("not understood"), "{error}");
+        for line in [
+            r#"{"version":1}"#,
+            r#"{"version":1,"answer":1,"error":"no"}"#,
+        ] {
+            let error = Outcome::<u64>::parse(line.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains("not understood"), "{error}");
+        }
+        let later = br#"{"version":2,"answer":"something else"}"#;
+        let error = Outcome::<u64>::parse(later).unwrap_err();
+        assert!(
+            matches!(error, ProtocolError::OtherVersion { got: 2 }),
+            "{error}"
+        );
     }
 
     #[test]

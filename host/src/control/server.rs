@@ -15,7 +15,7 @@ use super::credentials::Owner;
 use super::protocol::{MAX_REQUEST, is_one_of_several};
 use super::socket::ControlSocket;
 use crate::clients::Clients;
-use crate::introspection::{Asker, AskersTaps, Introspection, Outcome, Request};
+use crate::introspection::{Answer, Asker, AskersTaps, Introspection, Outcome, Request};
 
 /// How many clients are served at once. One more takes the place of the oldest that has not sent its
 /// request, or does not read the answer; while there is none, it is closed at once.
@@ -92,7 +92,7 @@ async fn attend(
     }
 }
 
-async fn say(client: &mut (impl AsyncWrite + Unpin), outcome: &Outcome) -> io::Result<()> {
+async fn say(client: &mut (impl AsyncWrite + Unpin), outcome: &Outcome<Answer>) -> io::Result<()> {
     let line = outcome.line();
     tokio::time::timeout(CLIENT_LIMIT, client.write_all(line.as_bytes())).await?
 }

@@ -28,7 +28,6 @@ use kozo_ground::grant::Grants;
 use kozo_ground::names::NodeName;
 use kozo_status::{NodeStatus, PeerDetails, PeerStatus, PolicyStatus, WayStatus};
 use kozo_tap::Taps;
-use serde_json::Value;
 
 use crate::config::{Disclosure, Network, Node};
 use crate::link::{Listener, NamedWay, PeerLink};
@@ -39,7 +38,7 @@ use crate::transports::{OwnTransport, Transports};
 pub use bench::MAX_BENCH_SECONDS;
 pub use desk::Desk;
 pub use messages::{AskersTaps, MAX_SHOWN_DATA};
-pub use outcome::Outcome;
+pub use outcome::{Answer, Outcome};
 pub use request::Request;
 
 /// A peer.
@@ -84,7 +83,7 @@ pub struct Introspection {
 
 impl Introspection {
     /// The answer to a request, or why there is none. It bounds its own time.
-    pub async fn answer(&self, request: Request, asker: &Asker) -> Result<Value, String> {
+    pub async fn answer(&self, request: Request, asker: &Asker) -> Result<Answer, String> {
         let needed = request.needs();
         if !asker.grants.contains(needed) {
             return Err(format!(
@@ -117,7 +116,7 @@ impl Introspection {
             Request::Echo { payload } => serde_json::to_value(payload),
             Request::OpenTap { interests } => serde_json::to_value(asker.taps.open(interests)?),
             Request::Tapped { tap, wait_ms } => {
-                serde_json::to_value(asker.taps.take(tap, wait_ms).await?)
+                return Ok(Answer::Passed(asker.taps.take(tap, wait_ms).await?));
             }
             Request::CloseTap { tap } => serde_json::to_value(asker.taps.close(tap)?),
             Request::Role { role } => serde_json::to_value(self.role_details(&role).await?),
@@ -145,7 +144,9 @@ impl Introspection {
             }
             Request::RestartRole { role } => serde_json::to_value(self.restart_role(&role).await?),
         };
-        value.map_err(|error| format!("the answer cannot be written: {error}"))
+        value
+            .map(Answer::from)
+            .map_err(|error| format!("the answer cannot be written: {error}"))
     }
 
     /// The answer to a question of another node, as far as this one tells it.

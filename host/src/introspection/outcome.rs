@@ -1,8 +1,26 @@
 //! What comes of a question, as it goes over the control socket and over links.
 
 use bytes::Bytes;
+use kozo_status::TappedMessages;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// What a node answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Nearly everything.
+    Value(Value),
+    /// Messages that passed, as they are: there may be thousands a second, and each as a value costs as much
+    /// again as it does to write it.
+    Passed(TappedMessages),
+}
+
+impl From<Value> for Answer {
+    fn from(value: Value) -> Self {
+        Self::Value(value)
+    }
+}
 
 /// What comes of a question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
