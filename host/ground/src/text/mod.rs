@@ -2,6 +2,7 @@
 //! tables, names and causes look the same wherever they are shown.
 
 mod causes;
+mod columns;
 mod invisible;
 mod numbers;
 mod panic_text;
@@ -10,6 +11,7 @@ mod table;
 mod wording;
 
 pub use causes::error_text;
+pub use columns::{columns, cut, padded};
 pub use invisible::Invisible;
 pub use numbers::{bytes, count, grouped, span};
 pub use panic_text::panic_text;

@@ -1,8 +1,6 @@
 //! Tables on a terminal.
 
-use std::fmt::Write;
-
-use super::printable;
+use super::{columns, padded, printable};
 
 /// How a cell looks on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,14 +75,11 @@ impl Table {
 
     /// The lines of the table.
     pub fn render(&self, colour: bool) -> String {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns)
+        let longest = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..longest)
             .map(|column| {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
-                cells
-                    .map(|(cell, _)| cell.chars().count())
-                    .max()
-                    .unwrap_or(0)
+                cells.map(|(cell, _)| columns(cell)).max().unwrap_or(0)
             })
             .collect();
         let mut text = String::new();
@@ -97,9 +92,8 @@ impl Table {
             for (place, ((cell, tone), width)) in row.iter().zip(&widths).enumerate().take(last) {
                 text.push_str(&toned(cell, *tone, colour));
                 if place + 1 < last {
-                    let gap = width - cell.chars().count() + 2;
-                    // Writing to a text cannot fail.
-                    let _ = write!(text, "{:gap$}", "");
+                    let gap = width - columns(cell) + 2;
+                    text.push_str(&padded("", gap));
                 }
             }
             text.push('\n');
@@ -111,6 +105,15 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_aligned_where_characters_are_wide() {
+        let mut table = Table::at_margin(&["node", "state"]);
+        table.row([("鳩時計", Tone::Plain), ("up", Tone::Good)]);
+        table.row([("clock", Tone::Plain), ("up", Tone::Good)]);
+        let lines = "node    state\n鳩時計  up\nclock   up\n";
+        assert_eq!(table.render(false), lines);
+    }
 
     #[test]
     fn columns_are_aligned_and_colours_take_no_room() {

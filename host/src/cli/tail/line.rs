@@ -3,19 +3,21 @@
 use std::io::IsTerminal;
 
 use kozo_ground::interest::Kind;
-use kozo_ground::text::{Tone, bytes, printable, printable_json, span, toned};
+use kozo_ground::text::{
+    Tone, bytes, columns, cut, padded, printable, printable_json, span, toned,
+};
 use kozo_status::PassedMessage;
 
 use crate::log::shows_colours;
 
-/// How wide the column of senders begins, and how wide it gets, in characters.
+/// How wide the column of senders begins, and how wide it gets, in columns of a terminal.
 const SENDER_WIDTH: std::ops::RangeInclusive<usize> = 14..=40;
 
 /// Makes lines of messages, in columns.
 #[derive(Debug)]
 pub(super) struct Lines {
     colour: bool,
-    /// The width of the terminal, in characters; none: it is no terminal, and nothing is cut.
+    /// The width of the terminal, in columns; none: it is no terminal, and nothing is cut.
     width: Option<usize>,
     sender_width: usize,
 }
@@ -57,18 +59,18 @@ impl Lines {
     pub(super) fn line(&mut self, message: &PassedMessage) -> String {
         let sender = format!("{}@{}", message.role, message.node);
         let sender = printable(&sender);
-        let length = sender.chars().count().min(*SENDER_WIDTH.end());
+        let length = columns(&sender).min(*SENDER_WIDTH.end());
         self.sender_width = self.sender_width.max(length);
-        let width = self.sender_width;
         let (kind, tone) = match message.kind {
             Kind::Event => ("event", Tone::Good),
             Kind::Order => ("order", Tone::Doubtful),
             Kind::Log => ("log", Tone::Plain),
         };
         let before = format!(
-            "{:>8}  {:>7}  {sender:width$}  ",
+            "{:>8}  {:>7}  {}  ",
             span(message.age_seconds),
             way(message),
+            padded(&sender, self.sender_width),
         );
         let kind_width = 5;
         let mut rest = String::new();
@@ -81,7 +83,7 @@ impl Lines {
         if let Some(data) = data(message) {
             rest += &format!("  {data}");
         }
-        let used = before.chars().count() + kind_width;
+        let used = columns(&before) + kind_width;
         let rest = match self.width {
             Some(width) => cut(&rest, width.saturating_sub(used)),
             None => rest,
@@ -109,15 +111,6 @@ fn data(message: &PassedMessage) -> Option<String> {
         return None;
     }
     Some(printable_json(&message.data.to_string()).into_owned())
-}
-
-/// So many characters at most, the last of them a mark if there were more.
-fn cut(text: &str, characters: usize) -> String {
-    if text.chars().count() <= characters {
-        return text.to_owned();
-    }
-    let kept = text.chars().take(characters.saturating_sub(1));
-    kept.chain(['…']).take(characters).collect()
 }
 
 #[cfg(test)]
@@ -174,8 +167,14 @@ mod tests {
             let mut lines = Lines::new(false, Some(width));
             let line = lines.line(&message());
             // What comes first is never cut.
-            assert!(line.trim_end().chars().count() <= width.max(40), "{line}");
+            assert!(columns(line.trim_end()) <= width.max(40), "{line}");
         }
+        let wide = PassedMessage {
+            type_name: "鳩時計".repeat(20),
+            ..message()
+        };
+        let line = Lines::new(false, Some(60)).line(&wide);
+        assert_eq!(columns(line.trim_end()), 60, "{line}");
         let long = PassedMessage {
             data: Default::default(),
             data_bytes: 100_000,
