@@ -7,6 +7,7 @@
 //! and writes.
 
 pub mod admission;
+mod allowance;
 mod dialer;
 mod exchange;
 mod history;
@@ -19,6 +20,7 @@ mod rate;
 mod receipts;
 mod terms;
 
+pub use allowance::{QUESTION_BURST, QUESTIONS_PER_SECOND};
 pub use exchange::{MAX_ANSWER_LEN, MAX_QUESTIONS, Unasked};
 pub use peer::{OUTPUT_CHUNK, Peer, PeerSettings};
 pub use receipts::{Fate, Receipt};

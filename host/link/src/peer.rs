@@ -25,6 +25,7 @@ use kozo_ground::clock::Moment;
 use kozo_ground::policy::ConnectPolicy;
 use kozo_wire::{LinkId, Message, RoleInterests};
 
+use super::allowance::Allowance;
 use super::dialer::{Dialer, Want};
 use super::history::History;
 use super::inbound::Inbound;
@@ -67,6 +68,8 @@ pub struct Peer {
     used: Moment,
     /// The peer's last hello was of another configuration file.
     other_config: bool,
+    /// What the peer may ask.
+    allowance: Allowance,
     stopping: bool,
 }
 
@@ -91,6 +94,7 @@ impl Peer {
             next_turn: 1,
             used: now,
             other_config: false,
+            allowance: Allowance::default(),
             stopping: false,
             settings,
         }

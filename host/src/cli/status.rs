@@ -335,6 +335,13 @@ fn notes(text: &mut String, report: &NodeStatus) {
                 twins.node, twins.linked, twins.other
             ));
         }
+        if peer.questions_refused > 0 {
+            lines.push(format!(
+                "{} asks this node more often than it answers: {} refused",
+                peer.peer,
+                count(peer.questions_refused, "question")
+            ));
+        }
         let notes = peer.links.iter().filter_map(|link| link.note.as_deref());
         lines.extend(notes.map(|note| format!("link with {}: {note}", peer.peer)));
     }

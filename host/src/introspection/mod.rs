@@ -26,6 +26,7 @@ use kozo_auth::algorithms::needs_no_mac;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::grant::Grants;
 use kozo_ground::names::NodeName;
+use kozo_link::QUESTIONS_PER_SECOND;
 use kozo_status::{NodeStatus, PeerDetails, PeerStatus, PolicyStatus, WayStatus};
 use kozo_tap::Taps;
 
@@ -165,6 +166,16 @@ impl Introspection {
                     _ => "it tells this node its status, and no more (`introspection`)",
                 }
                 .to_owned());
+            }
+            // An echo is no more work than a message is, and measuring a link takes many.
+            if !matches!(request, Request::Echo { .. }) {
+                let link = &self.peer_of(asker.as_str())?.link;
+                let now = clock::now();
+                if !link.change(now, |peer| peer.may_ask(now)) {
+                    return Err(format!(
+                        "it answers no node more than {QUESTIONS_PER_SECOND} questions a second"
+                    ));
+                }
             }
             let value = match request {
                 Request::Status => serde_json::to_value(self.status(clock::now())),

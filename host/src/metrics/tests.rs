@@ -52,7 +52,7 @@ fn peer(name: &str) -> PeerStatus {
         "queued": {"messages": 21, "bytes": 22}, "in_flight": {"messages": 23, "bytes": 24},
         "sent": 25, "sent_again": 26, "acknowledged": 27, "dropped_by_limit": 28, "dropped_by_age": 29,
         "received": 30, "repeated": 31, "missed": 32, "bytes_sent": 33, "bytes_received": 34,
-        "other_file": true, "last_error": null, "last_error_seconds": null,
+        "other_file": true, "questions_refused": 35, "last_error": null, "last_error_seconds": null,
         "twins": {"node": "attic", "linked": "192.0.2.7", "other": "192.0.2.8", "last_seconds": 9.0},
     });
     serde_json::from_value(peer).unwrap()

@@ -42,6 +42,9 @@ pub struct PeerStatus {
     /// Whether the peer had another version of the configuration file when it last said a hello.
     #[serde(default)]
     pub other_file: bool,
+    /// How many questions of the peer were refused since the daemon started: it asks too often.
+    #[serde(default)]
+    pub questions_refused: u64,
     /// The last failure or fault, if any is remembered.
     pub last_error: Option<String>,
     /// How many seconds ago it was.

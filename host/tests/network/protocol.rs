@@ -1,6 +1,7 @@
 //! docs/protocol.md, sentence by sentence and byte by byte. Each test names what it proves, and those
 //! sentences have to stand on the page.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use kozo_ground::interest::Kind;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::guest::Guest;
 use super::injector::Injector;
-use super::process::Process;
+use super::process::{Process, wait_until};
 use super::scene::Scene;
 
 /// The sentence is on the page, however its lines are broken.
@@ -187,25 +188,33 @@ fn what_later_versions_add_is_skipped() {
 }
 
 /// The answer to a question, put together of its parts.
-fn answer_to(guest: &mut Guest, number: u64, question: &Value) -> Value {
+fn answer_to(guest: &mut Guest, question: &Value) -> Value {
+    answers_to(guest, 1, question).remove(0)
+}
+
+/// The answers to a question that is asked so many times at once.
+fn answers_to(guest: &mut Guest, times: u64, question: &Value) -> Vec<Value> {
     let mut writer = FrameWriter::default();
-    writer.question(&QuestionFrame {
-        number,
-        question: rmp_serde::to_vec(question).unwrap().into(),
-    });
+    for number in 0..times {
+        writer.question(&QuestionFrame {
+            number,
+            question: rmp_serde::to_vec(question).unwrap().into(),
+        });
+    }
     guest.send(&writer.take());
-    let mut answer = Vec::new();
-    loop {
+    let (mut open, mut whole) = (HashMap::<u64, Vec<u8>>::new(), Vec::new());
+    while whole.len() < times as usize {
         let part = guest.wait_for("an answer", |frame| matches!(frame, Frame::Answer(_)));
         let Frame::Answer(frame) = part else {
             unreachable!()
         };
-        assert_eq!(frame.number, number);
+        let answer = open.entry(frame.number).or_default();
         answer.extend_from_slice(&frame.part);
         if !frame.more {
-            return rmp_serde::from_slice(&answer).unwrap();
+            whole.push(rmp_serde::from_slice(answer).unwrap());
         }
     }
+    whole
 }
 
 #[test]
@@ -216,16 +225,26 @@ fn questions_are_answered_and_belong_to_their_link() {
     assert!(greeting.features.contains(&"questions".to_owned()));
     guest.send(&frame(&json!([1, hello(&json!({}))])));
     stands(&mut guest);
-    let status = answer_to(&mut guest, 7, &json!({"request": "status"}));
+    let status = answer_to(&mut guest, &json!({"request": "status"}));
     assert_eq!(status["answer"]["node"], "clock");
     // It tells guests no more than `introspection` says, and steers nothing for them.
     for request in ["why", "restart-role", "open-tap", "network", "dance"] {
         let question = json!({"request": request, "peer": "scribe", "role": "timer1"});
-        let refused = answer_to(&mut guest, 8, &question);
+        let refused = answer_to(&mut guest, &question);
         assert!(refused["error"].is_string(), "{request}: {refused}");
     }
-    let nonsense = answer_to(&mut guest, 9, &json!([1, 2]));
+    let nonsense = answer_to(&mut guest, &json!([1, 2]));
     assert!(nonsense["error"].is_string(), "{nonsense}");
+    proves("Of questions other than `echo` a peer may ask 40 at once, and");
+    // So many at a time that they are too many however slow the machine is.
+    let refused = wait_until("a question is refused", || {
+        let mut answers = answers_to(&mut guest, 16, &json!({"request": "status"})).into_iter();
+        answers.find_map(|answer| answer["error"].as_str().map(str::to_owned))
+    });
+    assert!(refused.contains("20 questions a second"), "{refused}");
+    let echo = json!({"request": "echo", "payload": []});
+    let echo = answer_to(&mut guest, &echo);
+    assert!(echo["answer"].is_number(), "{echo}");
     // A question whose parts are of the wrong types is no question.
     guest.send(&frame(&json!([8, "one", "two"])));
     house.is_refused(&mut guest, "a question frame is malformed");

@@ -35,6 +35,16 @@ impl Peer {
         }
     }
 
+    /// Whether the peer may ask something now that takes work to answer: it has [`QUESTION_BURST`] such
+    /// questions, and [`QUESTIONS_PER_SECOND`] more each second. What it may not ask is counted, and to be
+    /// answered with that.
+    ///
+    /// [`QUESTION_BURST`]: crate::QUESTION_BURST
+    /// [`QUESTIONS_PER_SECOND`]: crate::QUESTIONS_PER_SECOND
+    pub fn may_ask(&mut self, now: Moment) -> bool {
+        self.allowance.take(now)
+    }
+
     /// Answers a question of the peer's; of a link that is gone, nobody.
     pub fn answer(&mut self, question: QuestionId, answer: Bytes) {
         if let Some(link) = self.link_mut(question.link) {

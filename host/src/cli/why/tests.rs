@@ -30,6 +30,7 @@ fn report(state: PeerState) -> PeerDetails {
             bytes_sent: 0,
             bytes_received: 0,
             other_file: false,
+            questions_refused: 0,
             last_error: None,
             last_error_seconds: None,
             twins: None,

@@ -130,6 +130,12 @@ pub(super) const FAMILIES: &[Family] = &[
         "Bytes of the messages that were sent and are not acknowledged yet.",
         |facts, samples| each(facts, samples, |peer| peer.in_flight.bytes),
     ),
+    counter(
+        "kozo_questions_refused_total",
+        PEER,
+        "Questions of another node that were refused: it asks too often.",
+        |facts, samples| each(facts, samples, |peer| peer.questions_refused),
+    ),
     gauge(
         "kozo_peer_twins",
         PEER,
