@@ -17,7 +17,7 @@ use super::observer::LinkWatch;
 use super::service::{self, Service};
 use super::{control, parts, watch};
 use crate::config::Network;
-use crate::introspection::Introspection;
+use crate::introspection::{Introspection, LastLook};
 use crate::limited::apart;
 use crate::metrics;
 use crate::modules::Registry;
@@ -123,6 +123,7 @@ impl Daemon {
             router,
             network,
             taps,
+            last_look: LastLook::default(),
         });
         desk.open_with(&introspection);
         // The socket is there before the node is said to be: who waits for that may ask at once.

@@ -37,6 +37,7 @@ use crate::router::Router;
 use crate::transports::{OwnTransport, Transports};
 
 pub use bench::MAX_BENCH_SECONDS;
+pub(crate) use changes::LastLook;
 pub use desk::Desk;
 pub use messages::{AskersTaps, MAX_SHOWN_DATA};
 pub use outcome::{Answer, Outcome};
@@ -80,6 +81,8 @@ pub struct Introspection {
     pub(crate) router: Arc<Router>,
     /// Those who watch what passes.
     pub(crate) taps: Arc<Taps>,
+    /// When it was looked at for those who wait for a change.
+    pub(crate) last_look: LastLook,
 }
 
 impl Introspection {
