@@ -183,8 +183,8 @@ pub(super) struct StatusArguments {
     #[arg(long, conflicts_with = "nodes")]
     pub(super) all: bool,
     /// The node on this machine that asks the others; needed where several run on it
-    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) node: Option<NodeName>,
+    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) on: Option<NodeName>,
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,
@@ -202,8 +202,8 @@ pub(super) struct WhyArguments {
     #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(super) of: Option<NodeName>,
     /// The node on this machine; needed where several run on it
-    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) node: Option<NodeName>,
+    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) on: Option<NodeName>,
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,
@@ -214,7 +214,10 @@ pub(super) struct WhyArguments {
 #[derive(Debug, Args)]
 pub(super) struct TopArguments {
     /// The node on this machine to ask; needed where several run on it
-    #[arg(value_parser = NodeName::new)]
+    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) on: Option<NodeName>,
+    /// The same, as it was written once
+    #[arg(hide = true, conflicts_with = "on", value_parser = NodeName::new)]
     pub(super) node: Option<NodeName>,
     /// Print what was measured in one second as plain text, and end
     #[arg(long)]
@@ -226,6 +229,13 @@ pub(super) struct TopArguments {
     pub(super) daemon: DaemonArguments,
 }
 
+impl TopArguments {
+    /// The node to ask.
+    pub(super) fn asked(&self) -> Option<&NodeName> {
+        self.on.as_ref().or(self.node.as_ref())
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct BenchArguments {
     /// The other node
@@ -235,8 +245,8 @@ pub(super) struct BenchArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=MAX_BENCH_SECONDS))]
     pub(super) seconds: u64,
     /// The node on this machine; needed where several run on it
-    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) node: Option<NodeName>,
+    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) on: Option<NodeName>,
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,
@@ -298,8 +308,8 @@ pub(super) struct OneRoleArguments {
 #[derive(Debug, Args)]
 pub(super) struct AskingArguments {
     /// The node on this machine; needed where several run on it
-    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) node: Option<NodeName>,
+    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) on: Option<NodeName>,
     /// Print a JSON document
     #[arg(long)]
     pub(super) json: bool,
@@ -723,6 +733,30 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn the_node_to_ask_has_one_name_and_its_older_ones_still_work() {
+        for (line, older) in [
+            ("status --on clock", "status --node clock"),
+            ("why scribe --on clock", "why scribe --node clock"),
+            ("bench scribe --on clock", "bench scribe --node clock"),
+            ("roles list --on clock", "roles list --node clock"),
+            ("top --on clock", "top --node clock"),
+        ] {
+            let (newer, older) = (parsed(line).command, parsed(older).command);
+            assert_eq!(format!("{newer:?}"), format!("{older:?}"));
+            assert!(format!("{newer:?}").contains("on: Some"), "{newer:?}");
+        }
+        let Command::Top(top) = parsed("top clock").command else {
+            panic!("`top` is a command");
+        };
+        assert_eq!(top.asked().map(NodeName::as_str), Some("clock"));
+        // Of `tail`, the messages of a node are meant.
+        let Command::Tail(tail) = parsed("tail --node scribe --on clock").command else {
+            panic!("`tail` is a command");
+        };
+        assert_eq!(tail.node, ["scribe"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::reach::reach;
 use crate::introspection::Request;
 
 pub(super) fn bench(arguments: &BenchArguments) -> Result<(), Failure> {
-    let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
+    let daemon = reach(&arguments.daemon, arguments.on.as_ref())?;
     // Not among what is printed: that may be read by a program.
     crate::log::print(format!(
         "warning: this loads the link with {} for {}\n",

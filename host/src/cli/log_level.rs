@@ -10,7 +10,7 @@ use crate::introspection::Request;
 
 pub(super) fn log_level(arguments: &LogLevelArguments) -> Result<(), Failure> {
     let asking = &arguments.asking;
-    let daemon = reach(&asking.daemon, asking.node.as_ref())?;
+    let daemon = reach(&asking.daemon, asking.on.as_ref())?;
     let set = (!arguments.levels.is_empty()).then(|| arguments.levels.join(","));
     let request = Request::LogLevel {
         set,

@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn ping(arguments: &PingArguments) -> Result<(), Failure> {
     let asking = &arguments.asking;
-    let daemon = reach(&asking.daemon, asking.node.as_ref())?;
+    let daemon = reach(&asking.daemon, asking.on.as_ref())?;
     let peer = arguments.peer.to_string();
     let request = Request::Ping { peer, bytes: 0 };
     let mut answers = Vec::new();

@@ -46,7 +46,7 @@ pub(super) fn roles(arguments: &RolesArguments) -> Result<(), Failure> {
 
 fn list(arguments: &ListRolesArguments) -> Result<(), Failure> {
     let asking = &arguments.asking;
-    let daemon = reach(&asking.daemon, asking.node.as_ref())?;
+    let daemon = reach(&asking.daemon, asking.on.as_ref())?;
     let status: NodeStatus = daemon.ask(&Request::Status).map_err(Failure::other)?;
     if asking.json {
         return output::print_json(&status.roles);
@@ -79,7 +79,7 @@ fn steer(
     sentence: fn(&RoleStatus) -> String,
 ) -> Result<(), Failure> {
     let asking = &arguments.asking;
-    let daemon = reach(&asking.daemon, asking.node.as_ref())?;
+    let daemon = reach(&asking.daemon, asking.on.as_ref())?;
     let answer: SteeredRole = daemon
         .ask(&request(arguments.role.clone()))
         .map_err(Failure::other)?;

@@ -25,7 +25,7 @@ pub(super) fn send(arguments: SendArguments) -> Result<(), Failure> {
         Some(text) => parse_data("DATA", text.as_bytes())?,
     };
     let asking = &arguments.asking;
-    let daemon = reach(&asking.daemon, asking.node.as_ref())?;
+    let daemon = reach(&asking.daemon, asking.on.as_ref())?;
     let (type_name, data) = match (arguments.kind, &arguments.data) {
         // As roles send their logs.
         (KindWord::Log, None) => (String::new(), arguments.type_name.into()),

@@ -22,7 +22,7 @@ use crate::log::shows_colours;
 pub(super) const LONGEST_ERROR: usize = 160;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
-    let by = arguments.node.as_ref();
+    let by = arguments.on.as_ref();
     let report = match arguments.nodes.as_slice() {
         [] if arguments.all => {
             let daemon = reach(&arguments.daemon, by)?;
@@ -48,7 +48,7 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
 
 /// What a node says of itself, asked directly or through the network.
 fn report_of(arguments: &StatusArguments, node: &NodeName) -> Result<NodeReport, Failure> {
-    let daemon = reach_about(&arguments.daemon, arguments.node.as_ref(), node)?;
+    let daemon = reach_about(&arguments.daemon, arguments.on.as_ref(), node)?;
     let request = Request::StatusOf {
         node: node.to_string(),
         wait_ms: None,

@@ -13,7 +13,7 @@ use super::reach::{reach, reach_about};
 use crate::introspection::Request;
 
 pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
-    let by = arguments.node.as_ref();
+    let by = arguments.on.as_ref();
     let peer = arguments.peer.to_string();
     let (daemon, request) = match &arguments.of {
         None => (reach(&arguments.daemon, by)?, Request::Why { peer }),

@@ -32,7 +32,7 @@ pub(crate) enum ClientError {
     },
     /// Several daemons run here.
     #[error(
-        "several nodes run here, so say which one, with `--node NODE` (of `kozo tail` with `--on NODE`): {}",
+        "several nodes run here, so say which one, with `--on NODE`: {}",
         .0.join(", ")
     )]
     SeveralDaemons(Vec<String>),

@@ -174,7 +174,8 @@ mod tests {
             ..message()
         };
         let line = Lines::new(false, Some(60)).line(&wide);
-        assert_eq!(columns(line.trim_end()), 60, "{line}");
+        // Half of a wide character is none.
+        assert!((59..=60).contains(&columns(line.trim_end())), "{line}");
         let long = PassedMessage {
             data: Default::default(),
             data_bytes: 100_000,

@@ -44,7 +44,7 @@ use crate::log::shows_colours;
 const MAX_EVENTS: usize = 16;
 
 pub(super) fn top(arguments: &TopArguments) -> Result<(), Failure> {
-    let daemon = reach(&arguments.daemon, arguments.node.as_ref())?;
+    let daemon = reach(&arguments.daemon, arguments.asked())?;
     if arguments.once || arguments.json {
         return once(daemon, arguments.json);
     }
