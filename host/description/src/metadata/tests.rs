@@ -119,6 +119,16 @@ fn an_empty_list_makes_its_field_fit_nothing() {
 }
 
 #[test]
+fn a_list_may_have_nothing_in_it_where_that_is_its_default() {
+    let metadata = Metadata::parse(&with(
+        "interests:",
+        "  birds:\n    type: list\n    default: []\n    description: Which.\ninterests:",
+    ));
+    let birds = metadata.unwrap().option("birds").unwrap().default.clone();
+    assert!(matches!(birds, DefaultValue::Value(Value::List(list)) if list.is_empty()));
+}
+
+#[test]
 fn defaults_take_the_names_of_where_they_are_used() {
     let metadata = Metadata::parse(&with("default: \"*\"", "default: \"{role}@{node} {{x}}\""));
     let metadata = metadata.unwrap();

@@ -195,7 +195,12 @@ impl Reader<'_> {
             return DefaultValue::None;
         }
         let path = join_path(path, "default");
-        let Some(value) = spec.check(default, &path, None, self.problems) else {
+        // Only where there is no default must a list have something in it.
+        let optional = OptionSpec {
+            default: DefaultValue::None,
+            ..spec.clone()
+        };
+        let Some(value) = optional.check(default, &path, None, self.problems) else {
             return DefaultValue::Required;
         };
         let mut texts = Vec::new();
