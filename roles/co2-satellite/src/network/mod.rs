@@ -1,0 +1,185 @@
+//! The network's thread: the server, the relay, and calls to others.
+//!
+//! ```text
+//!  relay, others ── calls ──▶ service ──▶ events, plug-ins
+//!  orders, plug-ins ──▶ outbox ──▶ relay (registers, sends) ──▶ the relay
+//!  orders `call` ──▶ outgoing ──▶ others ──▶ events `result`
+//! ```
+
+mod outgoing;
+mod relay;
+mod service;
+
+pub(crate) use outgoing::tell;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kozo_abi::Error;
+use kozo_co2::http::{Limits, Server};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::core::RemoteCall;
+use crate::shared::Shared;
+use outgoing::Outgoing;
+use service::Satellite;
+
+/// How long names of addresses to listen on may take.
+const BIND_LIMIT: Duration = Duration::from_secs(20);
+
+/// How many orders `call` wait for the thread.
+const ORDERS: usize = 64;
+
+/// How long the server may take to end at the end: a role has to stop in 5 s, of which plug-ins and relay have the most.
+const SERVER_LIMIT: Duration = Duration::from_millis(300);
+
+/// The thread at work.
+pub(crate) struct Network {
+    address: SocketAddr,
+    calls: mpsc::Sender<RemoteCall>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Network {
+    /// Listens, and begins to register.
+    ///
+    /// # Errors
+    /// It cannot be listened there, or there is no thread to be had.
+    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let (calls, ordered) = mpsc::channel(ORDERS);
+        let (stop, stopped) = watch::channel(false);
+        let (bound, is_bound) = std_mpsc::sync_channel(1);
+        let shared = Arc::clone(shared);
+        let thread = std::thread::Builder::new()
+            .name("co2 network".to_owned())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                match runtime {
+                    Ok(runtime) => work(&runtime, shared, ordered, stopped, &bound),
+                    Err(error) => {
+                        let _ = bound.send(Err(error.into()));
+                    }
+                }
+            })?;
+        let address = is_bound.recv_timeout(BIND_LIMIT).map_err(|_| {
+            format!(
+                "it took more than {} s to listen: correct `bindAddress`",
+                BIND_LIMIT.as_secs()
+            )
+        })??;
+        Ok(Self {
+            address,
+            calls,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Orders a call; gives it back when there are too many.
+    pub(crate) fn call(&self, call: RemoteCall) -> Result<(), RemoteCall> {
+        self.calls.try_send(call).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(call) | mpsc::error::TrySendError::Closed(call) => call,
+        })
+    }
+
+    /// Whether it works; it always does, unless there is a mistake in it.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Sends what waits, deregisters, and ends.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            // What panicked was told by the hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn work(
+    runtime: &Runtime,
+    shared: Arc<Shared>,
+    ordered: mpsc::Receiver<RemoteCall>,
+    stopped: watch::Receiver<bool>,
+    bound: &std_mpsc::SyncSender<Result<SocketAddr, Error>>,
+) {
+    let local = LocalSet::new();
+    local.block_on(runtime, async move {
+        let settings = &shared.settings;
+        let server = match Server::bind(&settings.bind_address, settings.port).await {
+            Ok(server) => server,
+            Err(error) => {
+                let _ = bound.send(Err(error.into()));
+                return;
+            }
+        };
+        let address = server.address();
+        let _ = bound.send(Ok(address));
+        let service = Arc::new(Satellite::new(Arc::clone(&shared)));
+        let heard = service.heard();
+        // It answers until the relay has been told: it may still ask.
+        let (end, ended) = watch::channel(false);
+        let serving = server.serve(service, Limits::default(), raised(ended));
+        let mut serving = tokio::task::spawn_local(serving);
+        let calling = Outgoing::new(Arc::clone(&shared), address).run(ordered);
+        let calling = tokio::task::spawn_local(calling);
+        let relay = relay::Relay::new(Arc::clone(&shared), address, heard).run(raised(stopped));
+        tokio::select! {
+            () = relay => {
+                let _ = end.send(true);
+                let _ = tokio::time::timeout(SERVER_LIMIT, &mut serving).await;
+                serving.abort();
+            }
+            // It does not by itself: the role is made anew.
+            _ = &mut serving => {}
+        }
+        calling.abort();
+    });
+}
+
+/// Ends when the flag is raised, or nobody can raise it any more.
+async fn raised(mut flag: watch::Receiver<bool>) {
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+/// The address of this machine that others are to be called from, so that they see the one where they reach this
+/// satellite: relays know satellites by it. None: whichever the system takes.
+fn source(own: SocketAddr, peer: &kozo_co2::http::Endpoint) -> Option<std::net::IpAddr> {
+    let ip = own.ip();
+    if ip.is_unspecified() {
+        return None;
+    }
+    // From there nobody else is reached.
+    match ip.is_loopback() {
+        true => is_this_machine(peer).then_some(ip),
+        false => Some(ip),
+    }
+}
+
+/// Whether an address is one of this machine's own, that no other has.
+fn is_this_machine(peer: &kozo_co2::http::Endpoint) -> bool {
+    let ip: Result<std::net::IpAddr, _> = peer.host.parse();
+    ip.map_or(peer.host == "localhost", |ip| ip.is_loopback())
+}
