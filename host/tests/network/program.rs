@@ -110,7 +110,10 @@ fn messages_go_through_programs_in_both_directions() {
         assert_eq!(message, expected.as_object().unwrap());
     };
     let data = json!([1, {"loud": true}]);
-    message(1, &json!({"event": "rang", "channel": "front", "data": data}));
+    message(
+        1,
+        &json!({"event": "rang", "channel": "front", "data": data}),
+    );
     message(2, &json!({"order": "open", "data": "please"}));
     message(3, &json!({"log": "it rang"}));
     assert_eq!(
@@ -176,7 +179,11 @@ fn a_program_that_says_why_it_ends_is_quoted() {
 #[test]
 fn a_program_can_be_isolated_as_any_role() {
     let mut hall = Hall::new();
-    hall.role("door", "listener", "isolate: true, interests: [{type: tick}]");
+    hall.role(
+        "door",
+        "listener",
+        "isolate: true, interests: [{type: tick}]",
+    );
     hall.0.role("hall", "timer", "{tick: 0.2}");
     let daemon = hall.0.start("hall");
     assert_eq!(hall.lines("door.heard", 2)[1]["event"], "tick");
