@@ -28,6 +28,11 @@ mod literal;
 #[path = "../../../roles/message_injector/src/value.rs"]
 mod value;
 
+// What programs say, for the same reason.
+mod program;
+#[path = "../../../roles/program/src/said.rs"]
+mod said;
+
 pub use control::control_request;
 pub use data::data;
 pub use files::{module_file, module_metadata};
@@ -36,11 +41,12 @@ pub use keys::{public_key, signature, ssh_opening};
 pub use links::{frame_body, frames, hello, message};
 pub use network::network_file;
 pub use processes::isolated_frames;
+pub use program::program_line;
 pub use radio::service_list;
 pub use replay::Target;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target::new("control_request", control_request),
     Target::new("data", data),
     Target::new("frame_body", frame_body),
@@ -52,6 +58,7 @@ pub const TARGETS: [Target; 15] = [
     Target::new("module_file", module_file),
     Target::new("module_metadata", module_metadata).with_pieces(&network::YAML_PIECES),
     Target::new("network_file", network_file).with_pieces(&network::YAML_PIECES),
+    Target::new("program_line", program_line).with_pieces(&program::PIECES),
     Target::new("public_key", public_key),
     Target::new("service_list", service_list),
     Target::new("signature", signature),

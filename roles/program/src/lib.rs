@@ -34,15 +34,16 @@ mod tests;
 mod told;
 
 use options::Options;
-use outbox::{Flushed, MAX_PENDING};
+use outbox::Flushed;
 use process::Process;
 
 /// How long the role's thread waits at a time for a message, or for a program that does not read, before it
 /// looks how the program is.
 const WATCH: Duration = Duration::from_millis(250);
 
-/// How much is put together before it is handed to the program, in bytes: as much as a pipe holds.
-const CHUNK: usize = 64 * 1024;
+/// How much is put together before it is handed to the program, in bytes: enough for calls of the system to cost
+/// little, and no more than that, since what is here does not count as waiting in the inbox.
+const CHUNK: usize = 16 * 1024;
 
 struct ProgramRole {
     process: Process,
@@ -71,9 +72,8 @@ impl Role for ProgramRole {
             return Err(self.process.failure().into());
         }
         let outbox = &self.process.shared.outbox;
-        if outbox.pending() >= MAX_PENDING {
-            // It does not read. What comes meanwhile waits in the inbox.
-            outbox.flush(WATCH);
+        if outbox.pending() > 0 && outbox.flush(WATCH) == Flushed::Some {
+            // It does not read. What comes meanwhile waits in the inbox, where the host drops and counts it.
             return Ok(());
         }
         let mut next = host.receive_timeout(WATCH);
@@ -90,8 +90,7 @@ impl Role for ProgramRole {
             }
             next = host.try_receive();
         }
-        // Also what others have left there.
-        if !self.lines.is_empty() || self.process.shared.outbox.pending() > 0 {
+        if !self.lines.is_empty() {
             self.hand_over(WATCH);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kozo_child::Writer;
 
-/// How much may wait before whoever has more has to wait, in bytes.
+/// How much may wait before answers have to wait, in bytes.
 pub(crate) const MAX_PENDING: usize = 256 * 1024;
 
 /// How long somebody waits at a time: while he does, the pipe stays open.

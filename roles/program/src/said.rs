@@ -253,8 +253,6 @@ fn level(name: &str) -> Result<Level, String> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn data(json: &str) -> Packed {
@@ -401,26 +399,5 @@ mod tests {
         let shown = beginning("ö".repeat(500).as_bytes());
         assert_eq!(shown, format!("{}…", "ö".repeat(MAX_SHOWN)));
         assert!(beginning(&[0xff; 1000]).chars().count() <= MAX_SHOWN + 1);
-    }
-
-    proptest! {
-        #[test]
-        fn garbage_is_refused_and_harms_nothing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&bytes);
-            let _ = beginning(&bytes);
-        }
-
-        #[test]
-        fn whatever_is_near_to_a_line_harms_nothing(
-            at in any::<prop::sample::Index>(),
-            put in prop::collection::vec(prop::sample::select(&b"{}[]\",:0-.eE\\u \xff"[..]), 0..4),
-            cut in 0_usize..4,
-        ) {
-            let mut line = br#"{"event":"tick","channel":"x","data":{"base64":"AAA="},"wait":1.5,"id":"q"}"#.to_vec();
-            let at = at.index(line.len());
-            let end = (at + cut).min(line.len());
-            line.splice(at..end, put);
-            let _ = read(&line);
-        }
     }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use kozo_abi::bench::{Incoming, RoleBench, StartedRole};
 use kozo_abi::{Kind, Level, Message};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::ProgramRole;
+use crate::{ProgramRole, said};
 
 /// How long something may take that should take no time, on a machine that has other things to do.
 const LONG: Duration = Duration::from_secs(60);
@@ -514,4 +515,25 @@ fn its_memory_is_limited() {
     let script = r#"read hello; set -- $(grep 'Max data size' /proc/self/limits); echo "{\"event\":\"e\",\"data\":$4}"; read on"#;
     let mut role = bench(script).option("maxMemory", 64 << 20).start().unwrap();
     assert_eq!(data(&sent(&mut role, 1)[0]), json!(64 << 20));
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_refused_and_harms_nothing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = said::read(&bytes);
+        let _ = said::beginning(&bytes);
+    }
+
+    #[test]
+    fn whatever_is_near_to_a_line_harms_nothing(
+        at in any::<prop::sample::Index>(),
+        put in prop::collection::vec(prop::sample::select(&b"{}[]\",:0-.eE\\u \xff"[..]), 0..4),
+        cut in 0_usize..4,
+    ) {
+        let mut line = br#"{"event":"tick","channel":"x","data":{"base64":"AAA="},"wait":1.5,"id":"q"}"#.to_vec();
+        let at = at.index(line.len());
+        let end = (at + cut).min(line.len());
+        line.splice(at..end, put);
+        let _ = said::read(&line);
+    }
 }
