@@ -156,7 +156,7 @@ class Connection(Host):
             with self._changed:
                 while answer.line is None:
                     if self._ended:
-                        raise NotRunning("the daemon is gone")
+                        raise NotRunning("the daemon is gone, or is ending the role")
                     seconds = deadline - time.monotonic()
                     if seconds <= 0:
                         raise Error("the daemon has not answered in time")
@@ -168,6 +168,16 @@ class Connection(Host):
         if "error" in said:
             raise Refused(str(said["error"]))
         return said.get("value")
+
+    def hand_over(self, line: Dict[str, Any], timeout: float, unanswered: Any) -> Any:
+        # The daemon has nothing more to say then, and still reads.
+        if self._ended:
+            self.send(line)
+            return unanswered
+        try:
+            return self.request(line, timeout)
+        except NotRunning:
+            return unanswered
 
     def subscribe(self, wake: Callable[[], None]) -> None:
         self._subscriber = wake

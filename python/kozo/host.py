@@ -43,6 +43,11 @@ class Host:
         """Hands a line over, and waits for its answer, which takes this many seconds at most."""
         raise NotImplementedError
 
+    def hand_over(self, line: Dict[str, Any], timeout: float, unanswered: Any) -> Any:
+        """The same for what is done also when no answer can come any more, since the node is ending the role; the
+        answer is `unanswered` then, and what goes wrong is told in the node's log."""
+        raise NotImplementedError
+
     def handler_failed(self, error: BaseException) -> bool:
         """What becomes of an error of a handler: true when the role is to go on."""
         return True

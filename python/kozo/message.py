@@ -98,7 +98,7 @@ def from_object(line: Mapping[str, Any]) -> Optional[Message]:
         return None
     return Message(
         kind,
-        "" if kind == LOG else what,
+        "" if kind == LOG else str(what),
         line.get("channel"),
         what if kind == LOG else line.get("data"),
         line.get("node", ""),

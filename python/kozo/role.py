@@ -207,7 +207,7 @@ class Role:
         if wait < 0:
             raise ValueError(f"`wait` is a time of zero seconds or more, not {wait!r}")
         line["wait"] = wait
-        return host.request(line, wait + ANSWER_GRACE) is True
+        return host.hand_over(line, wait + ANSWER_GRACE, True) is True
 
     def load(self) -> Any:
         """What was stored last, in this run or an earlier one; None if nothing was.
@@ -219,9 +219,10 @@ class Role:
     def store(self, value: Any) -> None:
         """Stores a value in place of the last one, wholly or not at all.
 
-        Raises :class:`Refused` where the node has no `roleStorage`, or cannot write there.
+        Raises :class:`Refused` where the node has no `roleStorage`, or cannot write there. A role that is to end has no
+        answer any more: what goes wrong then is told in the daemon's log.
         """
-        self._running().request({"store": value}, ANSWER_GRACE)
+        self._running().hand_over({"store": value}, ANSWER_GRACE, None)
 
     def ask(self, request: Union[str, Dict[str, Any]], *, wait: float = 10.0, **fields: Any) -> Any:
         """Asks the node about itself and the network: `role.ask("status")`.

@@ -360,6 +360,9 @@ class _BenchHost(Host):
             self._send(line)
             return True
 
+    def hand_over(self, line: Dict[str, Any], timeout: float, unanswered: Any) -> Any:
+        return self.request(line, timeout)
+
     def handler_failed(self, error: BaseException) -> bool:
         return self._keep_going
 

@@ -178,6 +178,29 @@ class ProcessTest(unittest.TestCase):
             self.assertEqual(program.next(), {"print": "the last one", "level": "info"})
         self.assertEqual(program.stop(), (0, ""))
 
+    def test_what_is_stored_at_the_end_needs_no_answer(self):
+        program = Program(
+            self,
+            """
+            import kozo
+            class Keeper(kozo.Role):
+                def run(self):
+                    self.store("asked while it runs")
+                    self.receive()
+                    self.sleep(10)
+                    self.store("at the end")
+                    self.send_event("last", wait=1)
+            kozo.run(Keeper)
+            """,
+        )
+        line = program.next()
+        self.assertEqual(line["store"], "asked while it runs")
+        # The order to stop comes in place of the answer.
+        code, error = program.stop()
+        self.assertEqual((code, error), (0, ""))
+        self.assertEqual(program.next(), {"store": "at the end"})
+        self.assertEqual(program.next(), {"event": "last", "wait": 1})
+
     def test_a_question_ends_when_the_daemon_is_gone(self):
         program = Program(
             self,
@@ -193,7 +216,7 @@ class ProcessTest(unittest.TestCase):
         program.process.stdin.close()
         code, error = program.end()
         self.assertEqual(code, 1)
-        self.assertIn("NotRunning: the daemon is gone", error)
+        self.assertIn("NotRunning: the daemon is gone, or is ending the role", error)
 
     def test_an_error_of_the_role_ends_it_with_its_traceback(self):
         program = Program(

@@ -136,7 +136,7 @@ pub(super) enum Command {
         /// Which names
         names: CompletedNames,
     },
-    /// Make the crate of a new role or transport, which builds and loads as it is
+    /// Make the crate of a new role or transport, or a role in another language, which works as it is
     #[command(after_help = EXIT_CODES)]
     New(NewArguments),
     /// Run a network of three nodes on this machine and show what they do
@@ -509,9 +509,15 @@ pub(super) struct NewArguments {
     pub(super) kind: NewKind,
     /// The name of the module: letters, digits, `_` and `-`
     pub(super) name: String,
-    /// The folder of the crate, which is made [default: one with the module's name, here]
+    /// The folder of it, which is made [default: one with the module's name, here]
     #[arg(long, value_name = "DIR")]
     pub(super) path: Option<PathBuf>,
+    /// Make a role in Python, which a node runs as a program
+    #[arg(long, conflicts_with_all = ["shell", "abi_path"])]
+    pub(super) python: bool,
+    /// Make a role in plain sh, which a node runs as a program
+    #[arg(long, conflicts_with = "abi_path")]
+    pub(super) shell: bool,
     /// The folder of the crate `kozo-abi` [default: the installed one, or that of the build tree]
     #[arg(long, value_name = "DIR")]
     pub(super) abi_path: Option<PathBuf>,

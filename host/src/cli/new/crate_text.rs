@@ -102,7 +102,7 @@ fn templates(kind: NewKind) -> [(&'static str, &'static str); 6] {
     }
 }
 
-fn fill(template: &str, places: &[(&str, String)]) -> String {
+pub(super) fn fill(template: &str, places: &[(&str, String)]) -> String {
     places
         .iter()
         .fold(template.to_owned(), |text, (place, value)| {

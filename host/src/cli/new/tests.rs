@@ -5,6 +5,8 @@ fn arguments(kind: NewKind, name: &str, path: &Path) -> NewArguments {
         kind,
         name: name.to_owned(),
         path: Some(path.to_owned()),
+        python: false,
+        shell: false,
         abi_path: None,
     }
 }
@@ -85,6 +87,39 @@ fn sources_beside_the_interface_are_used_instead_of_a_network() {
     let text = make("with").unwrap();
     assert!(
         text.contains(&format!("directory = \"{}\"", vendor.display())),
+        "{text}"
+    );
+}
+
+#[test]
+fn only_a_role_may_be_a_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    let transport = NewArguments {
+        python: true,
+        ..arguments(NewKind::Transport, "wire", &path)
+    };
+    let refused = new(&transport);
+    assert!(matches!(refused, Err(Failure::Usage(_))), "{refused:?}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_program_comes_with_a_key_that_others_cannot_read() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    let shell = NewArguments {
+        shell: true,
+        ..arguments(NewKind::Role, "greeter", &path)
+    };
+    new(&shell).unwrap();
+    let key = fs::metadata(path.join("example.key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    let text = error(&shell);
+    assert!(
+        text.ends_with("choose another folder with `--path`"),
         "{text}"
     );
 }
