@@ -1,15 +1,23 @@
 //! The words of the command line.
 
+mod asking;
+mod messages;
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use kozo_ground::interest::Kind;
 use kozo_ground::names::NodeName;
 
+pub(super) use asking::{
+    BenchArguments, CompletedNames, DaemonArguments, DoctorArguments, ListRolesArguments,
+    LogLevelArguments, OneRoleArguments, PingArguments, RolesArguments, RolesCommand,
+    StatusArguments, TopArguments, WhyArguments,
+};
+pub(super) use messages::{KindWord, SendArguments, TailArguments};
+
 use super::failure::{DOCTOR_EXIT_CODES, EXIT_CODES, Failure, WAITING_EXIT_CODES};
-use crate::introspection::MAX_BENCH_SECONDS;
 use crate::log::{LogFilter, LogFormat};
 use crate::roles::ISOLATED_ROLE;
 
@@ -19,15 +27,6 @@ const MIN_LIKENESS: f64 = 0.85;
 
 /// The longest that a demo runs before it ends by itself, in seconds.
 const MAX_DEMO_SECONDS: u64 = 86_400;
-
-/// The longest that a command waits for messages, in seconds: a year.
-const MAX_WAITING_SECONDS: f64 = 31_536_000.0;
-
-/// The longest that a command waits for acknowledgements, in seconds: a daemon answers within this time.
-const MAX_ACKNOWLEDGING_SECONDS: f64 = 10.0;
-
-/// The most pings of one command.
-const MAX_PINGS: u64 = 1_000_000;
 
 const USAGE: &str = "\
 kozo [OPTIONS] <CONFIG> <NODE>
@@ -164,270 +163,6 @@ pub(super) struct RunArguments {
     /// /run/kozo, $XDG_RUNTIME_DIR/kozo and /tmp/kozo-UID that can be used]
     #[arg(long, value_name = "PATH")]
     pub(super) control: Option<PathBuf>,
-}
-
-/// Which daemon to ask.
-#[derive(Debug, Args)]
-pub(super) struct DaemonArguments {
-    /// The control socket of the daemon to ask [default: looked for where daemons put it]
-    #[arg(long, value_name = "PATH")]
-    pub(super) control: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct StatusArguments {
-    /// The nodes, on this machine or anywhere in the network [default: the one on this machine]
-    #[arg(value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) nodes: Vec<NodeName>,
-    /// All nodes of the network, side by side
-    #[arg(long, conflicts_with = "nodes")]
-    pub(super) all: bool,
-    /// The node on this machine that asks the others; needed where several run on it
-    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) on: Option<NodeName>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) daemon: DaemonArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct WhyArguments {
-    /// The other node
-    #[arg(value_parser = NodeName::new)]
-    pub(super) peer: NodeName,
-    /// The node that shall say so, on this machine or anywhere in the network [default: the one on
-    /// this machine]
-    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) of: Option<NodeName>,
-    /// The node on this machine; needed where several run on it
-    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) on: Option<NodeName>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) daemon: DaemonArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct TopArguments {
-    /// The node on this machine to ask; needed where several run on it
-    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) on: Option<NodeName>,
-    /// The same, as it was written once
-    #[arg(hide = true, conflicts_with = "on", value_parser = NodeName::new)]
-    pub(super) node: Option<NodeName>,
-    /// Print what was measured in one second as plain text, and end
-    #[arg(long)]
-    pub(super) once: bool,
-    /// Likewise as a JSON document
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) daemon: DaemonArguments,
-}
-
-impl TopArguments {
-    /// The node to ask.
-    pub(super) fn asked(&self) -> Option<&NodeName> {
-        self.on.as_ref().or(self.node.as_ref())
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct BenchArguments {
-    /// The other node
-    #[arg(value_parser = NodeName::new)]
-    pub(super) peer: NodeName,
-    /// For how long to measure, in seconds: half of it round trips, half of it throughput
-    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=MAX_BENCH_SECONDS))]
-    pub(super) seconds: u64,
-    /// The node on this machine; needed where several run on it
-    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) on: Option<NodeName>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) daemon: DaemonArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DoctorArguments {
-    /// The configuration file of the network [default: that of the daemons and of the units of systemd
-    /// on this machine, or /etc/kozo/kozo.yml]
-    pub(super) config: Option<PathBuf>,
-    /// The node that this machine is [default: those that run here, or the one whose private key is here]
-    #[arg(value_parser = NodeName::new)]
-    pub(super) node: Option<NodeName>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Also write a text with all that a bug report needs and no secrets in it, to a new file
-    #[arg(long, value_name = "FILE")]
-    pub(super) bundle: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) daemon: DaemonArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RolesArguments {
-    #[command(subcommand)]
-    pub(super) command: RolesCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum RolesCommand {
-    /// List the roles
-    List(ListRolesArguments),
-    /// Restart a role, from the present file of its module
-    Restart(OneRoleArguments),
-    /// Stop a role until it is started again, or the node is; what is sent to it meanwhile is dropped
-    Stop(OneRoleArguments),
-    /// Start a role that was stopped, from the present file of its module
-    Start(OneRoleArguments),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ListRolesArguments {
-    #[command(flatten)]
-    pub(super) asking: AskingArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct OneRoleArguments {
-    /// The role
-    pub(super) role: String,
-    #[command(flatten)]
-    pub(super) asking: AskingArguments,
-}
-
-/// Which daemon to ask, and how its answer is printed.
-#[derive(Debug, Args)]
-pub(super) struct AskingArguments {
-    /// The node on this machine; needed where several run on it
-    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) on: Option<NodeName>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) daemon: DaemonArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct TailArguments {
-    /// Only messages of this kind; this and what follows may be given several times
-    #[arg(long, value_name = "KIND")]
-    pub(super) kind: Vec<KindWord>,
-    /// Only messages of this type; `*` stands for any characters
-    #[arg(long = "type", value_name = "PATTERN")]
-    pub(super) type_name: Vec<String>,
-    /// Only messages with this channel
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) channel: Vec<String>,
-    /// Only messages of this role
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) role: Vec<String>,
-    /// Only messages of roles of this node
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) node: Vec<String>,
-    /// End after the first message
-    #[arg(long, conflicts_with = "count")]
-    pub(super) once: bool,
-    /// End after so many messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) count: Option<u64>,
-    /// End after so long, with exit code 2 if fewer messages than wanted came, or none
-    #[arg(long, value_name = "SECONDS", value_parser = waiting_time)]
-    pub(super) timeout: Option<Duration>,
-    /// Print each message as a line of JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// The node on this machine that is watched; needed where several run on it
-    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) on: Option<NodeName>,
-    #[command(flatten)]
-    pub(super) daemon: DaemonArguments,
-}
-
-/// The kinds of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum KindWord {
-    /// Something happened
-    Event,
-    /// Somebody is asked to do something
-    Order,
-    /// A line for the log
-    Log,
-}
-
-impl From<KindWord> for Kind {
-    fn from(word: KindWord) -> Self {
-        match word {
-            KindWord::Event => Self::Event,
-            KindWord::Order => Self::Order,
-            KindWord::Log => Self::Log,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SendArguments {
-    /// The kind of message
-    pub(super) kind: KindWord,
-    /// The type of the message; of a log its text
-    #[arg(value_name = "TYPE")]
-    pub(super) type_name: String,
-    /// The data, as YAML or JSON; `-` reads it from the standard input, `{base64: …}` is bytes [default: none]
-    #[arg(allow_hyphen_values = true)]
-    pub(super) data: Option<String>,
-    /// The channel
-    #[arg(long)]
-    pub(super) channel: Option<String>,
-    /// Wait until all nodes that it goes to have it, with exit code 2 if one has not, or nobody wants it
-    #[arg(long)]
-    pub(super) wait: bool,
-    /// How long to wait at most
-    #[arg(long, value_name = "SECONDS", value_parser = acknowledging_time, default_value = "5", requires = "wait")]
-    pub(super) timeout: Duration,
-    #[command(flatten)]
-    pub(super) asking: AskingArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PingArguments {
-    /// The other node
-    #[arg(value_name = "NODE", value_parser = NodeName::new)]
-    pub(super) peer: NodeName,
-    /// How often, a second apart
-    #[arg(short, long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u64).range(1..=MAX_PINGS))]
-    pub(super) count: u64,
-    #[command(flatten)]
-    pub(super) asking: AskingArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct LogLevelArguments {
-    /// What to change, as `--log` of `kozo run` takes it: `debug` for all, `link=debug` for a part
-    #[arg(value_name = "[PART=]LEVEL")]
-    pub(super) levels: Vec<String>,
-    /// Go back to what the node was started with first
-    #[arg(long)]
-    pub(super) reset: bool,
-    #[command(flatten)]
-    pub(super) asking: AskingArguments,
-}
-
-/// Names that are completed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum CompletedNames {
-    /// The nodes of the network
-    Nodes,
-    /// The roles of the nodes on this machine
-    Roles,
 }
 
 #[derive(Debug, Args)]
@@ -573,25 +308,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds @ 1..=MAX_DEMO_SECONDS) => Ok(Duration::from_secs(seconds)),
         _ => Err(format!(
             "give a whole number of seconds from 1 to {MAX_DEMO_SECONDS}"
-        )),
-    }
-}
-
-/// A time to wait for messages.
-fn waiting_time(text: &str) -> Result<Duration, String> {
-    seconds_up_to(text, MAX_WAITING_SECONDS)
-}
-
-/// A time to wait for acknowledgements.
-fn acknowledging_time(text: &str) -> Result<Duration, String> {
-    seconds_up_to(text, MAX_ACKNOWLEDGING_SECONDS)
-}
-
-fn seconds_up_to(text: &str, most: f64) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= most => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!(
-            "give a number of seconds above 0, and {most} at most"
         )),
     }
 }
