@@ -17,12 +17,11 @@ use kozo_link::{MAX_QUESTIONS, Unasked};
 use kozo_status::{BenchResult, RoundTrips, Throughput};
 use serde_json::Value;
 
-use super::others::{MAX_PING, encode, read, told};
+use super::limits::{MAX_BENCH_SECONDS, MAX_PING};
+use super::others::{encode, not_asked, read};
+use super::refusal::Refusal;
 use super::{Introspection, PeerView, Request};
 use crate::link::NoAnswer;
-
-/// The longest that is measured, in seconds. With the last answer it is less than a client waits.
-pub const MAX_BENCH_SECONDS: u64 = 10;
 
 /// The most questions at a time: some are left for those who want to know how the node is meanwhile.
 const MAX_PARALLEL: usize = MAX_QUESTIONS - 2;
@@ -44,9 +43,9 @@ const MAX_ROUND_TRIPS: usize = 100_000;
 
 impl Introspection {
     /// Measures the link with a peer, for so long.
-    pub(super) async fn bench(&self, name: &str, seconds: u64) -> Result<BenchResult, String> {
+    pub(super) async fn bench(&self, name: &str, seconds: u64) -> Result<BenchResult, Refusal> {
         if !(1..=MAX_BENCH_SECONDS).contains(&seconds) {
-            return Err(format!("measure from 1 to {MAX_BENCH_SECONDS} seconds"));
+            return Err(Refusal::MeasuredTime);
         }
         let peer = self.peer_of(name)?;
         let half = Duration::from_secs(seconds) / 2;
@@ -65,7 +64,7 @@ impl Introspection {
     }
 }
 
-async fn latency(peer: &PeerView, time: Duration) -> Result<RoundTrips, String> {
+async fn latency(peer: &PeerView, time: Duration) -> Result<RoundTrips, Refusal> {
     let end = clock::now() + time;
     let mut trips = Vec::new();
     while trips.is_empty() || clock::now() < end && trips.len() < MAX_ROUND_TRIPS {
@@ -96,7 +95,7 @@ async fn throughput(
     peer: &PeerView,
     time: Duration,
     usual: Duration,
-) -> Result<Throughput, String> {
+) -> Result<Throughput, Refusal> {
     let start = clock::now();
     let end = start + time;
     let mut load = Load::new(usual);
@@ -169,7 +168,7 @@ impl Load {
 }
 
 /// One question that carries so many bytes, and how long its answer took.
-async fn echo(peer: &PeerView, bytes: usize) -> Result<Duration, String> {
+async fn echo(peer: &PeerView, bytes: usize) -> Result<Duration, Refusal> {
     let name = peer.link.name();
     let question = encode(&Request::Echo {
         payload: vec![0; bytes].into(),
@@ -184,7 +183,7 @@ async fn echo(peer: &PeerView, bytes: usize) -> Result<Duration, String> {
             Err(NoAnswer::Unasked(Unasked::TooMany)) if clock::now() < give_up => {
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) => return Err(told(name, &error)),
+            Err(reason) => return Err(not_asked(name, reason)),
         }
     }
 }

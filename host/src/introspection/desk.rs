@@ -8,11 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use kozo_ground::grant::Grants;
 use kozo_ground::names::{NodeName, RoleName};
+use kozo_ground::text::error_text;
 use kozo_tap::Taps;
 use kozo_wire::MAX_QUESTION_LEN;
 use tokio::runtime::Handle;
 
 use super::messages::AskersTaps;
+use super::refusal::Refusal;
 use super::{Asker, Introspection, Request};
 use crate::link::PeerQuestions;
 use crate::roles::{AnswerDesk, RoleQuestions};
@@ -75,18 +77,14 @@ impl RoleQuestions for OneRole {
         let (asker, node) = (Arc::clone(&self.asker), Arc::clone(&self.node));
         self.runtime.spawn(async move {
             let answer = async {
-                let request = request?;
-                let node = node
-                    .get()
-                    .ok_or("the node is not complete yet: ask again")?;
-                let node = node.upgrade().ok_or("the node stops")?;
-                let answer = node.answer(request, &asker).await?;
-                rmp_serde::to_vec_named(&answer)
-                    .map_err(|error| format!("the answer cannot be encoded: {error}"))
+                let node = node.get().ok_or(Refusal::NotComplete)?;
+                let node = node.upgrade().ok_or(Refusal::Stops)?;
+                let answer = node.answer(request?, &asker).await?;
+                rmp_serde::to_vec_named(&answer).map_err(Refusal::AnswerUnencodable)
             };
             // Who waits no longer gets nothing.
             if let Ok(answer) = tokio::time::timeout(wait + GRACE, answer).await {
-                let _ = sender.send(answer);
+                let _ = sender.send(answer.map_err(|refusal| error_text(&refusal)));
             }
         });
         receiver
@@ -108,13 +106,9 @@ impl PeerQuestions for Desk {
     }
 }
 
-fn parse(question: &[u8]) -> Result<Request, String> {
-    if question.len() > MAX_QUESTION_LEN {
-        return Err(format!(
-            "the question has {} bytes, and {MAX_QUESTION_LEN} are the limit",
-            question.len()
-        ));
+fn parse(question: &[u8]) -> Result<Request, Refusal> {
+    match question.len() {
+        0..=MAX_QUESTION_LEN => rmp_serde::from_slice(question).map_err(Refusal::UnknownToHost),
+        length => Err(Refusal::LongQuestion(length)),
     }
-    rmp_serde::from_slice(question)
-        .map_err(|error| format!("this host does not know the question: {error}"))
 }

@@ -11,8 +11,8 @@ use kozo_tap::{Batch, Passing, Tap, Taps};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How many taps one asker may have open at once.
-const MAX_TAPS_EACH: usize = 8;
+use super::limits::MAX_TAPS_EACH;
+use super::refusal::Refusal;
 
 /// The longest data that is shown, in bytes of MessagePack.
 pub const MAX_SHOWN_DATA: usize = 64 * 1024;
@@ -56,19 +56,14 @@ impl AskersTaps {
         }
     }
 
-    pub(super) fn open(&self, interests: Vec<Interest>) -> Result<TapNumber, String> {
+    pub(super) fn open(&self, interests: Vec<Interest>) -> Result<TapNumber, Refusal> {
         let mut open = self.open.lock_anyway();
         if open.taps.len() >= MAX_TAPS_EACH {
-            return Err(format!(
-                "there are {MAX_TAPS_EACH} taps open already, and more are not allowed: close one"
-            ));
+            return Err(Refusal::TapsOfAsker);
         }
         let came = Arc::new(Notify::new());
         let bell = Arc::clone(&came);
-        let tap = self
-            .taps
-            .open(interests, move || bell.notify_one())
-            .map_err(|error| error.to_string())?;
+        let tap = self.taps.open(interests, move || bell.notify_one())?;
         let number = open.next;
         open.next += 1;
         open.taps.insert(
@@ -82,17 +77,17 @@ impl AskersTaps {
         Ok(TapNumber { tap: number })
     }
 
-    pub(super) fn close(&self, number: u64) -> Result<(), String> {
+    pub(super) fn close(&self, number: u64) -> Result<(), Refusal> {
         match self.open.lock_anyway().taps.remove(&number) {
             Some(_) => Ok(()),
-            None => Err(no_tap(number)),
+            None => Err(Refusal::NoTap(number)),
         }
     }
 
     /// Waits for a first message, and takes what there is.
-    pub(super) async fn take(&self, number: u64, wait_ms: u64) -> Result<TappedMessages, String> {
+    pub(super) async fn take(&self, number: u64, wait_ms: u64) -> Result<TappedMessages, Refusal> {
         let watch = self.open.lock_anyway().taps.get(&number).cloned();
-        let watch = watch.ok_or_else(|| no_tap(number))?;
+        let watch = watch.ok_or(Refusal::NoTap(number))?;
         let wait = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
         let deadline = Instant::now() + wait;
         let told = *watch.told.lock_anyway();
@@ -114,10 +109,6 @@ impl AskersTaps {
             }
         }
     }
-}
-
-fn no_tap(number: u64) -> String {
-    format!("there is no open tap of number {number}")
 }
 
 fn shown(batch: Batch) -> TappedMessages {

@@ -11,9 +11,11 @@
 mod bench;
 mod changes;
 mod desk;
+mod limits;
 mod messages;
 mod others;
 mod outcome;
+mod refusal;
 mod request;
 mod role_details;
 mod roles;
@@ -26,7 +28,7 @@ use kozo_auth::algorithms::needs_no_mac;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::grant::Grants;
 use kozo_ground::names::NodeName;
-use kozo_link::QUESTIONS_PER_SECOND;
+use kozo_ground::text::nearest;
 use kozo_status::{NodeStatus, PeerDetails, PeerStatus, PolicyStatus, WayStatus};
 use kozo_tap::Taps;
 
@@ -36,11 +38,12 @@ use crate::roles::HostedRole;
 use crate::router::Router;
 use crate::transports::{OwnTransport, Transports};
 
-pub use bench::MAX_BENCH_SECONDS;
 pub(crate) use changes::LastLook;
 pub use desk::Desk;
+pub use limits::MAX_BENCH_SECONDS;
 pub use messages::{AskersTaps, MAX_SHOWN_DATA};
 pub use outcome::{Answer, Outcome};
+use refusal::Refusal;
 pub use request::Request;
 
 /// A peer.
@@ -87,14 +90,13 @@ pub struct Introspection {
 
 impl Introspection {
     /// The answer to a request, or why there is none. It bounds its own time.
-    pub async fn answer(&self, request: Request, asker: &Asker) -> Result<Answer, String> {
+    pub(crate) async fn answer(&self, request: Request, asker: &Asker) -> Result<Answer, Refusal> {
         let needed = request.needs();
         if !asker.grants.contains(needed) {
-            return Err(format!(
-                "{} is not granted `{}`: add it to `grant` in its block of the network's file",
-                asker.name,
-                needed.name(),
-            ));
+            return Err(Refusal::NotGranted {
+                asker: asker.name.clone(),
+                needed,
+            });
         }
         let value = match request {
             Request::Status => serde_json::to_value(self.status(clock::now())),
@@ -142,42 +144,33 @@ impl Introspection {
             Request::StopRole { role } => serde_json::to_value(self.stop_role(&role).await?),
             Request::StartRole { role } => serde_json::to_value(self.start_role(&role).await?),
             Request::LogLevel { set, reset } => {
-                let levels = crate::log::change_levels(set.as_deref(), reset)
-                    .map_err(|error| error.to_string())?;
-                serde_json::to_value(levels)
+                serde_json::to_value(crate::log::change_levels(set.as_deref(), reset)?)
             }
             Request::RestartRole { role } => serde_json::to_value(self.restart_role(&role).await?),
         };
-        value
-            .map(Answer::from)
-            .map_err(|error| format!("the answer cannot be written: {error}"))
+        value.map(Answer::from).map_err(Refusal::Unwritable)
     }
 
     /// The answer to a question of another node, as far as this one tells it.
     pub(crate) fn answer_peer(&self, asker: &NodeName, question: &[u8]) -> Bytes {
         let answer = || {
-            let request: Request = rmp_serde::from_slice(question)
-                .map_err(|_| "this node does not know the question: its version may be older")?;
+            let request: Request =
+                rmp_serde::from_slice(question).map_err(|_| Refusal::UnknownToPeers)?;
             let own = self.network.nodes.get(&self.node);
             let told = own.map_or(Disclosure::None, |own| own.tells(asker));
-            let needed = request
-                .discloses()
-                .ok_or("other nodes are not answered that")?;
+            let needed = request.discloses().ok_or(Refusal::NotForPeers)?;
             if told < needed {
                 return Err(match told {
-                    Disclosure::None => "it tells this node nothing of itself (`introspection`)",
-                    _ => "it tells this node its status, and no more (`introspection`)",
-                }
-                .to_owned());
+                    Disclosure::None => Refusal::TellsNothing,
+                    _ => Refusal::TellsItsStatus,
+                });
             }
             // An echo is no more work than a message is, and measuring a link takes many.
             if !matches!(request, Request::Echo { .. }) {
                 let link = &self.peer_of(asker.as_str())?.link;
                 let now = clock::now();
                 if !link.change(now, |peer| peer.may_ask(now)) {
-                    return Err(format!(
-                        "it answers no node more than {QUESTIONS_PER_SECOND} questions a second"
-                    ));
+                    return Err(Refusal::TooOften);
                 }
             }
             let value = match request {
@@ -185,9 +178,9 @@ impl Introspection {
                 Request::Why { peer } => serde_json::to_value(self.why(&peer, clock::now())?),
                 // What was asked comes back, and takes as long.
                 Request::Echo { payload } => serde_json::to_value(payload.len()),
-                _ => return Err("other nodes are not answered that".to_owned()),
+                _ => return Err(Refusal::NotForPeers),
             };
-            value.map_err(|error| error.to_string())
+            value.map_err(Refusal::Unwritable)
         };
         Outcome::from(answer()).encode()
     }
@@ -216,7 +209,7 @@ impl Introspection {
 
     /// Why there is a link with the peer of this name, or none; an error when there is no such
     /// peer.
-    pub(crate) fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, String> {
+    pub(crate) fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, Refusal> {
         let peer = self.peer_of(name)?;
         let nodes = &self.network.nodes;
         let (Some(own), Some(other)) = (nodes.get(&self.node), nodes.get(peer.link.name())) else {
@@ -245,7 +238,7 @@ impl Introspection {
     }
 
     /// The peer of this name.
-    fn peer_of(&self, name: &str) -> Result<&PeerView, String> {
+    fn peer_of(&self, name: &str) -> Result<&PeerView, Refusal> {
         let mut peers = self.peers.iter();
         let peer = peers.find(|peer| peer.link.name().as_str() == name);
         peer.ok_or_else(|| self.no_peer(name))
@@ -266,18 +259,18 @@ impl Introspection {
         status
     }
 
-    fn no_peer(&self, name: &str) -> String {
+    fn no_peer(&self, name: &str) -> Refusal {
         if name == self.node.as_str() {
-            return format!("`{name}` is this node itself: name another one");
+            return Refusal::Itself(name.to_owned());
         }
         let names: Vec<_> = self
             .peers
             .iter()
             .map(|peer| peer.link.name().as_str())
             .collect();
-        match kozo_ground::text::nearest(name, names) {
-            Some(near) => format!("the network has no node `{name}`: did you mean `{near}`?"),
-            None => format!("the network has no node `{name}`"),
+        Refusal::NoNode {
+            name: name.to_owned(),
+            near: nearest(name, names).map(str::to_owned),
         }
     }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use kozo_ground::clock;
 use kozo_ground::names::NodeName;
-use kozo_ground::text::printable;
-use kozo_link::MAX_QUESTIONS;
+use kozo_ground::text::{error_text, printable};
 use kozo_status::{EventKind, EventStatus, NetworkStatus, NodeReport, NodeStatus, PingAnswer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::limits::MAX_PING;
+use super::refusal::Refusal;
 use super::{Introspection, Outcome, PeerView, Request};
-use crate::link::PeerAnswer;
+use crate::link::{NoAnswer, PeerAnswer};
 
 /// How long a node may take to answer, where the question does not say.
 const USUAL_WAIT: Duration = Duration::from_millis(800);
@@ -26,16 +27,13 @@ const PING_WAIT: Duration = Duration::from_secs(10);
 /// How long a question may allow.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The most bytes that a ping may carry each way.
-pub(super) const MAX_PING: usize = 60 * 1024;
-
 impl Introspection {
     /// What another node, or this one, says of itself.
     pub(super) async fn status_of(
         &self,
         name: &str,
         wait_ms: Option<u64>,
-    ) -> Result<NodeReport, String> {
+    ) -> Result<NodeReport, Refusal> {
         if name == self.node.as_str() {
             return Ok(self.own_report());
         }
@@ -60,7 +58,7 @@ impl Introspection {
         &self,
         name: &str,
         request: &Request,
-    ) -> Result<T, String> {
+    ) -> Result<T, Refusal> {
         let peer = self.peer_of(name)?;
         let answer = peer
             .link
@@ -68,21 +66,21 @@ impl Introspection {
             .await;
         read(
             peer.link.name(),
-            &answer.map_err(|error| told(peer.link.name(), &error))?,
+            &answer.map_err(|reason| not_asked(peer.link.name(), reason))?,
         )
     }
 
     /// One round trip to a peer and back, with so many bytes besides.
-    pub(super) async fn ping(&self, name: &str, bytes: usize) -> Result<PingAnswer, String> {
+    pub(super) async fn ping(&self, name: &str, bytes: usize) -> Result<PingAnswer, Refusal> {
         if bytes > MAX_PING {
-            return Err(format!("a ping carries {MAX_PING} bytes at most"));
+            return Err(Refusal::LargePing);
         }
         let peer = self.peer_of(name)?;
         let request = Request::Echo {
             payload: vec![0; bytes].into(),
         };
         let answer = peer.link.ask(encode(&request)?, PING_WAIT).await;
-        let answer = answer.map_err(|error| told(peer.link.name(), &error))?;
+        let answer = answer.map_err(|reason| not_asked(peer.link.name(), reason))?;
         read::<Value>(peer.link.name(), &answer)?;
         let status = self.peer(peer, clock::now());
         let link = status.links.into_iter().next();
@@ -121,12 +119,13 @@ impl Introspection {
     async fn report_of(&self, peer: &PeerView, wait_ms: Option<u64>) -> NodeReport {
         let name = peer.link.name();
         let asked = async {
-            let question = encode(&Request::Status)?;
+            let text = |refusal: Refusal| error_text(&refusal);
+            let question = encode(&Request::Status).map_err(text)?;
             let wait = self.patience(peer, wait_ms);
             let answer = peer.link.ask(question, wait).await;
             let answer = answer.map_err(|error| error.to_string())?;
             // It speaks of itself alone, whatever it says.
-            let mut status: NodeStatus = read(name, &answer)?;
+            let mut status: NodeStatus = read(name, &answer).map_err(text)?;
             status.node = name.clone();
             Ok::<_, String>((status, answer.took.as_secs_f64()))
         };
@@ -168,26 +167,31 @@ fn last_end(history: &[EventStatus]) -> Option<f64> {
     ends.map(|event| event.last_seconds).min_by(f64::total_cmp)
 }
 
-pub(super) fn encode(request: &Request) -> Result<Bytes, String> {
-    rmp_serde::to_vec_named(request)
-        .map(Bytes::from)
-        .map_err(|error| format!("the question cannot be encoded: {error}"))
+pub(super) fn encode(request: &Request) -> Result<Bytes, Refusal> {
+    Ok(rmp_serde::to_vec_named(request)?.into())
 }
 
-pub(super) fn told(node: &NodeName, error: &dyn std::error::Error) -> String {
-    format!("`{node}` cannot be asked: {error}")
+pub(super) fn not_asked(node: &NodeName, reason: NoAnswer) -> Refusal {
+    Refusal::NotAsked {
+        node: node.clone(),
+        reason,
+    }
 }
 
 /// What a peer answers. Its texts are the peer's, so nothing in them is for a terminal.
-pub(super) fn read<T: DeserializeOwned>(node: &NodeName, answer: &PeerAnswer) -> Result<T, String> {
+pub(super) fn read<T: DeserializeOwned>(
+    node: &NodeName,
+    answer: &PeerAnswer,
+) -> Result<T, Refusal> {
     if answer.answer.is_empty() {
-        return Err(format!(
-            "`{node}` refuses to answer: it is asked {MAX_QUESTIONS} things already, or its answer is too long"
-        ));
+        return Err(Refusal::Unanswered(node.clone()));
     }
     match rmp_serde::from_slice(&answer.answer) {
         Ok(Outcome::Answer(answer)) => Ok(answer),
-        Ok(Outcome::Error(reason)) => Err(format!("`{node}` says: {}", printable(&reason))),
-        Err(_) => Err(format!("`{node}` answers something that is not understood")),
+        Ok(Outcome::Error(reason)) => Err(Refusal::Told {
+            node: node.clone(),
+            reason: printable(&reason).into_owned(),
+        }),
+        Err(_) => Err(Refusal::Nonsense(node.clone())),
     }
 }

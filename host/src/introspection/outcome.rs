@@ -1,6 +1,7 @@
 //! What comes of a question, as it goes over the control socket and over links.
 
 use bytes::Bytes;
+use kozo_ground::text::error_text;
 use kozo_status::TappedMessages;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,11 +33,11 @@ pub enum Outcome<T = Value> {
     Error(String),
 }
 
-impl<T> From<Result<T, String>> for Outcome<T> {
-    fn from(result: Result<T, String>) -> Self {
+impl<T, E: std::error::Error> From<Result<T, E>> for Outcome<T> {
+    fn from(result: Result<T, E>) -> Self {
         match result {
             Ok(answer) => Self::Answer(answer),
-            Err(reason) => Self::Error(reason),
+            Err(error) => Self::Error(error_text(&error)),
         }
     }
 }

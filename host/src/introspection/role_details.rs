@@ -2,10 +2,10 @@
 
 use kozo_ground::clock;
 use kozo_ground::interest::Interests;
-use kozo_ground::text::error_text;
 use kozo_status::RoleDetails;
 use serde_json::{Map, Value};
 
+use super::refusal::Refusal;
 use super::{Introspection, MAX_SHOWN_DATA};
 use crate::storage::{self, role_file};
 
@@ -14,7 +14,7 @@ const SECRETS: [&str; 3] = ["password", "secret", "token"];
 
 impl Introspection {
     /// A role of this node in full.
-    pub(super) async fn role_details(&self, name: &str) -> Result<RoleDetails, String> {
+    pub(super) async fn role_details(&self, name: &str) -> Result<RoleDetails, Refusal> {
         let role = &self.roles[self.place_of(name)?];
         let node = self.network.nodes.get(&self.node);
         let described = node.and_then(|node| {
@@ -23,16 +23,13 @@ impl Introspection {
         });
         let options = described.and_then(|role| role.options.as_ref());
         let options = options.map(serde_json::to_value).transpose();
-        let options = options.map_err(|error| format!("the options cannot be written: {error}"))?;
+        let options = options.map_err(Refusal::Options)?;
         let folder = node.and_then(|node| node.role_storage.clone());
         let file = folder.map(|folder| role_file(&folder, &self.node, role.name()));
         let stored = match file {
             None => None,
             // A disk may take its time.
-            Some(file) => tokio::task::spawn_blocking(move || storage::read(&file))
-                .await
-                .map_err(|error| error.to_string())?
-                .map_err(|error| error_text(&error))?,
+            Some(file) => tokio::task::spawn_blocking(move || storage::read(&file)).await??,
         };
         let interests = described.map(|role| &role.interests);
         Ok(RoleDetails {

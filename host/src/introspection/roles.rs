@@ -8,6 +8,7 @@ use kozo_ground::text::error_text;
 use kozo_status::{RoleState, RoleStatus, SteeredRole};
 
 use super::Introspection;
+use super::refusal::{Refusal, RenewalError};
 use crate::roles::{HostedRole, RoleError};
 
 /// How long a restarted role may take to be there again before the client is told that it is not.
@@ -21,42 +22,37 @@ const POLL: Duration = Duration::from_millis(20);
 
 impl Introspection {
     /// Restarts the role of this name and waits until it is there again, or is not.
-    pub(super) async fn restart_role(&self, name: &str) -> Result<SteeredRole, String> {
+    pub(super) async fn restart_role(&self, name: &str) -> Result<SteeredRole, Refusal> {
         let place = self.place_of(name)?;
         if self.roles[place].status(clock::now()).state == RoleState::Stopped {
-            return Err(format!(
-                "`{name}` is stopped: start it with `kozo roles start {name}`"
-            ));
+            return Err(Refusal::Stopped(name.to_owned()));
         }
         tracing::info!(target: "control", role = name, "a restart was asked for");
         self.renew(place, "restarted", HostedRole::restart).await
     }
 
     /// Starts the role of this name, which was stopped, and waits until it is there.
-    pub(super) async fn start_role(&self, name: &str) -> Result<SteeredRole, String> {
+    pub(super) async fn start_role(&self, name: &str) -> Result<SteeredRole, Refusal> {
         let place = self.place_of(name)?;
         if !self.roles[place].is_halted() {
-            return Err(format!(
-                "`{name}` is not stopped: there is nothing to start"
-            ));
+            return Err(Refusal::NotStopped(name.to_owned()));
         }
         tracing::info!(target: "control", role = name, "a start was asked for");
         self.renew(place, "started", HostedRole::resume).await
     }
 
     /// Stops the role of this name until it is started again, and waits for that.
-    pub(super) async fn stop_role(&self, name: &str) -> Result<SteeredRole, String> {
+    pub(super) async fn stop_role(&self, name: &str) -> Result<SteeredRole, Refusal> {
         let role = &self.roles[self.place_of(name)?];
         tracing::info!(target: "control", role = name, "a stop was asked for");
         role.halt();
         let is_stopped = |role: &RoleStatus| role.state == RoleState::Stopped;
         match wait_for(role, STOP_LIMIT, is_stopped).await {
             Some(role) => Ok(SteeredRole { role }),
-            None => Err(format!(
-                "`{name}` was asked to stop, and has not within {} s: it may hang in its present \
-                 work, and stops after that",
-                STOP_LIMIT.as_secs()
-            )),
+            None => Err(Refusal::StillRuns {
+                name: name.to_owned(),
+                seconds: STOP_LIMIT.as_secs(),
+            }),
         }
     }
 
@@ -64,9 +60,9 @@ impl Introspection {
     async fn renew(
         &self,
         place: usize,
-        done: &str,
+        done: &'static str,
         ask: fn(&HostedRole) -> Result<(), RoleError>,
-    ) -> Result<SteeredRole, String> {
+    ) -> Result<SteeredRole, Refusal> {
         let role = &self.roles[place];
         let name = role.name();
         let before = role.status(clock::now());
@@ -74,12 +70,16 @@ impl Introspection {
         let roles = Arc::clone(&self.roles);
         let asked = tokio::task::spawn_blocking(move || ask(&roles[place])).await;
         let asked = match asked {
-            Ok(asked) => asked.map_err(|error| error_text(&error)),
-            Err(error) => Err(error.to_string()),
+            Ok(asked) => asked.map_err(RenewalError::from),
+            Err(error) => Err(error.into()),
         };
         asked.map_err(|reason| {
-            tracing::warn!(target: "control", role = %name, "not {done}: {reason}");
-            format!("`{name}` is not {done} and goes on as it was: {reason}")
+            tracing::warn!(target: "control", role = %name, "not {done}: {}", error_text(&reason));
+            Refusal::NotRenewed {
+                name: name.to_string(),
+                done,
+                reason: Box::new(reason),
+            }
         })?;
         let is_settled = |role: &RoleStatus| {
             let is_there = role.restarts > before.restarts && role.state == RoleState::Running;
@@ -88,32 +88,34 @@ impl Introspection {
         match wait_for(role, RESTART_LIMIT, is_settled).await {
             Some(role) if role.failures > before.failures => {
                 let reason = role.last_error.unwrap_or_default();
-                Err(format!(
-                    "`{name}` failed when it was {done}, and is tried again: {reason}"
-                ))
+                Err(Refusal::Failed {
+                    name: name.to_string(),
+                    done,
+                    reason,
+                })
             }
             Some(role) => Ok(SteeredRole { role }),
-            None => Err(format!(
-                "`{name}` was asked to be {done}, and is not there within {} s: it may hang in its \
-                 present work",
-                RESTART_LIMIT.as_secs()
-            )),
+            None => Err(Refusal::NotThere {
+                name: name.to_string(),
+                done,
+                seconds: RESTART_LIMIT.as_secs(),
+            }),
         }
     }
 
     /// Where the role of this name is among the roles.
-    pub(super) fn place_of(&self, name: &str) -> Result<usize, String> {
+    pub(super) fn place_of(&self, name: &str) -> Result<usize, Refusal> {
         let mut roles = self.roles.iter();
         let place = roles.position(|role| role.name().as_str() == name);
         place.ok_or_else(|| {
             let names: Vec<_> = self.roles.iter().map(|role| role.name().as_str()).collect();
             match names.as_slice() {
-                [] => format!("`{}` hosts no roles", self.node),
-                names => format!(
-                    "`{}` hosts no role `{name}`: its roles are {}",
-                    self.node,
-                    names.join(", ")
-                ),
+                [] => Refusal::NoRoles(self.node.clone()),
+                names => Refusal::NoRole {
+                    node: self.node.clone(),
+                    name: name.to_owned(),
+                    roles: names.join(", "),
+                },
             }
         })
     }

@@ -11,6 +11,7 @@ use kozo_wire::Message;
 use serde_json::Value;
 
 use super::Introspection;
+use super::refusal::Refusal;
 use crate::link::WatchedMessage;
 use crate::router::Sent;
 
@@ -38,14 +39,13 @@ impl Introspection {
         &self,
         dictation: Dictation,
         wait_ms: u64,
-    ) -> Result<SentMessage, String> {
-        let sender = RoleName::new(SENDER).map_err(|error| error.to_string())?;
+    ) -> Result<SentMessage, Refusal> {
+        let sender = RoleName::new(SENDER)?;
         if self.router.has_role(&sender) {
-            return Err(format!(
-                "`{}` hosts a role `{SENDER}` itself, for whose the message would be taken: give it \
-                 another name",
-                self.node
-            ));
+            return Err(Refusal::NameTaken {
+                node: self.node.clone(),
+                name: SENDER,
+            });
         }
         let Dictation {
             kind,
@@ -53,8 +53,7 @@ impl Introspection {
             channel,
             data,
         } = dictation;
-        let data = kozo_data::from_value(&data)
-            .map_err(|error| format!("the data cannot be encoded: {error}"))?;
+        let data = kozo_data::from_value(&data).map_err(Refusal::Data)?;
         let channel = channel.as_deref();
         let message = Message::new(
             kind,
@@ -63,8 +62,7 @@ impl Introspection {
             channel,
             wall_clock(),
             data.as_slice(),
-        );
-        let message = message.map_err(|error| error.to_string())?;
+        )?;
         tracing::info!(
             target: "control",
             "sends by hand: {} `{type_name}`",
