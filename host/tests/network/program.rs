@@ -160,6 +160,21 @@ fn a_program_is_told_of_signals_and_comes_back_when_it_is_killed() {
 }
 
 #[test]
+fn a_killed_daemon_ends_the_input_of_its_programs() {
+    let mut hall = Hall::new();
+    hall.role("door", "listener", "");
+    let mut daemon = hall.0.start("hall");
+    let process = hall.lines("door.pids", 1)[0].to_string();
+    daemon.kill();
+    wait_until("the program ends", || {
+        // One that nobody waits for stays as a zombie, with no command any more.
+        let command = format!("/proc/{process}/cmdline");
+        let command = std::fs::read(command).unwrap_or_default();
+        command.is_empty().then_some(())
+    });
+}
+
+#[test]
 fn a_program_that_says_why_it_ends_is_quoted() {
     let mut hall = Hall::new();
     let block = "{type: program, command: [/bin/sh, -c, 'echo no bell >&2; exit 3']}";
