@@ -1,0 +1,121 @@
+//! Passing messages on to one satellite: a task of its own, so that one that stalls holds up nobody else.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kozo_co2::document::{Notify, Pass};
+use kozo_co2::http::{CallError, Client};
+use kozo_co2::time;
+use tokio::sync::Notify as Wake;
+use tokio::task::AbortHandle;
+
+use crate::outbox::Outbox;
+use crate::registry::Satellite;
+use crate::relay::Relay;
+
+/// How long a satellite has for a `notify`. Its plug-ins are to return at once.
+const NOTIFY_TIME: Duration = Duration::from_secs(5);
+
+/// What is on the way to a satellite. Dropping it ends its task.
+pub(crate) struct Delivery {
+    outbox: Arc<Waiting>,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct Waiting {
+    outbox: Mutex<Outbox>,
+    wake: Wake,
+}
+
+impl Delivery {
+    pub(crate) fn start(relay: &Arc<Relay>, satellite: &Satellite) -> Self {
+        let outbox = Arc::<Waiting>::default();
+        let courier = Courier {
+            relay: Arc::clone(relay),
+            host_id: satellite.host_id.clone(),
+            pass: satellite.pass.clone(),
+            client: Client::new(satellite.address.into(), NOTIFY_TIME),
+            failing: false,
+        };
+        let task = tokio::spawn(courier.run(Arc::clone(&outbox)));
+        Self {
+            outbox,
+            task: task.abort_handle(),
+        }
+    }
+
+    /// Queues a message; how many that are older are dropped for it.
+    pub(crate) fn push(&self, message: Notify) -> u64 {
+        let pushed_out = self.outbox.lock().push(message);
+        self.outbox.wake.notify_one();
+        pushed_out
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn next(&self) -> Notify {
+        loop {
+            let message = self.lock().pop();
+            if let Some(message) = message {
+                return message;
+            }
+            self.wake.notified().await;
+        }
+    }
+}
+
+struct Courier {
+    relay: Arc<Relay>,
+    host_id: String,
+    pass: Pass,
+    client: Client,
+    /// Whether the last one failed, which is told once.
+    failing: bool,
+}
+
+impl Courier {
+    async fn run(mut self, outbox: Arc<Waiting>) {
+        loop {
+            let message = outbox.next().await;
+            self.relay
+                .shared()
+                .registry
+                .received(&self.host_id, time::now());
+            let result = self.client.call(message.for_satellite(&self.pass)).await;
+            self.note(result.err());
+        }
+    }
+
+    fn note(&mut self, error: Option<CallError>) {
+        let host_id = &self.host_id;
+        match error {
+            None if self.failing => {
+                self.failing = false;
+                self.relay
+                    .reporter
+                    .info(&format!("{host_id} takes messages again"));
+            }
+            None => {}
+            Some(error) => {
+                self.relay.shared().registry.missed(host_id);
+                if !self.failing {
+                    self.failing = true;
+                    self.relay
+                        .reporter
+                        .warn(&format!("{host_id} did not take a message: {error}"));
+                }
+            }
+        }
+    }
+}
