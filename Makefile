@@ -65,6 +65,12 @@ onion: ## build the onion transport, optimised, beside the program
 test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)
 	transports/onion/tests/run
 
+# The clients of other libraries; one that is not installed is named as skipped.
+.PHONY: test-co2
+test-co2: ## let six XML-RPC libraries call the roles of CO2 (needs Debian's packages of them)
+	cargo build $(WORKSPACE)
+	KOZO_TEST_MODULES_ARE_BUILT=yes cargo test -p kozo --test network -- --ignored --nocapture co2
+
 # The program and the module are optimised; the test itself is not.
 .PHONY: figures-onion
 figures-onion: build onion ## measure the onion transport, on a Tor network of its own (needs the program tor)

@@ -4,6 +4,7 @@
 //! `fuzz/fuzz_targets`; the tests of this crate call it with each input of the corpus and with
 //! mutations of them ([`Target::replay`]), on any compiler.
 
+mod co2;
 mod control;
 mod data;
 mod files;
@@ -33,6 +34,7 @@ mod program;
 #[path = "../../../roles/program/src/said.rs"]
 mod said;
 
+pub use co2::co2_document;
 pub use control::control_request;
 pub use data::data;
 pub use files::{module_file, module_metadata};
@@ -46,7 +48,8 @@ pub use radio::service_list;
 pub use replay::Target;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
+    Target::new("co2_document", co2_document),
     Target::new("control_request", control_request),
     Target::new("data", data),
     Target::new("frame_body", frame_body),

@@ -21,8 +21,8 @@ macro_rules! targets {
 }
 
 targets! {
-    control_request data frame_body frames hello injector_line isolated_frames message module_file
-    module_metadata network_file program_line public_key service_list signature ssh_opening
+    co2_document control_request data frame_body frames hello injector_line isolated_frames message
+    module_file module_metadata network_file program_line public_key service_list signature ssh_opening
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod asking;
 mod bench;
 mod bluetooth;
 mod checked;
+mod co2;
 mod control;
 mod debugging;
 mod doctor;

@@ -10,8 +10,8 @@ use tokio::sync::Notify as Wake;
 use tokio::task::AbortHandle;
 
 use crate::outbox::Outbox;
-use crate::registry::Satellite;
 use crate::relay::Relay;
+use crate::satellite::Satellite;
 
 /// How long a satellite has for a `notify`. Its plug-ins are to return at once.
 const NOTIFY_TIME: Duration = Duration::from_secs(5);

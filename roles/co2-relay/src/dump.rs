@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use kozo_co2::document::{DocumentError, read_values, write_values};
 use kozo_co2::{Struct, Value};
 
-use crate::registry::{Passed, Registration, Satellite, count};
+use crate::satellite::{Passed, Registration, Satellite, count};
 
 /// The largest file that is read, in bytes: what the most satellites with the longest names need, and more.
 const MAX_FILE: u64 = 64 * 1024 * 1024;

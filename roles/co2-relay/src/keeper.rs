@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::dump;
-use crate::registry::Satellite;
 use crate::reporter::Reporter;
+use crate::satellite::Satellite;
 
 /// How long a change waits until it is written.
 const PATIENCE: Duration = Duration::from_secs(2);

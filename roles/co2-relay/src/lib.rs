@@ -5,7 +5,7 @@
 //!                  │ registry
 //!                  └─▶ keeper ─▶ dump
 //! ```
-//! `registry`, `limiter`, `outbox` and `pinger` decide and are pure. All tasks run on one thread.
+//! `registry`, `satellite`, `limiter`, `outbox` and `pinger` decide and are pure. All tasks run on one thread.
 
 mod delivery;
 mod dump;
@@ -16,6 +16,7 @@ mod pinger;
 mod registry;
 mod relay;
 mod reporter;
+mod satellite;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -20,8 +20,9 @@ use crate::delivery::Delivery;
 use crate::keeper::Keeper;
 use crate::limiter::{Full, Limiter};
 use crate::pinger::Pinger;
-use crate::registry::{self, Change, NUMBERS, Registration, Registry, Satellite};
+use crate::registry::{self, Change, NUMBERS, Registry};
 use crate::reporter::{Reporter, State};
+use crate::satellite::{self, Registration, Satellite};
 
 /// What the options say about the relay itself.
 #[derive(Debug, Clone)]
@@ -182,11 +183,11 @@ impl Relay {
             }
             Builtin::MaxSatellites => {
                 let most = self.settings.limits.satellites;
-                Ok(registry::count(most as u64))
+                Ok(satellite::count(most as u64))
             }
             Builtin::NumSatellites => {
                 let count = self.shared().registry.count();
-                Ok(registry::count(count as u64))
+                Ok(satellite::count(count as u64))
             }
             Builtin::Satellites => {
                 let shared = self.shared();

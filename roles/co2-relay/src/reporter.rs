@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::registry::{Change, Satellite};
+use crate::registry::Change;
+use crate::satellite::Satellite;
 
 /// What the event is called that tells of satellites.
 pub(crate) const EVENT: &str = "satellite";

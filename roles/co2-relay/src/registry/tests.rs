@@ -1,4 +1,6 @@
-use kozo_co2::fault::{KEY_ERROR, REGISTRY_ERROR};
+use kozo_co2::Value;
+use kozo_co2::fault::{KEY_ERROR, REGISTRY_ERROR, TYPE_ERROR, VALUE_ERROR};
+use kozo_co2::methods::Call;
 
 use super::*;
 
