@@ -54,6 +54,8 @@ impl<R: Read> Lines<R> {
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         if !self.has_begun {
             self.begun.clear();
+            // A long line is no reason to keep as much for ever.
+            self.begun.shrink_to(CHUNK);
             self.left_out = 0;
         }
         loop {

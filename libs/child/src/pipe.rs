@@ -84,6 +84,9 @@ pub enum WriteError {
     Io(#[from] io::Error),
 }
 
+/// How much memory a writer keeps for what comes next, in bytes, however much there was once.
+const MAX_KEPT: usize = 64 * 1024;
+
 /// Waits until a child takes more.
 #[derive(Debug, Clone)]
 pub struct Room {
@@ -177,6 +180,7 @@ impl Writer {
             }
         }
         self.buffer.clear();
+        self.buffer.shrink_to(MAX_KEPT);
         self.written = 0;
         Ok(true)
     }

@@ -114,6 +114,8 @@ impl ProgramRole {
         let shared = &self.process.shared;
         shared.outbox.push(&self.lines);
         self.lines.clear();
+        // A large message is no reason to keep as much for ever.
+        self.lines.shrink_to(2 * CHUNK);
         let messages = std::mem::take(&mut self.messages);
         let flushed = shared.outbox.flush(wait);
         if flushed == Flushed::Closed && !self.process.has_ended() {

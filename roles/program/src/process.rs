@@ -29,7 +29,7 @@ const EXIT_LIMIT: Duration = Duration::from_millis(500);
 /// got away, and keep its pipes open.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
 
-/// The same for one that was told to stop: the host waits for that.
+/// The same for one that has taken all of its time to stop: the host waits for that.
 const STOPPED_LINES_LIMIT: Duration = Duration::from_millis(200);
 
 /// A program that runs. When this is dropped it is killed, with everything that it has started.
@@ -86,6 +86,7 @@ impl Process {
             complaints: Mutex::default(),
             unheard: AtomicU64::new(0),
             last_words: Mutex::default(),
+            hurry: Interrupt::new()?,
             over: over.clone(),
         });
         shared.outbox.push(&hello);
@@ -147,13 +148,14 @@ impl Process {
     pub(crate) fn stop(&mut self, lines: &[u8]) -> Result<(), String> {
         let deadline = Instant::now() + self.stop_limit;
         let outbox = &self.shared.outbox;
+        self.shared.hurry.raise();
         outbox.push(lines);
         // What ends meanwhile does not read, so this comes back then.
         outbox.flush(self.stop_limit);
         outbox.close();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let ended = self.child.stop(left, GRACE);
-        self.read_to_the_end(STOPPED_LINES_LIMIT);
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let ended = self.child.stop(left(), GRACE);
+        self.read_to_the_end(left().max(STOPPED_LINES_LIMIT));
         let (name, limit) = (&self.name, self.stop_limit);
         let late =
             format!("its program `{name}` did not end within {limit:.1?} of being told to stop");
@@ -172,6 +174,7 @@ impl Process {
 
     /// Lets the threads do what the program, which has ended, wrote before.
     fn read_to_the_end(&self, limit: Duration) {
+        self.shared.hurry.raise();
         // That it is closed is what is waited for.
         let _ = self.reading.recv_timeout(limit);
         self.shared.over.raise();

@@ -20,6 +20,8 @@ const STEP: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) host: RoleHost,
     pub(crate) outbox: Outbox,
+    /// Raised when what the program writes comes to its end, and shall be read without pauses.
+    pub(crate) hurry: Interrupt,
     /// Raised when the program is gone, and nobody is to wait for anything any more.
     pub(crate) over: Interrupt,
     pub(crate) max_line: usize,
@@ -37,10 +39,10 @@ impl Shared {
     /// Waits until the next line of the program may be taken; false when the program is gone.
     pub(crate) fn pace(&self) -> bool {
         let wait = lock(&self.rate).wait(Instant::now());
-        match wait.is_zero() {
-            true => !self.over.is_raised(),
-            false => self.over.sleep(wait),
+        if !wait.is_zero() {
+            self.hurry.sleep(wait);
         }
+        !self.over.is_raised()
     }
 
     /// Tells what the program does wrong, unless it does so too often.

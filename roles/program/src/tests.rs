@@ -511,6 +511,18 @@ fn one_that_floods_waits_for_its_turn_and_loses_nothing() {
 }
 
 #[test]
+fn what_it_says_at_its_end_does_not_wait_for_its_turn() {
+    let last = "for i in 1 2 3 4 5; do echo '{\"event\":\"e\"}'; done";
+    let slow = |script: String| bench(&script).option("maxRate", 0.01).start().unwrap();
+    let mut role = slow(format!("read hello; read stop; {last}"));
+    role.stop().unwrap();
+    assert_eq!(role.sent().len(), 5);
+    let mut role = slow(format!("{last}; exit 1"));
+    failure(&mut role);
+    assert_eq!(role.sent().len(), 5);
+}
+
+#[test]
 fn its_memory_is_limited() {
     let script = r#"read hello; set -- $(grep 'Max data size' /proc/self/limits); echo "{\"event\":\"e\",\"data\":$4}"; read on"#;
     let mut role = bench(script).option("maxMemory", 64 << 20).start().unwrap();
