@@ -208,6 +208,30 @@ class AsyncTest(unittest.TestCase):
         bench.stop()
         self.assertEqual([message.type for message in bench.sent()], ["end"])
 
+    def test_async_functions_at_work_come_to_their_end_when_the_role_is_to_end(self):
+        role = kozo.Role()
+        gate = []
+        at_work = threading.Event()
+
+        @role.on_order()
+        async def work():
+            gate.append(asyncio.Event())
+            at_work.set()
+            await gate[0].wait()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            role.send_event("done")
+
+        @role.on_stop
+        def end():
+            gate[0].set()
+
+        bench = Bench(role)
+        bench._host.deliver(kozo.Message("order", "any", None, None, "n", "r", 0.0, 0.0))
+        self.assertTrue(at_work.wait(60))
+        bench.stop()
+        self.assertEqual([message.type for message in bench.sent()], ["done"])
+
     def test_an_error_of_an_async_function_is_raised(self):
         role = kozo.Role()
 

@@ -188,10 +188,8 @@ impl<'de> Visitor<'de> for Value<'_> {
             entries.next_value_seed(Value { bytes, depth })?;
             count += 1;
         }
-        if let Some(text) = encoded
-            .filter(|_| count == 1)
-            .and_then(|at| text(&bytes[at..]))
-        {
+        // With a second key there is more than the one text.
+        if let Some(text) = encoded.and_then(|at| text(&bytes[at..])) {
             let decoded = Base64::decode_vec(text).map_err(|_| {
                 Error::custom(format_args!(
                     "what `{BYTES_KEY}` says is no Base64 with padding; it is the only key of its object, so it \
