@@ -38,6 +38,9 @@ use relay::{Relay, Settings};
 /// How often the role looks whether its thread still runs.
 const CARE_PERIOD: Duration = Duration::from_secs(1);
 
+/// How long names of addresses to listen on may take.
+const BIND_TIME: Duration = Duration::from_secs(20);
+
 /// How long whatever still blocks has when the thread ends: a disk that hangs.
 const BLOCKING_END: Duration = Duration::from_millis(500);
 
@@ -104,7 +107,12 @@ impl Role for Co2Relay {
                 });
                 runtime.shutdown_timeout(BLOCKING_END);
             })?;
-        is_bound.recv()??;
+        is_bound.recv_timeout(BIND_TIME).map_err(|_| {
+            format!(
+                "`bindAddress` could not be looked up in {} s: give it as an IP address",
+                BIND_TIME.as_secs()
+            )
+        })??;
         Ok(Self {
             thread: Some(thread),
             stop,
