@@ -488,6 +488,15 @@ fn a_module_is_described_as_json() {
     );
     assert_eq!(interest["role"][0], "{timer}");
 
+    // What an option lists.
+    let done = kozo(["modules", "program", "--json"]).succeeds();
+    let modules: Value = serde_json::from_str(&done.stdout).unwrap();
+    let listed = serde_json::json!([{"from": "interests"}]);
+    assert_eq!(modules[0]["interests"], listed);
+    let done = kozo(["modules", "program"]).succeeds();
+    let in_words = "  whatever the option `interests` lists\n";
+    assert!(done.stdout.ends_with(in_words), "{}", done.stdout);
+
     let done = kozo(["modules", "tcp", "--json"]).succeeds();
     let modules: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(modules[0]["interests"], Value::Null);

@@ -306,10 +306,7 @@ class Rule:
     function: Callable[..., Any]
 
     def fits(self, message: Message) -> bool:
-        if message.kind != self.kind:
-            return False
-        # A message without a channel fits what fits the empty text.
-        return all(fits(getattr(message, name) or "") for name, fits in self.patterns.items())
+        return message.kind == self.kind and fits(self.patterns, message)
 
 
 class Timer:
@@ -329,6 +326,12 @@ class Timer:
             return False
         self.due = max(self.due + self.seconds, now)
         return True
+
+
+def fits(patterns: Dict[str, Callable[[str], Any]], message: Message) -> bool:
+    """Whether all of these fields of a message fit."""
+    # A message without a channel fits what fits the empty text.
+    return all(fits(getattr(message, name) or "") for name, fits in patterns.items())
 
 
 def compiled(pattern: Union[str, List[str]]) -> Callable[[str], Any]:

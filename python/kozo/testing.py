@@ -18,10 +18,13 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, T
 from kozo.errors import Error, NotRunning, Refused
 from kozo.host import Host
 from kozo.message import EVENT, KINDS, LOG, ORDER, Message, as_text, from_line
-from kozo.role import Role
+from kozo.role import Role, compiled, fits
 
 PATIENCE = 60.0
 """Seconds of real time that a role may take until it waits again. One that takes longer hangs."""
+
+
+INTEREST_KEYS = ("kind", "type", "channel", "role", "node")
 
 
 class BenchError(Error):
@@ -33,7 +36,8 @@ class Bench:
 
     `role` is a class or a role with functions; `options`, `node` and `name` are what the network's file would give;
     `stored` is what it has stored in an earlier run; `answers` holds what `ask` gets, by the name of the request, a
-    list for several calls. An error of the role, and by default one of its functions, is raised in the test;
+    list for several calls. With `interests`, as the block has them, only what they let in reaches the role; without them
+    everything does. An error of the role, and by default one of its functions, is raised in the test;
     `keep_going=True` logs those of functions, as a daemon does.
     """
 
@@ -47,8 +51,10 @@ class Bench:
         stored: Any = None,
         storage: bool = True,
         answers: Optional[Mapping[str, Any]] = None,
+        interests: Optional[List[Mapping[str, Any]]] = None,
         keep_going: bool = False,
     ) -> None:
+        self._interests = None if interests is None else [Interest(one) for one in interests]
         self._host = _BenchHost(node, name, _copied(dict(options or {})), keep_going)
         self._host.stored = _copied(stored)
         self._host.storage = storage
@@ -109,9 +115,9 @@ class Bench:
         node: str = "elsewhere",
         age: float = 0.0,
         time: float = 0.0,
-    ) -> None:
-        """Hands it an event, and lets it do what it does then."""
-        self._deliver(Message(EVENT, type, channel, _copied(data), node, role, age, time))
+    ) -> bool:
+        """Hands it an event, and lets it do what it does then. False when its interests do not let it in."""
+        return self._deliver(Message(EVENT, type, channel, _copied(data), node, role, age, time))
 
     def order(
         self,
@@ -123,17 +129,20 @@ class Bench:
         node: str = "elsewhere",
         age: float = 0.0,
         time: float = 0.0,
-    ) -> None:
-        """Hands it an order, and lets it do what it does then."""
-        self._deliver(Message(ORDER, type, channel, _copied(data), node, role, age, time))
+    ) -> bool:
+        """Hands it an order, and lets it do what it does then. False when its interests do not let it in."""
+        return self._deliver(Message(ORDER, type, channel, _copied(data), node, role, age, time))
 
-    def log(self, text: str, *, role: str = "somebody", node: str = "elsewhere", age: float = 0.0) -> None:
-        """Hands it a line for the network's log."""
-        self._deliver(Message(LOG, "", None, text, node, role, age, 0.0))
+    def log(self, text: str, *, role: str = "somebody", node: str = "elsewhere", age: float = 0.0) -> bool:
+        """Hands it a line for the network's log, as :meth:`event` an event."""
+        return self._deliver(Message(LOG, "", None, text, node, role, age, 0.0))
 
-    def _deliver(self, message: Message) -> None:
+    def _deliver(self, message: Message) -> bool:
+        if self._interests is not None and not any(one.fits(message) for one in self._interests):
+            return False
         self._host.deliver(message)
         self._host.settle()
+        return True
 
     def advance(self, seconds: float) -> None:
         """Lets time pass: every wait of the role that ends in it ends, one after the other."""
@@ -180,6 +189,21 @@ class Bench:
     def refuse_room(self, refuse: bool = True) -> None:
         """From now on there is no room for what is sent with `wait`, or there is again."""
         self._host.room = not refuse
+
+
+class Interest:
+    """A pattern of a block's `interests`."""
+
+    def __init__(self, patterns: Mapping[str, Any]) -> None:
+        unknown = set(patterns) - set(INTEREST_KEYS)
+        if unknown:
+            raise ValueError(f"an interest has no key {sorted(unknown)}: there are {', '.join(INTEREST_KEYS)}")
+        if patterns.get("kind", EVENT) not in KINDS:
+            raise ValueError(f"the kind of an interest is one of {', '.join(KINDS)}, not {patterns['kind']!r}")
+        self._patterns = {key: compiled(pattern) for key, pattern in patterns.items()}
+
+    def fits(self, message: Message) -> bool:
+        return fits(self._patterns, message)
 
 
 def _copied(value: Any) -> Any:

@@ -101,6 +101,22 @@ class LoopTest(unittest.TestCase):
         self.assertEqual(bench.logged(), [("info", "slept: False")])
         self.assertEqual(bench.stored, 0)
 
+    def test_with_interests_only_what_they_let_in_reaches_the_role(self):
+        interests = [{"kind": "event", "type": ["t*k", "x"], "node": "hall"}, {"kind": "log"}, {"channel": ""}]
+        with Bench(Counter, interests=interests) as bench:
+            self.assertTrue(bench.event("tick", node="hall", channel="c"))
+            self.assertFalse(bench.event("tick", node="yard", channel="c"))
+            self.assertFalse(bench.order("tick", node="hall", channel="c"))
+            self.assertTrue(bench.order("other"))
+            self.assertTrue(bench.log("line"))
+            self.assertEqual(len(bench.sent()), 3)
+        with Bench(Counter, interests=[]) as bench:
+            self.assertFalse(bench.event("tick"))
+        with self.assertRaisesRegex(ValueError, "no key .'typ'"):
+            Bench(Counter, interests=[{"typ": "x"}])
+        with self.assertRaisesRegex(ValueError, "the kind"):
+            Bench(Counter, interests=[{"kind": "events"}])
+
     def test_an_error_of_the_role_is_one_of_the_test(self):
         bench = Bench(Counter)
         with self.assertRaisesRegex(ValueError, "as it was told"):
