@@ -16,7 +16,7 @@ fn peers() -> PathBuf {
 }
 
 /// The interpreters of Python that are there, 3 first.
-fn pythons() -> Vec<String> {
+pub(super) fn pythons() -> Vec<String> {
     let named = |variable: &str, otherwise: &str| {
         std::env::var(variable).unwrap_or_else(|_| otherwise.to_owned())
     };
@@ -37,7 +37,7 @@ fn pythons() -> Vec<String> {
 }
 
 /// A host of CO2 in Python, killed when dropped.
-struct Peer {
+pub(super) struct Peer {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<Value>,
@@ -46,7 +46,7 @@ struct Peer {
 
 impl Peer {
     /// A satellite that has registered.
-    fn satellite(python: &str, port: u16, options: &[&str]) -> Self {
+    pub(super) fn satellite(python: &str, port: u16, options: &[&str]) -> Self {
         let url = format!("http://127.0.0.1:{port}/RPC2");
         let mut child = Command::new(python)
             .arg(peers().join("peer.py"))
@@ -78,7 +78,7 @@ impl Peer {
 
     /// The next line that it says.
     #[track_caller]
-    fn next(&self) -> Value {
+    pub(super) fn next(&self) -> Value {
         self.lines.recv_timeout(DEADLINE).unwrap()
     }
 
@@ -91,7 +91,7 @@ impl Peer {
         notify["data"].take()
     }
 
-    fn send(&mut self, data: &Value) {
+    pub(super) fn send(&mut self, data: &Value) {
         self.write(&data.to_string());
     }
 
@@ -115,12 +115,22 @@ impl Drop for Peer {
     }
 }
 
-/// A node with a relay, and the relay's port.
-fn relay(options: &str) -> (Scene, u16) {
+/// What a method of a host answers to a client in Python; none when it is a fault.
+pub(super) fn call(python: &str, url: &str, method: &str, argument: &Value) -> Option<Value> {
+    let output = Command::new(python)
+        .arg(peers().join("peer.py"))
+        .args(["call", url, method, &argument.to_string()])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+/// A network of these nodes, the first of which has a relay, and the relay's port.
+pub(super) fn relay(nodes: &[&str], options: &str) -> (Scene, u16) {
     let port = kozo_abi::bench::reserve_port().unwrap();
-    let mut scene = Scene::new(&["hall"]);
+    let mut scene = Scene::new(nodes);
     let block = format!("{{type: co2-relay, port: {port}, {options}}}");
-    scene.role("hall", "relay", &block);
+    scene.role(nodes[0], "relay", &block);
     (scene, port)
 }
 
@@ -133,7 +143,7 @@ fn start(scene: &Scene) -> Process {
 #[test]
 fn satellites_go_on_when_the_relay_was_killed_and_started_again() {
     let pythons = pythons();
-    let (scene, port) = relay("dump: relay.xml");
+    let (scene, port) = relay(&["hall"], "dump: relay.xml");
     let mut hall = start(&scene);
     let satellites = pythons.iter().chain(&pythons);
     let mut satellites: Vec<Peer> = satellites
@@ -169,7 +179,7 @@ fn satellites_go_on_when_the_relay_was_killed_and_started_again() {
 fn a_satellite_that_stalls_holds_up_no_other() {
     let pythons = pythons();
     let python = pythons.last().unwrap();
-    let (scene, port) = relay("");
+    let (scene, port) = relay(&["hall"], "");
     let _hall = start(&scene);
     let mut sender = Peer::satellite(python, port, &[]);
     let mut stalled = Peer::satellite(python, port, &["--stall"]);
@@ -190,8 +200,13 @@ fn a_satellite_that_stalls_holds_up_no_other() {
 #[test]
 #[ignore = "a leg of its own: make test-co2"]
 fn the_clients_of_other_libraries_are_understood() {
-    let (scene, port) = relay("");
+    let (scene, port) = relay(&["hall"], "");
     let _hall = start(&scene);
+    clients_understand(port);
+}
+
+/// Lets the clients of all libraries call a host.
+pub(super) fn clients_understand(port: u16) {
     let status = Command::new(peers().join("clients"))
         .args(["127.0.0.1", &port.to_string()])
         .status()

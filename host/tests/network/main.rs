@@ -14,6 +14,7 @@ mod bench;
 mod bluetooth;
 mod checked;
 mod co2;
+mod co2_satellite;
 mod control;
 mod debugging;
 mod doctor;

@@ -7,10 +7,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the tests load, of several test programs: one choice of modules has one set of features.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "kozo-role-bench-sink",
     "kozo-role-bench-source",
     "kozo-role-co2-relay",
+    "kozo-role-co2-satellite",
     "kozo-role-cuckoo",
     "kozo-role-debugger",
     "kozo-role-logger",

@@ -35,7 +35,7 @@ const BIND_LIMIT: Duration = Duration::from_secs(20);
 /// How many orders `call` wait for the thread.
 const ORDERS: usize = 64;
 
-/// How long the server may take to end at the end: a role has to stop in 5 s, of which plug-ins and relay have the most.
+/// How long the server may take to end at the end: plug-ins and relay have the most of it.
 const SERVER_LIMIT: Duration = Duration::from_millis(300);
 
 /// The thread at work.

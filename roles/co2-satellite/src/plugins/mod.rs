@@ -29,9 +29,10 @@ use life::Life;
 /// What ids of calls to plug-ins begin with.
 pub(crate) const CALLS: &str = "plugin.";
 
-/// How long plug-ins have to say goodbye, and how much longer the process has before it is killed.
-const EXIT_LIMIT: Duration = Duration::from_millis(2000);
-const EXIT_GRACE: Duration = Duration::from_millis(500);
+/// How long plug-ins have to say goodbye, and how much longer the process has before it is killed. A role in a process of
+/// its own has to stop in 4 s, and the relay is told of the end after this.
+const EXIT_LIMIT: Duration = Duration::from_millis(1700);
+const EXIT_GRACE: Duration = Duration::from_millis(300);
 
 /// The first wait before the process is started again, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(500);

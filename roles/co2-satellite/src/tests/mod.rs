@@ -171,7 +171,9 @@ fn pythons() -> Vec<String> {
 
 /// A Python 2.7 that works.
 fn python2() -> Option<String> {
-    let named = std::env::var("KOZO_PYTHON2").ok();
+    let named = ["KOZO_PYTHON2", "PYTHON2"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
     let python = named.unwrap_or_else(|| "python2.7".to_owned());
     let works = std::process::Command::new(&python)
         .args(["-c", "import xmlrpclib"])

@@ -122,6 +122,39 @@ fn a_relay_that_forgot_is_told_again_and_gets_the_message() {
 }
 
 #[test]
+fn a_relay_that_forgot_and_cannot_say_so_is_told_again_as_well() {
+    let relay = Relay::start();
+    let mut running = with_relay(&relay);
+    relay.tell_nothing();
+    relay.forget();
+    running.deliver(with(
+        Incoming::order("send").channel("studio"),
+        &text("after"),
+    ));
+    running.until_logged("registering again");
+    running.until("second try", |_| (relay.relayed().len() == 2).then_some(()));
+    assert_eq!(relay.calls(Builtin::Register).len(), 2);
+}
+
+#[test]
+fn a_message_that_is_refused_for_itself_is_dropped_and_told() {
+    let relay = Relay::start();
+    let mut running = with_relay(&relay);
+    let send = |running: &mut Running, data: &str| {
+        running.deliver(with(Incoming::order("send").channel("studio"), &text(data)));
+    };
+    relay.is_full(true);
+    send(&mut running, "refused");
+    running.until_logged("a message was refused by the relay: registry.Co2RegistryError:the queue");
+    relay.is_full(false);
+    send(&mut running, "taken");
+    running.until("message", |_| {
+        (relay.relayed() == [text("refused"), text("taken")]).then_some(())
+    });
+    assert_eq!(relay.calls(Builtin::Register).len(), 1);
+}
+
+#[test]
 fn a_relay_that_comes_later_gets_what_has_waited() {
     let port = reserve_port().unwrap();
     let url = format!("http://127.0.0.1:{port}/RPC2");

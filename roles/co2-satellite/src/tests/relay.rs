@@ -32,6 +32,10 @@ struct State {
     registered: u32,
     satellites: BTreeMap<String, Struct>,
     calls: Vec<(Builtin, Struct)>,
+    /// Messages are refused, for another reason than that nobody knows their sender.
+    is_full: bool,
+    /// It tells nothing about its satellites.
+    tells_nothing: bool,
 }
 
 impl Service for Heard {
@@ -58,6 +62,7 @@ impl Service for Heard {
                 state.satellites.insert(host_id.clone(), call.argument);
                 Ok(text(&host_id))
             }
+            Builtin::Relay if state.is_full => Err(Fault::registry("the queue is full")),
             Builtin::Relay => {
                 known(&state)
                     .map_err(|id| Fault::registry(format_args!("{id} is not registered")))?;
@@ -68,7 +73,7 @@ impl Service for Heard {
                 state.satellites.remove(&id);
                 Ok(text("OK"))
             }
-            Builtin::SatelliteCtime => {
+            Builtin::SatelliteCtime if !state.tells_nothing => {
                 known(&state).map_err(|id| Fault::missing(&id, "not registered"))?;
                 Ok(Value::Double(0.0))
             }
@@ -153,6 +158,16 @@ impl Relay {
     /// Forgets all satellites, as one does that was killed and had not written them down.
     pub(super) fn forget(&self) {
         self.heard.state.lock().unwrap().satellites.clear();
+    }
+
+    /// Refuses messages from now on, or takes them again.
+    pub(super) fn is_full(&self, is_full: bool) {
+        self.heard.state.lock().unwrap().is_full = is_full;
+    }
+
+    /// Has no method any more that tells about its satellites.
+    pub(super) fn tell_nothing(&self) {
+        self.heard.state.lock().unwrap().tells_nothing = true;
     }
 
     /// Passes on a message of another satellite to the only one that is registered.
