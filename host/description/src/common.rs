@@ -20,6 +20,9 @@ const QUEUE_SIZE: (f64, f64) = (KIB as f64, 1024.0 * MIB as f64);
 /// The option that limits the memory of an isolated role.
 pub const MEMORY_LIMIT: &str = "memoryLimit";
 
+/// The option that says what a role is for people and other systems.
+pub const FACE: &str = "face";
+
 /// What `memoryLimit` may be: at least what a process with a small role starts with and some room
 /// for its work.
 const LEAST_MEMORY: f64 = 8.0 * MIB as f64;
@@ -85,6 +88,12 @@ pub fn role() -> &'static [OptionSpec] {
                 "How much memory of its own the process of an isolated role may have. Without it, as much as the system gives. Only with `isolate`.",
             )
             .measured(BYTES, LEAST_MEMORY, MOST_MEMORY),
+            OptionSpec::new(
+                FACE,
+                ValueKind::Block,
+                Nothing,
+                "What the role is for people and other systems, where its module shall not decide (docs/faces.md): below the name of each face `name`, `class`, `icon`, `category`, `unit`, `enabled`, or `hidden: true`. Without the name where the role has only one. With `kind`, a face that the module does not know of.",
+            ),
         ]
     });
     &OPTIONS

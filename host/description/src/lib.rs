@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! bytes ──parse_yaml──▶ Tree ──Block::check (OptionSpec)──▶ Values
-//!                        │ └──ModuleBlock::check (Metadata)──▶ ModuleOptions, claims
-//!                        └──Metadata::parse──▶ Metadata (options, conflicts, claims, interests)
+//!                        │ └──ModuleBlock::check (Metadata)──▶ ModuleOptions, claims, faces
+//!                        └──Metadata::parse──▶ Metadata (options, conflicts, claims, interests, faces)
 //! ```
 //!
 //! YAML is read as events (`granit-parser`) into a [`Tree`] that keeps the raw text and the place of
@@ -42,7 +42,7 @@ pub use block::{Block, Unknown, Values};
 pub use check::MAX_LIST;
 pub use format::Format;
 pub use kind::ModuleKind;
-pub use metadata::{Claimed, DeclaredInterest, MAX_OPTIONS, Metadata};
+pub use metadata::{Claimed, DeclaredInterest, MAX_OPTIONS, Metadata, UnknownFace};
 pub use module_block::{CheckedBlock, ModuleBlock};
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
 pub use schema::{BYTES, DefaultValue, KIB, MIB, OptionSpec, ValueKind};

@@ -19,6 +19,7 @@
 //! ```
 
 mod claims;
+mod faces;
 mod parse;
 mod template;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod wanted;
 
 use std::path::Path;
 
+use kozo_faces::Face;
 use kozo_ground::grant::Grants;
 use kozo_ground::interest::Interest;
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
@@ -34,9 +36,13 @@ use kozo_ground::names::{ModuleName, NodeName, RoleName};
 use crate::check::located;
 use crate::conflict::Conflict;
 use crate::kind::ModuleKind;
-use crate::{DefaultValue, ModuleOptions, OptionSpec, Problems, Value, ValueKind};
+use crate::{
+    DefaultValue, ModuleOptions, OptionSpec, Place, Problem, Problems, Tree, Value, ValueKind,
+};
 use claims::ClaimTemplate;
 pub use claims::Claimed;
+use faces::FaceTemplate;
+pub use faces::UnknownFace;
 use template::Template;
 pub use wanted::DeclaredInterest;
 use wanted::Wanted;
@@ -82,6 +88,9 @@ pub struct Metadata {
     pub(crate) conflicts: Vec<Conflict>,
     claims: Vec<ClaimTemplate>,
     interests: Vec<Wanted>,
+    faces: Vec<FaceTemplate>,
+    /// Faces of kinds that are not known here.
+    unknown_faces: Vec<UnknownFace>,
 }
 
 impl Metadata {
@@ -100,10 +109,12 @@ impl Metadata {
     }
 
     /// Leaves it to the module what a host does not check that knows only the format 1.0: the formats of
-    /// texts, conflicts, numbers that limit each other, and which messages an option lists: the role
-    /// gets all of them then.
+    /// texts, conflicts, numbers that limit each other, which messages an option lists (the role
+    /// gets all of them then), and faces, of which it tells nobody.
     pub fn leave_rules_to_the_module(&mut self) {
         self.conflicts.clear();
+        self.faces.clear();
+        self.unknown_faces.clear();
         self.interests.iter_mut().for_each(Wanted::forget_option);
         for option in &mut self.options {
             (option.format, option.at_most) = (None, None);
@@ -111,7 +122,8 @@ impl Metadata {
     }
 
     /// What in `other` is not as it is here and matters to who has checked a network's file with
-    /// this: not its version, author and descriptions, nor its claims and what it uses where it may, of which only warnings come. None when all of that is the same.
+    /// this: not its version, author and descriptions, nor its claims and what it uses where it may, of which only warnings come, nor its
+    /// faces, which are told as they were. None when all of that is the same.
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         // Listed in full, so that whoever adds something decides about it.
         let Self {
@@ -127,6 +139,8 @@ impl Metadata {
             conflicts,
             claims: _,
             interests,
+            faces: _,
+            unknown_faces: _,
         } = self;
         let without_words = |options: &[OptionSpec]| -> Vec<OptionSpec> {
             let bare = |option: &OptionSpec| OptionSpec {
@@ -166,15 +180,11 @@ impl Metadata {
         node: &NodeName,
         role: &RoleName,
     ) -> Vec<Interest> {
-        let values = |name: &str| match name {
-            "node" => Some(vec![node.to_string()]),
-            "role" => Some(vec![role.to_string()]),
-            option => match options.value(option)? {
-                Value::Null => None,
-                Value::List(items) => Some(items.iter().map(Value::to_text).collect()),
-                single => Some(vec![single.to_text()]),
-            },
+        let names = Names {
+            node: node.as_str(),
+            role: role.as_str(),
         };
+        let values = |name: &str| names.values(options, name);
         let wanted = self.interests.iter();
         wanted
             .flat_map(|wanted| wanted.interests(options, &values))
@@ -186,11 +196,58 @@ impl Metadata {
         self.interests.iter().map(Wanted::as_written).collect()
     }
 
+    /// The faces of a role of this module with these options and names. `tree` is what the network's file says of
+    /// them, at `path`; what is wrong with a face leaves it out, and `place` is where that is told.
+    pub(crate) fn faces(
+        &self,
+        (tree, path): (Option<&Tree>, &str),
+        place: Place,
+        options: Option<&ModuleOptions>,
+        names: Names<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Face> {
+        let templates = match tree {
+            Some(tree) => parse::overruled(self, tree, path, problems),
+            None => self.faces.clone(),
+        };
+        let Some(options) = options else {
+            return Vec::new();
+        };
+        let fill = |template: &FaceTemplate| {
+            let face = template.fill(options, names);
+            face.map_err(|why| problems.push(Problem::error(place, path, why)))
+                .ok()
+        };
+        templates.iter().filter_map(fill).collect()
+    }
+
     /// Whether this option lists interests of the role.
     pub(crate) fn lists_interests(&self, option: &str) -> bool {
         self.interests
             .iter()
             .any(|wanted| wanted.option() == Some(option))
+    }
+}
+
+/// What names in braces stand for besides options.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'n> {
+    pub(crate) node: &'n str,
+    pub(crate) role: &'n str,
+}
+
+impl Names<'_> {
+    /// What a name in braces stands for; none: an option without a value.
+    fn values(&self, options: &ModuleOptions, name: &str) -> Option<Vec<String>> {
+        match name {
+            "node" => Some(vec![self.node.to_owned()]),
+            "role" => Some(vec![self.role.to_owned()]),
+            option => match options.value(option)? {
+                Value::Null => None,
+                Value::List(items) => Some(items.iter().map(Value::to_text).collect()),
+                single => Some(vec![single.to_text()]),
+            },
+        }
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use kozo_faces::Face;
+use kozo_ground::text::join_path;
+
 use crate::block::{Block, Unknown, Values};
 use crate::common;
-use crate::metadata::{Claimed, Metadata};
-use crate::problem::{Place, Problems, Severity};
+use crate::metadata::{Claimed, Metadata, Names};
+use crate::problem::{Place, Problem, Problems, Severity};
 use crate::rules::Rules;
 use crate::value::ModuleOptions;
 
@@ -33,6 +36,8 @@ pub struct CheckedBlock {
     pub options: Result<ModuleOptions, String>,
     /// What the options claim, with the place and path of each.
     pub claims: Vec<(Claimed, Place, String)>,
+    /// What the role is for people and other systems; nothing where the module gets no options.
+    pub faces: Vec<Face>,
 }
 
 impl ModuleBlock<'_> {
@@ -59,11 +64,38 @@ impl ModuleBlock<'_> {
             }
             Some(fault) => (Err(fault), Vec::new()),
         };
+        let faces = self.faces(metadata, options.as_ref().ok(), problems);
         CheckedBlock {
             values,
             options,
             claims,
+            faces,
         }
+    }
+
+    /// The faces of the role. What is wrong with one leaves it out, and harms nothing else.
+    fn faces(
+        &self,
+        metadata: &Metadata,
+        options: Option<&ModuleOptions>,
+        problems: &mut Problems,
+    ) -> Vec<Face> {
+        let mut wrong = Problems::new("");
+        let tree = self.block.tree.child(common::FACE);
+        let path = join_path(self.block.path, common::FACE);
+        let names = Names {
+            node: self.node,
+            role: self.name,
+        };
+        let place = tree.map_or(self.block.place, |tree| tree.place);
+        let faces = metadata.faces((tree, &path), place, options, names, &mut wrong);
+        for problem in &wrong {
+            problems.push(Problem {
+                severity: self.severity,
+                ..problem.clone()
+            });
+        }
+        faces
     }
 
     /// The values of all options of the module.

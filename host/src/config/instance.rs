@@ -4,6 +4,7 @@ use kozo_description::{
     Block, Entry, Metadata, ModuleBlock, ModuleKind, ModuleOptions, Place, Problem, Tree, Unknown,
     Value, Values, common,
 };
+use kozo_faces::Face;
 use kozo_ground::grant::{Grant, Grants};
 use kozo_ground::interest::Interests;
 use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
@@ -24,6 +25,8 @@ struct Instance<'m> {
     options: Option<ModuleOptions>,
     /// What is wrong with them.
     fault: Option<String>,
+    /// What a role is for people and other systems.
+    faces: Vec<Face>,
 }
 
 impl<'a> Assembly<'a> {
@@ -42,6 +45,7 @@ impl<'a> Assembly<'a> {
             metadata,
             values,
             options,
+            faces,
             ..
         } = instance;
         if metadata.is_some_and(|metadata| metadata.storage) && !has_storage {
@@ -81,6 +85,7 @@ impl<'a> Assembly<'a> {
             isolation,
             options,
             interests,
+            faces,
             place: entry.key_place,
         })
     }
@@ -162,6 +167,7 @@ impl<'a> Assembly<'a> {
                 values,
                 options: None,
                 fault: None,
+                faces: Vec::new(),
             });
         };
         let block = ModuleBlock {
@@ -190,6 +196,7 @@ impl<'a> Assembly<'a> {
             values: checked.values,
             options,
             fault,
+            faces: checked.faces,
         })
     }
 

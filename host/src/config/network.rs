@@ -7,6 +7,7 @@ use std::time::Duration;
 use kozo_addresses::Endpoint;
 use kozo_auth::keys::PublicKey;
 use kozo_description::{Class, ModuleOptions, Place, Problem, Problems, Values};
+use kozo_faces::Face;
 use kozo_ground::age::MaxAges;
 use kozo_ground::grant::Grants;
 use kozo_ground::interest::{Interests, Pattern};
@@ -218,6 +219,8 @@ pub struct Role {
     pub options: Option<ModuleOptions>,
     /// What it wants to hear of.
     pub interests: Interests,
+    /// What it is for people and other systems; nothing when the module is not known on this machine.
+    pub faces: Vec<Face>,
     /// Where the file names it.
     pub place: Place,
 }

@@ -2,8 +2,10 @@
 
 mod claims;
 mod conflicts;
+mod faces;
 mod interests;
 mod options;
+mod overrules;
 
 use std::sync::LazyLock;
 
@@ -18,6 +20,8 @@ use crate::{
     Block, DefaultValue, OptionSpec, Place, Problem, Problems, Tree, TreeNode, Unknown, Value,
     ValueKind, Values, parse_yaml,
 };
+
+pub(super) use overrules::overruled;
 
 /// The format that is known here. A later `1.x` only adds keys, which are skipped.
 const FORMAT: &str = "1.1";
@@ -39,7 +43,7 @@ struct Keys {
 
 fn root_keys() -> &'static Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
-        new: &["conflicts", "claims", "needs", "uses"],
+        new: &["conflicts", "claims", "needs", "uses", faces::FACES],
         table: vec![
             text("format", "The format of this text, `1.1`."),
             text("kind", "What kind of module it is.").one_of(&[ROLE, TRANSPORT]),
@@ -54,6 +58,7 @@ fn root_keys() -> &'static Keys {
             optional("interests", ValueKind::Other),
             optional("conflicts", ValueKind::Other),
             optional("claims", ValueKind::Other),
+            optional(faces::FACES, ValueKind::Block),
         ],
     });
     &KEYS
@@ -148,7 +153,7 @@ impl Reader<'_> {
             _ => None,
         };
         if kind == Some(ModuleKind::Transport) {
-            for key in ["storage", "needs", "uses", "interests"] {
+            for key in ["storage", "needs", "uses", "interests", faces::FACES] {
                 if let Some(entry) = tree.entry(key) {
                     self.error(entry.key_place, key, "only a role may have this");
                 }
@@ -167,6 +172,7 @@ impl Reader<'_> {
         let interests = self.interests(tree, &mut options);
         let conflicts = self.conflicts(tree, &options);
         let claims = self.claims(tree, &options);
+        let (faces, unknown_faces) = self.faces(tree, &options);
         let owned = |name| values.text(name).map(str::to_owned);
         Some(Metadata {
             kind: kind?,
@@ -181,6 +187,8 @@ impl Reader<'_> {
             conflicts,
             claims,
             interests,
+            faces,
+            unknown_faces,
         })
     }
 

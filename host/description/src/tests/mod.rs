@@ -1,5 +1,6 @@
 //! The whole crate through its public door: a text goes in, values or a report come out.
 
+mod faces;
 mod listed_interests;
 mod module_block;
 mod yaml;

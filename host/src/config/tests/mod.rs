@@ -5,6 +5,7 @@ mod blocks;
 mod bounds;
 mod claims;
 mod examples;
+mod faces;
 mod files;
 mod foreign;
 mod grants;

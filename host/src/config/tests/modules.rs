@@ -8,7 +8,7 @@ fn a_misspelt_module_option_gets_a_suggestion() {
         &with("tick: 60", "tik: 60"),
         r#"
 error: net.yaml:8:9: system.clock.roles.timer1.tik: a role of type `timer` has no option `tik`
-    help: did you mean `tick`? allowed here: `type`, `description`, `messageQueueLength`, `messageQueueSize`, `acceptOrdersFrom`, `grant`, `isolate`, `memoryLimit`, `tick`, `message` and `log`"#,
+    help: did you mean `tick`? allowed here: `type`, `description`, `messageQueueLength`, `messageQueueSize`, `acceptOrdersFrom`, `grant`, `isolate`, `memoryLimit`, `face`, `tick`, `message` and `log`"#,
     );
 }
 
@@ -18,7 +18,7 @@ fn an_unknown_module_option_lists_the_known_ones() {
         &with("tick: 60", "colour: red"),
         r#"
 error: net.yaml:8:9: system.clock.roles.timer1.colour: a role of type `timer` has no option `colour`
-    help: allowed here: `type`, `description`, `messageQueueLength`, `messageQueueSize`, `acceptOrdersFrom`, `grant`, `isolate`, `memoryLimit`, `tick`, `message` and `log`"#,
+    help: allowed here: `type`, `description`, `messageQueueLength`, `messageQueueSize`, `acceptOrdersFrom`, `grant`, `isolate`, `memoryLimit`, `face`, `tick`, `message` and `log`"#,
     );
 }
 
@@ -28,7 +28,7 @@ fn an_unknown_option_is_refused_on_other_nodes_too() {
         &with("clearLog", "cleanLog"),
         r#"
 error: net.yaml:19:9: system.scribe.roles.logger.cleanLog: a role of type `logger` has no option `cleanLog`
-    help: did you mean `clearLog`? allowed here: `type`, `description`, `messageQueueLength`, `messageQueueSize`, `acceptOrdersFrom`, `grant`, `isolate`, `memoryLimit`, `file`, `timePrefix`, `flushEvery`, `clearLog`, `nodeRestrict`, `rotateEvery` and `rotateMax`"#,
+    help: did you mean `clearLog`? allowed here: `type`, `description`, `messageQueueLength`, `messageQueueSize`, `acceptOrdersFrom`, `grant`, `isolate`, `memoryLimit`, `face`, `file`, `timePrefix`, `flushEvery`, `clearLog`, `nodeRestrict`, `rotateEvery` and `rotateMax`"#,
     );
 }
 
