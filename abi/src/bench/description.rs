@@ -8,6 +8,7 @@ use kozo_description::{
     Block, Metadata, ModuleBlock, ModuleKind, ModuleOptions, Problem, Problems, Severity,
 };
 
+use kozo_faces::Face;
 use kozo_ground::names::NameError;
 
 use super::given::Given;
@@ -38,7 +39,7 @@ pub(super) fn name<N>(
 }
 
 /// All options of the role or transport `name` of the node `node`: those that are given, and the
-/// defaults of the others.
+/// defaults of the others. And what a role is for people and other systems then.
 ///
 /// # Errors
 /// Everything that a host would say of them.
@@ -47,7 +48,7 @@ pub(super) fn options(
     given: Given,
     node: &str,
     name: &str,
-) -> Result<ModuleOptions, Error> {
+) -> Result<(ModuleOptions, Vec<Face>), Error> {
     let tree = given.into_block();
     let block = ModuleBlock {
         block: Block {
@@ -65,7 +66,7 @@ pub(super) fn options(
     let mut problems = Problems::new(format!("options of `{}`", metadata.name));
     let checked = block.check(metadata, &mut problems);
     if !problems.has_errors() {
-        return Ok(checked.options?);
+        return Ok((checked.options?, checked.faces));
     }
     let mut without_places = Problems::new(problems.file());
     for problem in &problems {

@@ -93,6 +93,8 @@ mod transport_host;
 mod tests;
 
 pub use incoming::Incoming;
+/// What roles are for people and other systems, and what such faces show and take.
+pub use kozo_faces as faces;
 pub use port::reserve_port;
 pub use role::{RoleBench, StartedRole};
 pub use transport::{BenchPeer, StartedTransport, TransportBench};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use abi_stable::std_types::{RResult, RSlice, RString};
 use kozo_description::ModuleKind;
+use kozo_faces::{Face, Input, Reading, Source};
 use kozo_ground::interest::Interest;
 use kozo_ground::names::{NodeName, RoleName};
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::given::Given;
 use super::role_host::{CONFIGURED_INBOX, Host};
 use crate::export::{self, Described};
 use crate::ffi::{InboxParts, RoleParts};
-use crate::{Error, InboxLimits, Level, Message, Pace, Role};
+use crate::{Error, InboxLimits, Kind, Level, Message, Pace, Role};
 
 /// A role about to be started: what the configuration says of it, and what it stored before.
 ///
@@ -72,7 +73,7 @@ impl<R: Role + Described> RoleBench<R> {
 
     /// Acts as a host that knows only the format 1.0 of metadata: formats of texts, options that
     /// exclude each other, and numbers that limit each other are left to the module, and a role of which an
-    /// option lists what it wants is told of everything.
+    /// option lists what it wants is told of everything. Nobody is told of faces.
     pub fn older_host(mut self) -> Self {
         self.older_host = true;
         self
@@ -115,7 +116,8 @@ impl<R: Role + Described> RoleBench<R> {
         let node = description::name("node", node, NodeName::new)?;
         let name = self.name.as_deref().unwrap_or(metadata.name.as_str());
         let name = description::name("role", name, RoleName::new)?;
-        let options = description::options(&metadata, self.options?, node.as_str(), name.as_str())?;
+        let (options, faces) =
+            description::options(&metadata, self.options?, node.as_str(), name.as_str())?;
         let interests = metadata.interests(&options, &node, &name);
         let (node, name) = (node.to_string(), name.to_string());
         let host = Arc::new(Host::new(node, name, metadata.storage));
@@ -132,6 +134,7 @@ impl<R: Role + Described> RoleBench<R> {
             role: Some(role),
             host,
             interests,
+            faces,
         };
         let InboxLimits { length, size } = CONFIGURED_INBOX;
         let configured = InboxParts { length, size };
@@ -148,6 +151,7 @@ pub struct StartedRole {
     role: Option<RoleParts>,
     host: Arc<Host>,
     interests: Vec<Interest>,
+    faces: Vec<Face>,
 }
 
 impl StartedRole {
@@ -163,6 +167,54 @@ impl StartedRole {
             self.host.state().push(message);
         }
         wanted
+    }
+
+    /// What the role is for people and other systems, as its node would tell it: what `module.yaml` declares, with the
+    /// options and names filled in, and what the option `face` says.
+    ///
+    pub fn faces(&self) -> &[Face] {
+        &self.faces
+    }
+
+    /// What the face of this name shows after a message that the role has sent. None: the message is not about it, or
+    /// has no data that says how it is.
+    ///
+    /// # Errors
+    /// The role has no such face, or the message's data cannot be read.
+    pub fn shown(&self, face: &str, message: &Message) -> Result<Option<Reading>, Error> {
+        let face = self.face(face)?;
+        let fits = |state: &Source| {
+            message.kind() == Kind::Event && state.fits(message.type_name(), message.channel())
+        };
+        match &face.state {
+            Some(state) if fits(state) => Ok(face.shown(&message.data()?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts the order that the face of this name gives for `input` into the role's inbox; whether the role's
+    /// interests let it in.
+    ///
+    /// # Errors
+    /// The role has no such face, or the face does not take that.
+    pub fn use_face(&mut self, face: &str, input: Input<'_>) -> Result<bool, Error> {
+        let face = self.face(face)?;
+        let data = face.order_data(input)?;
+        let Some(command) = &face.command else {
+            return Err("the face gives no orders".into());
+        };
+        let order = Incoming::order(&command.order).data(&data);
+        let order = match &command.channel {
+            Some(channel) => order.channel(channel),
+            None => order,
+        };
+        Ok(self.deliver(order))
+    }
+
+    fn face(&self, name: &str) -> Result<&Face, Error> {
+        let mut faces = self.faces.iter();
+        let face = faces.find(|face| face.face == name);
+        face.ok_or_else(|| format!("the role has no face `{name}`").into())
     }
 
     /// Calls the role's `run` once.

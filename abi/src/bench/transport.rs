@@ -157,7 +157,7 @@ impl<T: Transport + Described> TransportBench<T> {
         let node = description::name("node", node, NodeName::new)?.to_string();
         let name = self.name.as_deref().unwrap_or(metadata.name.as_str());
         let name = description::name("transport", name, TransportName::new)?.to_string();
-        let options = description::options(&metadata, self.options?, &node, &name)?;
+        let (options, _) = description::options(&metadata, self.options?, &node, &name)?;
         let options = rmp_serde::to_vec_named(&options)?;
         let module = metadata.name.to_string();
         let host = Host::new(node, name, module, self.local, self.state_dir)?;

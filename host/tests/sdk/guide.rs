@@ -32,10 +32,17 @@ fn write(made: &NewCrate, file: &str, text: &str) {
 fn the_role_of_the_guide_passes_its_test_and_runs() {
     let folder = TempDir::new().unwrap();
     let doorbell = NewCrate::new(folder.path(), "role", "doorbell");
-    write(&doorbell, "module.yaml", &blocks("yaml").concat());
-    write(&doorbell, "src/lib.rs", &blocks("rust").concat());
+    let faces = blocks("yaml faces").concat();
+    let (format, faces) = faces.split_once("# …\n").unwrap();
+    let module = blocks("yaml").concat().replace("format: \"1.0\"\n", format);
+    write(&doorbell, "module.yaml", &(module + faces));
+    // The test of its faces stands beside the other one.
+    let code = blocks("rust").concat();
+    let code = code.trim_end().strip_suffix('}').unwrap();
+    let of_faces = blocks("rust faces").concat();
+    write(&doorbell, "src/lib.rs", &format!("{code}{of_faces}}}\n"));
     let tested = doorbell.cargo(&["test"]);
-    assert!(tested.contains("1 passed; 0 failed"), "{tested}");
+    assert!(tested.contains("2 passed; 0 failed"), "{tested}");
     let modules = folder.path().join("modules");
     doorbell.install(&modules);
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kozo_abi::bench::faces::{Data, Reading};
 use kozo_abi::bench::{RoleBench, StartedRole};
 use kozo_abi::{Error, Kind, Level, RoleHost};
 use kozo_bluetooth::{Address, Device, Uuid};
@@ -132,5 +133,22 @@ fn the_events_are_names_by_address_and_all_that_is_known() -> Result<(), Error> 
     assert_eq!((one.class, one.paired), (Some(0x5a_020c), true));
     assert!(!one.trusted && !one.random_address);
     assert_eq!(detail.devices[1].name, None);
+    Ok(())
+}
+
+#[test]
+fn its_face_shows_how_many_devices_there_are_and_their_names() -> Result<(), Error> {
+    let role = bench().name("radio").start()?;
+    let [face] = role.faces() else {
+        return Err("it has not one face".into());
+    };
+    assert_eq!(face.name, "radio devices in range");
+    let event = face.state.as_ref().map(|state| state.event.as_str());
+    assert_eq!(event, Some("bluetooth devices in range"));
+    let mut telling = RoleBench::<Telling>::new().start()?;
+    telling.run()?;
+    let names: Data = telling.sent()[0].data()?;
+    assert_eq!(face.shown(&names), Some(Reading::Value(Data::Integer(2))));
+    assert_eq!(face.further_facts(&names), Some(names));
     Ok(())
 }

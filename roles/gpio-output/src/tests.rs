@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use kozo_abi::bench::faces::{Input, Reading};
 use kozo_abi::bench::{Incoming, RoleBench, StartedRole};
 use kozo_abi::{Error, Kind, Level};
 use kozo_gpio::fake::{Fake, FakeChip};
@@ -198,4 +199,35 @@ fn options_that_make_no_sense_are_refused() {
     assert!(error.to_string().contains("`pin`"), "{error}");
     let error = Bench::new().option("pin", -1).start().unwrap_err();
     assert!(error.to_string().contains(": pin: "), "{error}");
+}
+
+#[test]
+fn its_face_switches_the_pin_and_shows_its_state() -> Result<(), Error> {
+    let (chip, bench) = bench("face");
+    // Also on another channel than that of its name.
+    let mut bench = bench
+        .option("channel", "lamp")
+        .option("log", false)
+        .start()?;
+    bench.sent();
+    for (input, high, reading) in [
+        (Input::On, true, Reading::On),
+        (Input::Off, false, Reading::Off),
+    ] {
+        assert!(bench.use_face("output", input)?);
+        bench.run()?;
+        assert_eq!(chip.is_high(4), high);
+        let sent = bench.sent();
+        assert_eq!(bench.shown("output", &sent[0])?, Some(reading));
+    }
+    assert!(bench.use_face("pulse", Input::Press)?);
+    bench.run()?;
+    assert!(chip.is_high(4));
+    let names: Vec<_> = bench
+        .faces()
+        .iter()
+        .map(|face| (face.name.as_str(), face.enabled))
+        .collect();
+    assert_eq!(names, [("garage", true), ("garage pulse", false)]);
+    Ok(())
 }

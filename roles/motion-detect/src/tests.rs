@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use kozo_abi::bench::faces::{FaceKind, Reading};
 use kozo_abi::bench::{RoleBench, StartedRole};
 use kozo_abi::{Error, Kind, Level, Pace};
 use kozo_gpio::Pull;
@@ -228,4 +229,22 @@ fn without_pins_the_role_says_what_is_missing() {
         text.contains("`no such chip`") || text.contains("permission"),
         "{text}"
     );
+}
+
+#[test]
+fn its_face_is_on_while_something_moves() -> Result<(), Error> {
+    let (chip, bench) = bench("face");
+    let mut bench = bench.option("log", false).start()?;
+    for (high, reading) in [(true, Reading::On), (false, Reading::Off)] {
+        chip.drive(18, high);
+        bench.run()?;
+        let sent = bench.sent();
+        assert_eq!(bench.shown("motion", &sent[0])?, Some(reading));
+    }
+    let face = &bench.faces()[0];
+    assert_eq!(
+        (&face.kind, face.class.as_deref()),
+        (&FaceKind::BinarySensor, Some("motion"))
+    );
+    Ok(())
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use kozo_abi::bench::RoleBench;
+use kozo_abi::bench::faces::Reading;
 use kozo_abi::{Error, Kind, Pace};
 
 use super::Timer;
@@ -52,4 +53,21 @@ fn a_tick_that_is_no_time_is_refused() {
             "{tick}"
         );
     }
+}
+
+#[test]
+fn its_face_shows_when_a_tick_was_sent() -> Result<(), Error> {
+    let mut bench = RoleBench::<Timer>::new().option("log", false).start()?;
+    bench.run()?;
+    let sent = bench.sent();
+    assert_eq!(bench.shown("tick", &sent[0])?, Some(Reading::Sent));
+    let [face] = bench.faces() else {
+        return Err("it has not one face".into());
+    };
+    assert_eq!(
+        (face.class.as_deref(), face.enabled),
+        (Some("timestamp"), false)
+    );
+    assert_eq!(face.category.as_deref(), Some("diagnostic"));
+    Ok(())
 }

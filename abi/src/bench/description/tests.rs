@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use kozo_description::ModuleKind;
 
 use super::read;
+use crate::bench::faces::{Input, Reading};
 use crate::bench::{Incoming, RoleBench, StartedRole};
 use crate::export::Described;
 use crate::{Error, Role, RoleHost};
@@ -186,7 +187,7 @@ fn all_mistakes_are_told_at_once_where_they_are() {
 fn what_a_host_takes_is_taken() {
     for (old, new) in [
         ("version: \"1.0\"", "version: 1.10"),
-        ("\"1.1\"", "\"1.7\"\nfaces: [lamp]"),
+        ("\"1.1\"", "\"1.7\"\nmoods: [good]"),
         (
             "few: {",
             "name: {type: text, choices: only, default: only, description: One.}\n  few: {",
@@ -353,4 +354,89 @@ fn a_mistake_in_such_a_list_is_told() {
     let error = wants("typ").start().unwrap_err().to_string();
     let expected = "wanted[0].typ: an interest has no key `typ`";
     assert!(error.contains(expected), "{error}");
+}
+
+/// A role that is a lamp.
+struct Lamp;
+
+impl Role for Lamp {
+    type Options = serde::de::IgnoredAny;
+
+    fn new(_: Self::Options, _: &RoleHost) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, host: &RoleHost) -> Result<(), Error> {
+        let Some(order) = host.receive() else {
+            return Ok(());
+        };
+        let on: bool = order.data()?;
+        let told = BTreeMap::from([("on", on)]);
+        Ok(host.event("lit").channel(host.name()).send(&told)?)
+    }
+}
+
+impl Described for Lamp {
+    const METADATA: &'static str = r#"
+format: "1.1"
+kind: role
+name: lamp
+version: "1.0"
+author: Somebody
+description: Shines.
+options:
+  channel: {type: text, default: "{role}", description: Its channel.}
+interests:
+  - {kind: order, type: light, channel: "{channel}"}
+faces:
+  lamp:
+    kind: switch
+    state: {event: lit, channel: "{role}"}
+    command: {order: light, channel: "{channel}"}
+    value: on
+  other:
+    kind: button
+    command: {order: blink, channel: "{channel}"}
+"#;
+}
+
+#[test]
+fn faces_are_told_and_used_as_on_a_host() -> Result<(), Error> {
+    let face = BTreeMap::from([("lamp", BTreeMap::from([("name", "Hall")]))]);
+    let bench = RoleBench::<Lamp>::new()
+        .name("lamp1")
+        .option("channel", "hall");
+    let mut bench = bench.option("face", face).start()?;
+    let names: Vec<_> = bench
+        .faces()
+        .iter()
+        .map(|face| face.name.as_str())
+        .collect();
+    assert_eq!(names, ["Hall", "lamp1"]);
+    for (input, reading) in [(Input::On, Reading::On), (Input::Off, Reading::Off)] {
+        assert!(bench.use_face("lamp", input)?);
+        bench.run()?;
+        let [lit] = bench.sent().try_into().map_err(|_| "not one message")?;
+        assert_eq!(bench.shown("lamp", &lit)?, Some(reading));
+        assert_eq!(bench.shown("other", &lit)?, None);
+    }
+    // What the role does not ask for does not come.
+    assert!(!bench.use_face("other", Input::Press)?);
+    assert!(bench.use_face("lamp", Input::Press).is_err());
+    assert!(bench.use_face("fan", Input::On).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_mistake_about_a_face_is_told_and_an_older_host_has_none() -> Result<(), Error> {
+    let face = BTreeMap::from([("lmp", BTreeMap::from([("hidden", true)]))]);
+    let error = RoleBench::<Lamp>::new()
+        .option("face", face)
+        .start()
+        .unwrap_err()
+        .to_string();
+    let expected = "face.lmp: a role of type `lamp` has no face `lmp`";
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(RoleBench::<Lamp>::new().older_host().start()?.faces(), []);
+    Ok(())
 }
