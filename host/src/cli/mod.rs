@@ -14,6 +14,7 @@ mod check;
 mod complete;
 mod demo;
 mod doctor;
+mod faces;
 mod failure;
 mod keygen;
 mod local;

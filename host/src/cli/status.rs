@@ -12,6 +12,7 @@ use kozo_status::{
 };
 
 use super::arguments::StatusArguments;
+use super::faces::shown_as;
 use super::failure::Failure;
 use super::output;
 use super::reach::{reach, reach_about};
@@ -20,6 +21,9 @@ use crate::log::shows_colours;
 
 /// How much of an error is shown; `--json` has all of it.
 pub(super) const LONGEST_ERROR: usize = 160;
+
+/// How many characters tell what a role is shown as.
+const LONGEST_FACES: usize = 80;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     let by = arguments.on.as_ref();
@@ -66,9 +70,13 @@ fn render(report: &NodeStatus, colour: bool) -> String {
         printable(&report.file_digest),
     );
     if !report.roles.is_empty() {
-        let mut table = Table::new(&[
+        let mut heading = vec![
             "role", "module", "state", "restarts", "waiting", "received", "dropped",
-        ]);
+        ];
+        if report.roles.iter().any(|role| !shown_as(role).is_empty()) {
+            heading.push("shown as");
+        }
+        let mut table = Table::new(&heading);
         for role in &report.roles {
             role_row(&mut table, role);
         }
@@ -143,6 +151,10 @@ fn role_row(table: &mut Table, role: &RoleStatus) {
         ),
         (inbox.received.to_string(), Tone::Plain),
         (dropped.to_string(), doubtful_if(dropped > 0)),
+        (
+            shortened(&shown_as(role), LONGEST_FACES).into_owned(),
+            Tone::Plain,
+        ),
     ]);
 }
 
@@ -447,6 +459,38 @@ scribe, 1 min 1 s ago: connection \\u{1b}refused
   transport  module  state      it says
   tcp        tcp     listening
   onion      onion   listening  getting up: 45 %
+";
+        let text = render(&report, false);
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn what_roles_are_shown_as_has_a_column_when_they_are() {
+        let role = |name: &str, faces: serde_json::Value| -> RoleStatus {
+            let role = serde_json::json!({
+                "name": name, "module": name, "state": "running", "restart_in_seconds": null,
+                "restarts": 0, "failures": 0, "last_error": null, "lines_left_out": 0,
+                "inbox": {
+                    "waiting": 0, "bytes": 0, "length_limit": 8, "size_limit": 1, "received": 0,
+                    "taken": 0, "dropped_by_limit": 0, "dropped_by_age": 0, "dropped_by_stop": 0,
+                },
+                "faces": faces,
+            });
+            serde_json::from_value(role).unwrap()
+        };
+        let mut report = report();
+        report.roles.push(role("cuckoo", serde_json::json!([])));
+        assert!(!render(&report, false).contains("shown as"));
+        let faces = serde_json::json!([
+            {"face": "a", "kind": "switch", "name": "A", "class": "out\u{1b}let"},
+            {"face": "b", "kind": "button", "name": "B", "enabled": false},
+            {"face": "c", "kind": "cover", "name": "C"},
+        ]);
+        report.roles.push(role("lamp", faces));
+        let expected = "\
+  role    module  state    restarts  waiting  received  dropped  shown as
+  cuckoo  cuckoo  running  0         0 of 8   0         0
+  lamp    lamp    running  0         0 of 8   0         0        switch (out\\u{1b}let), cover
 ";
         let text = render(&report, false);
         assert!(text.contains(expected), "{text}");

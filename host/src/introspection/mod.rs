@@ -11,6 +11,7 @@
 mod bench;
 mod changes;
 mod desk;
+mod faces;
 mod limits;
 mod messages;
 mod others;
@@ -187,13 +188,15 @@ impl Introspection {
 
     /// All of the node at `now`.
     pub(crate) fn status(&self, now: Moment) -> NodeStatus {
+        let mut roles: Vec<_> = self.roles.iter().map(|role| role.status(now)).collect();
+        faces::bound(&mut roles);
         NodeStatus {
             node: self.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             running_seconds: now.since(self.started).as_secs_f64(),
             file_digest: self.network.shown_digest(),
-            roles: self.roles.iter().map(|role| role.status(now)).collect(),
+            roles,
             peers: self.peers.iter().map(|peer| self.peer(peer, now)).collect(),
             transports: self
                 .transports

@@ -1,8 +1,13 @@
 //! One module, as it describes itself, for people to read and for programs.
 
+mod faces;
+
 use std::fmt::{self, Write as _};
 
-use kozo_description::{DeclaredInterest, DefaultValue, Format, ModuleKind, OptionSpec, Value};
+use kozo_description::{
+    DeclaredInterest, DefaultValue, Format, ModuleKind, OptionSpec, UnknownFace, Value,
+};
+use kozo_faces::Face;
 use kozo_ground::interest::{Kind, Pattern};
 use kozo_ground::text::printable;
 use serde::Serialize;
@@ -28,6 +33,11 @@ pub struct Description {
     /// What a role wants to hear of: messages that fit any of these, with the names of its options in
     /// braces. None for a transport.
     pub interests: Option<Vec<DeclaredInterest>>,
+    /// What a role is for people and other systems, with the names of its options in braces. None for a transport.
+    pub faces: Option<Vec<Face>>,
+    /// Those of kinds that came with a later version, which are left out here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_faces: Vec<UnknownFace>,
 }
 
 /// An option of a module.
@@ -73,7 +83,31 @@ impl Description {
             storage: metadata.storage,
             options: metadata.options.iter().map(OptionRow::from).collect(),
             interests: is_role.then(|| metadata.declared_interests()),
+            faces: is_role.then(|| metadata.declared_faces()),
+            unknown_faces: metadata.unknown_faces().to_vec(),
         })
+    }
+}
+
+impl Description {
+    /// What a role is for people and other systems; nothing where it is nothing.
+    fn write_faces(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faces = self.faces.as_deref().unwrap_or_default();
+        if !faces.is_empty() || !self.unknown_faces.is_empty() {
+            f.write_str("\nFor people and other systems it is (docs/faces.md):\n")?;
+        }
+        for face in faces {
+            let words = faces::in_words(face);
+            writeln!(f, "  {}: {}", line(&face.face), line(&words))?;
+        }
+        for UnknownFace { face, kind } in &self.unknown_faces {
+            let (face, kind) = (line(face), line(kind));
+            writeln!(
+                f,
+                "  {face}: left out, since nothing is known here of the kind `{kind}`"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -154,8 +188,8 @@ impl fmt::Display for Description {
             writeln!(f, "      {}", paragraph(&option.description, "      "))?;
         }
         match self.interests.as_deref() {
-            None => Ok(()),
-            Some([]) => f.write_str("\nIt asks for no messages.\n"),
+            None => {}
+            Some([]) => f.write_str("\nIt asks for no messages.\n")?,
             Some(interests) => {
                 f.write_str(
                     "\nIt asks for messages that fit any of these (`{…}` stands for an option, and `{node}` and \
@@ -163,9 +197,10 @@ impl fmt::Display for Description {
                 )?;
                 interests
                     .iter()
-                    .try_for_each(|interest| writeln!(f, "  {}", line(&in_words(interest))))
+                    .try_for_each(|interest| writeln!(f, "  {}", line(&in_words(interest))))?;
             }
         }
+        self.write_faces(f)
     }
 }
 

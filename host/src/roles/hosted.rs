@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_faces::Face;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::names::{ModuleName, RoleName};
 use kozo_status::{RoleState, RoleStatus};
@@ -26,6 +27,7 @@ pub(crate) struct HostedRole {
     progress: Arc<LifeProgress>,
     stop_limit: Duration,
     source: Arc<dyn CodeSource>,
+    faces: Arc<[Face]>,
 }
 
 impl HostedRole {
@@ -50,6 +52,7 @@ impl HostedRole {
             progress: Arc::new(LifeProgress::new()),
             stop_limit: setup.stop_limit,
             source: Arc::clone(&source),
+            faces: Arc::clone(&setup.faces),
         };
         let thread = RoleThread {
             setup,
@@ -158,6 +161,8 @@ impl HostedRole {
             last_error: report.last_error,
             lines_left_out: self.log.lines_left_out(),
             inbox: self.inbox.status(),
+            faces: self.faces.to_vec(),
+            faces_left_out: 0,
         }
     }
 }

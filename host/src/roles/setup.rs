@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kozo_faces::Face;
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 
 use super::isolated;
@@ -32,6 +33,8 @@ pub(crate) struct RoleSetup {
     pub(crate) restart: RestartPolicy,
     /// How long it may take to stop before it is left behind.
     pub(crate) stop_limit: Duration,
+    /// What it is for people and other systems.
+    pub(crate) faces: Arc<[Face]>,
 }
 
 /// How long a role may take to stop before it is left behind.
@@ -77,6 +80,7 @@ impl RoleSetup {
                 None => STOP_LIMIT,
                 Some(_) => ISOLATED_STOP_LIMIT,
             },
+            faces: role.faces.as_slice().into(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Roles and what waits for them.
 
+use kozo_faces::Face;
 use kozo_ground::interest::Interest;
 use kozo_ground::names::{ModuleName, RoleName};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,16 @@ pub struct RoleStatus {
     pub lines_left_out: u64,
     /// What waits for it, and what became of what did.
     pub inbox: InboxStatus,
+    /// What it is for people and other systems, as its module and the network's file say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faces: Vec<Face>,
+    /// How many more faces it has, for which this answer has no room.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub faces_left_out: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Where a role is in its life.

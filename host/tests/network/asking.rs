@@ -92,6 +92,35 @@ fn another_node_is_asked_over_the_link() {
 }
 
 #[test]
+fn another_node_tells_what_its_roles_are_for_people_and_other_systems() {
+    let mut scene = Scene::new(&["clock", "scribe"]);
+    scene.role("clock", "cuckoo", "{timer: slow}");
+    let face = "{name: Slow, enabled: true, category: null}";
+    let slow = format!("{{type: timer, tick: 1000, face: {face}}}");
+    scene.role("scribe", "slow", &slow);
+    let isolated = "{type: timer, tick: 1000, isolate: true, face: {hidden: true}}";
+    scene.role("scribe", "unseen", isolated);
+    let daemons = ["clock", "scribe"].map(|node| Daemon::start(&scene, node));
+    let mut clock = Client::of(&scene, "clock");
+    let roles = wait_until("the other node answers", || {
+        let report = clock.answer(json!({"request": "status-of", "node": "scribe"}));
+        report["status"]["roles"].as_array().cloned()
+    });
+    let faces = json!([{
+        "face": "tick", "kind": "sensor", "name": "Slow", "class": "timestamp", "enabled": true,
+        "state": {"event": "tick"}, "value": "time",
+    }]);
+    assert_eq!(
+        (&roles[0]["name"], &roles[0]["faces"]),
+        (&json!("slow"), &faces)
+    );
+    assert_eq!(roles[1].get("faces"), None);
+    let own = clock.answer(json!({"request": "status"}));
+    assert_eq!(own["roles"][0].get("faces"), None);
+    daemons.into_iter().for_each(Daemon::stop);
+}
+
+#[test]
 fn a_node_that_is_not_here_is_looked_for_in_the_networks_of_those_that_are() {
     let mut scene = Scene::new(&["clock", "scribe", "hall"]);
     scene.role("clock", "timer1", "{type: timer, tick: 0.2}");

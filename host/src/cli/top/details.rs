@@ -305,6 +305,10 @@ fn role_lines(
     let (state, tone) = role_state(told.state, told.restart_in_seconds);
     say(lines, &format!("module {}", told.module), Tone::Plain);
     say(lines, &state, tone);
+    let faces = crate::cli::faces::shown_as(told);
+    if !faces.is_empty() {
+        say(lines, &format!("shown as {faces}"), Tone::Plain);
+    }
     let mut known = overview.roles.iter();
     if let Some(line) = known.find(|line| line.node == *node && line.role == *role) {
         say(lines, &inbox_rates(line), Tone::Plain);

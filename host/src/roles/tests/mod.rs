@@ -149,6 +149,7 @@ impl Script {
                 steady: LONG,
             },
             stop_limit: DEADLINE,
+            faces: Arc::new([]),
         };
         change(&mut setup);
         let dispatcher = Arc::new(Router::default());
