@@ -24,6 +24,9 @@ use crate::registry::{self, Change, NUMBERS, Registry};
 use crate::reporter::{Reporter, State};
 use crate::satellite::{self, Registration, Satellite};
 
+/// How many satellites the page of them shows.
+const MAX_SHOWN: usize = 500;
+
 /// What the options say about the relay itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -236,7 +239,7 @@ impl Relay {
             (satellite, replaced)
         };
         self.pinging.notify_one();
-        self.keeper.keep().await;
+        // Before anything is waited for: a caller that goes takes the rest of this with it.
         if let Some(replaced) = &replaced {
             self.reporter.satellite(replaced, State::Replaced);
         }
@@ -245,6 +248,7 @@ impl Relay {
             "{} ({}) has registered",
             satellite.host_id, satellite.nick
         ));
+        self.keeper.keep().await;
         Ok(Value::String(satellite.host_id))
     }
 
@@ -257,12 +261,12 @@ impl Relay {
             shared.pinger.remove(host_id);
             satellite
         };
-        self.keeper.keep().await;
         self.reporter.satellite(&satellite, State::Deregistered);
         self.reporter.info(&format!(
             "{} ({}) has deregistered",
             satellite.host_id, satellite.nick
         ));
+        self.keeper.keep().await;
         Ok(ok())
     }
 
@@ -320,8 +324,12 @@ impl Service for Handle {
             "/methods" => Some(page::methods(&relay.table)),
             "/satellites" => {
                 let shared = relay.shared();
-                let page = Page::new("CO2: satellites").links(&[("/", "system properties")]);
-                let page = shared.registry.satellites().fold(page, |page, satellite| {
+                let count = format!("satellites: {}", shared.registry.count());
+                let page = Page::new("CO2: satellites")
+                    .links(&[("/", "system properties")])
+                    .text(&count);
+                let shown = shared.registry.satellites().take(MAX_SHOWN);
+                let page = shown.fold(page, |page, satellite| {
                     let members: Struct = satellite.properties(false);
                     page.heading(&satellite.nick).table(&members)
                 });

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{self, HeaderMap};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
@@ -169,13 +169,11 @@ impl Client {
                 },
             }
         };
-        let keeps = stays_open(&response);
         let status = response.status();
         let charset = charset(response.headers());
         let body = self.read(response.into_body()).await?;
-        if keeps {
-            self.kept = Some(sender);
-        }
+        // Where the peer does not keep the connection, it has ended by the next call.
+        self.kept = Some(sender);
         if status != StatusCode::OK {
             return Err(CallError::Status {
                 endpoint: self.endpoint.clone(),
@@ -268,22 +266,6 @@ impl Client {
             }
         }
         Ok(read)
-    }
-}
-
-/// Whether the peer takes another call on this connection.
-fn stays_open(response: &Response<Incoming>) -> bool {
-    let says = |word: &str| {
-        let values = response.headers().get_all(header::CONNECTION);
-        values
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|value| value.trim().eq_ignore_ascii_case(word))
-    };
-    match response.version() {
-        Version::HTTP_10 => says("keep-alive"),
-        _ => !says("close"),
     }
 }
 

@@ -286,6 +286,8 @@ async fn serve_connection<S: Service>(stream: TcpStream, place: Place<S>) {
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Some end their side once they have said all, and wait for the answer.
+        .half_close(true)
         .header_read_timeout(place.shared.limits.head_time)
         .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), answer);

@@ -30,6 +30,11 @@ struct Echo {
 
 impl Service for Echo {
     async fn call(&self, call: MethodCall, client: SocketAddr) -> Result<Value, Fault> {
+        if call.method == "wait" {
+            // Long enough for whoever has gone to be noticed.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            return Ok(Value::String("OK".to_owned()));
+        }
         match self.table.prepare(call, client)? {
             Prepared::Answer(value) => Ok(value),
             Prepared::Call(_) => Err(Fault::registry("nothing is behind this")),
@@ -302,6 +307,22 @@ fn slow_requests_are_ended_and_do_not_keep_others_out() {
         for mut stream in slow {
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
+        }
+    });
+}
+
+#[test]
+fn one_that_ends_its_side_is_answered() {
+    run(async {
+        let running = running(Limits::default()).await;
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            let call = post("<methodCall><methodName>wait</methodName></methodCall>");
+            stream.write_all(&call).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.contains("OK</string>"), "{answer}");
         }
     });
 }
