@@ -3,6 +3,7 @@
 import collections
 import itertools
 import os
+import select
 import threading
 import time
 from typing import Any, Callable, Deque, Dict, List, Optional
@@ -20,6 +21,10 @@ MAX_LINE = 128 << 20
 
 MAX_WAITING = 256
 """How many messages may wait in here before no more are read: the others wait in the daemon, which counts them."""
+
+LOOK = 0.2
+"""Seconds after which it is looked, while many wait, whether the daemon has closed its end: it is ending the role then,
+and the order to stop lies behind them."""
 
 MAX_WAITING_FOR_ANSWER = 20_000
 """How many may wait while an answer has to be read that comes behind them. The oldest are dropped beyond that."""
@@ -39,6 +44,8 @@ class Connection(Host):
 
     def __init__(self, incoming: int, outgoing: int) -> None:
         self._incoming = incoming
+        self._poll = select.poll()
+        self._poll.register(incoming, 0)
         self._rest = bytearray()
         self._lines: Deque[bytes] = collections.deque()
         self._ended = False
@@ -225,12 +232,21 @@ class Connection(Host):
                 self._sort(self._lines.popleft(), messages, others)
             with self._changed:
                 self._take_in(messages, others)
-                while len(self._messages) >= MAX_WAITING and not self._answers and not self._stopping:
-                    self._changed.wait()
+                while (
+                    len(self._messages) >= MAX_WAITING
+                    and not self._answers
+                    and not self._stopping
+                    and not self._is_closed()
+                ):
+                    self._changed.wait(LOOK)
             going_on = self._more()
         with self._changed:
             self._ended = True
             self._tell()
+
+    def _is_closed(self) -> bool:
+        """Whether nothing more comes than what is in the pipe."""
+        return any(events & select.POLLHUP for _, events in self._poll.poll(0))
 
     def _sort(self, line: bytes, messages: List[Message], others: List[Dict[str, Any]]) -> None:
         try:

@@ -201,6 +201,28 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(program.next(), {"store": "at the end"})
         self.assertEqual(program.next(), {"event": "last", "wait": 1})
 
+    def test_an_order_to_stop_is_seen_behind_messages_that_wait(self):
+        program = Program(
+            self,
+            """
+            import kozo, time
+            class Busy(kozo.Role):
+                def run(self):
+                    self.receive()
+                    self.info("busy")
+                    while not self.stopping:
+                        time.sleep(0.001)
+                    self.info("ends")
+            kozo.run(Busy)
+            """,
+        )
+        # More than are read ahead, and then some that stay in the pipe.
+        program.say(*[event("flood")] * 300)
+        self.assertEqual(program.next(), {"print": "busy", "level": "info"})
+        program.say(*[event("flood")] * 300)
+        self.assertEqual(program.stop(), (0, ""))
+        self.assertEqual(program.next(), {"print": "ends", "level": "info"})
+
     def test_a_question_ends_when_the_daemon_is_gone(self):
         program = Program(
             self,
