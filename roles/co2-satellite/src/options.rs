@@ -76,8 +76,17 @@ pub(crate) struct Plugins {
 enum Mistake {
     #[error("`pluginPath` is missing: `plugins` are packages in a folder that nothing names")]
     NoFolder,
-    #[error("`pluginPath`: `{}` is no folder: correct it, or create the folder", .0.display())]
-    NotThere(PathBuf),
+    #[error("`pluginPath`: `{}` is no folder: correct it", .0.display())]
+    NoDirectory(PathBuf),
+    #[error(
+        "`pluginPath`: `{}`: {reason}: correct it, or let the daemon's user reach it (the unit of the package \
+         hides `/home`)",
+        .folder.display()
+    )]
+    NotThere {
+        folder: PathBuf,
+        reason: std::io::Error,
+    },
     #[error("`plugins`: `{0}` is no name of a package of Python: take letters, digits and `_`")]
     NoPackage(String),
 }
@@ -136,8 +145,10 @@ impl Options {
         }
         let folder = self.plugin_path.as_ref().ok_or(Mistake::NoFolder)?;
         let folder = std::path::absolute(folder)?;
-        if !folder.is_dir() {
-            return Err(Mistake::NotThere(folder).into());
+        match std::fs::metadata(&folder) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(Mistake::NoDirectory(folder).into()),
+            Err(reason) => return Err(Mistake::NotThere { folder, reason }.into()),
         }
         let config = self.config.as_ref().map(std::path::absolute);
         Ok(Some(Plugins {
@@ -208,6 +219,11 @@ pub(crate) mod tests {
             options.plugins = Some(vec!["a".to_owned()]);
             options.plugin_path = Some("/nowhere/at/all".into());
         });
-        assert!(text.contains("`/nowhere/at/all` is no folder"), "{text}");
+        assert!(text.contains("`/nowhere/at/all`: No such file"), "{text}");
+        let text = refused(&|options| {
+            options.plugins = Some(vec!["a".to_owned()]);
+            options.plugin_path = Some("/dev/null".into());
+        });
+        assert!(text.contains("`/dev/null` is no folder"), "{text}");
     }
 }

@@ -24,8 +24,12 @@ const MAX_LINE: usize = 4000;
 /// It cannot be run, with the reason.
 pub(crate) fn configuration(python: &str, file: &Path) -> Result<(Struct, Vec<String>), Error> {
     let shown = file.display();
-    if !file.is_file() {
-        return Err(format!("`config`: there is no file `{shown}`: correct it").into());
+    if let Err(error) = std::fs::File::open(file) {
+        return Err(format!(
+            "`config`: `{shown}`: {error}: correct it, or let the daemon's user read it (the unit of the package \
+             hides `/home`)"
+        )
+        .into());
     }
     let file = std::path::absolute(file)?;
     let home = file.parent().unwrap_or_else(|| Path::new("/"));

@@ -1,5 +1,6 @@
 //! The role on the bench, with a relay that does what tests tell it, and plug-ins in a real Python.
 
+mod foreign;
 mod network;
 mod plughost;
 mod plugins;
