@@ -65,11 +65,15 @@ onion: ## build the onion transport, optimised, beside the program
 test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)
 	transports/onion/tests/run
 
-# The clients of other libraries; one that is not installed is named as skipped.
+# The clients of other libraries, and plug-ins of Python 2, which is unpacked where none is named; one that is not
+# there is named as skipped.
 .PHONY: test-co2
 test-co2: ## let six XML-RPC libraries call the roles of CO2 (needs Debian's packages of them)
 	cargo build $(WORKSPACE)
-	KOZO_TEST_MODULES_ARE_BUILT=yes cargo test -p kozo --test network -- --ignored --nocapture co2
+	@PYTHON2=$${PYTHON2:-$$(packaging/unpack-python2 $(TARGET)/python2 || echo python2.7)} && \
+		export PYTHON2 KOZO_TEST_MODULES_ARE_BUILT=yes && \
+		cargo test -p kozo --test network -- --include-ignored --nocapture co2 && \
+		cargo test -p kozo-role-co2-relay -p kozo-role-co2-satellite
 
 # The program and the module are optimised; the test itself is not.
 .PHONY: figures-onion
