@@ -94,7 +94,7 @@ pub fn write_values(values: &[Value]) -> Result<String, DocumentError> {
         text.extend(["<param>\n", &value, "\n</param>\n"]);
     }
     text.push_str("</params>\n");
-    Ok(finished(text))
+    Ok(text)
 }
 
 /// Writes a call. The arguments have to be [`sendable`].
@@ -107,7 +107,7 @@ pub fn write_call(method: &str, arguments: Vec<Value>) -> Result<String, Documen
         params: arguments,
     };
     let text = call.to_xml().map_err(unwritable)?;
-    Ok(finished(format!("{DECLARATION}{text}")))
+    Ok(format!("{DECLARATION}{text}"))
 }
 
 /// Writes an answer. A result has to be [`sendable`].
@@ -119,7 +119,7 @@ pub fn write_answer(answer: Result<Value, Fault>) -> String {
             dxr::FaultResponse { fault }.to_xml()
         }
     };
-    finished(format!("{DECLARATION}{}", text.unwrap_or_default()))
+    format!("{DECLARATION}{}", text.unwrap_or_default())
 }
 
 /// A `notify` for many satellites: one document, of which only the password differs.
@@ -181,18 +181,10 @@ impl Pass {
         let value = Value::String(pass.to_owned());
         let value = value.to_xml().map_err(unwritable)?;
         let member = format!("<member><name>{NOTIFY_PASS}</name>{value}</member>");
-        Ok(Self(Bytes::from(finished(member))))
+        Ok(Self(Bytes::from(member)))
     }
 }
 
 fn unwritable(error: dxr::Error) -> DocumentError {
     DocumentError::Unwritable(error.to_string())
-}
-
-/// Readers make a line feed of every carriage return that stands as it is. None is there but those of texts.
-fn finished(text: String) -> String {
-    match text.contains('\r') {
-        true => text.replace('\r', "&#13;"),
-        false => text,
-    }
 }
