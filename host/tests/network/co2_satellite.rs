@@ -2,8 +2,9 @@
 //! other people.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::co2::{Peer, call, clients_understand, pythons, relay};
 use super::control::said;
@@ -142,6 +143,9 @@ fn a_role_on_one_node_speaks_with_a_foreign_satellite_through_co2_and_back() {
         );
         assert_eq!(result, Some(json!({"opened": true})));
     }
+    if let Some(result) = opened_by_ruby(network.satellite) {
+        assert_eq!(result, json!({"opened": true}));
+    }
     injector.send("('order', 'call', 'studio', {'method': 'ping'})");
     gate.wait_for_text("role", r#"result "OK""#);
 
@@ -150,6 +154,26 @@ fn a_role_on_one_node_speaks_with_a_foreign_satellite_through_co2_and_back() {
     assert!(hall.end().success());
     hall.wait_for_any_text("deregistered");
     assert!(!hall.has_said("panicked") && !gate.has_said("panicked"));
+}
+
+/// What the method of the role `opener` gives to Ruby; none where there is no Ruby that can call it.
+fn opened_by_ruby(port: u16) -> Option<Value> {
+    const CALL: &str = r#"
+client = XMLRPC::Client.new("127.0.0.1", "/RPC2", ARGV[0].to_i)
+puts JSON.generate(client.call("garage.gate.open", {"wide" => true}))"#;
+    let ruby = |words: &[&str]| {
+        Command::new("ruby")
+            .args(["-rxmlrpc/client", "-rjson", "-e"])
+            .args(words)
+            .stderr(Stdio::null())
+            .output()
+    };
+    if !ruby(&[""]).is_ok_and(|tried| tried.status.success()) {
+        eprintln!("skipped: a call from Ruby, for there is no Ruby with its package xmlrpc");
+        return None;
+    }
+    let output = ruby(&[CALL, &port.to_string()]).unwrap();
+    Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
 #[test]
