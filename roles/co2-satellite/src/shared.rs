@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use kozo_abi::RoleHost;
-use kozo_co2::methods::{Host, PublishError, Table};
+use kozo_co2::methods::{Host, Table};
 use kozo_co2::properties::Properties;
 use kozo_co2::{Fault, Struct, Value};
 use tokio::sync::{Notify, oneshot, watch};
@@ -16,6 +16,10 @@ use crate::plugins::Frames;
 
 /// Random bytes of the password that the relay has to show.
 const PASS_BYTES: usize = 16;
+
+/// How many methods there may be with those of plug-ins, and how many plug-ins.
+const MAX_METHODS: usize = 1000;
+const MAX_PLUGINS: usize = 1000;
 
 /// Whoever waits for the result of a call.
 pub(crate) type Waiter = oneshot::Sender<Result<Value, Fault>>;
@@ -104,7 +108,16 @@ impl Shared {
 
     /// Adds a plug-in's method.
     pub(crate) fn publish(&self, name: &str, help: &str, signature: Value) {
-        let published: Result<(), PublishError> = lock(&self.table).publish(name, help, signature);
+        let mut table = lock(&self.table);
+        let published = match table.names().len() < MAX_METHODS {
+            true => table
+                .publish(name, help, signature)
+                .map_err(|error| error.to_string()),
+            false => Err(format!(
+                "`{name}` is beyond the {MAX_METHODS} that there may be"
+            )),
+        };
+        drop(table);
         if let Err(error) = published {
             self.host
                 .warn(&format!("a plug-in's method cannot be called: {error}"));
@@ -124,7 +137,11 @@ impl Shared {
     }
 
     pub(crate) fn add_plugin(&self, title: String) {
-        lock(&self.plugins).push(title);
+        let mut plugins = lock(&self.plugins);
+        // More are not told of; they work all the same.
+        if plugins.len() < MAX_PLUGINS {
+            plugins.push(title);
+        }
     }
 
     pub(crate) fn plugins(&self) -> Vec<String> {

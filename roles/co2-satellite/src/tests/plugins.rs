@@ -199,6 +199,23 @@ fn packages_that_cannot_be_loaded_are_named_with_what_to_do() {
 }
 
 #[test]
+fn there_is_a_limit_to_the_methods_of_plugins() {
+    let relay = Relay::start();
+    let many = "import plugin\nclass X_Many(plugin.Co2Plugin):\n    for i in range(1100):\n        \
+                locals()['x_m%04d' % i] = lambda self, p: 'here'\n";
+    let files = folder(&[
+        ("a/__init__.py", "__all__ = ['many']\n"),
+        ("a/many.py", many),
+    ]);
+    let mut running = start("python3", &relay, &files, &["a"]);
+    running.read = 0;
+    running.until_logged("is beyond the 1000 that there may be");
+    assert_eq!(running.call("a.many.m0000", members([])), Ok(text("here")));
+    let fault = running.call("a.many.m1099", members([])).unwrap_err();
+    assert!(fault.contains("not supported"), "{fault}");
+}
+
+#[test]
 fn a_python_that_is_not_there_is_named_and_the_rest_goes_on() {
     let relay = Relay::start();
     let files = folder(PACKAGES);
