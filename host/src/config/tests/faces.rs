@@ -64,6 +64,18 @@ fn the_file_of_the_page_does_what_the_page_says() {
 }
 
 #[test]
+fn a_program_is_what_its_block_says() {
+    let [file] = blocks(&page(), "program").try_into().unwrap();
+    let (network, warnings) = network(&file);
+    assert_eq!(warnings, "");
+    let [bell] = faces(&network, "bell").try_into().unwrap();
+    assert_eq!(
+        (bell.name.as_str(), bell.types),
+        ("bell", vec!["ring".to_owned()])
+    );
+}
+
+#[test]
 fn the_module_of_the_page_is_taken() {
     let [module] = blocks(&page(), "module").try_into().unwrap();
     let rest = "kind: role\nname: lamp\nversion: \"1\"\nauthor: Somebody\ndescription: Shines.\noptions:\n  channel: {type: text, default: a, description: A channel.}\n";
