@@ -159,7 +159,8 @@ class Connection(Host):
             # The reader may have stopped at many messages.
             self._changed.notify_all()
         try:
-            self.send({**line, "id": number})
+            # First, for the daemon to find it in a line that is longer than it reads.
+            self.send({"id": number, **line})
             with self._changed:
                 while answer.line is None:
                     if self._ended:

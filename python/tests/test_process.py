@@ -160,6 +160,8 @@ class ProcessTest(unittest.TestCase):
 
         def asked(expected, **answer):
             line = program.next()
+            # The first in the line, which the daemon may not read to its end.
+            self.assertEqual(list(line)[0], "id")
             number = line.pop("id")
             self.assertEqual(line, expected)
             # Far more messages than wait in a program come before the answer.

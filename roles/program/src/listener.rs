@@ -30,7 +30,7 @@ pub(crate) fn read(output: Reader, shared: &Arc<Shared>) {
         if line.left_out > 0 {
             let (length, most) = (line.text.len() as u64 + line.left_out, shared.max_line);
             let reason = format!("it has {length} bytes, and `maxLine` is {most}");
-            refuse(shared, line.text, None, &reason);
+            refuse(shared, line.text, said::first_id(line.text), &reason);
         } else if !line.text.trim_ascii().is_empty() {
             match said::read(line.text) {
                 Ok(said::Line { said, id }) => act(shared, said, id),

@@ -150,6 +150,19 @@ pub(crate) fn read(line: &[u8]) -> Result<Line<'_>, Unusable> {
     }
 }
 
+/// The id of a line of which only the beginning is there: it has to come before all else in it.
+pub(crate) fn first_id(beginning: &[u8]) -> Option<Id> {
+    let inside = beginning.trim_ascii_start().strip_prefix(b"{")?;
+    let mut keys = serde_json::Deserializer::from_slice(inside).into_iter::<Cow<'_, str>>();
+    if keys.next()?.ok()? != "id" {
+        return None;
+    }
+    let behind = inside.get(keys.byte_offset()..)?;
+    let value = behind.trim_ascii_start().strip_prefix(b":")?;
+    let mut ids = serde_json::Deserializer::from_slice(value).into_iter();
+    ids.next()?.ok()
+}
+
 /// The beginning of a line, to show what is meant.
 pub(crate) fn beginning(line: &[u8]) -> String {
     // A character has four bytes at most.
@@ -391,6 +404,28 @@ mod tests {
             "]".repeat(9999)
         );
         assert!(read(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn of_a_beginning_the_id_is_read_when_it_is_the_first_key() {
+        let id = |beginning: &str| first_id(beginning.as_bytes()).map(|id| id.0);
+        assert_eq!(id(r#"{"id":12,"event":"e","data":"xx"#).unwrap(), "12");
+        assert_eq!(
+            id(r#" { "id" : "a,\"b" , "store":["#).unwrap(),
+            r#""a,\"b""#
+        );
+        for none in [
+            "",
+            "{",
+            r#"{"id""#,
+            r#"{"id":"#,
+            r#"{"id":"cut"#,
+            r#"{"id":1.5,"event":"e"#,
+            r#"{"event":"e","id":12,"data":"x"#,
+            "xxxx",
+        ] {
+            assert_eq!(id(none), None, "{none}");
+        }
     }
 
     #[test]

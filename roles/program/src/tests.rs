@@ -263,6 +263,20 @@ fn garbage_is_dropped_and_told_and_harms_nothing() {
 }
 
 #[test]
+fn a_line_that_is_too_long_is_answered_when_its_id_comes_first() {
+    let script = format!(
+        r#"
+        printf '{{"id":7,"store":"%s"}}\n' "$(head -c 2000 /dev/zero | tr '\0' x)"
+        {ECHO}"#
+    );
+    let mut role = bench(&script).option("maxLine", 1024).start().unwrap();
+    assert_eq!(
+        heard(&mut role, 1)[0],
+        json!({"answer": 7, "error": "it has 2019 bytes, and `maxLine` is 1024"})
+    );
+}
+
+#[test]
 fn a_flood_of_garbage_is_told_a_few_times_and_counted() {
     let script = "i=0; while [ $i -lt 1000 ]; do echo garbage; i=$((i+1)); done; echo '{\"event\":\"alive\"}'; read on; read on";
     let mut role = started(script);
