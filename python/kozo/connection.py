@@ -10,7 +10,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional
 
 from kozo.errors import Error, NotRunning, Refused
 from kozo.host import Host
-from kozo.message import Message, as_text, from_line, from_object
+from kozo.message import Message, from_line, from_object, to_line
 from kozo.version import PROTOCOL
 
 CHUNK = 64 * 1024
@@ -148,7 +148,7 @@ class Connection(Host):
         return True
 
     def send(self, line: Dict[str, Any]) -> None:
-        self._writer.write(as_text(line).encode("utf-8", "surrogatepass") + b"\n")
+        self._writer.write(to_line(line) + b"\n")
 
     def request(self, line: Dict[str, Any], timeout: float) -> Any:
         answer = Answer()

@@ -4,6 +4,7 @@ import base64
 import binascii
 import dataclasses
 import json
+import re
 from typing import Any, Dict, Mapping, Optional
 
 EVENT = "event"
@@ -41,13 +42,50 @@ class Message:
     """When it was sent, by the sender's clock: seconds since 1970. Not every machine has a clock."""
 
 
-def as_text(value: Any) -> str:
-    """A value as JSON on one line.
+def to_line(value: Any) -> bytes:
+    """A value as JSON on one line, without its end.
 
-    Raises ValueError or TypeError, with what is wrong, for what has no form in JSON: an object of some class,
-    a number without end, a list that holds itself.
+    Raises ValueError or TypeError, with what is wrong, for what has no form in a message: an object of some class,
+    a number without end or of more than 64 bits, a list that holds itself, half of a character.
     """
-    return _encode(value)
+    try:
+        text = _encode(value)
+    except RecursionError:
+        raise ValueError("the data goes too deep: a message has 127 lists and dicts in each other at most") from None
+    try:
+        line = text.encode()
+    except UnicodeEncodeError as error:
+        # What a name of a file that is no UTF-8 has, in Python.
+        raise ValueError(
+            f"{ascii(error.object[error.start])} is no character, and has no form in a message: send the text as bytes "
+            "(`os.fsencode`)"
+        ) from None
+    if _MANY_DIGITS.search(line):
+        _check_numbers(value)
+    return line
+
+
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")
+"""What no line is without that holds a whole number of more than 64 bits."""
+
+_LEAST, _MOST = -(2**63), 2**64 - 1
+
+
+def _check_numbers(value: Any) -> None:
+    if isinstance(value, int):
+        if not _LEAST <= value <= _MOST:
+            raise ValueError(
+                "a whole number beyond -2**63 and 2**64-1 has no form in a message: send it as a text, or as a float"
+            )
+    elif isinstance(value, dict):
+        for item in value.values():
+            _check_numbers(item)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            _check_numbers(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            _check_numbers(getattr(value, field.name))
 
 
 def _special(value: Any) -> Any:

@@ -241,7 +241,9 @@ class Role:
         if level not in LEVELS:
             raise ValueError(f"{level!r} is no level: there are {', '.join(LEVELS)}")
         host = self._running()
-        for line in str(text).splitlines() or [""]:
+        # Names of files that are no UTF-8 are shown as well.
+        shown = str(text).encode("utf-8", "backslashreplace").decode()
+        for line in shown.splitlines() or [""]:
             host.send({"print": line, "level": level})
 
     def error(self, text: str) -> None:

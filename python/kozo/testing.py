@@ -17,7 +17,7 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, T
 
 from kozo.errors import Error, NotRunning, Refused
 from kozo.host import Host
-from kozo.message import EVENT, KINDS, LOG, ORDER, Message, as_text, from_line
+from kozo.message import EVENT, KINDS, LOG, ORDER, Message, from_line, to_line
 from kozo.role import Role, compiled, fits
 
 PATIENCE = 60.0
@@ -208,7 +208,7 @@ class Interest:
 
 def _copied(value: Any) -> Any:
     """The value as it comes out at the other end of the protocol. Raises what sending it would raise."""
-    return from_line(as_text(value).encode("utf-8", "surrogatepass"))
+    return from_line(to_line(value))
 
 
 class _BenchHost(Host):

@@ -300,6 +300,13 @@ class RoleTest(unittest.TestCase):
         with self.assertRaisesRegex(kozo.NotRunning, "on_start"):
             kozo.Role().send_event("x")
 
+    def test_a_text_with_what_is_no_character_is_logged_as_it_can_be_shown(self):
+        with Bench(kozo.Role()) as bench:
+            bench.role.info("bad\udcff")
+            self.assertEqual(bench.logged(), [("info", "bad\\udcff")])
+            with self.assertRaises(ValueError):
+                bench.role.send_log("bad\udcff")
+
     def test_a_level_that_is_none_is_refused(self):
         role = kozo.Role()
         with self.assertRaisesRegex(ValueError, "error, warn, info"):

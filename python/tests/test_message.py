@@ -3,13 +3,13 @@
 import dataclasses
 import unittest
 
-from kozo.message import as_text, from_line, from_object, to_object
+from kozo.message import from_line, from_object, to_line, to_object
 
 
 class DataTest(unittest.TestCase):
     def test_what_goes_out_comes_back(self):
         for value in [None, True, 7, -1, 2.5, "ö\n", b"\x00\xff", [1, [b""]], {"a": {"b": [None]}}, 2**64 - 1]:
-            self.assertEqual(from_line(as_text(value).encode()), value)
+            self.assertEqual(from_line(to_line(value)), value)
 
     def test_sets_dataclasses_and_buffers_have_a_form(self):
         @dataclasses.dataclass
@@ -17,14 +17,32 @@ class DataTest(unittest.TestCase):
             times: int
             tone: bytes
 
-        self.assertEqual(as_text(Ring(2, b"\x00")), '{"times":2,"tone":{"base64":"AA=="}}')
-        self.assertEqual(as_text([{1}, bytearray(b"\x00")]), '[[1],{"base64":"AA=="}]')
+        self.assertEqual(to_line(Ring(2, b"\x00")), b'{"times":2,"tone":{"base64":"AA=="}}')
+        self.assertEqual(to_line([{1}, bytearray(b"\x00")]), b'[[1],{"base64":"AA=="}]')
 
     def test_what_has_no_form_is_an_error_that_says_so(self):
         with self.assertRaisesRegex(TypeError, "complex has no form in a message"):
-            as_text({"a": 1j})
+            to_line({"a": 1j})
         with self.assertRaises(ValueError):
-            as_text(float("inf"))
+            to_line(float("inf"))
+        with self.assertRaisesRegex(ValueError, r"'\\udcff' is no character.*os\.fsencode"):
+            to_line({"name": "bad\udcff"})
+        deep = []
+        for _ in range(100_000):
+            deep = [deep]
+        with self.assertRaisesRegex(ValueError, "too deep"):
+            to_line(deep)
+
+    def test_whole_numbers_have_64_bits(self):
+        @dataclasses.dataclass
+        class Count:
+            n: int
+
+        for value in [-(2**63), 2**64 - 1, "1" * 50, {"1" * 50: 1}, [True, "1" * 50, 1e30]]:
+            self.assertEqual(from_line(to_line(value)), value)
+        for value in [2**64, -(2**63) - 1, 10**400, {"a": [2**64]}, ({2**64},), Count(2**64)]:
+            with self.assertRaisesRegex(ValueError, "whole number"):
+                to_line(value)
 
     def test_an_object_with_more_than_base64_is_an_object(self):
         for text in ['{"base64":"AA==","x":1}', '{"base64":7}', '{"base64":"!"}']:
