@@ -216,7 +216,7 @@ class Connection(Host):
         if b"\n" not in chunk:
             self._rest += chunk
             if len(self._rest) > MAX_LINE:
-                self.send({"print": f"a line of more than {MAX_LINE} bytes came from the daemon", "level": "error"})
+                self._warn(f"a line of more than {MAX_LINE} bytes came from the daemon")
                 return False
             return True
         lines = (bytes(self._rest) + chunk).split(b"\n")
@@ -253,7 +253,7 @@ class Connection(Host):
         try:
             said = from_line(line)
         except (ValueError, RecursionError) as error:
-            self.send({"print": f"the daemon's line is no JSON ({error}): {shown(line)}", "level": "warn"})
+            self._warn(f"the daemon's line is no JSON ({error}): {shown(line)}")
             return
         if not isinstance(said, dict):
             return
@@ -271,10 +271,8 @@ class Connection(Host):
             for _ in range(excess):
                 self._messages.popleft()
             self._dropped += excess
-            self.send({
-                "print": f"{excess} messages were dropped while the role waited for an answer",
-                "level": "warn",
-            })
+            if self._warn(f"{self._dropped} messages were dropped while the role waited for an answer"):
+                self._dropped = 0
         for said in others:
             if "answer" in said:
                 number = said["answer"]
@@ -287,6 +285,11 @@ class Connection(Host):
                 self._reopen = True
         if messages or others:
             self._tell()
+
+    def _warn(self, text: str) -> bool:
+        """Writes to the daemon's log, if there is room: the reader waits for nothing that the daemon has to read,
+        since that may wait for the reader."""
+        return self._writer.offer(to_line({"print": text, "level": "warn"}) + b"\n")
 
     def _tell(self) -> None:
         self._changed.notify_all()
@@ -325,14 +328,24 @@ class Writer:
         with self._changed:
             while self._size > MAX_UNWRITTEN and not self._broken:
                 self._changed.wait()
-            if self._broken:
-                # Nobody reads it any more, which the reader finds as well.
-                return
-            self._lines.append(line)
-            self._size += len(line)
-            # It looks again by itself after what it writes.
-            if not self._writing:
-                self._changed.notify_all()
+            # When it is broken nobody reads it any more, which the reader finds as well.
+            if not self._broken:
+                self._add(line)
+
+    def offer(self, line: bytes) -> bool:
+        """Writes it if that takes no waiting; false when it would."""
+        with self._changed:
+            if self._size > MAX_UNWRITTEN or self._broken:
+                return False
+            self._add(line)
+            return True
+
+    def _add(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+        # It looks again by itself after what it writes.
+        if not self._writing:
+            self._changed.notify_all()
 
     def close(self) -> None:
         deadline = time.monotonic() + LAST_WRITES
