@@ -195,9 +195,9 @@ class Role:
         """Sends an order, as :meth:`send_event` an event."""
         return self._send(to_object(ORDER, type, data, channel), wait)
 
-    def send_log(self, text: str, *, wait: Optional[float] = None) -> bool:
-        """Sends a line to the network's log, where a role `logger` may write it down."""
-        return self._send(to_object(LOG, text, None, None), wait)
+    def send_log(self, text: str) -> None:
+        """Sends a line to the network's log, where a role `logger` may write it down. This never waits."""
+        self._running().send(to_object(LOG, text, None, None))
 
     def _send(self, line: Dict[str, Any], wait: Optional[float]) -> bool:
         host = self._running()
@@ -210,9 +210,10 @@ class Role:
         return host.hand_over(line, wait + ANSWER_GRACE, True) is True
 
     def load(self) -> Any:
-        """What was stored last, in this run or an earlier one; None if nothing was.
+        """What was stored last, in this run or an earlier one; None if nothing was, as where the node has no
+        `roleStorage`.
 
-        Raises :class:`Refused` where the node has no `roleStorage`.
+        Raises :class:`Refused` where it cannot be read.
         """
         return self._running().request({"load": True}, ANSWER_GRACE)
 

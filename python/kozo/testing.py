@@ -362,10 +362,10 @@ class _BenchHost(Host):
             if self._ended:
                 raise NotRunning("the role has ended")
             if "load" in line or "store" in line:
+                if "load" in line:
+                    return _copied(self.stored) if self.storage else None
                 if not self.storage:
                     raise Refused("the node has no `roleStorage`")
-                if "load" in line:
-                    return _copied(self.stored)
                 self.stored = line["store"]
                 return None
             if "ask" in line:

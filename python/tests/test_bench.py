@@ -276,9 +276,15 @@ class AskingTest(unittest.TestCase):
             bench.event("x")
             self.assertEqual(bench.logged(), [("info", "hall"), ("warn", "not granted")])
 
-    def test_without_storage_loading_is_refused(self):
-        with self.assertRaisesRegex(kozo.Refused, "roleStorage"):
-            Bench(Counter, storage=False)
+    def test_without_storage_there_is_nothing_to_load_and_storing_is_refused(self):
+        role = kozo.Role()
+        loaded = []
+        role.on_start(lambda: loaded.append(role.load()))
+        role.on_event("keep")(lambda: role.store(1))
+        with Bench(role, stored=7, storage=False) as bench:
+            self.assertEqual(loaded, [None])
+            with self.assertRaisesRegex(kozo.Refused, "roleStorage"):
+                bench.event("keep")
 
     def test_a_paced_send_tells_whether_there_was_room(self):
         role = kozo.Role()

@@ -149,7 +149,7 @@ class ProcessTest(unittest.TestCase):
                         self.send_order("x", wait=2)
                     except kozo.Refused as error:
                         self.warn(str(error))
-                    self.info(str(self.send_log("line", wait=1)))
+                    self.info(str(self.send_event("line", wait=1)))
                     while not self.stopping:
                         message = self.receive()
                         if message is not None and message.data == 999:
@@ -174,7 +174,7 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(program.next(), {"print": "hall", "level": "info"})
         asked({"order": "x", "wait": 2}, error="too large")
         self.assertEqual(program.next(), {"print": "too large", "level": "warn"})
-        asked({"log": "line", "wait": 1}, value=False)
+        asked({"event": "line", "wait": 1}, value=False)
         self.assertEqual(program.next(), {"print": "False", "level": "info"})
         for _ in range(5):
             self.assertEqual(program.next(), {"print": "the last one", "level": "info"})
