@@ -327,7 +327,8 @@ class Timer:
         """Whether it is due. What was missed is not made up for."""
         if now < self.due:
             return False
-        self.due = max(self.due + self.seconds, now)
+        missed = (now - self.due) // self.seconds
+        self.due += (missed + 1) * self.seconds
         return True
 
 

@@ -162,6 +162,17 @@ class FunctionsTest(unittest.TestCase):
             bench.advance(62)
             self.assertEqual(role.seen.count("minute"), 2)
 
+    def test_a_function_that_held_up_an_interval_is_followed_by_one_call_of_it(self):
+        role = kozo.Role()
+        ticks = []
+        role.every(1)(lambda: ticks.append(bench.elapsed))
+        role.on_event("hold")(lambda: role.sleep(3.5))
+        with Bench(role) as bench:
+            bench.advance(1)
+            bench.event("hold")
+            bench.advance(5)
+        self.assertEqual(ticks, [1, 4.5, 5, 6])
+
     def test_an_error_of_a_function_is_raised_or_logged_and_counted(self):
         with self.assertRaises(KeyError):
             Bench(functions()).order("fail")
