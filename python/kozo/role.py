@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import json
 import os
 import re
 import traceback
@@ -296,8 +297,11 @@ class Role:
         # It begins where the role's own code does.
         while trace is not None and trace.tb_next is not None and is_ours(trace.tb_frame.f_code.co_filename):
             trace = trace.tb_next
-        lines = traceback.format_exception(type(error), error, trace)
-        self.error(f"{what} has failed, and the role goes on:\n{''.join(lines)}")
+        shown = traceback.TracebackException(type(error), error, trace)
+        # It ends there as well: how a call of this package came to its error helps nobody.
+        while len(shown.stack) > 1 and is_inside(shown.stack[-1].filename):
+            shown.stack.pop()
+        self.error(f"{what} has failed, and the role goes on:\n{''.join(shown.format())}")
 
 
 @dataclasses.dataclass
@@ -381,6 +385,11 @@ def takes_message(function: Callable[..., Any]) -> Callable[..., Any]:
 def is_ours(file: str) -> bool:
     """Whether this is a file of this package."""
     return os.path.dirname(os.path.abspath(file)) == os.path.dirname(os.path.abspath(__file__))
+
+
+def is_inside(file: str) -> bool:
+    """Whether this is a file of this package, or of one that it hands data to."""
+    return is_ours(file) or os.path.dirname(file) == os.path.dirname(json.__file__)
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -188,6 +188,17 @@ class FunctionsTest(unittest.TestCase):
         self.assertRegex(text, r"(?s)`functions.<locals>.fail` has failed, and the role goes on:.*KeyError: 'x'")
         self.assertNotIn("serving.py", text)
 
+    def test_of_an_error_in_a_call_of_this_package_the_roles_own_lines_are_shown(self):
+        role = kozo.Role()
+        role.on_event()(lambda message: role.send_event("x", message.data and 1j))
+        with Bench(role, keep_going=True) as bench:
+            bench.event("x", 1)
+            text = "\n".join(text for _, text in bench.logged())
+        self.assertIn("test_bench.py", text)
+        self.assertIn("TypeError: complex has no form", text)
+        for inside in ["message.py", "role.py", "testing.py", "encoder.py"]:
+            self.assertNotIn(inside, text)
+
     def test_a_function_that_takes_too_much_is_refused_at_once(self):
         role = kozo.Role()
         with self.assertRaisesRegex(TypeError, "has to take one parameter"):
