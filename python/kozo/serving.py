@@ -12,7 +12,8 @@ def serve(role: Role) -> None:
     timers = [timer.function for timer in role._timers]
     rules = [rule.function for rule in role._rules]
     others = role._at_start + role._at_stop + role._at_reopen
-    if any(inspect.iscoroutinefunction(function) for function in rules + timers + others):
+    # A decorator may hide that a function is `async`.
+    if any(inspect.iscoroutinefunction(inspect.unwrap(function)) for function in rules + timers + others):
         # Half of the memory of a small role, so only where it is needed.
         from kozo.looping import serve_in_loop
 
@@ -29,6 +30,16 @@ def handler_for(role: Role, message: Message) -> Optional[Callable[..., Any]]:
     return None
 
 
+def refuse_coroutine(function: Callable[..., Any], result: Any) -> None:
+    """Where there is no event loop, what an `async` function was to do would never be done."""
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(
+            f"`{name_of(function)}` calls an `async` function, and is none itself: write `async def`, or give it "
+            "`functools.wraps`"
+        )
+
+
 def next_due(role: Role) -> Optional[float]:
     """When the next of the timers is due."""
     return min((timer.due for timer in role._timers), default=None)
@@ -39,13 +50,13 @@ def _serve_plainly(role: Role) -> None:
 
     def call(function: Callable[..., Any], *arguments: Any) -> None:
         try:
-            function(*arguments)
+            refuse_coroutine(function, function(*arguments))
         except Exception as error:
             role._failed(f"`{name_of(function)}`", error)
 
     for function in role._at_start:
         # What cannot begin does not run.
-        function()
+        refuse_coroutine(function, function())
     for timer in role._timers:
         timer.begin(host.now())
     while not host.stopping:

@@ -1,6 +1,7 @@
 """Roles on the bench: what roles can do, and what the bench does with them."""
 
 import asyncio
+import functools
 import logging
 import threading
 import unittest
@@ -269,6 +270,27 @@ class AsyncTest(unittest.TestCase):
         self.assertTrue(at_work.wait(60))
         bench.stop()
         self.assertEqual([message.type for message in bench.sent()], ["done"])
+
+    def test_an_async_function_behind_a_decorator_is_one_as_well(self):
+        done = []
+
+        async def work(message):
+            done.append(message.type)
+
+        @functools.wraps(work)
+        def decorated(message):
+            return work(message)
+
+        role = kozo.Role()
+        role.on_event()(decorated)
+        with Bench(role) as bench:
+            bench.event("x")
+        self.assertEqual(done, ["x"])
+
+        hidden = kozo.Role()
+        hidden.on_event()(lambda message: work(message))
+        with self.assertRaisesRegex(TypeError, "calls an `async` function, and is none itself"):
+            Bench(hidden).event("x")
 
     def test_an_error_of_an_async_function_is_raised(self):
         role = kozo.Role()
