@@ -108,6 +108,7 @@ def end_by_signals(connection: Connection) -> None:
 
 def by_hand(program: str) -> int:
     """Says to somebody at a terminal what this is. Returns the exit code."""
+    interpreter = sys.executable or "python3"
     print(
         f"""\
 This is a role for Kōzō: a daemon starts it and talks to it over its standard input and output. In the block of a node
@@ -116,14 +117,19 @@ in the network's file:
     roles:
       my-role:
         type: program
-        command: [{sys.executable or "python3"}, {os.path.abspath(program)}]
+        command: [{interpreter}, {os.path.abspath(program)}]
         interests:
           - {{kind: event, type: tick}}
 
-To see what it does without a daemon, hand it some lines:
+To see what it does without a daemon, be one: run
 
-    printf '%s\\n' '{{"hello":1,"node":"here","role":"my-role","options":{{}}}}' \\
-      '{{"event":"tick","data":null,"node":"here","role":"timer","age":0,"time":0}}' | {sys.executable or 'python3'} {program}""",
+    cat | {interpreter} {program}
+
+and enter the greeting, messages, and to each line with an "id" the answer; Ctrl-D ends it.
+
+    {{"hello":1,"node":"here","role":"my-role","options":{{}}}}
+    {{"answer":1,"value":null}}
+    {{"event":"tick","data":null,"node":"here","role":"timer","age":0,"time":0}}""",
         file=sys.stderr,
     )
     return 2

@@ -330,7 +330,25 @@ class ProcessTest(unittest.TestCase):
         )
         os.close(theirs)
         self.assertEqual(ended.returncode, 2)
-        self.assertIn("type: program", ended.stderr.decode())
+        said = ended.stderr.decode()
+        self.assertIn("type: program", said)
+        # What it shows to be entered fits a role that loads when it starts.
+        hello, answer, tick = [json.loads(line) for line in said.splitlines() if line.startswith("    {")]
+        program = Program(
+            self,
+            """
+            import kozo
+            role = kozo.Role()
+            role.on_start(role.load)
+            role.on_event("tick")(lambda: role.send_event("tock"))
+            role.run()
+            """,
+            hello,
+        )
+        self.assertEqual(program.next(), {"id": answer["answer"], "load": True})
+        program.say(answer, tick)
+        self.assertEqual(program.next(), {"event": "tock"})
+        self.assertEqual(program.stop(), (0, ""))
 
 
 if __name__ == "__main__":
