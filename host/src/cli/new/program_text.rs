@@ -192,6 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn each_block_says_where_a_package_is_that_is_not_installed() {
+        let name = ModuleName::new("greeter").unwrap();
+        let package = Path::new("/the package");
+        let count = |package| {
+            let files = files(Language::Python, &name, Path::new("/a"), "KEY", package);
+            let blocks = files.iter().flat_map(|(_, text)| text.lines());
+            let line = "        environment: {PYTHONPATH: \"/the package\"}";
+            blocks.filter(|found| *found == line).count()
+        };
+        assert_eq!((count(Some(package)), count(None)), (2, 0));
+    }
+
+    #[test]
     fn a_folder_with_odd_characters_is_one_word() {
         assert_eq!(shell_word(Path::new("/opt/kozo-1.0")), "/opt/kozo-1.0");
         assert_eq!(shell_word(Path::new("/it's here")), r"'/it'\''s here'");
