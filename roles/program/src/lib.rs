@@ -72,9 +72,17 @@ impl Role for ProgramRole {
             return Err(self.process.failure().into());
         }
         let outbox = &self.process.shared.outbox;
-        if outbox.pending() > 0 && outbox.flush(WATCH) == Flushed::Some {
-            // It does not read. What comes meanwhile waits in the inbox, where the host drops and counts it.
-            return Ok(());
+        if outbox.pending() > 0 {
+            match outbox.flush(WATCH) {
+                Flushed::All => {}
+                // It does not read. What comes meanwhile waits in the inbox, where the host drops and counts it.
+                Flushed::Some => return Ok(()),
+                // What waits in the inbox is for the program that comes next.
+                Flushed::Closed if self.process.is_ending() => {
+                    return Err(self.process.failure().into());
+                }
+                Flushed::Closed => {}
+            }
         }
         let mut next = host.receive_timeout(WATCH);
         while let Some(message) = next {
@@ -85,7 +93,7 @@ impl Role for ProgramRole {
                     self.process.shared.complain(&text);
                 }
             }
-            if self.lines.len() >= CHUNK && self.hand_over(Duration::ZERO) == Flushed::Some {
+            if self.lines.len() >= CHUNK && self.hand_over(Duration::ZERO) != Flushed::All {
                 break;
             }
             next = host.try_receive();
@@ -118,9 +126,10 @@ impl ProgramRole {
         self.lines.shrink_to(2 * CHUNK);
         let messages = std::mem::take(&mut self.messages);
         let flushed = shared.outbox.flush(wait);
-        if flushed == Flushed::Closed && !self.process.has_ended() {
+        if flushed == Flushed::Closed {
             shared.unheard.fetch_add(messages, Ordering::Relaxed);
-            if !std::mem::replace(&mut self.is_deaf, true) {
+            if !self.is_deaf && !self.process.is_ending() {
+                self.is_deaf = true;
                 let text =
                     "the program has closed its standard input: it hears of no messages any more";
                 shared.complain(text);

@@ -126,6 +126,11 @@ impl Process {
         self.child.handle().has_ended()
     }
 
+    /// Whether it has ended, or does now: its pipes are closed a little before.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.child.handle().wait(EXIT_LIMIT)
+    }
+
     /// How it has ended, though nobody told it to.
     pub(crate) fn failure(&mut self) -> String {
         let ended = match self.child.end(EXIT_LIMIT) {

@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) questions: AtomicUsize,
     pub(crate) rate: Mutex<Rate>,
     pub(crate) complaints: Mutex<Complaints>,
-    /// How many messages were thrown away, since the program has closed its input.
+    /// How many messages were thrown away, since the program had closed its input, or ended.
     pub(crate) unheard: AtomicU64,
     /// The last line of its error output.
     pub(crate) last_words: Mutex<String>,
@@ -66,8 +66,9 @@ impl Shared {
         }
         let unheard = self.unheard.load(Ordering::Relaxed);
         if unheard > 0 {
-            let text =
-                format!("{unheard} messages were for a program that has closed its standard input");
+            let text = format!(
+                "{unheard} messages were for a program that had closed its standard input, or ended"
+            );
             self.host.warn(&text);
         }
     }

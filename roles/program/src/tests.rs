@@ -466,9 +466,23 @@ fn one_that_has_closed_its_input_is_told_nothing_and_that_is_counted() {
     let has = |part: &str| logged.iter().any(|(_, text)| text.contains(part));
     assert!(has("has closed its standard input: it hears"), "{logged:?}");
     assert!(
-        has("3 messages were for a program that has closed its standard input"),
+        has("3 messages were for a program that had closed its standard input"),
         "{logged:?}"
     );
+}
+
+#[test]
+fn what_waits_while_one_does_not_read_is_not_lost_with_it() {
+    let mut role = started("echo '{\"event\":\"e\"}'; sleep 0.3; exit 3");
+    sent(&mut role, 1);
+    role.deliver(Incoming::event("large").data(&"x".repeat(300_000)));
+    role.run().unwrap();
+    // It waits in the inbox, for the program that comes next.
+    role.deliver(Incoming::event("kept"));
+    failure(&mut role);
+    let logged = role.logged();
+    let is_lost = |(_, text): &(Level, String)| text.contains("messages were for a program");
+    assert!(!logged.iter().any(is_lost), "{logged:?}");
 }
 
 /// Whether there is such a process, and it has not ended.
