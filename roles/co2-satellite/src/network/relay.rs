@@ -34,8 +34,6 @@ pub(super) struct Relay {
     /// The reason that was told last, so that it is told once.
     told: Option<String>,
     client: Option<Client>,
-    /// Whether the first message that waits is being sent.
-    in_flight: bool,
     /// Whether the relay was told of this satellite anew for the sake of that message, without knowing that it had to be.
     tried_anew: bool,
 }
@@ -61,7 +59,6 @@ impl Relay {
             registration: Registration::new(Instant::now(), fastrand::Rng::new()),
             told: None,
             client,
-            in_flight: false,
             tried_anew: false,
         }
     }
@@ -113,9 +110,11 @@ impl Relay {
                 () = paused => {}
             }
         };
-        if std::mem::take(&mut self.in_flight) {
-            // Whether it has arrived is not known, and it must not come twice.
-            self.shared.outbox().done(false);
+        // Whether what is on its way has arrived is not known, and it must not come twice.
+        if self.shared.outbox().done(false) {
+            self.shared.host.warn(
+                "the relay did not answer to a message before the end: it may not have arrived",
+            );
         }
         self.leave(until).await;
     }
@@ -197,14 +196,12 @@ impl Relay {
             return false;
         };
         let host_id = Value::String(host_id.to_owned());
-        self.in_flight = true;
         let sent = self
             .call(
                 "relay.relay",
                 [("host_id", host_id.clone()), ("data", data)],
             )
             .await;
-        self.in_flight = false;
         match sent {
             Ok(_) => {
                 self.shared.outbox().done(true);
@@ -213,6 +210,7 @@ impl Relay {
             }
             // Nothing has left: it waits.
             Err(error @ CallError::Connect { .. }) => {
+                self.shared.outbox().back();
                 self.failed(&kozo_abi::error_text(&error));
             }
             Err(CallError::Fault(fault)) if is_unknown(&fault) => {
@@ -237,13 +235,18 @@ impl Relay {
             .call("relay.get_satellite_ctime", [("host_id", host_id)])
             .await;
         match asked {
-            Err(CallError::Fault(fault)) if is_unknown(&fault) => self.unknown(),
+            Err(CallError::Fault(fault)) if is_unknown(&fault) => {
+                self.shared.outbox().back();
+                self.unknown();
+            }
             // It cannot tell, so the registration is made anew; a message that is refused even then is dropped.
             Err(CallError::Fault(_)) if !self.tried_anew => {
                 self.tried_anew = true;
+                self.shared.outbox().back();
                 self.unknown();
             }
             Err(error @ CallError::Connect { .. }) => {
+                self.shared.outbox().back();
                 self.failed(&kozo_abi::error_text(&error));
             }
             _ => {
@@ -349,6 +352,6 @@ impl Relay {
 /// Whether a relay means by this fault that it does not know a satellite. Its class has changed with the version of
 /// Python: `exceptions.KeyError`, `<type 'exceptions.KeyError'>`, `<class 'KeyError'>`.
 fn is_unknown(fault: &Fault) -> bool {
-    let class = fault.text.split(':').next().unwrap_or_default();
+    let class = fault.class();
     class.contains("KeyError") || class.contains("RegistryError")
 }
