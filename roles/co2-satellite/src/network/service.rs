@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use kozo_co2::document::{MethodCall, NOTIFY_PASS};
+use kozo_co2::fault::{EXCEPTION, VALUE_ERROR};
 use kozo_co2::http::Service;
 use kozo_co2::methods::{Builtin, Call, Method, Prepared};
 use kozo_co2::page::{self, Page};
+use kozo_co2::value::sendable;
 use kozo_co2::{Fault, Struct, Value};
 use tokio::sync::{oneshot, watch};
 
@@ -56,7 +58,7 @@ impl Satellite {
         }
         let host_id = call.text("host_id")?;
         let event = notify_event(host_id, call.value("data")?)
-            .map_err(|error| Fault::new(kozo_co2::fault::VALUE_ERROR, error))?;
+            .map_err(|error| Fault::new(VALUE_ERROR, error))?;
         self.heard.send_replace(());
         shared.received.fetch_add(1, Ordering::Relaxed);
         shared.host.debug(&kozo_co2::log::notify(
@@ -93,7 +95,10 @@ impl Satellite {
                 .as_ref()
                 .ok_or_else(|| Fault::unsupported(&name))?;
             let (id, result) = shared.begin_call(CALLS)?;
-            frames.call(&id, &name, argument);
+            if !frames.call(&id, &name, argument) {
+                shared.forget_call(&id);
+                return Err(process_has_ended(&name));
+            }
             return self.wait(&id, &name, result).await;
         };
         let order = shared.host.order(&method.order).channel(&method.channel);
@@ -107,7 +112,7 @@ impl Satellite {
             .and_then(|data| order.send_bytes(&data).map_err(|error| error.to_string()));
         if let Err(error) = sent {
             shared.forget_call(&id);
-            return Err(Fault::new(kozo_co2::fault::EXCEPTION, error));
+            return Err(Fault::new(EXCEPTION, error));
         }
         if !shared.settings.answers {
             shared.forget_call(&id);
@@ -127,16 +132,20 @@ impl Satellite {
         let limit = self.shared.settings.answer_time;
         match tokio::time::timeout(limit, result).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Fault::new(
-                kozo_co2::fault::EXCEPTION,
-                format_args!("{name}: the plug-ins' process has ended, and is started again"),
-            )),
+            Ok(Err(_)) => Err(process_has_ended(name)),
             Err(_) => Err(Fault::new(
-                kozo_co2::fault::EXCEPTION,
+                EXCEPTION,
                 format_args!("{name}: nobody answered within {} s", limit.as_secs_f64()),
             )),
         }
     }
+}
+
+fn process_has_ended(name: &str) -> Fault {
+    Fault::new(
+        EXCEPTION,
+        format_args!("{name}: the plug-ins' process has ended, and is started again"),
+    )
 }
 
 /// Gives up a call when it is dropped.
@@ -152,7 +161,9 @@ impl Service for Satellite {
     async fn call(&self, call: MethodCall, client: SocketAddr) -> Result<Value, Fault> {
         let prepared = self.shared.table().prepare(call, client)?;
         match prepared {
-            Prepared::Answer(value) => Ok(value),
+            // What `test` gives back may be nothing that may be sent.
+            Prepared::Answer(value) => sendable(value, self.shared.settings.allowed, "result")
+                .map_err(|error| Fault::new(VALUE_ERROR, error)),
             Prepared::Call(call) => match call.method {
                 Method::Builtin(Builtin::Notify) => self.notify(call),
                 Method::Builtin(Builtin::Properties) => Ok(Value::Struct(self.properties())),

@@ -25,8 +25,10 @@ pub(crate) struct Frames {
 struct Queue {
     frames: VecDeque<Waiting>,
     bytes: usize,
-    /// Nobody writes any more.
-    closed: bool,
+    /// Somebody writes.
+    open: bool,
+    /// Messages that came while nobody did.
+    missed: u64,
 }
 
 #[derive(Debug)]
@@ -41,21 +43,21 @@ impl Frames {
     pub(crate) fn receive(&self, message: Struct, host: &RoleHost) {
         let fields = Struct::from([("message".to_owned(), Value::Struct(message))]);
         let dropped = self.push("receive", fields, true);
-        if dropped > 0 {
+        if let Some(dropped @ 1..) = dropped {
             host.warn(&format!(
                 "{dropped} messages for the plug-ins were dropped: their process does not take them fast enough"
             ));
         }
     }
 
-    /// A call of a plug-in's method.
-    pub(crate) fn call(&self, id: &str, method: &str, argument: Struct) {
+    /// A call of a plug-in's method; false when there is no process that could take it.
+    pub(crate) fn call(&self, id: &str, method: &str, argument: Struct) -> bool {
         let fields = Struct::from([
             ("id".to_owned(), Value::String(id.to_owned())),
             ("method".to_owned(), Value::String(method.to_owned())),
             ("argument".to_owned(), Value::Struct(argument)),
         ]);
-        self.push("call", fields, false);
+        self.push("call", fields, false).is_some()
     }
 
     /// The last word: all plug-ins have so long to say goodbye.
@@ -71,36 +73,45 @@ impl Frames {
             frame,
             is_message: false,
         };
+        queue.drop_all();
         queue.bytes = first.iter().map(Vec::len).sum();
         queue.frames = first.into_iter().map(waiting).collect();
-        queue.closed = false;
+        queue.open = true;
     }
 
-    /// Ends the wait of whoever writes.
+    /// How many messages no process has taken, since this was asked last.
+    pub(super) fn take_missed(&self) -> u64 {
+        std::mem::take(&mut lock(&self.queue).missed)
+    }
+
+    /// Ends the wait of whoever writes. What was not written is not any more.
     pub(super) fn close(&self) {
-        lock(&self.queue).closed = true;
+        let mut queue = lock(&self.queue);
+        queue.open = false;
+        queue.drop_all();
+        drop(queue);
         self.changed.notify_all();
     }
 
     /// Waits for the next frame; none when there will be no more.
     pub(super) fn next(&self) -> Option<Vec<u8>> {
         let queue = lock(&self.queue);
-        let waits = |queue: &mut Queue| queue.frames.is_empty() && !queue.closed;
+        let waits = |queue: &mut Queue| queue.frames.is_empty() && queue.open;
         let mut queue = self.changed.wait_while(queue, waits).ok()?;
-        if queue.closed {
-            return None;
-        }
         let next = queue.frames.pop_front()?;
         queue.bytes -= next.frame.len();
         Some(next.frame)
     }
 
-    /// Adds a frame; how many messages made room for it. What cannot be written was no value that anybody sent.
-    fn push(&self, name: &str, fields: Struct, is_message: bool) -> u64 {
-        let Ok(frame) = frame::write(name, fields) else {
-            return 0;
-        };
+    /// Adds a frame; how many messages made room for it, none when it was not added. What cannot be written was no value
+    /// that anybody sent.
+    fn push(&self, name: &str, fields: Struct, is_message: bool) -> Option<u64> {
+        let frame = frame::write(name, fields).ok()?;
         let mut queue = lock(&self.queue);
+        if !queue.open {
+            queue.missed += u64::from(is_message);
+            return None;
+        }
         queue.bytes += frame.len();
         queue.frames.push_back(Waiting { frame, is_message });
         let mut dropped = 0;
@@ -122,7 +133,15 @@ impl Frames {
         }
         drop(queue);
         self.changed.notify_all();
-        dropped
+        Some(dropped)
+    }
+}
+
+impl Queue {
+    fn drop_all(&mut self) {
+        let dropped = self.frames.drain(..).filter(|one| one.is_message).count();
+        self.missed += dropped as u64;
+        self.bytes = 0;
     }
 }
 
@@ -133,12 +152,13 @@ mod tests {
     #[test]
     fn messages_make_room_and_calls_do_not() {
         let frames = Frames::default();
-        frames.call("first", "a.b.c", Struct::new());
+        frames.restart(Vec::new());
+        assert!(frames.call("first", "a.b.c", Struct::new()));
         for _ in 0..MAX_FRAMES - 1 {
-            assert_eq!(frames.push("receive", Struct::new(), true), 0);
+            assert_eq!(frames.push("receive", Struct::new(), true), Some(0));
         }
-        assert_eq!(frames.push("receive", Struct::new(), true), 1);
-        frames.call("second", "a.b.c", Struct::new());
+        assert_eq!(frames.push("receive", Struct::new(), true), Some(1));
+        assert!(frames.call("second", "a.b.c", Struct::new()));
         let mut calls = 0;
         for _ in 0..MAX_FRAMES {
             let frame = frames.next().unwrap();
@@ -149,5 +169,19 @@ mod tests {
         assert_eq!(frames.next(), None);
         frames.restart(vec![b"x".to_vec()]);
         assert_eq!(frames.next(), Some(b"x".to_vec()));
+    }
+
+    #[test]
+    fn what_no_process_takes_is_counted_and_a_call_is_refused() {
+        let frames = Frames::default();
+        assert!(!frames.call("first", "a.b.c", Struct::new()));
+        assert_eq!(frames.push("receive", Struct::new(), true), None);
+        frames.restart(vec![b"x".to_vec()]);
+        assert_eq!((frames.take_missed(), frames.take_missed()), (1, 0));
+        assert_eq!(frames.push("receive", Struct::new(), true), Some(0));
+        frames.close();
+        assert_eq!(frames.push("receive", Struct::new(), true), None);
+        assert_eq!(frames.next(), None);
+        assert_eq!(frames.take_missed(), 2);
     }
 }

@@ -11,10 +11,10 @@ use kozo_child::{Child, Interrupt, Lines, Reader, Writer};
 use kozo_co2::value::sendable;
 use kozo_co2::{Fault, Struct, Value, Wide};
 
-use super::Control;
 use super::frame::{self, Heard};
 use super::start::{Started, start};
 use super::told::Told;
+use super::{Control, tell_missed};
 use crate::options::Plugins as Settings;
 use crate::shared::{Shared, lock};
 
@@ -55,10 +55,10 @@ impl<'a> Life<'a> {
         let started = start(&settings.python, &settings.home)
             .map_err(|error| format!("cannot be started: {error}"))?;
         control.runs(Some(started.child.handle()));
-        shared.forget_plugins();
         if let Some(frames) = &shared.frames {
             frames.restart(first_frames(settings)?);
         }
+        tell_missed(shared);
         // A stop that came before has had its last word dropped with the rest.
         if control.is_stopping() {
             started.child.handle().kill();
@@ -147,12 +147,19 @@ impl<'a> Life<'a> {
                 }
             };
             let mut input = BufReader::new(reader);
+            let mut has_spoken = false;
             let heard = loop {
                 match frame::read(&mut input) {
-                    Ok(Heard::Frame(frame)) => match Told::of(frame) {
-                        Some(told) => take(shared, told, &loading, &ready),
-                        None => shared.host.warn("the plug-ins' process says something unknown"),
-                    },
+                    Ok(Heard::Frame(frame)) => {
+                        // Until then, callers of the methods of the life before hear that it has ended.
+                        if !std::mem::replace(&mut has_spoken, true) {
+                            shared.forget_plugins();
+                        }
+                        match Told::of(frame) {
+                            Some(told) => take(shared, told, &loading, &ready),
+                            None => shared.host.warn("the plug-ins' process says something unknown"),
+                        }
+                    }
                     Ok(Heard::Unreadable(error)) => shared.host.warn(&format!(
                         "something that a plug-in has sent was dropped, for it cannot be read: {error}"
                     )),

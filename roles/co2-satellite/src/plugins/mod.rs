@@ -165,6 +165,7 @@ fn work(shared: &Arc<Shared>, control: &Control, settings: &Settings) {
         // Whoever registers does not wait for those that do not come.
         shared.loaded.send_replace(true);
         shared.forget_calls(CALLS);
+        tell_missed(shared);
         if control.is_stopping() {
             return;
         }
@@ -183,5 +184,15 @@ fn work(shared: &Arc<Shared>, control: &Control, settings: &Settings) {
         if !control.pause(wait) {
             return;
         }
+    }
+}
+
+/// Messages that came while there was no process, or that it did not take before it ended.
+fn tell_missed(shared: &Shared) {
+    let missed = shared.frames.as_ref().map_or(0, Frames::take_missed);
+    if missed > 0 {
+        shared.host.warn(&format!(
+            "messages that plug-ins did not get, for their process had ended: {missed}"
+        ));
     }
 }

@@ -176,6 +176,15 @@ fn a_relay_that_comes_later_gets_what_has_waited() {
 }
 
 #[test]
+fn what_test_gives_back_may_be_sent_or_is_a_fault() {
+    let running = Running::start(|bench| bench);
+    let fault = running.call("test", members([("a", Value::Nil)]));
+    let fault = fault.unwrap_err();
+    assert!(fault.starts_with("exceptions.ValueError:"), "{fault}");
+    assert!(fault.contains("`result.a`"), "{fault}");
+}
+
+#[test]
 fn a_caller_without_the_password_is_refused_and_nothing_happens() {
     let relay = Relay::start();
     let mut running = with_relay(&relay);

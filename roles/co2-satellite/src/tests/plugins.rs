@@ -1,5 +1,7 @@
 //! Plug-ins in a real Python.
 
+use std::os::unix::fs::PermissionsExt;
+
 use kozo_abi::bench::RoleBench;
 use kozo_co2::Value;
 
@@ -139,6 +141,37 @@ fn a_process_that_is_killed_comes_back_with_all_plugins() {
     assert_ne!(second, Value::Integer(first));
     assert_eq!(relay.notify(text("nih!")), Ok(text("OK")));
     running.until("answer", |_| (relay.relayed().len() == 1).then_some(()));
+}
+
+#[test]
+fn while_the_process_is_away_calls_are_faults_and_messages_are_counted() {
+    let relay = Relay::start();
+    let files = folder(PACKAGES);
+    let python = files.path().join("python");
+    let gone = files.path().join("gone");
+    let script = format!(
+        "[ -e '{}' ] && exit 3\nexec python3 \"$@\"\n",
+        gone.display()
+    );
+    std::fs::write(&python, format!("#!/bin/sh\n{script}")).unwrap();
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&python, executable).unwrap();
+    let mut running = start(python.to_str().unwrap(), &relay, &files, &["ham"]);
+    let Ok(Value::Integer(first)) = process(&running) else {
+        panic!("no process");
+    };
+    std::fs::write(&gone, "").unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &first.to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    running.until_logged("starting it again in");
+    let fault = running.call("ham.spam.call_me", members([])).unwrap_err();
+    assert!(fault.contains("process has ended"), "{fault}");
+    assert_eq!(relay.notify(text("nih!")), Ok(text("OK")));
+    running.until_logged("messages that plug-ins did not get, for their process had ended: 1");
+    std::fs::remove_file(&gone).unwrap();
+    running.until("another life", |this| process(this).ok());
 }
 
 #[test]
