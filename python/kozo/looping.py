@@ -4,8 +4,9 @@ import asyncio
 import inspect
 from typing import Any, Callable, List, Optional, Set
 
+from kozo.functions import name_of
 from kozo.host import Host
-from kozo.role import Role, name_of
+from kozo.role import Role
 from kozo.serving import handler_for, next_due
 
 MAX_TASKS = 1000

@@ -1,17 +1,13 @@
 """Roles: functions for messages, or a loop of one's own."""
 
-import dataclasses
-import functools
-import inspect
-import json
-import os
-import re
-import traceback
 from typing import Any, Callable, Dict, List, Optional, TypeVar, Union
 
+from kozo import traces
 from kozo.errors import NotRunning
+from kozo.functions import Rule, Timer, takes_message
 from kozo.host import LEVELS, Host
 from kozo.message import EVENT, LOG, ORDER, Message, to_object
+from kozo.patterns import compiled
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Pattern = Union[str, List[str], None]
@@ -57,8 +53,8 @@ class Role:
         return role
 
     _host: Optional[Host]
-    _rules: List["Rule"]
-    _timers: List["Timer"]
+    _rules: List[Rule]
+    _timers: List[Timer]
     _at_start: List[Callable[..., Any]]
     _at_stop: List[Callable[..., Any]]
     _at_reopen: List[Callable[..., Any]]
@@ -293,105 +289,4 @@ class Role:
         if not self._running().handler_failed(error):
             raise error
         self.errors += 1
-        trace = error.__traceback__
-        # It begins where the role's own code does.
-        while trace is not None and trace.tb_next is not None and is_ours(trace.tb_frame.f_code.co_filename):
-            trace = trace.tb_next
-        shown = traceback.TracebackException(type(error), error, trace)
-        # It ends there as well: how a call of this package came to its error helps nobody.
-        while len(shown.stack) > 1 and is_inside(shown.stack[-1].filename):
-            shown.stack.pop()
-        self.error(f"{what} has failed, and the role goes on:\n{''.join(shown.format())}")
-
-
-@dataclasses.dataclass
-class Rule:
-    """A function for messages that fit."""
-
-    kind: str
-    patterns: Dict[str, Callable[[str], Any]]
-    function: Callable[..., Any]
-
-    def fits(self, message: Message) -> bool:
-        return message.kind == self.kind and fits(self.patterns, message)
-
-
-class Timer:
-    """A function that is called at an interval."""
-
-    def __init__(self, seconds: float, function: Callable[..., Any]) -> None:
-        self.seconds = seconds
-        self.function = function
-        self.due = 0.0
-
-    def begin(self, now: float) -> None:
-        self.due = now + self.seconds
-
-    def take(self, now: float) -> bool:
-        """Whether it is due. What was missed is not made up for."""
-        if now < self.due:
-            return False
-        missed = (now - self.due) // self.seconds
-        self.due += (missed + 1) * self.seconds
-        return True
-
-
-def fits(patterns: Dict[str, Callable[[str], Any]], message: Message) -> bool:
-    """Whether all of these fields of a message fit."""
-    # A message without a channel fits what fits the empty text.
-    return all(fits(getattr(message, name) or "") for name, fits in patterns.items())
-
-
-def compiled(pattern: Union[str, List[str]]) -> Callable[[str], Any]:
-    """What tells whether a text fits a pattern, or any of a list."""
-    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
-    # Only `*` means something.
-    parts = [".*".join(re.escape(part) for part in one.split("*")) for one in patterns]
-    return re.compile("|".join(f"(?:{part})" for part in parts) or r"(?!)", re.DOTALL).fullmatch
-
-
-def takes_message(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, or what calls it without the message that it does not take."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return function
-    try:
-        signature.bind(None)
-        return function
-    except TypeError:
-        pass
-    try:
-        signature.bind()
-    except TypeError:
-        raise TypeError(
-            f"`{name_of(function)}` has to take one parameter, the message, or none"
-        ) from None
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def alone(_: Message) -> Any:
-            return await function()
-
-        return alone
-
-    @functools.wraps(function)
-    def plain(_: Message) -> Any:
-        return function()
-
-    return plain
-
-
-def is_ours(file: str) -> bool:
-    """Whether this is a file of this package."""
-    return os.path.dirname(os.path.abspath(file)) == os.path.dirname(os.path.abspath(__file__))
-
-
-def is_inside(file: str) -> bool:
-    """Whether this is a file of this package, or of one that it hands data to."""
-    return is_ours(file) or os.path.dirname(file) == os.path.dirname(json.__file__)
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """What a function is called, for people."""
-    return str(getattr(function, "__qualname__", repr(function)))
+        self.error(f"{what} has failed, and the role goes on:\n{traces.shown(error)}")

@@ -3,8 +3,9 @@
 import inspect
 from typing import Any, Callable, Optional
 
+from kozo.functions import name_of
 from kozo.message import Message
-from kozo.role import Role, name_of
+from kozo.role import Role
 
 
 def serve(role: Role) -> None:

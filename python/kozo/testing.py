@@ -18,7 +18,8 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, T
 from kozo.errors import Error, NotRunning, Refused
 from kozo.host import Host
 from kozo.message import EVENT, KINDS, LOG, ORDER, Message, from_line, to_line
-from kozo.role import Role, compiled, fits
+from kozo.patterns import compiled, fits
+from kozo.role import Role
 
 PATIENCE = 60.0
 """Seconds of real time that a role may take until it waits again. One that takes longer hangs."""
