@@ -1,9 +1,11 @@
 //! What waits to be read by the program: lines of several threads, none of them torn.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use kozo_child::Writer;
+
+use crate::shared::lock;
 
 /// How much may wait before answers have to wait, in bytes.
 pub(crate) const MAX_PENDING: usize = 256 * 1024;
@@ -80,6 +82,6 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

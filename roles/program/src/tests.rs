@@ -574,6 +574,6 @@ proptest! {
         let at = at.index(line.len());
         let end = (at + cut).min(line.len());
         line.splice(at..end, put);
-        let _ = said::read(&line);
+        let _ = (said::read(&line), said::first_id(&line));
     }
 }
