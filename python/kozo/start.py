@@ -1,11 +1,12 @@
 """Starting a role: the standard input and output become the connection with the daemon."""
 
+import io
 import logging
 import os
 import signal
 import sys
 import threading
-from typing import Any, Type, Union
+from typing import Any, TextIO, Type, Union
 
 from kozo.connection import Connection
 from kozo.errors import Error
@@ -26,6 +27,7 @@ def run(role: Union[Role, Type[Role]]) -> None:
     """
     if os.isatty(STANDARD_INPUT):
         sys.exit(by_hand(sys.argv[0] or "PROGRAM"))
+    printed = sys.stdout
     connection = take_over()
     try:
         try:
@@ -39,8 +41,7 @@ def run(role: Union[Role, Type[Role]]) -> None:
         # Somebody is impatient.
         pass
     finally:
-        if isinstance(sys.stdout, PrintedLines):
-            sys.stdout.finish()
+        leave(printed)
         connection.close()
 
 
@@ -52,6 +53,8 @@ def take_over() -> Connection:
     os.dup2(nothing, STANDARD_INPUT)
     os.close(nothing)
     os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
+    # What was printed before is no line of the protocol either, and not to come when all is over.
+    sys.stdout.flush()
     return Connection(incoming, outgoing)
 
 
@@ -79,6 +82,19 @@ def prepare(role: Role, connection: Connection) -> None:
         root.addHandler(LogHandler(role))
     if threading.current_thread() is threading.main_thread():
         end_by_signals(connection)
+
+
+def leave(printed: TextIO) -> None:
+    """What is printed and logged from here on goes to the error output, whose lines the daemon logs as well."""
+    lines, sys.stdout = sys.stdout, printed
+    if isinstance(printed, io.TextIOWrapper):
+        printed.reconfigure(line_buffering=True)
+    if isinstance(lines, PrintedLines):
+        lines.finish()
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, LogHandler):
+            root.removeHandler(handler)
 
 
 def end_by_signals(connection: Connection) -> None:

@@ -32,7 +32,8 @@ class Program:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": PACKAGE},
+            # As a daemon gives it: without what changes how Python buffers.
+            env={**os.environ, "PYTHONPATH": PACKAGE, "PYTHONUNBUFFERED": ""},
         )
         test.addCleanup(self.kill)
         self.lines = queue.Queue()
@@ -128,6 +129,21 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertEqual(error, "to the error output\nfrom a child\n")
         self.assertEqual(program.next(), {"print": "without an end", "level": "info"})
+
+    def test_what_is_printed_before_and_after_it_runs_is_on_the_error_output(self):
+        program = Program(
+            self,
+            """
+            print("before")
+            import kozo, logging, sys
+            role = kozo.Role()
+            role.on_start(lambda: print("it runs", file=sys.stderr))
+            role.run()
+            print("after")
+            logging.warning("at last")
+            """,
+        )
+        self.assertEqual(program.stop(), (0, "before\nit runs\nafter\nWARNING:root:at last\n"))
 
     def test_the_end_of_the_input_ends_it_after_what_came_before(self):
         program = Program(self, ECHO)
