@@ -51,7 +51,7 @@ pub fn from_messagepack(data: &[u8], allowed: Allowed) -> Result<Value, ValueErr
     let value = seed.deserialize(&mut deserializer);
     let walk = walk.into_inner();
     value.map_err(|error| {
-        let problem = || format!("no data of a message: {error}: this is");
+        let problem = || format!("this is no data of a message: {error}");
         walk.error.unwrap_or_else(|| walk.place.error(problem()))
     })
 }
@@ -228,7 +228,7 @@ impl Key<'_> {
     fn refused<E: serde::de::Error>(&self, key: &dyn fmt::Display) -> E {
         let refused: Result<(), E> = self.0.checked(|place| {
             Err(place.error(format!(
-                "the key {key} is no text, which keys have to be in XML-RPC, and it stands"
+                "the key {key} is no text, which keys have to be in XML-RPC"
             )))
         });
         refused
@@ -314,17 +314,17 @@ mod tests {
         let strict = Allowed::default();
         let text = refused(&|| read(&BTreeMap::from([("a", BTreeMap::from([(1, 2)]))]), strict));
         assert!(
-            text.contains("the key 1 is no text") && text.ends_with("in `data.a`"),
+            text.contains("the key 1 is no text") && text.starts_with("in `data.a`, "),
             "{text}"
         );
         let text = refused(&|| read(&vec!["x", "\u{7}"], strict));
         assert!(
-            text.contains("U+0007") && text.ends_with("in `data[1]`"),
+            text.contains("U+0007") && text.starts_with("in `data[1]`, "),
             "{text}"
         );
         let text = refused(&|| read(&vec![None::<u8>], strict));
         assert!(
-            text.contains("nil") && text.ends_with("in `data[0]`"),
+            text.contains("nil") && text.starts_with("in `data[0]`, "),
             "{text}"
         );
         let text = refused(&|| read(&(1_u64 << 32), strict));

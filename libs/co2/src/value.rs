@@ -45,7 +45,7 @@ impl Allowed {
 
 /// What about a value cannot be sent, or was not to be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} in `{place}`")]
+#[error("in `{place}`, {problem}")]
 pub struct ValueError {
     /// Where: the name that the whole has, with the way to the part, as in `data.list[3]`.
     pub place: String,
@@ -138,7 +138,7 @@ pub(crate) fn check_text(text: &str, place: &Place) -> Result<(), ValueError> {
     match text.chars().find(|&character| !is_legal(character)) {
         None => Ok(()),
         Some(character) => Err(place.error(format!(
-            "the character U+{:04X}, which XML cannot carry (send base64 instead), stands",
+            "there is the character U+{:04X}, which XML cannot carry: send base64 instead",
             u32::from(character)
         ))),
     }
@@ -210,7 +210,7 @@ mod tests {
         let value = Value::Array(vec![Value::Integer(1), Value::Struct(inner)]);
         let text = refusal(value);
         assert!(
-            text.contains("U+0001") && text.ends_with("in `data[1].x`"),
+            text.contains("U+0001") && text.starts_with("in `data[1].x`, "),
             "{text}"
         );
         let key = Struct::from([("a\0".to_owned(), Value::Nil)]);
@@ -225,7 +225,7 @@ mod tests {
             ("a".to_owned(), Value::Array(vec![Value::Integer(1)])),
             ("b".to_owned(), Value::Nil),
         ]);
-        assert!(refusal(Value::Struct(members)).ends_with("in `data.b`"));
+        assert!(refusal(Value::Struct(members)).starts_with("in `data.b`, "));
     }
 
     #[test]
