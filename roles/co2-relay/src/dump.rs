@@ -27,7 +27,7 @@ pub(crate) enum DumpError {
     Open(u32),
     #[error("it belongs to the user {0}, and not to the one that this daemon runs as")]
     Foreign(u32),
-    #[error("it is no file")]
+    #[error("it is no file: name one, or leave it out")]
     NoFile,
     #[error("it is larger than 64 MiB")]
     TooLarge,
@@ -74,6 +74,18 @@ pub(crate) fn load(path: &Path) -> Result<Vec<Satellite>, DumpError> {
     let mut text = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut text)?;
     read(&text)
+}
+
+/// Looks whether there may be a file, before anything is done with it: a folder or a device is neither moved aside nor
+/// replaced.
+///
+/// # Errors
+/// There is something else.
+pub(crate) fn check(path: &Path) -> Result<(), DumpError> {
+    match fs::metadata(path) {
+        Ok(about) if !about.is_file() => Err(DumpError::NoFile),
+        _ => Ok(()),
+    }
 }
 
 /// Moves a file aside that is not used, so that somebody can look at it; where to.

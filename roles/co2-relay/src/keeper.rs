@@ -49,13 +49,18 @@ impl Keeper {
         let _ = tokio::time::timeout(PATIENCE, written).await;
     }
 
-    /// Writes the satellites whenever they have changed. Only one may do so: two would write one file.
+    /// Writes the satellites at once, so that a file that cannot be written is told before there is something to lose,
+    /// and whenever they have changed. Only one may do so: two would write one file.
     pub(crate) async fn run(
         &self,
         text: impl Fn() -> Result<String, String>,
         reporter: &dyn Reporter,
     ) {
+        if self.path.is_none() {
+            return;
+        }
         let mut changes = self.changes.subscribe();
+        changes.mark_changed();
         while changes.changed().await.is_ok() {
             let change = *changes.borrow_and_update();
             self.save(text(), reporter).await;
@@ -75,7 +80,7 @@ impl Keeper {
                 Err(error) => format!("it cannot be put aside ({error})"),
             };
             reporter.warn(&format!(
-                "the dump {shown} is not used: {error}. {aside}, and satellites have to register again"
+                "the dump {shown} is not used: {error}; {aside}, and satellites have to register again"
             ));
             Vec::new()
         })

@@ -71,6 +71,9 @@ impl Role for Co2Relay {
     type Options = Options;
 
     fn new(options: Options, host: &RoleHost) -> Result<Self, Error> {
+        if let Some(dump) = &options.dump {
+            dump::check(dump).map_err(|error| format!("`dump`: {}: {error}", dump.display()))?;
+        }
         let settings = Settings {
             limits: registry::Limits {
                 satellites: options.max_satellites,

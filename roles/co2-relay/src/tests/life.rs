@@ -110,16 +110,33 @@ fn a_dump_that_is_damaged_or_open_is_put_aside_and_the_relay_goes_on() {
             );
             assert!(std::fs::read_to_string(&dump).unwrap().contains("2104"));
         }
-        // Nor does it stand still where it cannot write.
+    });
+}
+
+#[test]
+fn a_dump_that_cannot_be_written_is_told_at_the_start_and_the_relay_goes_on() {
+    run(async {
         let mut scene = Scene::start_with(|bench| bench.option("dump", "/proc/no/relay.xml"));
+        scene.until_logged("cannot write the dump").await;
         scene.register(2104).await.unwrap();
-        let logged = scene.role.logged();
+    });
+}
+
+#[test]
+fn what_is_no_file_is_neither_moved_nor_replaced_by_a_dump() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("co2");
+        std::fs::create_dir(&home).unwrap();
+        let port = kozo_abi::bench::reserve_port().unwrap();
+        let started = bench(port).option("dump", home.to_str().unwrap()).start();
+        let error = started.err().unwrap().to_string();
         assert!(
-            logged
-                .iter()
-                .any(|(_, line)| line.contains("cannot write the dump")),
-            "{logged:?}"
+            error.starts_with("`dump`: ") && error.contains("no file"),
+            "{error}"
         );
+        assert!(home.is_dir());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     });
 }
 

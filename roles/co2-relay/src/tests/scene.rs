@@ -157,6 +157,20 @@ impl Scene {
         self.until(id, |properties| properties[key] == *value).await;
     }
 
+    /// Waits for a line of the log that contains a text. What was logged before it is not there any more.
+    pub(super) async fn until_logged(&mut self, text: &str) -> String {
+        let waiting = async {
+            loop {
+                let logged = self.role.logged().into_iter().map(|(_, line)| line);
+                if let Some(line) = logged.into_iter().find(|line| line.contains(text)) {
+                    return line;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(DEADLINE, waiting).await.unwrap()
+    }
+
     /// The states of the first events of satellites, of which there are so many.
     pub(super) fn states(&mut self, count: usize) -> Vec<String> {
         #[derive(Deserialize)]
