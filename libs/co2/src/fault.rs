@@ -66,6 +66,13 @@ impl Fault {
         self.text.split(':').next().unwrap_or_default()
     }
 
+    /// What stands behind it.
+    pub fn reason(&self) -> &str {
+        self.text
+            .split_once(':')
+            .map_or(self.text.as_str(), |(_, reason)| reason)
+    }
+
     /// The text as XML can carry it, and no longer than it is worth.
     pub(crate) fn sendable_text(&self) -> String {
         let legal = |character| match is_legal(character) {

@@ -51,6 +51,11 @@ impl Delivery {
         self.outbox.wake.notify_one();
         pushed_out
     }
+
+    /// How many messages wait, without the one on its way.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.lock().len()
+    }
 }
 
 impl Drop for Delivery {

@@ -53,6 +53,11 @@ impl<T> Limiter<T> {
         Ok(())
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes the next one, if its time has come.
     pub(crate) fn next(&mut self, now: Instant) -> Next<T> {
         if self.waiting.is_empty() {

@@ -31,6 +31,11 @@ impl Outbox {
         pushed_out
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Notify> {
         let message = self.waiting.pop_front()?;
         self.bytes -= message.len();

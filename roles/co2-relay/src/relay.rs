@@ -130,12 +130,13 @@ impl Relay {
 
     /// A ping was answered in so many milliseconds, or was not.
     pub(crate) async fn pinged(&self, host_id: &str, time: Option<f64>) {
+        let mut waited = 0;
         let change = {
             let mut shared = self.shared();
             let change = shared.registry.pinged(host_id, time);
             let lost = matches!(change, Some((Change::Lost, _)));
             if lost {
-                shared.deliveries.remove(host_id);
+                waited = waiting(shared.deliveries.remove(host_id));
             } else if shared.registry.satellite(host_id).is_ok() {
                 shared.pinger.add(host_id, Instant::now());
             }
@@ -154,12 +155,32 @@ impl Relay {
                     .info(&format!("{host_id} ({nick}) answers pings again")),
                 Change::Lost => {
                     self.reporter.warn(&format!(
-                        "{host_id} ({nick}) has not answered {} pings and is registered no more",
+                        "{host_id} ({nick}) has not answered {} pings and is registered no more; messages that waited \
+                         for it: {waited}",
                         self.settings.limits.drop_after
                     ));
                     self.keeper.keep().await;
                 }
             }
+        }
+    }
+
+    /// Ends all deliveries, and tells what they have not delivered.
+    pub(crate) fn end_deliveries(&self) {
+        let (unpassed, undelivered) = {
+            let mut shared = self.shared();
+            let undelivered: usize = shared
+                .deliveries
+                .drain()
+                .map(|(_, one)| one.waiting())
+                .sum();
+            (shared.limiter.len(), undelivered)
+        };
+        if unpassed + undelivered > 0 {
+            self.reporter.warn(&format!(
+                "dropped at the end: {unpassed} messages that were to be passed on to all, and {undelivered} that \
+                 waited for a single satellite"
+            ));
         }
     }
 
@@ -219,6 +240,7 @@ impl Relay {
     async fn register(self: &Arc<Self>, call: &Call) -> Result<Value, Fault> {
         let registration = Registration::read(call)?;
         let ip = call.client.ip();
+        let mut waited = 0;
         let (satellite, replaced) = {
             let mut shared = self.shared();
             let number = || fastrand::u32(NUMBERS);
@@ -228,7 +250,7 @@ impl Relay {
             let satellite = shared.registry.satellite(&registered.host_id)?.clone();
             let replaced = registered.replaced;
             if let Some(before) = &replaced {
-                shared.deliveries.remove(&before.host_id);
+                waited = waiting(shared.deliveries.remove(&before.host_id));
                 shared.pinger.remove(&before.host_id);
             }
             let delivery = Delivery::start(self, &satellite);
@@ -242,6 +264,12 @@ impl Relay {
         // Before anything is waited for: a caller that goes takes the rest of this with it.
         if let Some(replaced) = &replaced {
             self.reporter.satellite(replaced, State::Replaced);
+        }
+        if waited > 0 {
+            self.reporter.warn(&format!(
+                "messages dropped that waited for the satellite in whose place {} is: {waited}",
+                satellite.host_id
+            ));
         }
         self.reporter.satellite(&satellite, State::Registered);
         self.reporter.info(&format!(
@@ -271,7 +299,7 @@ impl Relay {
     }
 
     fn relay(&self, call: &Call) -> Result<Value, Fault> {
-        let as_registry = |fault: Fault| Fault::registry(fault.text);
+        let as_registry = |fault: Fault| Fault::registry(fault.reason());
         let host_id = call.text("host_id").map_err(as_registry)?;
         let ip = call.client.ip();
         self.shared().registry.verify(host_id, ip)?;
@@ -350,6 +378,11 @@ impl Service for Handle {
 
 /// The relay as the server has it.
 pub(crate) struct Handle(pub(crate) Arc<Relay>);
+
+/// How many messages wait for the satellite of a delivery that ends.
+fn waiting(ended: Option<Delivery>) -> usize {
+    ended.map_or(0, |delivery| delivery.waiting())
+}
 
 fn ok() -> Value {
     Value::String("OK".to_owned())

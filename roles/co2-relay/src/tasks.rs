@@ -34,7 +34,7 @@ pub(crate) async fn run(relay: Arc<Relay>, server: Server, mut stop: watch::Rece
     };
     let handle = Arc::new(Handle(Arc::clone(&relay)));
     server.serve(handle, Limits::default(), stopped).await;
-    relay.shared().deliveries.clear();
+    relay.end_deliveries();
     // The counts have changed since a satellite last came or went.
     relay.keeper.keep().await;
     tasks.shutdown().await;

@@ -117,6 +117,35 @@ fn what_does_not_fit_before_a_slow_one_is_dropped_and_counted() {
 }
 
 #[test]
+fn what_waits_for_one_that_is_replaced_or_at_the_end_is_told() {
+    run(async {
+        let mut scene = Scene::start();
+        let sender = Satellite::registered(&scene, "").await;
+        let mut stalled = Satellite::stalled(&scene).await;
+        let mut other = Satellite::registered(&scene, "").await;
+        let mut again = String::new();
+        for is_first in [true, false] {
+            for number in 0..3 {
+                scene.send(&sender, Value::Integer(number)).await.unwrap();
+            }
+            // Once the other one has them all, two wait behind the one that stalls.
+            for number in 0..3 {
+                assert_eq!(other.next().await["data"], Value::Integer(number));
+            }
+            stalled.next().await;
+            if is_first {
+                again = scene.register(stalled.port).await.unwrap();
+            }
+        }
+        let line = scene.until_logged("messages dropped that waited").await;
+        assert!(line.contains(&again) && line.ends_with(": 2"), "{line}");
+        scene.role.stop().unwrap();
+        let line = scene.until_logged("dropped at the end: 0 messages").await;
+        assert!(line.contains("and 2 that waited"), "{line}");
+    });
+}
+
+#[test]
 fn a_full_limiter_is_a_fault() {
     run(async {
         let scene = Scene::start_with(|bench| {
