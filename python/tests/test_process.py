@@ -292,6 +292,42 @@ class ProcessTest(unittest.TestCase):
             self.assertEqual(program.next(), {"print": "ends", "level": "info"})
             self.assertEqual(program.end(), (0, ""))
 
+    def test_so_many_async_functions_are_at_work_at_once_and_no_more(self):
+        program = Program(
+            self,
+            """
+            import asyncio, kozo
+            role = kozo.Role()
+            gate = None
+            at_work = most = 0
+
+            @role.on_start
+            async def begin():
+                global gate
+                gate = asyncio.Event()
+
+            @role.on_event("last")
+            async def last(message):
+                role.send_event("most", most)
+
+            @role.on_event()
+            async def work(message):
+                global at_work, most
+                at_work += 1
+                most = max(most, at_work)
+                if at_work == 1000:
+                    # Time enough for more to begin, if more may.
+                    asyncio.get_running_loop().call_later(0.3, gate.set)
+                await gate.wait()
+                at_work -= 1
+
+            role.run()
+            """,
+        )
+        program.say(*[event("work") for _ in range(1200)], event("last"))
+        self.assertEqual(program.next(), {"event": "most", "data": 1000})
+        self.assertEqual(program.stop(), (0, ""))
+
     def test_reopening_is_told(self):
         program = Program(
             self,
