@@ -38,6 +38,9 @@ const ORDERS: usize = 64;
 /// How long the server may take to end at the end: plug-ins and relay have the most of it.
 const SERVER_LIMIT: Duration = Duration::from_millis(300);
 
+/// How much longer than a method may take a connection lasts on which nothing else happens.
+const ANSWER_MARGIN: Duration = Duration::from_secs(30);
+
 /// The thread at work.
 pub(crate) struct Network {
     address: SocketAddr,
@@ -141,7 +144,7 @@ fn work(
         let heard = service.heard();
         // It answers until the relay has been told: it may still ask.
         let (end, ended) = watch::channel(false);
-        let serving = server.serve(service, Limits::default(), raised(ended));
+        let serving = server.serve(service, limits(settings.answer_time), raised(ended));
         let mut serving = tokio::task::spawn_local(serving);
         let calling = Outgoing::new(Arc::clone(&shared), address).run(ordered);
         let calling = tokio::task::spawn_local(calling);
@@ -157,6 +160,15 @@ fn work(
         }
         calling.abort();
     });
+}
+
+/// What callers may cost: a connection lasts for as long as a method may take to answer, and longer.
+fn limits(answer_time: Duration) -> Limits {
+    let limits = Limits::default();
+    Limits {
+        silence: limits.silence.max(answer_time + ANSWER_MARGIN),
+        ..limits
+    }
 }
 
 /// Ends when the flag is raised, or nobody can raise it any more.
@@ -182,4 +194,19 @@ fn source(own: SocketAddr, peer: &kozo_co2::http::Endpoint) -> Option<std::net::
 fn is_this_machine(peer: &kozo_co2::http::Endpoint) -> bool {
     let ip: Result<std::net::IpAddr, _> = peer.host.parse();
     ip.map_or(peer.host == "localhost", |ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_outlasts_the_slowest_answer() {
+        for seconds in [0.1, 110.0, 300.0] {
+            let answer_time = Duration::from_secs_f64(seconds);
+            assert!(limits(answer_time).silence > answer_time, "{seconds}");
+        }
+        let usual = Limits::default().silence;
+        assert_eq!(limits(Duration::from_secs(10)).silence, usual);
+    }
 }
