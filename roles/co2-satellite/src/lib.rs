@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use kozo_abi::{Error, Kind, Message, Role, RoleHost, export_role};
 
-use crate::core::{FOREIGN_EVENTS, answer, forwarded, order_data, remote_call};
+use crate::core::{FOREIGN_EVENTS, RemoteCall, answer, forwarded, order_data, remote_call};
 use network::Network;
 use options::Options;
 use plugins::Plugins;
@@ -107,12 +107,8 @@ impl Satellite {
                 Err(error) => self.complain(message, "cannot be sent", &error),
             }
         } else if is(Kind::Order, "call", &shared.settings.channel) {
-            match remote_call(message.data_bytes(), allowed) {
-                Ok(call) => {
-                    if let Err(call) = self.network.call(call) {
-                        network::tell(shared, call, Err("too many calls are under way".to_owned()));
-                    }
-                }
+            match remote_call(message.data_bytes()) {
+                Ok(call) => self.call(call),
                 Err(error) => self.complain(message, "cannot be done", &error),
             }
         } else if is(Kind::Event, "answer", "call") {
@@ -125,6 +121,21 @@ impl Satellite {
             }
         } else if message.kind() == Kind::Event {
             self.forward(message);
+        }
+    }
+
+    /// Whoever ordered a call hears what came of it, even where it is not made.
+    fn call(&self, mut call: RemoteCall) {
+        let settled = call.settle(self.shared.settings.allowed);
+        let refused = match settled {
+            Ok(()) => self
+                .network
+                .call(call)
+                .map_err(|call| (call, "too many calls are under way".to_owned())),
+            Err(error) => Err((call, error.to_string())),
+        };
+        if let Err((call, reason)) = refused {
+            network::tell(&self.shared, call, Err(reason));
         }
     }
 

@@ -113,14 +113,28 @@ pub(crate) struct RemoteCall {
     pub(crate) call: Option<Value>,
 }
 
-/// Reads the data of an order `call`.
+impl RemoteCall {
+    /// Makes of the argument one that may be sent. The rest of a call comes back as it is.
+    ///
+    /// # Errors
+    /// It cannot be sent.
+    pub(crate) fn settle(&mut self, allowed: Allowed) -> Result<(), ValueError> {
+        for argument in &mut self.argument {
+            let value = std::mem::replace(argument, Value::Nil);
+            *argument = kozo_co2::value::sendable(value, allowed, "argument")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the data of an order `call`, whose argument is still to be [settled](RemoteCall::settle).
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn remote_call(data: &[u8], allowed: Allowed) -> Result<RemoteCall, String> {
+pub(crate) fn remote_call(data: &[u8]) -> Result<RemoteCall, String> {
     const SHAPE: &str =
         "it takes a map with `method`, and perhaps `host_id`, `argument` and `call`";
-    let data = from_messagepack(data, allowed).map_err(|error| error.to_string())?;
+    let data = from_messagepack(data, Allowed::ALL).map_err(|error| error.to_string())?;
     let Value::Struct(mut members) = data else {
         return Err(SHAPE.to_owned());
     };
@@ -284,21 +298,28 @@ mod tests {
             ("host_id", text("1@a:2")),
             ("method", text("ham.spam.call_me")),
             ("argument", members(&[("a", Value::Integer(1))])),
-            ("call", Value::Integer(9)),
+            // It is for whoever ordered it, and never sent.
+            ("call", Value::Long(1 << 40)),
         ]);
-        let call = remote_call(&pack(&order), Allowed::default()).unwrap();
+        let mut call = remote_call(&pack(&order)).unwrap();
+        call.settle(Allowed::default()).unwrap();
         assert_eq!(call.argument, [members(&[("a", Value::Integer(1))])]);
         let result = result_event(call, Err("gone".to_owned())).unwrap();
         let expected = members(&[
             ("host_id", text("1@a:2")),
             ("method", text("ham.spam.call_me")),
-            ("call", Value::Integer(9)),
+            ("call", Value::Long(1 << 40)),
             ("fault", text("gone")),
         ]);
         assert_eq!(from_messagepack(&result, Allowed::ALL), Ok(expected));
-        let wrong = |value: &Value| remote_call(&pack(value), Allowed::default()).unwrap_err();
+        let wrong = |value: &Value| remote_call(&pack(value)).unwrap_err();
         assert!(wrong(&Value::Integer(1)).contains("`method`"));
         assert!(wrong(&members(&[("method", Value::Integer(1))])).contains("no text"));
         assert!(wrong(&members(&[("host_id", text("a"))])).contains("`method`"));
+        let wide = members(&[("method", text("ping")), ("argument", Value::Long(1 << 40))]);
+        let refused = remote_call(&pack(&wide))
+            .unwrap()
+            .settle(Allowed::default());
+        assert_eq!(refused.unwrap_err().place, "argument");
     }
 }

@@ -307,6 +307,20 @@ fn methods_of_others_are_called_by_order() {
     };
     assert!(matches!(&result["fault"], Value::String(fault) if fault.contains("not supported")));
 
+    // What cannot be sent is the caller's to know.
+    running.deliver(order(members([
+        ("method", text("test")),
+        ("argument", members([("a", Value::Nil)])),
+        ("call", Value::Long(1 << 40)),
+    ])));
+    let Value::Struct(result) = data(&running.until_sent("result")) else {
+        panic!("no struct");
+    };
+    assert!(
+        matches!(&result["fault"], Value::String(fault) if fault.starts_with("in `argument.a`"))
+    );
+    assert_eq!(result["call"], Value::Long(1 << 40));
+
     running.deliver(order(members([
         ("host_id", text("nobody")),
         ("method", text("ping")),
