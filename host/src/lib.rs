@@ -16,6 +16,7 @@ mod metrics;
 pub mod modules;
 mod roles;
 mod router;
+mod secrets;
 pub mod storage;
 mod transports;
 

@@ -7,10 +7,8 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use super::{Introspection, MAX_SHOWN_DATA};
+use crate::secrets::is_secret_name;
 use crate::storage::{self, role_file};
-
-/// What the name of an option holds whose value is not shown.
-const SECRETS: [&str; 3] = ["password", "secret", "token"];
 
 impl Introspection {
     /// A role of this node in full.
@@ -56,11 +54,21 @@ fn without_secrets(options: Value) -> Map<String, Value> {
     let Value::Object(mut options) = options else {
         return Map::new();
     };
-    options.retain(|name, _| {
-        let name = name.to_lowercase();
-        !SECRETS.iter().any(|secret| name.contains(secret))
-    });
+    leave_secrets_out(&mut options);
     options
+}
+
+fn leave_secrets_out(entries: &mut Map<String, Value>) {
+    entries.retain(|name, _| !is_secret_name(name));
+    let mut values: Vec<&mut Value> = entries.values_mut().collect();
+    // Options of a program and variables of its environment are in maps of their own.
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Object(entries) => leave_secrets_out(entries),
+            Value::Array(items) => values.extend(items),
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -75,5 +83,14 @@ mod tests {
         let shown = without_secrets(options);
         assert_eq!(Value::Object(shown), json!({"port": 1}));
         assert_eq!(without_secrets(Value::Null), Map::new());
+        let shown = without_secrets(json!({
+            "environment": {"MODEL": "7", "API_TOKEN": "x"},
+            "options": {"hosts": [[{"name": "a", "password": "x"}]]},
+        }));
+        let expected = json!({
+            "environment": {"MODEL": "7"},
+            "options": {"hosts": [[{"name": "a"}]]},
+        });
+        assert_eq!(Value::Object(shown), expected);
     }
 }

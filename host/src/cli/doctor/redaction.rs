@@ -6,28 +6,10 @@ use std::path::{Path, PathBuf};
 use kozo_description::{Entry, ModuleKind, Problems, Scalar, Tree, TreeNode, parse_yaml};
 
 use crate::modules::Registry;
+use crate::secrets::is_secret_name;
 
 /// What stands in place of what is left out.
 pub(super) const LEFT_OUT: &str = "(left out)";
-
-/// An option with one of these in its name holds a secret, however it is written.
-const SECRET_NAMES: [&str; 12] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "secret",
-    "token",
-    "credential",
-    "apikey",
-    "api_key",
-    "authkey",
-    "bearer",
-    "psk",
-];
-
-/// The same, where that is all of the name. Bridges to Tor are for those who know them.
-const SECRET_OPTIONS: [&str; 3] = ["pass", "auth", "bridges"];
 
 /// Options of which the names say something else: they name a file, or a public half.
 const PUBLIC_OPTIONS: [&str; 2] = ["privateKey", "publicKey"];
@@ -149,15 +131,12 @@ fn is_secret(path: &[&str], value: &Tree, registry: &Registry) -> bool {
     if PUBLIC_OPTIONS.contains(name) {
         return false;
     }
-    let lower = name.to_lowercase();
     // Nodes, roles and transports may be called anything.
     let is_name = matches!(
         path,
         ["system", _] | ["system", _, "roles" | "transports", _]
     );
-    let is_named = SECRET_NAMES.iter().any(|part| lower.contains(part))
-        || SECRET_OPTIONS.contains(&lower.as_str());
-    (is_named && !is_name) || is_of_unknown_module(path, value, registry)
+    (is_secret_name(name) && !is_name) || is_of_unknown_module(path, value, registry)
 }
 
 /// Whether this is a text of a module that is not on this machine: what it means, nothing says.
