@@ -4,7 +4,6 @@ import base64
 import binascii
 import dataclasses
 import json
-import re
 from typing import Any, Dict, Mapping, Optional
 
 EVENT = "event"
@@ -60,13 +59,17 @@ def to_line(value: Any) -> bytes:
             f"{ascii(error.object[error.start])} is no character, and has no form in a message: send the text as bytes "
             "(`os.fsencode`)"
         ) from None
-    if _MANY_DIGITS.search(line):
+    # Ten times as fast as an expression, and most lines are without.
+    if _MANY_DIGITS in line.translate(_DIGITS):
         _check_numbers(value)
     return line
 
 
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")
-"""What no line is without that holds a whole number of more than 64 bits."""
+_DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
+"""Makes all digits the same one, and all else blanks."""
+
+_MANY_DIGITS = b"0" * 19
+"""What no such line is without that holds a whole number of more than 64 bits."""
 
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
