@@ -179,7 +179,8 @@ class Role:
         """Sends an event to whoever is interested.
 
         Without `wait` this never waits, and a full queue drops its oldest message. With it, it waits for room
-        for so many seconds at most; false when there was none, and then the message is not sent.
+        on the way to other nodes for so many seconds at most; false when there was none, and then the message is
+        not sent.
 
         Raises TypeError or ValueError for data that has no form in a message, and with `wait` :class:`Refused`
         for what the node does not send.
