@@ -102,6 +102,35 @@ class Channel(object):
         return name, params[0], data
 
 
+class Lines(object):
+    """What is printed, a whole line at a time: those of several plug-ins must not be mixed."""
+
+    lock = threading.Lock()
+
+    def __init__(self, stream):
+        self.stream, self.mine = stream, threading.local()
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text):
+        self.mine.__dict__.setdefault("begun", []).append(text)
+        if (b"\n" if isinstance(text, bytes) else u"\n") in text:
+            self.flush()
+        return len(text)
+
+    def writelines(self, lines):
+        for text in lines:
+            self.write(text)
+
+    def flush(self):
+        begun = self.mine.__dict__.pop("begun", [])
+        with self.lock:
+            for text in begun:
+                self.stream.write(text)
+            self.stream.flush()
+
+
 def apart(descriptor):
     """The same file under a number that nobody inherits."""
     copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD, 3)
@@ -488,6 +517,7 @@ if __name__ == "__main__":
     # A terminal's interrupt is for the daemon, which then says `exit`.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv = [""]
+    sys.stdout, sys.stderr = Lines(sys.stdout), Lines(sys.stderr)
     status = 1
     try:
         Host().serve()

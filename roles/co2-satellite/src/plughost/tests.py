@@ -31,6 +31,7 @@ class Child(object):
             start = source.read()
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-c", start, str(len(text))],
+            env=dict(os.environ, PYTHONIOENCODING="utf-8:backslashreplace"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -346,6 +347,31 @@ class Cases(unittest.TestCase):
         self.child.until_error("bye")
         self.child.until("end")
         self.assertEqual(self.child.process.wait(), 0)
+
+    def test_lines_that_several_print_at_a_time_are_whole(self):
+        for name in ("one", "two"):
+            self.module(
+                "p",
+                name,
+                """
+                from __future__ import print_function
+                import plugin, sys
+
+                class X_Printer(plugin.Co2Plugin):
+                    def receive(self, data_dict):
+                        for number in range(500):
+                            print(self.name, number, u"\\xfc", sep=u"-")
+                            print(self.name, number, "error", sep="-", file=sys.stderr)
+                        print("all of " + self.name)
+                """,
+            )
+        self.load("p")
+        self.receive(1)
+        printed = []
+        while sum(line.startswith("all of ") for line in printed) < 2:
+            printed.append(self.child.errors.get(timeout=LIMIT))
+        whole = [line for line in printed if line.startswith("p.") and line.count("p.") == 1]
+        self.assertEqual(len(whole), 2000, printed)
 
     def test_plugins_have_neither_the_frames_nor_an_input(self):
         self.module(
