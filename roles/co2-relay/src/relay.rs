@@ -155,13 +155,22 @@ impl Relay {
                     .info(&format!("{host_id} ({nick}) answers pings again")),
                 Change::Lost => {
                     self.reporter.warn(&format!(
-                        "{host_id} ({nick}) has not answered {} pings and is registered no more; messages that waited \
-                         for it: {waited}",
+                        "{host_id} ({nick}) has not answered {} pings and is registered no more",
                         self.settings.limits.drop_after
                     ));
+                    self.tell_dropped(host_id, waited);
                     self.keeper.keep().await;
                 }
             }
+        }
+    }
+
+    /// So many messages waited for a satellite that is registered no more.
+    fn tell_dropped(&self, host_id: &str, waited: usize) {
+        if waited > 0 {
+            self.reporter.warn(&format!(
+                "dropped messages that waited for {host_id}: {waited}"
+            ));
         }
     }
 
@@ -264,12 +273,7 @@ impl Relay {
         // Before anything is waited for: a caller that goes takes the rest of this with it.
         if let Some(replaced) = &replaced {
             self.reporter.satellite(replaced, State::Replaced);
-        }
-        if waited > 0 {
-            self.reporter.warn(&format!(
-                "messages dropped that waited for the satellite in whose place {} is: {waited}",
-                satellite.host_id
-            ));
+            self.tell_dropped(&replaced.host_id, waited);
         }
         self.reporter.satellite(&satellite, State::Registered);
         self.reporter.info(&format!(
