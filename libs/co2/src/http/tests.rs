@@ -328,14 +328,17 @@ fn one_that_ends_its_side_is_answered() {
 }
 
 #[test]
-fn no_browser_calls_for_a_page_of_another_server() {
+fn no_browser_calls_for_a_page() {
     run(async {
         let running = running(Limits::default()).await;
         let body = b"<methodCall><methodName>ping</methodName></methodCall>";
-        let foreign = post_with("Host: a:1\r\nOrigin: http://evil.example\r\n", body);
-        assert!(raw(running.address, &foreign).await.contains(" 403 "));
-        let own = post_with("Host: a:1\r\nOrigin: http://a:1\r\n", body);
-        assert!(raw(running.address, &own).await.contains(" 200 "));
+        // The second is of a server whose name leads to this one by now.
+        for origin in ["http://evil.example", "http://a:1", "null"] {
+            let of_a_page = post_with(&format!("Host: a:1\r\nOrigin: {origin}\r\n"), body);
+            assert!(raw(running.address, &of_a_page).await.contains(" 403 "));
+        }
+        let of_a_program = post_with("Host: a:1\r\n", body);
+        assert!(raw(running.address, &of_a_program).await.contains(" 200 "));
         let packed = post_with("Content-Encoding: gzip\r\n", body);
         assert!(raw(running.address, &packed).await.contains(" 415 "));
     });
