@@ -9,7 +9,7 @@ use kozo_co2::time;
 use tokio::sync::Notify as Wake;
 use tokio::task::AbortHandle;
 
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Pushed};
 use crate::relay::Relay;
 use crate::satellite::Satellite;
 
@@ -45,11 +45,11 @@ impl Delivery {
         }
     }
 
-    /// Queues a message; how many that are older are dropped for it.
-    pub(crate) fn push(&self, message: Notify) -> u64 {
-        let pushed_out = self.outbox.lock().push(message);
+    /// Queues a message, for which older ones may be dropped.
+    pub(crate) fn push(&self, message: Notify) -> Pushed {
+        let pushed = self.outbox.lock().push(message);
         self.outbox.wake.notify_one();
-        pushed_out
+        pushed
     }
 
     /// How many messages wait, without the one on its way.
@@ -68,16 +68,6 @@ impl Waiting {
     fn lock(&self) -> std::sync::MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    async fn next(&self) -> Notify {
-        loop {
-            let message = self.lock().pop();
-            if let Some(message) = message {
-                return message;
-            }
-            self.wake.notified().await;
-        }
-    }
 }
 
 struct Courier {
@@ -92,13 +82,33 @@ struct Courier {
 impl Courier {
     async fn run(mut self, outbox: Arc<Waiting>) {
         loop {
-            let message = outbox.next().await;
+            let message = self.next(&outbox).await;
             self.relay
                 .shared()
                 .registry
                 .received(&self.host_id, time::now());
             let result = self.client.call(message.for_satellite(&self.pass)).await;
             self.note(result.err());
+        }
+    }
+
+    /// The next message. What was pushed out by then is told once none waits any more.
+    async fn next(&self, outbox: &Waiting) -> Notify {
+        loop {
+            let pushed_out = {
+                let mut outbox = outbox.lock();
+                match outbox.pop() {
+                    Some(message) => return message,
+                    None => outbox.take_pushed_out(),
+                }
+            };
+            if pushed_out > 0 {
+                self.relay.reporter.info(&format!(
+                    "{} has caught up; messages that were dropped meanwhile: {pushed_out}",
+                    self.host_id
+                ));
+            }
+            outbox.wake.notified().await;
         }
     }
 

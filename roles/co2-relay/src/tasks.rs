@@ -65,15 +65,18 @@ fn distribute(relay: &Relay, message: &Message) {
             if *host_id == message.sender {
                 continue;
             }
-            for _ in 0..delivery.push(message.notify.clone()) {
+            let pushed = delivery.push(message.notify.clone());
+            for _ in 0..pushed.out {
                 shared.registry.missed(host_id);
+            }
+            if pushed.first {
                 overtaken.push(host_id.clone());
             }
         }
     }
     for host_id in overtaken {
         relay.reporter.warn(&format!(
-            "{host_id} takes messages too slowly: the oldest one that waited for it was dropped"
+            "{host_id} takes messages too slowly: the oldest of those that wait for it are dropped"
         ));
     }
 }

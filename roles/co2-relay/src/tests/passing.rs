@@ -106,13 +106,19 @@ fn what_does_not_fit_before_a_slow_one_is_dropped_and_counted() {
         scene
             .until_property(&stalled.id, "missed_count", &Value::Integer(3))
             .await;
+        // The first is told, and in the end how many there were.
         let logged = scene.role.logged();
         let says =
             |(_, line): &&(_, String)| line.contains(&stalled.id) && line.contains("dropped");
-        assert_eq!(logged.iter().filter(says).count(), 3, "{logged:?}");
+        assert_eq!(logged.iter().filter(says).count(), 1, "{logged:?}");
         // The oldest are those that are missing.
         stalled.go_on();
         assert_eq!(stalled.next().await["data"], Value::Integer(4));
+        let line = scene.until_logged("has caught up").await;
+        assert!(
+            line.contains(&stalled.id) && line.ends_with(": 3"),
+            "{line}"
+        );
     });
 }
 
