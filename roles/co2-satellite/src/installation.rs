@@ -6,16 +6,6 @@ use kozo_co2::{Struct, Value};
 
 use crate::options::Options;
 
-/// What an installation has that is the daemon's affair here, or a relay's.
-const OF_NO_USE: &[&str] = &[
-    "background",
-    "home",
-    "co2_home",
-    "max_sats",
-    "log_file",
-    "pid_file",
-];
-
 /// What came of a `config.py`, by the names that it has for things.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Adopted {
@@ -69,10 +59,9 @@ impl Options {
                     Some(list) => take(&mut self.plugins, list, name, "plugins", &mut adopted),
                     None => false,
                 },
+                // Also what is the daemon's affair here, or a relay's.
                 _ => {
-                    if !OF_NO_USE.contains(&name.as_str()) {
-                        adopted.ignored.push(format!("`{name}`"));
-                    }
+                    adopted.ignored.push(format!("`{name}`"));
                     true
                 }
             };
@@ -85,6 +74,9 @@ impl Options {
         let folder = home.join("plugin");
         if self.plugin_path.is_none() && folder.is_dir() {
             self.plugin_path = Some(folder);
+            adopted
+                .taken
+                .push("its folder `plugin` as `pluginPath`".to_owned());
         }
         adopted
     }
@@ -198,7 +190,22 @@ mod tests {
         assert_eq!(options.plugin_path, Some("/co2/mine".into()));
         assert_eq!(adopted.given, ["`port`"]);
         assert_eq!(adopted.taken.len(), 3);
-        assert_eq!(adopted.ignored, ["`colour`", "`nick` (it is 1)"]);
+        assert_eq!(
+            adopted.ignored,
+            ["`colour`", "`max_sats`", "`nick` (it is 1)"]
+        );
+    }
+
+    #[test]
+    fn the_folder_of_plugins_is_beside_the_file_unless_another_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("plugin")).unwrap();
+        let mut options = nothing_given();
+        let adopted = options.adopt(&values(&[]), home.path());
+        assert_eq!(options.plugin_path, Some(home.path().join("plugin")));
+        assert_eq!(adopted.taken, ["its folder `plugin` as `pluginPath`"]);
+        let adopted = options.adopt(&values(&[]), home.path());
+        assert_eq!(adopted, Adopted::default());
     }
 
     #[test]
