@@ -149,8 +149,13 @@ impl Daemon {
 
 /// The processor time that a child has used so far, of all its threads.
 pub(crate) fn processor_time(child: &Child) -> Result<Duration, Failure> {
+    processor_time_of(child.id())
+}
+
+/// The processor time that the process with this number has used so far, of all its threads that still run.
+pub(crate) fn processor_time_of(process: u32) -> Result<Duration, Failure> {
     let mut nanos = 0;
-    for task in fs::read_dir(format!("/proc/{}/task", child.id()))? {
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;
         let first = text.split(' ').next().unwrap_or_default();
         nanos += first.parse::<u64>()?;

@@ -8,6 +8,8 @@ mod latency;
 mod mesh;
 mod outage;
 mod peers;
+mod program;
+mod python;
 mod siege;
 mod stream;
 mod throughput;
@@ -97,6 +99,12 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         about: "the same while somebody watches: `kozo tail`, metrics, a tail that stands still",
         limit: minutes(15),
         run: watched::run,
+    },
+    Measurement {
+        name: "program",
+        about: "events that a role in Python takes and sends on, and a native one in its place",
+        limit: minutes(15),
+        run: program::run,
     },
     Measurement {
         name: "peers-mosquitto",
