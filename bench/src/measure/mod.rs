@@ -1,5 +1,6 @@
 //! The measurements, one a file.
 
+mod co2;
 mod connect;
 mod cost;
 mod fan_out;
@@ -105,6 +106,12 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         about: "events that a role in Python takes and sends on, and a native one in its place",
         limit: minutes(15),
         run: program::run,
+    },
+    Measurement {
+        name: "co2",
+        about: "messages to a hundred satellites of CO2, beside a relay in Python",
+        limit: minutes(10),
+        run: co2::run,
     },
     Measurement {
         name: "peers-mosquitto",
