@@ -10,6 +10,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional
 
 from kozo.errors import Error, NotRunning, Refused
 from kozo.host import Host
+from kozo.interest import Interest
 from kozo.message import Message, from_line, from_object, to_line
 from kozo.version import PROTOCOL
 
@@ -50,6 +51,7 @@ class Connection(Host):
         self._lines: Deque[bytes] = collections.deque()
         self._ended = False
         self.node, self.name, self.options = "", "", {}
+        self.interests = None
 
         # All of this is guarded by the condition, which is told of every change.
         self._changed = threading.Condition()
@@ -88,6 +90,11 @@ class Connection(Host):
         self.node, self.name = str(hello.get("node", "")), str(hello.get("role", ""))
         options = hello.get("options")
         self.options = options if isinstance(options, dict) else {}
+        try:
+            self.interests = [Interest(one) for one in hello["interests"]]
+        except (KeyError, TypeError, ValueError):
+            # An older daemon does not tell them, and a newer one may have more to say with them.
+            self.interests = None
         self._writer.start()
         threading.Thread(target=self._read, name="kozo-reader", daemon=True).start()
 

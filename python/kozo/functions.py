@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import inspect
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from kozo.message import Message
 from kozo.patterns import fits
@@ -14,6 +14,9 @@ class Rule:
     """A function for messages that fit."""
 
     kind: str
+    type: Optional[str]
+    """The only one that fits; None when there may be several."""
+
     patterns: Dict[str, Callable[[str], Any]]
     function: Callable[..., Any]
 

@@ -1,7 +1,8 @@
 """What a role has of its node. There are two: the daemon (`kozo.connection`) and the bench (`kozo.testing`)."""
 
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
+from kozo.interest import Interest
 from kozo.message import Message
 
 LEVELS = ("error", "warn", "info", "debug", "trace")
@@ -13,6 +14,8 @@ class Host:
     node: str
     name: str
     options: Dict[str, Any]
+    interests: Optional[List[Interest]]
+    """What lets messages in; None when that is not known."""
 
     @property
     def stopping(self) -> bool:

@@ -145,7 +145,8 @@ class Role:
         def register(function: Handler) -> Handler:
             fields = [("type", type), ("channel", channel), ("role", role), ("node", node)]
             patterns = {name: compiled(pattern) for name, pattern in fields if pattern is not None}
-            self._rules.append(Rule(kind, patterns, takes_message(function)))
+            only = type if isinstance(type, str) and "*" not in type else None
+            self._rules.append(Rule(kind, only, patterns, takes_message(function)))
             return function
 
         return register

@@ -10,6 +10,7 @@ from kozo.role import Role
 
 def serve(role: Role) -> None:
     """Serves until the role is to end: in an event loop if any of its functions is `async`."""
+    _tell_what_is_never_called(role)
     timers = [timer.function for timer in role._timers]
     rules = [rule.function for rule in role._rules]
     others = role._at_start + role._at_stop + role._at_reopen
@@ -21,6 +22,20 @@ def serve(role: Role) -> None:
         serve_in_loop(role)
     else:
         _serve_plainly(role)
+
+
+def _tell_what_is_never_called(role: Role) -> None:
+    """Names the functions whose messages no interest of the block lets in: else nobody would know why they are silent."""
+    interests = role._running().interests
+    if interests is None:
+        return
+    for rule in role._rules:
+        if not any(interest.may_fit(rule.kind, rule.type) for interest in interests):
+            wanted = f"{{kind: {rule.kind}}}" if rule.type is None else f"{{kind: {rule.kind}, type: {rule.type}}}"
+            role.warn(
+                f"`{name_of(rule.function)}` is never called, for the role's block asks for no such messages: add "
+                f"`{wanted}` to its `interests`"
+            )
 
 
 def handler_for(role: Role, message: Message) -> Optional[Callable[..., Any]]:

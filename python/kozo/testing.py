@@ -17,15 +17,14 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple, T
 
 from kozo.errors import Error, NotRunning, Refused
 from kozo.host import Host
+from kozo.interest import Interest
 from kozo.message import EVENT, KINDS, LOG, ORDER, Message, from_line, to_line
-from kozo.patterns import compiled, fits
 from kozo.role import Role
 
 PATIENCE = 60.0
 """Seconds of real time that a role may take until it waits again. One that takes longer hangs."""
 
 
-INTEREST_KEYS = ("kind", "type", "channel", "role", "node")
 
 
 class BenchError(Error):
@@ -57,6 +56,7 @@ class Bench:
     ) -> None:
         self._interests = None if interests is None else [Interest(one) for one in interests]
         self._host = _BenchHost(node, name, _copied(dict(options or {})), keep_going)
+        self._host.interests = self._interests
         self._host.stored = _copied(stored)
         self._host.storage = storage
         self._host.answers = {
@@ -192,21 +192,6 @@ class Bench:
         self._host.room = not refuse
 
 
-class Interest:
-    """A pattern of a block's `interests`."""
-
-    def __init__(self, patterns: Mapping[str, Any]) -> None:
-        unknown = set(patterns) - set(INTEREST_KEYS)
-        if unknown:
-            raise ValueError(f"an interest has no key {sorted(unknown)}: there are {', '.join(INTEREST_KEYS)}")
-        if patterns.get("kind", EVENT) not in KINDS:
-            raise ValueError(f"the kind of an interest is one of {', '.join(KINDS)}, not {patterns['kind']!r}")
-        self._patterns = {key: compiled(pattern) for key, pattern in patterns.items()}
-
-    def fits(self, message: Message) -> bool:
-        return fits(self._patterns, message)
-
-
 def _copied(value: Any) -> Any:
     """The value as it comes out at the other end of the protocol. Raises what sending it would raise."""
     return from_line(to_line(value))
@@ -217,6 +202,7 @@ class _BenchHost(Host):
 
     def __init__(self, node: str, name: str, options: Dict[str, Any], keep_going: bool) -> None:
         self.node, self.name, self.options = node, name, options
+        self.interests = None
         self.stored: Any = None
         self.storage = True
         self.room = True

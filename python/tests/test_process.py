@@ -118,6 +118,33 @@ class ProcessTest(unittest.TestCase):
         )
         self.assertEqual(program.stop(), (0, ""))
 
+    def test_functions_that_no_interest_lets_anything_in_for_are_named(self):
+        text = """
+            import kozo
+            role = kozo.Role()
+            @role.on_event("tick")
+            def ticked(message): pass
+            @role.on_order("ring")
+            def ring(message): pass
+            @role.on_log
+            def logged(message): pass
+            @role.on_event(["a", "b"], channel="c")
+            def either(message): pass
+            role.run()
+        """
+        interests = [{"kind": "event", "type": ["t*"]}, {"kind": "order", "type": ["open"]}]
+        program = Program(self, text, {**HELLO, "interests": interests})
+        told = "`{}` is never called, for the role's block asks for no such messages: add `{}` to its `interests`"
+        for name, wanted in [("ring", "{kind: order, type: ring}"), ("logged", "{kind: log}")]:
+            self.assertEqual(program.next(), {"print": told.format(name, wanted), "level": "warn"})
+        program.say({"stop": True})
+        self.assertIsNone(program.next())
+        # A daemon that does not tell them, or that tells more than this package knows.
+        for hello in [HELLO, {**HELLO, "interests": [{"mood": ["good"]}]}]:
+            program = Program(self, text, hello)
+            program.say({"stop": True})
+            self.assertIsNone(program.next())
+
     def test_what_is_printed_and_what_children_write_does_not_disturb(self):
         program = Program(self, ECHO)
         program.say(event("noise"), event("echo"))

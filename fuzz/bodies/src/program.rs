@@ -3,7 +3,7 @@
 use kozo_data::to_value;
 use serde_json::Value;
 
-use crate::said::{Id, Line, Said, Unusable, beginning, read};
+use crate::said::{Id, Line, Said, Unusable, beginning, first_id, read};
 
 /// What the lines are made of.
 pub(crate) const PIECES: [&str; 24] = [
@@ -36,9 +36,11 @@ pub(crate) const PIECES: [&str; 24] = [
 /// The most characters of a line that are shown, and an ellipsis.
 const MAX_SHOWN: usize = 81;
 
-/// A line that a program writes. What it carries can be told to others, and under its id it can be answered.
+/// A line that a program writes, whole or cut off. What it carries can be told to others, and under its id it can be
+/// answered.
 pub fn program_line(bytes: &[u8]) {
     assert!(beginning(bytes).chars().count() <= MAX_SHOWN);
+    check_id(first_id(bytes));
     let id = match read(bytes) {
         Ok(Line { said, id }) => {
             let (Said::Send { data, .. } | Said::Store(data) | Said::Ask { question: data, .. }) =

@@ -14,6 +14,7 @@ pub(crate) struct Options {
     command: Vec<String>,
     directory: String,
     environment: Packed,
+    interests: Packed,
     options: Packed,
     max_line: usize,
     max_rate: f64,
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) arguments: Vec<String>,
     pub(crate) directory: String,
     pub(crate) environment: BTreeMap<String, String>,
+    /// The patterns of what it gets, for the program.
+    pub(crate) interests: Packed,
     /// A map, for the program.
     pub(crate) options: Packed,
     /// In bytes.
@@ -54,6 +57,7 @@ impl Options {
             arguments: words.collect(),
             directory: self.directory,
             environment: environment(&self.environment)?,
+            interests: self.interests,
             options: self.options,
             max_line: self.max_line,
             max_rate: self.max_rate,

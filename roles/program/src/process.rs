@@ -45,7 +45,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(settings: Settings, host: &RoleHost) -> Result<Self, Error> {
-        let hello = told::hello(host.node(), host.name(), &settings.options)?;
+        let hello = told::hello(host.node(), host.name(), &settings)?;
         let mut program = Program::new(&settings.program)
             .args(settings.arguments)
             .folder(settings.directory)

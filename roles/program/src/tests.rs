@@ -90,13 +90,18 @@ fn logged(role: &mut StartedRole, count: usize) -> Vec<(Level, String)> {
 fn a_program_is_told_who_it_is_and_gets_messages() {
     let mut role = bench(ECHO)
         .option("options", json!({"chime": "ding", "times": [1, 2.5]}))
+        .option(
+            "interests",
+            json!([{"kind": "event", "type": "tick"}, {"role": ["timer", "bell*"]}]),
+        )
         .start()
         .unwrap();
     let hello = data(&sent(&mut role, 1)[0]);
     let options = json!({"chime": "ding", "times": [1, 2.5]});
     assert_eq!(
         hello,
-        json!({"hello": 1, "node": "hall", "role": "doorbell", "options": options})
+        json!({"hello": 1, "node": "hall", "role": "doorbell", "options": options,
+            "interests": [{"kind": "event", "type": ["tick"]}, {"role": ["timer", "bell*"]}]})
     );
 
     role.deliver(

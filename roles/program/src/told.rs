@@ -7,6 +7,7 @@ use kozo_abi::{Kind, Message};
 use kozo_data::{Packed, Unpacked};
 use serde::Serialize;
 
+use crate::options::Settings;
 use crate::said::Id;
 
 /// The version of the protocol.
@@ -19,6 +20,7 @@ struct Hello<'a> {
     node: &'a str,
     role: &'a str,
     options: Unpacked<'a>,
+    interests: Unpacked<'a>,
 }
 
 #[derive(Serialize)]
@@ -43,13 +45,14 @@ struct Told<'a> {
 }
 
 /// What the program is, and who it is for.
-pub(crate) fn hello(node: &str, role: &str, options: &Packed) -> Result<Vec<u8>, String> {
+pub(crate) fn hello(node: &str, role: &str, settings: &Settings) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
     let hello = Hello {
         hello: VERSION,
         node,
         role,
-        options: Unpacked(options.as_slice()),
+        options: Unpacked(settings.options.as_slice()),
+        interests: Unpacked(settings.interests.as_slice()),
     };
     line(&hello, &mut lines)?;
     Ok(lines)
