@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use kozo_co2::document::Notify;
 
-/// How many messages wait for a satellite.
-pub(crate) const MAX_MESSAGES: usize = 64;
+/// How many messages wait for a satellite: as many as wait to be passed on to all of them by default, so that a burst
+/// that was taken gets through to whoever keeps up.
+pub(crate) const MAX_MESSAGES: usize = 1000;
 
 /// How many bytes they have together. Satellites share what is the same in all of them.
 pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;

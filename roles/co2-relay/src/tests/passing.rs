@@ -4,6 +4,8 @@ use kozo_co2::document::write_call;
 use kozo_co2::fault::{REGISTRY_ERROR, TYPE_ERROR, VALUE_ERROR};
 use kozo_co2::{Struct, Value};
 
+use crate::outbox::MAX_MESSAGES;
+
 use super::scene::{Satellite, Scene, members, run, text};
 
 #[test]
@@ -100,7 +102,8 @@ fn what_does_not_fit_before_a_slow_one_is_dropped_and_counted() {
         scene.send(&sender, Value::Integer(0)).await.unwrap();
         // From here on one is on the way, and none waits.
         stalled.next().await;
-        for number in 1..=67 {
+        for number in 1..=MAX_MESSAGES + 3 {
+            let number = i32::try_from(number).unwrap();
             scene.send(&sender, Value::Integer(number)).await.unwrap();
         }
         scene
