@@ -203,7 +203,9 @@ pub(crate) enum Refusal {
     #[error("the question has {0} bytes, and {MAX_QUESTION_LEN} are the limit")]
     LongQuestion(usize),
     /// A role's question.
-    #[error("this host can make nothing of the question: it is of a later version, or has a field of another shape")]
+    #[error(
+        "this host can make nothing of the question: it is of a later version, or has a field of another shape"
+    )]
     UnknownToHost(#[source] rmp_serde::decode::Error),
     /// The answer for a role.
     #[error("the answer cannot be encoded")]

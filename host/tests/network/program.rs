@@ -98,7 +98,8 @@ fn messages_go_through_programs_in_both_directions() {
         );
     let daemon = hall.0.start("hall");
     let heard = hall.lines("door.heard", 4);
-    let hello = json!({"hello": 1, "node": "hall", "role": "door", "options": {"width": 1.5}});
+    let hello = json!({"hello": 1, "node": "hall", "role": "door", "options": {"width": 1.5},
+        "interests": [{"role": ["bell"]}]});
     assert_eq!(heard[0], hello);
     let message = |from: usize, expected: &Value| {
         let mut message = heard[from].clone();
