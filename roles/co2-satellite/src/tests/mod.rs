@@ -164,7 +164,7 @@ fn pythons() -> Vec<String> {
     match python2() {
         Some(python) => found.push(python),
         None => println!(
-            "not tried with Python 2.7: there is none on PATH, and KOZO_PYTHON2 names none"
+            "skipped: plug-ins under Python 2.7: there is none on PATH, and PYTHON2 names none"
         ),
     }
     found
@@ -172,10 +172,7 @@ fn pythons() -> Vec<String> {
 
 /// A Python 2.7 that works.
 fn python2() -> Option<String> {
-    let named = ["KOZO_PYTHON2", "PYTHON2"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok());
-    let python = named.unwrap_or_else(|| "python2.7".to_owned());
+    let python = std::env::var("PYTHON2").unwrap_or_else(|_| "python2.7".to_owned());
     let works = std::process::Command::new(&python)
         .args(["-c", "import xmlrpclib"])
         .output();
