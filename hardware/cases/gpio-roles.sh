@@ -104,7 +104,7 @@ start_node network.yml porch
 wait_for_link hall porch
 order 7050 "set', 'lamp', False"
 wait_until "the answer to the next order" eval '[ "$(grep -c "\"gpio state\",\"lamp\"" heard)" -ge 1 ]'
-wait_until "the next order" eval 'kozo status porch | grep -E "^ *lamp " | grep -Eq " 1 +0$"'
+wait_until "the next order" eval 'kozo status porch | grep -Eq "^ *lamp .* of [0-9]+ +1 +0( |$)"'
 expect "the lamp was never on" eval '! heard "\"gpio state\",\"lamp\",\"lamp@porch\",true"'
 
 step "the daemon is killed"
