@@ -10,7 +10,7 @@ use super::reach::reach;
 use crate::introspection::Request;
 
 pub(super) fn bench(arguments: &BenchArguments) -> Result<(), Failure> {
-    let daemon = reach(&arguments.daemon, arguments.on.as_ref())?;
+    let daemon = reach(&arguments.asking.daemon, arguments.asking.on.as_ref())?;
     // Not among what is printed: that may be read by a program.
     crate::log::print(format!(
         "warning: this loads the link with {} for {}\n",
@@ -22,7 +22,7 @@ pub(super) fn bench(arguments: &BenchArguments) -> Result<(), Failure> {
         seconds: arguments.seconds,
     };
     let result: BenchResult = daemon.ask(&request).map_err(Failure::other)?;
-    if arguments.json {
+    if arguments.asking.json {
         return output::print_json(&result);
     }
     output::print(&render(&result))

@@ -13,18 +13,18 @@ use super::reach::{reach, reach_about};
 use crate::introspection::Request;
 
 pub(super) fn why(arguments: &WhyArguments) -> Result<(), Failure> {
-    let by = arguments.on.as_ref();
+    let by = arguments.asking.on.as_ref();
     let peer = arguments.peer.to_string();
     let (daemon, request) = match &arguments.of {
-        None => (reach(&arguments.daemon, by)?, Request::Why { peer }),
+        None => (reach(&arguments.asking.daemon, by)?, Request::Why { peer }),
         Some(of) => {
             let node = of.to_string();
-            let daemon = reach_about(&arguments.daemon, by, of)?;
+            let daemon = reach_about(&arguments.asking.daemon, by, of)?;
             (daemon, Request::WhyOf { node, peer })
         }
     };
     let report: PeerDetails = daemon.ask(&request).map_err(Failure::other)?;
-    if arguments.json {
+    if arguments.asking.json {
         return output::print_json(&report);
     }
     output::print(&sentences(&report))

@@ -123,7 +123,7 @@ impl Courier {
             }
             None => {}
             Some(error) => {
-                self.relay.shared().registry.missed(host_id);
+                self.relay.shared().registry.missed(host_id, 1);
                 if !self.failing {
                     self.failing = true;
                     self.relay

@@ -163,10 +163,10 @@ impl Registry {
         }
     }
 
-    /// The satellite did not get a message.
-    pub(crate) fn missed(&mut self, host_id: &str) {
+    /// The satellite did not get so many messages.
+    pub(crate) fn missed(&mut self, host_id: &str, count: u64) {
         if let Some(satellite) = self.satellites.get_mut(host_id) {
-            satellite.missed += 1;
+            satellite.missed += count;
         }
     }
 

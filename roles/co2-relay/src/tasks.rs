@@ -66,8 +66,8 @@ fn distribute(relay: &Relay, message: &Message) {
                 continue;
             }
             let pushed = delivery.push(message.notify.clone());
-            for _ in 0..pushed.out {
-                shared.registry.missed(host_id);
+            if pushed.out > 0 {
+                shared.registry.missed(host_id, pushed.out);
             }
             if pushed.first {
                 overtaken.push(host_id.clone());

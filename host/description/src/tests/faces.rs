@@ -2,7 +2,8 @@
 
 use kozo_faces::{Data, Face, FaceKind};
 
-use crate::{Block, Metadata, ModuleBlock, Place, Problems, Severity, parse_yaml};
+use super::checked_block;
+use crate::{Metadata, Problems, Severity};
 
 const METADATA: &str = r#"
 format: "1.1"
@@ -38,23 +39,8 @@ fn one_face(face: &str) -> String {
 
 fn check(metadata: &str, block: &str, severity: Severity) -> (Vec<Face>, Problems) {
     let metadata = Metadata::parse(metadata).unwrap_or_else(|problems| panic!("{problems}"));
-    let mut problems = Problems::new("net.yaml");
-    let tree = parse_yaml(block.as_bytes(), &mut problems).unwrap();
-    let block = ModuleBlock {
-        block: Block {
-            tree: &tree,
-            place: Place { line: 1, column: 1 },
-            path: "roles.door",
-            what: "a role of type `bell`",
-            noun: "option",
-        },
-        node: "hall",
-        name: "door",
-        folder: None,
-        severity,
-    };
-    let faces = block.check(&metadata, &mut problems).faces;
-    (faces, problems)
+    let (checked, problems) = checked_block(&metadata, block, severity);
+    (checked.faces, problems)
 }
 
 fn faces(metadata: &str, block: &str) -> Vec<Face> {

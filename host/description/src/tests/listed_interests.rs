@@ -3,7 +3,8 @@
 use kozo_ground::interest::Interest;
 use kozo_ground::names::{NodeName, RoleName};
 
-use crate::{Block, CheckedBlock, Metadata, ModuleBlock, Place, Problems, Severity, parse_yaml};
+use super::checked_block;
+use crate::{Metadata, Severity};
 
 const METADATA: &str = r#"
 format: "1.1"
@@ -20,28 +21,8 @@ interests:
   - {from: wanted}
 "#;
 
-fn check_with(metadata: &Metadata, text: &str, severity: Severity) -> (CheckedBlock, Problems) {
-    let mut problems = Problems::new("net.yaml");
-    let tree = parse_yaml(text.as_bytes(), &mut problems).unwrap();
-    let block = ModuleBlock {
-        block: Block {
-            tree: &tree,
-            place: Place { line: 1, column: 1 },
-            path: "roles.door",
-            what: "a role of type `runner`",
-            noun: "option",
-        },
-        node: "hall",
-        name: "door",
-        folder: None,
-        severity,
-    };
-    let checked = block.check(metadata, &mut problems);
-    (checked, problems)
-}
-
 fn interests_of(metadata: &Metadata, text: &str) -> Vec<Interest> {
-    let (checked, problems) = check_with(metadata, text, Severity::Error);
+    let (checked, problems) = checked_block(metadata, text, Severity::Error);
     assert!(problems.is_empty(), "{problems}");
     let (node, role) = (
         NodeName::new("hall").unwrap(),
@@ -56,7 +37,9 @@ fn json(interests: &[Interest]) -> String {
 
 fn report(text: &str) -> String {
     let metadata = Metadata::parse(METADATA).unwrap();
-    check_with(&metadata, text, Severity::Error).1.to_string()
+    checked_block(&metadata, text, Severity::Error)
+        .1
+        .to_string()
 }
 
 const OWN: &str = r#"{"kind":"order","type":["run"],"channel":["door"]}"#;
@@ -76,7 +59,7 @@ fn a_role_wants_what_its_option_lists_beside_what_its_module_says() {
         format!("[{OWN},{expected}]")
     );
     // The module gets them in one form, whichever way they are written.
-    let (checked, _) = check_with(&metadata, text, Severity::Error);
+    let (checked, _) = checked_block(&metadata, text, Severity::Error);
     let options = serde_json::to_string(&checked.options.unwrap()).unwrap();
     assert_eq!(options, format!(r#"{{"wanted":[{expected}],"free":null}}"#));
 }
@@ -127,7 +110,7 @@ fn a_mistake_in_the_list_is_told_with_its_place() {
 #[test]
 fn with_a_mistake_the_module_gets_no_options_and_another_node_only_warns() {
     let metadata = Metadata::parse(METADATA).unwrap();
-    let (checked, problems) = check_with(&metadata, "wanted: [{knd: log}]", Severity::Warning);
+    let (checked, problems) = checked_block(&metadata, "wanted: [{knd: log}]", Severity::Warning);
     assert_eq!(
         checked.options.unwrap_err(),
         "`wanted`: an interest has no key `knd`"

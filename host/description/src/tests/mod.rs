@@ -5,7 +5,9 @@ mod listed_interests;
 mod module_block;
 mod yaml;
 
-use crate::{Problems, parse_yaml};
+use std::path::Path;
+
+use crate::{Block, CheckedBlock, Metadata, ModuleBlock, Place, Problems, Severity, parse_yaml};
 
 /// A file without mistakes, in which tests make one.
 const GOOD: &str = "\
@@ -55,4 +57,26 @@ fn and(more: &str) -> String {
 /// That this is what is said about the file: the text behind the first line break of `expected`.
 fn assert_report(file: &str, expected: &str) {
     assert_eq!(report(file), expected.trim_start_matches('\n'), "\n{file}");
+}
+
+/// The block of the role `door` on the node `hall`, as its module has it checked.
+fn checked_block(metadata: &Metadata, text: &str, severity: Severity) -> (CheckedBlock, Problems) {
+    let mut problems = Problems::new("net.yaml");
+    let tree = parse_yaml(text.as_bytes(), &mut problems).unwrap();
+    let what = format!("a role of type `{}`", metadata.name);
+    let block = ModuleBlock {
+        block: Block {
+            tree: &tree,
+            place: Place { line: 1, column: 1 },
+            path: "roles.door",
+            what: &what,
+            noun: "option",
+        },
+        node: "hall",
+        name: "door",
+        folder: Some(Path::new("/etc/kozo")),
+        severity,
+    };
+    let checked = block.check(metadata, &mut problems);
+    (checked, problems)
 }

@@ -1,10 +1,7 @@
 //! A block of a role, from its text to what the module gets.
 
-use std::path::Path;
-
-use crate::{
-    Block, CheckedBlock, Metadata, ModuleBlock, Place, Problems, Severity, Value, parse_yaml,
-};
+use super::checked_block;
+use crate::{CheckedBlock, Metadata, Problems, Severity, Value};
 
 const METADATA: &str = r#"
 format: "1.1"
@@ -28,23 +25,7 @@ claims:
 
 fn check(text: &str, severity: Severity) -> (CheckedBlock, Problems) {
     let metadata = Metadata::parse(METADATA).unwrap();
-    let mut problems = Problems::new("net.yaml");
-    let tree = parse_yaml(text.as_bytes(), &mut problems).unwrap();
-    let block = ModuleBlock {
-        block: Block {
-            tree: &tree,
-            place: Place { line: 1, column: 1 },
-            path: "roles.door",
-            what: "a role of type `bell`",
-            noun: "option",
-        },
-        node: "hall",
-        name: "door",
-        folder: Some(Path::new("/etc/kozo")),
-        severity,
-    };
-    let checked = block.check(&metadata, &mut problems);
-    (checked, problems)
+    checked_block(&metadata, text, severity)
 }
 
 fn report(text: &str) -> String {

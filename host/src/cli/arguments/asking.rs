@@ -58,14 +58,8 @@ pub(in crate::cli) struct WhyArguments {
     /// this machine]
     #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(in crate::cli) of: Option<NodeName>,
-    /// The node on this machine; needed where several run on it
-    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
-    pub(in crate::cli) on: Option<NodeName>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
     #[command(flatten)]
-    pub(in crate::cli) daemon: DaemonArguments,
+    pub(in crate::cli) asking: AskingArguments,
 }
 
 #[derive(Debug, Args)]
@@ -101,14 +95,8 @@ pub(in crate::cli) struct BenchArguments {
     /// For how long to measure, in seconds: half of it round trips, half of it throughput
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=MAX_BENCH_SECONDS))]
     pub(in crate::cli) seconds: u64,
-    /// The node on this machine; needed where several run on it
-    #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
-    pub(in crate::cli) on: Option<NodeName>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
     #[command(flatten)]
-    pub(in crate::cli) daemon: DaemonArguments,
+    pub(in crate::cli) asking: AskingArguments,
 }
 
 #[derive(Debug, Args)]

@@ -151,7 +151,7 @@ fn properties_tell_what_has_passed() {
     scene.registry.sent(&id, 1001.0);
     scene.registry.received(&id, 1002.0);
     scene.registry.received(&id, 1003.0);
-    scene.registry.missed(&id);
+    scene.registry.missed(&id, 1);
     scene.registry.pinged(&id, Some(4.0));
     scene.registry.pinged(&id, Some(2.0));
     scene.registry.pinged(&id, None);
