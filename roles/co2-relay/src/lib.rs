@@ -22,27 +22,18 @@ mod tasks;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kozo_abi::{Error, Role, RoleHost, export_role};
-use kozo_co2::http::Server;
+use kozo_co2::http::ServerThread;
 use kozo_co2::{Allowed, Wide};
 use serde::Deserialize;
-use tokio::runtime::Builder;
-use tokio::sync::watch;
 
 use relay::{Relay, Settings};
 
 /// How often the role looks whether its thread still runs.
 const CARE_PERIOD: Duration = Duration::from_secs(1);
-
-/// How long names of addresses to listen on may take.
-const BIND_TIME: Duration = Duration::from_secs(20);
-
-/// How long whatever still blocks has when the thread ends: a disk that hangs.
-const BLOCKING_END: Duration = Duration::from_millis(500);
 
 /// The options that `module.yaml` describes.
 #[derive(Deserialize)]
@@ -63,8 +54,7 @@ struct Options {
 }
 
 struct Co2Relay {
-    thread: Option<JoinHandle<()>>,
-    stop: watch::Sender<bool>,
+    thread: ServerThread,
 }
 
 impl Role for Co2Relay {
@@ -90,66 +80,26 @@ impl Role for Co2Relay {
             maintainer: options.maintainer,
             maintainer_email: options.maintainer_email,
         };
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let relay = Arc::new(Relay::new(settings, host.clone()));
-        let (stop, stopped) = watch::channel(false);
-        let (bound, is_bound) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("co2 relay".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    match Server::bind(&options.bind_address, options.port).await {
-                        Ok(server) => {
-                            let _ = bound.send(Ok(()));
-                            tasks::run(relay, server, stopped).await;
-                        }
-                        Err(error) => {
-                            let _ = bound.send(Err(error));
-                        }
-                    }
-                });
-                runtime.shutdown_timeout(BLOCKING_END);
-            })?;
-        is_bound.recv_timeout(BIND_TIME).map_err(|_| {
-            format!(
-                "`bindAddress` could not be looked up in {} s: give it as an IP address",
-                BIND_TIME.as_secs()
-            )
-        })??;
-        Ok(Self {
-            thread: Some(thread),
-            stop,
-        })
+        let place = (options.bind_address.as_str(), options.port);
+        let thread = ServerThread::start("co2 relay", place, move |server, stopped| {
+            tasks::run(relay, server, stopped)
+        })?;
+        Ok(Self { thread })
     }
 
     fn run(&mut self, host: &RoleHost) -> Result<(), Error> {
         // There are no messages for it: this waits until the role is to end.
         host.receive_timeout(CARE_PERIOD);
-        match self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
-            true if !host.stopping() => Err("the thread of the relay has ended".into()),
+        match self.thread.is_at_work() {
+            false if !host.stopping() => Err("the thread of the relay has ended".into()),
             _ => Ok(()),
         }
     }
 
     fn stop(&mut self, _host: &RoleHost) -> Result<(), Error> {
-        self.end();
+        self.thread.stop();
         Ok(())
-    }
-}
-
-impl Co2Relay {
-    fn end(&mut self) {
-        let _ = self.stop.send(true);
-        if let Some(thread) = self.thread.take() {
-            // A panic was reported when it happened.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Co2Relay {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

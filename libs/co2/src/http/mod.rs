@@ -1,4 +1,5 @@
-//! HTTP on both sides: [`Server`] answers calls and shows pages, [`Client`] calls.
+//! HTTP on both sides: [`Server`] answers calls and shows pages, [`Client`] calls. [`ServerThread`] is a server
+//! with a thread of its own.
 
 mod body;
 mod client;
@@ -8,12 +9,14 @@ mod exchange;
 mod server;
 #[cfg(test)]
 mod tests;
+mod thread;
 
 use std::time::Duration;
 
 pub use client::{CallError, Client};
 pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError, PATH};
 pub use server::{ListenError, Server, Service};
+pub use thread::{ServerThread, StartError};
 
 /// What callers may cost a server.
 #[derive(Debug, Clone, Copy)]

@@ -14,23 +14,16 @@ pub(crate) use outgoing::tell;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc as std_mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kozo_abi::Error;
-use kozo_co2::http::{Limits, Server};
-use tokio::runtime::Runtime;
+use kozo_co2::http::{Limits, Server, ServerThread};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
 use crate::core::RemoteCall;
 use crate::shared::Shared;
 use outgoing::Outgoing;
 use service::Satellite;
-
-/// How long names of addresses to listen on may take.
-const BIND_LIMIT: Duration = Duration::from_secs(20);
 
 /// How many orders `call` wait for the thread.
 const ORDERS: usize = 64;
@@ -43,10 +36,8 @@ const ANSWER_MARGIN: Duration = Duration::from_secs(30);
 
 /// The thread at work.
 pub(crate) struct Network {
-    address: SocketAddr,
     calls: mpsc::Sender<RemoteCall>,
-    stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    thread: ServerThread,
 }
 
 impl Network {
@@ -56,39 +47,17 @@ impl Network {
     /// It cannot be listened there, or there is no thread to be had.
     pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
         let (calls, ordered) = mpsc::channel(ORDERS);
-        let (stop, stopped) = watch::channel(false);
-        let (bound, is_bound) = std_mpsc::sync_channel(1);
-        let shared = Arc::clone(shared);
-        let thread = std::thread::Builder::new()
-            .name("co2 network".to_owned())
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                match runtime {
-                    Ok(runtime) => work(&runtime, shared, ordered, stopped, &bound),
-                    Err(error) => {
-                        let _ = bound.send(Err(error.into()));
-                    }
-                }
-            })?;
-        let address = is_bound.recv_timeout(BIND_LIMIT).map_err(|_| {
-            format!(
-                "it took more than {} s to listen: correct `bindAddress`",
-                BIND_LIMIT.as_secs()
-            )
-        })??;
-        Ok(Self {
-            address,
-            calls,
-            stop,
-            thread: Some(thread),
-        })
+        let place = (shared.settings.bind_address.as_str(), shared.settings.port);
+        let own = Arc::clone(shared);
+        let thread = ServerThread::start("co2 network", place, move |server, stopped| {
+            work(own, server, ordered, stopped)
+        })?;
+        Ok(Self { calls, thread })
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.thread.address()
     }
 
     /// Orders a call; gives it back when there are too many.
@@ -100,66 +69,42 @@ impl Network {
 
     /// Whether it works; it always does, unless there is a mistake in it.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.thread
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished())
+        self.thread.is_at_work()
     }
 
     /// Sends what waits, deregisters, and ends.
     pub(crate) fn stop(&mut self) {
-        let _ = self.stop.send(true);
-        if let Some(thread) = self.thread.take() {
-            // What panicked was told by the hook.
-            let _ = thread.join();
-        }
+        self.thread.stop();
     }
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn work(
-    runtime: &Runtime,
+async fn work(
     shared: Arc<Shared>,
+    server: Server,
     ordered: mpsc::Receiver<RemoteCall>,
     stopped: watch::Receiver<bool>,
-    bound: &std_mpsc::SyncSender<Result<SocketAddr, Error>>,
 ) {
-    let local = LocalSet::new();
-    local.block_on(runtime, async move {
-        let settings = &shared.settings;
-        let server = match Server::bind(&settings.bind_address, settings.port).await {
-            Ok(server) => server,
-            Err(error) => {
-                let _ = bound.send(Err(error.into()));
-                return;
-            }
-        };
-        let address = server.address();
-        let _ = bound.send(Ok(address));
-        let service = Arc::new(Satellite::new(Arc::clone(&shared)));
-        let heard = service.heard();
-        // It answers until the relay has been told: it may still ask.
-        let (end, ended) = watch::channel(false);
-        let serving = server.serve(service, limits(settings.answer_time), raised(ended));
-        let mut serving = tokio::task::spawn_local(serving);
-        let calling = Outgoing::new(Arc::clone(&shared), address).run(ordered);
-        let calling = tokio::task::spawn_local(calling);
-        let relay = relay::Relay::new(Arc::clone(&shared), address, heard).run(raised(stopped));
-        tokio::select! {
-            () = relay => {
-                let _ = end.send(true);
-                let _ = tokio::time::timeout(SERVER_LIMIT, &mut serving).await;
-                serving.abort();
-            }
-            // It does not by itself: the role is made anew.
-            _ = &mut serving => {}
+    let address = server.address();
+    let service = Arc::new(Satellite::new(Arc::clone(&shared)));
+    let heard = service.heard();
+    // It answers until the relay has been told: it may still ask.
+    let (end, ended) = watch::channel(false);
+    let limits = limits(shared.settings.answer_time);
+    let serving = server.serve(service, limits, raised(ended));
+    let mut serving = tokio::task::spawn_local(serving);
+    let calling = Outgoing::new(Arc::clone(&shared), address).run(ordered);
+    let calling = tokio::task::spawn_local(calling);
+    let relay = relay::Relay::new(Arc::clone(&shared), address, heard).run(raised(stopped));
+    tokio::select! {
+        () = relay => {
+            let _ = end.send(true);
+            let _ = tokio::time::timeout(SERVER_LIMIT, &mut serving).await;
+            serving.abort();
         }
-        calling.abort();
-    });
+        // It does not by itself: the role is made anew.
+        _ = &mut serving => {}
+    }
+    calling.abort();
 }
 
 /// What callers may cost: a connection lasts for as long as a method may take to answer, and longer.
