@@ -3,7 +3,10 @@
 //! All of them have inherited a variable of the environment that no other process has. Only a program
 //! that clears its environment, and leaves the group as well, is not found.
 
+use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
@@ -11,6 +14,12 @@ use crate::handle::Handle;
 
 /// How often it is looked again: what is ended may have started something meanwhile.
 const MAX_LOOKS: u32 = 20;
+
+/// How long it is waited for a process whose program is just being loaded, on a machine that does other things.
+const LOADING: Duration = Duration::from_secs(2);
+
+/// How often such a process is looked at.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// What all descendants of one process have.
 #[derive(Debug)]
@@ -45,7 +54,7 @@ impl Mark {
 
     /// How many there were.
     fn end_those_now(&self) -> usize {
-        let Ok(processes) = std::fs::read_dir("/proc") else {
+        let Ok(processes) = fs::read_dir("/proc") else {
             return 0;
         };
         let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -58,9 +67,9 @@ impl Mark {
         let Some(Ok(process)) = process else {
             return false;
         };
+        let folder = Path::new("/proc").join(number.to_string());
         // Of a process of another user, and of one that has ended, there is nothing to be read.
-        let environment = Path::new("/proc").join(number.to_string()).join("environ");
-        let Ok(environment) = std::fs::read(environment) else {
+        let Some(environment) = environment(&folder) else {
             return false;
         };
         let is_marked = environment.split(|byte| *byte == 0).any(|variable| {
@@ -69,4 +78,35 @@ impl Mark {
         });
         is_marked && process.signal(Signal::KILL)
     }
+}
+
+/// What stands in the environment of a process. Of one whose program is just being loaded that can be told only
+/// when this is done.
+fn environment(process: &Path) -> Option<Vec<u8>> {
+    let begin = Instant::now();
+    loop {
+        let environment = fs::read(process.join("environ")).ok()?;
+        if !environment.is_empty() || !is_loading(process) || begin.elapsed() > LOADING {
+            return Some(environment);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// Whether a process has its new memory already, and in it no place of the environment yet (`execve` does one
+/// after the other).
+fn is_loading(process: &Path) -> bool {
+    /// Where proc(5) has the size of the memory and the end of the environment, counted from behind the name.
+    const VSIZE: usize = 20;
+    const ENV_END: usize = 48;
+    let Ok(stat) = fs::read_to_string(process.join("stat")) else {
+        return false;
+    };
+    let Some((_, fields)) = stat.rsplit_once(") ") else {
+        return false;
+    };
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let is_zero = |field: usize| fields.get(field) == Some(&"0");
+    // A thread of the kernel, and a process that has ended, have no memory.
+    !is_zero(VSIZE) && is_zero(ENV_END)
 }

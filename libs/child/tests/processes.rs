@@ -239,6 +239,26 @@ fn everything_that_it_has_started_ends_with_it() {
     });
 }
 
+/// A process whose program is just being loaded shows no environment.
+#[test]
+fn what_begins_while_it_ends_ends_as_well() {
+    // It leaves the group, says its number, and becomes another program, twice.
+    let script = r#"setsid sh -c 'echo $$; exec sh -c "exec sleep 600"' & read _"#;
+    for _ in 0..200 {
+        let mut started = shell(script)
+            .mark("KOZO_TEST")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .start()
+            .unwrap();
+        let mut lines = Lines::new(started.stdout.take().unwrap(), 100);
+        let line = lines.next_line().unwrap().unwrap();
+        let number = String::from_utf8(line.text.to_vec()).unwrap();
+        drop(started);
+        wait_until("it has ended", || !is_alive(&number));
+    }
+}
+
 #[test]
 fn several_threads_wait_for_it_and_one_kills_it() {
     let mut child = shell("sleep 600").start().unwrap().child;
