@@ -3,8 +3,9 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# Packages of modules that bring hundreds of crates: each is built and tested by a target of its own.
+# Packages that bring a hundred crates and more: they are built and tested by targets of their own.
 HEAVY := kozo-transport-onion
+HEAVY += kozo-ice
 WORKSPACE := --workspace $(HEAVY:%=--exclude %)
 
 # Seconds after which the demo ends and says whether all went well; empty: when you press Ctrl-C.
