@@ -8,6 +8,7 @@ mod co2;
 mod control;
 mod data;
 mod files;
+mod ipop;
 mod keys;
 mod links;
 mod mutation;
@@ -39,6 +40,7 @@ pub use control::control_request;
 pub use data::data;
 pub use files::{module_file, module_metadata};
 pub use injector::injector_line;
+pub use ipop::{ipop_candidates, ipop_datagram};
 pub use keys::{public_key, signature, ssh_opening};
 pub use links::{frame_body, frames, hello, message};
 pub use network::network_file;
@@ -48,7 +50,7 @@ pub use radio::service_list;
 pub use replay::Target;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 19] = [
     Target::new("co2_document", co2_document),
     Target::new("control_request", control_request),
     Target::new("data", data),
@@ -56,6 +58,8 @@ pub const TARGETS: [Target; 17] = [
     Target::new("frames", frames),
     Target::new("hello", hello),
     Target::new("injector_line", injector_line).with_pieces(&injector::PIECES),
+    Target::new("ipop_candidates", ipop_candidates).with_pieces(&ipop::PIECES),
+    Target::new("ipop_datagram", ipop_datagram),
     Target::new("isolated_frames", isolated_frames),
     Target::new("message", message),
     Target::new("module_file", module_file),
