@@ -202,6 +202,10 @@ table! {
             question: RSlice<'_, u8>,
             wait: u64,
         ) -> RResult<RVec<u8>, RString>,
+        /// Since 1.1. What the role is about at present, for people.
+        #[cfg(not(feature = "previous-minor-fixture"))]
+        #[sabi(missing_field(option))]
+        pub set_status: extern "C" fn(context: *const (), text: RStr<'_>),
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
         #[sabi(missing_field(option))]

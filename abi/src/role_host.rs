@@ -164,6 +164,18 @@ impl RoleHost {
         Err(AskError::NotOffered)
     }
 
+    /// Says what the role is about, in a few words, for `kozo status`: `connected to hub as living-room`. It
+    /// stays until the next one, or until the role ends; an empty text takes it back. The host shows one line
+    /// of at most 200 characters, and does not log it. A host of version 1.0 shows nothing.
+    pub fn set_status(&self, text: &str) {
+        #[cfg(not(feature = "previous-minor-fixture"))]
+        if let Some(set_status) = self.handle.vtable.set_status() {
+            set_status(self.handle.context, RStr::from_str(text));
+        }
+        #[cfg(feature = "previous-minor-fixture")]
+        let _ = text;
+    }
+
     /// Stands for what a next minor version offers; none when the host is older than that.
     #[cfg(feature = "next-minor-fixture")]
     pub fn next_minor(&self) -> Option<u64> {

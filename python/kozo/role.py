@@ -233,6 +233,13 @@ class Role:
         question.update(fields)
         return self._running().request({"ask": question, "wait": wait}, wait + ANSWER_GRACE)
 
+    def set_status(self, text: str) -> None:
+        """Says what the role is about, in a few words, for `kozo status`: one line of at most 200 characters.
+
+        It stays until the next one, or until the role ends; an empty text takes it back.
+        """
+        self._running().send({"status": str(text).encode("utf-8", "backslashreplace").decode()})
+
     def log(self, level: str, text: str) -> None:
         """Writes to the daemon's own log, each line of the text by itself.
 

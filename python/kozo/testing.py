@@ -173,6 +173,11 @@ class Bench:
         return self._host.taken("logged")
 
     @property
+    def status(self) -> str:
+        """What it said last that it is about; empty when it said nothing."""
+        return self._host.status
+
+    @property
     def stored(self) -> Any:
         """What it has stored last."""
         return self._host.stored
@@ -212,6 +217,7 @@ class _BenchHost(Host):
         self._messages: Deque[Message] = collections.deque()
         self._sent: List[Message] = []
         self._logged: List[Tuple[str, str]] = []
+        self.status = ""
         self._now = 0.0
         self._stopping = False
         self._reopen = False
@@ -331,6 +337,8 @@ class _BenchHost(Host):
         with self._changed:
             if "print" in line:
                 self._logged.append((line["level"], line["print"]))
+            elif "status" in line:
+                self.status = line["status"]
             else:
                 self._send(line)
 

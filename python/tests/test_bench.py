@@ -25,6 +25,8 @@ class Counter(kozo.Role):
                 self.debug("nothing came")
             elif message.type == "sleep":
                 self.info(f"slept: {self.sleep(message.data)}")
+            elif message.type == "status":
+                self.set_status("counting")
             elif message.type == "fail":
                 raise ValueError("as it was told")
             else:
@@ -94,6 +96,14 @@ class LoopTest(unittest.TestCase):
             bench.advance(1)
             self.assertEqual(bench.logged(), [("info", "slept: True")])
             self.assertEqual(bench.elapsed, 35 + 3600)
+
+    def test_what_it_says_that_it_is_about_can_be_read(self):
+        bench = Bench(Counter)
+        self.assertEqual(bench.status, "")
+        bench.order("status")
+        bench.advance(1)
+        self.assertEqual(bench.status, "counting")
+        bench.stop()
 
     def test_stopping_ends_a_sleep(self):
         bench = Bench(Counter)

@@ -252,6 +252,11 @@ impl StartedRole {
         stopped.and(dropped)
     }
 
+    /// What the role is about, as it has said last; empty when it has said nothing.
+    pub fn status(&self) -> String {
+        self.host.state().status.clone()
+    }
+
     /// The messages that the role has sent since the last call.
     pub fn sent(&mut self) -> Vec<Message> {
         std::mem::take(&mut self.host.state().sent)

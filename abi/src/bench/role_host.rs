@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) sent: Vec<Message>,
     pub(super) logged: Vec<(Level, String)>,
     pub(super) stored: Option<Vec<u8>>,
+    /// What the role says that it is about.
+    pub(super) status: String,
     /// What the host answers, by the text `request` of the question; the last one of each again and again.
     pub(super) answers: BTreeMap<String, VecDeque<Vec<u8>>>,
     /// The questions of the role that were not taken yet.
@@ -70,6 +72,7 @@ impl Host {
                 sent: Vec::new(),
                 logged: Vec::new(),
                 stored: None,
+                status: String::new(),
                 answers: BTreeMap::new(),
                 asked: Vec::new(),
                 storage_failure: None,
@@ -141,6 +144,8 @@ const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable 
     store,
     #[cfg(not(feature = "previous-minor-fixture"))]
     ask,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    set_status,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -293,6 +298,11 @@ extern "C" fn ask(
         answers.pop_front()
     };
     RResult::ROk(answer.unwrap_or_default().into())
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn set_status(context: *const (), text: RStr<'_>) {
+    text.as_str().clone_into(&mut host(context).state().status);
 }
 
 #[cfg(feature = "next-minor-fixture")]

@@ -46,6 +46,7 @@ impl Role for Puppet {
             "paced" => host.event("bulk").paced(Duration::from_secs(2)).send(&1)?,
             "store" => host.store(&message.data::<u32>()?)?,
             "load" => host.send_event("loaded", &host.load::<u32>()?)?,
+            "status" => host.set_status("waiting for more"),
             "thread" => {
                 let host = host.clone();
                 std::thread::spawn(move || host.order("later").send(&()));
@@ -131,6 +132,16 @@ fn options_are_filled_in_as_a_host_does() -> Result<(), Error> {
     assert_eq!(texts(&mut bench), [r#"puppet@stage ["a", "b", "c"] None"#]);
     assert_eq!(bench.pace()?, Pace::EveryOrMessage(Duration::from_secs(1)));
     assert_eq!(bench.inbox().length, 3);
+    Ok(())
+}
+
+#[test]
+fn what_a_role_says_that_it_is_about_can_be_read() -> Result<(), Error> {
+    let mut bench = puppet().start()?;
+    assert_eq!(bench.status(), "");
+    assert!(bench.deliver(order("status")));
+    bench.run()?;
+    assert_eq!(bench.status(), "waiting for more");
     Ok(())
 }
 

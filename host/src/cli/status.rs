@@ -73,12 +73,17 @@ fn render(report: &NodeStatus, colour: bool) -> String {
         let mut heading = vec![
             "role", "module", "state", "restarts", "waiting", "received", "dropped",
         ];
-        if report.roles.iter().any(|role| !shown_as(role).is_empty()) {
+        let shown = report.roles.iter().any(|role| !shown_as(role).is_empty());
+        let says = report.roles.iter().any(|role| role.status.is_some());
+        if shown {
             heading.push("shown as");
+        }
+        if says {
+            heading.push("it says");
         }
         let mut table = Table::new(&heading);
         for role in &report.roles {
-            role_row(&mut table, role);
+            role_row(&mut table, role, shown, says);
         }
         section(&mut text, &table, colour);
     }
@@ -136,11 +141,12 @@ pub(super) fn role_state(role: &RoleStatus) -> (String, Tone) {
     }
 }
 
-fn role_row(table: &mut Table, role: &RoleStatus) {
+/// One role; with what it is shown as and what it says of itself, where any role has that.
+fn role_row(table: &mut Table, role: &RoleStatus, shown: bool, says: bool) {
     let (state, tone) = role_state(role);
     let inbox = &role.inbox;
     let dropped = inbox.dropped_by_limit + inbox.dropped_by_age + inbox.dropped_by_stop;
-    table.row([
+    let mut row = vec![
         (role.name.to_string(), Tone::Plain),
         (role.module.to_string(), Tone::Plain),
         (state, tone),
@@ -151,11 +157,17 @@ fn role_row(table: &mut Table, role: &RoleStatus) {
         ),
         (inbox.received.to_string(), Tone::Plain),
         (dropped.to_string(), doubtful_if(dropped > 0)),
-        (
-            shortened(&shown_as(role), LONGEST_FACES).into_owned(),
-            Tone::Plain,
-        ),
-    ]);
+    ];
+    let mut text = |text: &str, longest: usize| {
+        row.push((shortened(text, longest).into_owned(), Tone::Plain));
+    };
+    if shown {
+        text(&shown_as(role), LONGEST_FACES);
+    }
+    if says {
+        text(role.status.as_deref().unwrap_or_default(), LONGEST_ERROR);
+    }
+    table.row(row);
 }
 
 /// A row for the peer, and one more for each further link.
@@ -494,6 +506,14 @@ scribe, 1 min 1 s ago: connection \\u{1b}refused
 ";
         let text = render(&report, false);
         assert!(text.contains(expected), "{text}");
+        report.roles[0].status = Some("looking for a nest".to_owned());
+        let text = render(&report, false);
+        for expected in [
+            "shown as                      it says\n",
+            "   looking for a nest\n",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable 
     store,
     #[cfg(not(feature = "previous-minor-fixture"))]
     ask,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    set_status,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -156,6 +158,16 @@ extern "C" fn ask(
             .map_err(told)
             .into()
     })
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn set_status(context: *const (), text: RStr<'_>) {
+    Context::call(
+        context,
+        "set_status",
+        || (),
+        |services| services.set_status(text.as_str()),
+    );
 }
 
 #[cfg(feature = "next-minor-fixture")]

@@ -55,6 +55,9 @@ pub trait RoleServices: Send + Sync + 'static {
     /// # Errors
     /// Why there is no answer.
     fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, ServiceError>;
+
+    /// What the role is about at present, for people; any text of any length.
+    fn set_status(&self, text: &str);
 }
 
 /// How [`RoleServices::receive`] ended.

@@ -159,6 +159,7 @@ impl HostedRole {
             restarts: report.restarts,
             failures: report.failures,
             last_error: report.last_error,
+            status: report.status.get(),
             lines_left_out: self.log.lines_left_out(),
             inbox: self.inbox.status(),
             faces: self.faces.to_vec(),

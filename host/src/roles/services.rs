@@ -1,14 +1,16 @@
 //! What the host does for a role.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use abi_stable::std_types::{ROption, RSlice, RStr};
 use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
 use kozo_ground::clock;
+use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::{NodeName, RoleName};
+use kozo_ground::text::status_line;
 use kozo_wire::Message;
 
 use super::inbox::{self, InboxReader, IncomingMessage};
@@ -43,6 +45,20 @@ pub(crate) trait RoleQuestions: Send + Sync {
     fn ask(&self, question: &[u8], wait: Duration) -> Receiver<Result<Vec<u8>, String>>;
 }
 
+/// What one life of a role says that it is about.
+#[derive(Debug, Default)]
+pub(super) struct StatusText(Mutex<Option<String>>);
+
+impl StatusText {
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.lock_anyway().clone()
+    }
+
+    fn set(&self, text: &str) {
+        *self.0.lock_anyway() = status_line(text);
+    }
+}
+
 /// The host as one life of a role sees it.
 pub(super) struct LifeServices {
     pub(super) node: NodeName,
@@ -52,6 +68,7 @@ pub(super) struct LifeServices {
     pub(super) questions: Box<dyn RoleQuestions>,
     pub(super) storage: Option<Arc<RoleStorage>>,
     pub(super) log: Arc<RoleLog>,
+    pub(super) status: Arc<StatusText>,
     /// The longest wait for a message: `connectionRetry`.
     pub(super) longest_wait: Duration,
 }
@@ -126,6 +143,10 @@ impl RoleServices for LifeServices {
             None => Err(StorageError::NotConfigured(self.node.clone()).into()),
             Some(storage) => Ok(storage.store(value)?),
         }
+    }
+
+    fn set_status(&self, text: &str) {
+        self.status.set(text);
     }
 
     fn ask(&self, question: &[u8], wait: Duration) -> Result<Vec<u8>, ServiceError> {

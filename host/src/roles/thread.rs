@@ -27,7 +27,7 @@ use super::inbox::{Inbox, PauseUntil};
 use super::life::{End, Life};
 use super::line::{RoleLog, harmless};
 use super::restart::RestartBackoff;
-use super::services::{AnswerDesk, Dispatcher, LifeServices};
+use super::services::{AnswerDesk, Dispatcher, LifeServices, StatusText};
 use super::setup::RoleSetup;
 use super::source::CodeSource;
 
@@ -51,6 +51,8 @@ pub(super) struct Report {
     pub(super) restarts: u64,
     pub(super) failures: u64,
     pub(super) last_error: Option<String>,
+    /// What the present life says that it is about; threads of an earlier one say it in vain.
+    pub(super) status: Arc<StatusText>,
 }
 
 /// The thread's report, for all who want to see it.
@@ -68,6 +70,7 @@ impl LifeProgress {
                 restarts: 0,
                 failures: 0,
                 last_error: None,
+                status: Arc::default(),
             }),
             changed: Condvar::new(),
         }
@@ -161,11 +164,16 @@ impl RoleThread {
         // Threads that a role left behind which was never whole shall not take what the next life
         // waits for either.
         self.inbox.retire_readers();
+        self.progress
+            .update(|report| report.status = Arc::default());
         outcome
     }
 
     fn life(&mut self, random: &mut fastrand::Rng) -> Result<End, RoleError> {
         let reader = self.inbox.reader();
+        let status = Arc::<StatusText>::default();
+        self.progress
+            .update(|report| report.status = Arc::clone(&status));
         let services = Arc::new(LifeServices {
             node: self.setup.node.clone(),
             name: self.setup.name.clone(),
@@ -174,6 +182,7 @@ impl RoleThread {
             questions: self.desk.open(&self.setup.name),
             storage: self.setup.storage.clone(),
             log: Arc::clone(&self.log),
+            status,
             longest_wait: self.setup.longest_wait,
         });
         let instance = self.source.code()?.create(services, &self.setup.options)?;

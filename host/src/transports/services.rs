@@ -10,16 +10,13 @@ use kozo_abi::{Level, Readiness};
 use kozo_auth::attest::Attestor;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
-use kozo_ground::text::shortened;
+use kozo_ground::text::status_line;
 use kozo_status::TransportState;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::state_folders::StateFolders;
 use crate::modules::{ServiceError, TransportIdentity, TransportServices};
-
-/// How much of what a transport says about itself is kept, in characters.
-const LONGEST_STATUS: usize = 200;
 
 pub(super) struct Services {
     identity: TransportIdentity,
@@ -196,39 +193,5 @@ pub(super) fn log(level: Level, identity: &TransportIdentity, text: &str) {
         Level::Warn => tracing::warn!(target: "transport", %transport, %node, "{text}"),
         Level::Info => tracing::info!(target: "transport", %transport, %node, "{text}"),
         Level::Debug => tracing::debug!(target: "transport", %transport, %node, "{text}"),
-    }
-}
-
-/// The first line of a text, cut to what is shown, and without what could move a cursor.
-fn status_line(text: &str) -> Option<String> {
-    let line = text.lines().next()?.trim();
-    // The `…` counts, too.
-    let kept = match line.chars().nth(LONGEST_STATUS) {
-        Some(_) => LONGEST_STATUS - 1,
-        None => LONGEST_STATUS,
-    };
-    (!line.is_empty()).then(|| shortened(line, kept).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_transport_says_of_itself_is_one_bounded_line_that_moves_no_cursor() {
-        let line = |text: &str| status_line(text);
-        assert_eq!(
-            line("bootstrapping: 45 %\nand more").unwrap(),
-            "bootstrapping: 45 %"
-        );
-        assert_eq!(line("\x1b[2Jgone").unwrap(), "\\u{1b}[2Jgone");
-        let long = line(&"ä".repeat(1000)).unwrap();
-        assert_eq!(long.chars().count(), LONGEST_STATUS);
-        assert!(long.ends_with('…'));
-        assert_eq!(
-            line(&"ä".repeat(LONGEST_STATUS)).unwrap(),
-            "ä".repeat(LONGEST_STATUS)
-        );
-        assert_eq!((line(""), line("  \n text")), (None, None));
     }
 }

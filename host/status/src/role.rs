@@ -23,6 +23,9 @@ pub struct RoleStatus {
     pub failures: u64,
     /// What it said the last time it did.
     pub last_error: Option<String>,
+    /// What it says that it is about; none when it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
     /// How many of its log lines were left out, since there were too many.
     pub lines_left_out: u64,
     /// What waits for it, and what became of what did.

@@ -78,6 +78,10 @@ fn act(shared: &Arc<Shared>, said: Said<'_>, id: Option<Id>) {
             host.log(level, &text);
             Ok(Outcome::nothing())
         }
+        Said::Status(text) => {
+            host.set_status(&text);
+            Ok(Outcome::nothing())
+        }
         Said::Load => match host.load::<Packed>() {
             Ok(value) => Ok(value.map_or_else(Outcome::nothing, Outcome::Value)),
             Err(error) => Err(error.to_string()),

@@ -40,6 +40,8 @@ pub(crate) enum Said<'l> {
     Log(Cow<'l, str>),
     /// A line for the daemon's own log.
     Print { text: Cow<'l, str>, level: Level },
+    /// What it is about at present, for people.
+    Status(Cow<'l, str>),
     /// Wants what it stored last.
     Load,
     /// Wants this to be stored.
@@ -109,6 +111,8 @@ struct Keys<'l> {
     log: Option<Text<'l>>,
     #[serde(borrow)]
     print: Option<Text<'l>>,
+    #[serde(borrow)]
+    status: Option<Text<'l>>,
     load: Option<IgnoredAny>,
     /// `null` is a value as well.
     #[serde(default, deserialize_with = "some")]
@@ -130,7 +134,7 @@ fn some<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Packed>, D::Error
 }
 
 /// What the words are, for people.
-const WORDS: &str = "`event`, `order`, `log`, `print`, `load`, `store` or `ask`";
+const WORDS: &str = "`event`, `order`, `log`, `print`, `status`, `load`, `store` or `ask`";
 
 /// Reads a line, without its end.
 pub(crate) fn read(line: &[u8]) -> Result<Line<'_>, Unusable> {
@@ -195,6 +199,7 @@ fn said(keys: Keys<'_>) -> Result<Said<'_>, String> {
         keys.order.is_some(),
         keys.log.is_some(),
         keys.print.is_some(),
+        keys.status.is_some(),
         keys.load.is_some(),
         keys.store.is_some(),
         keys.ask.is_some(),
@@ -225,6 +230,9 @@ fn said(keys: Keys<'_>) -> Result<Said<'_>, String> {
         let level = keys.level.as_ref().map_or("info", |Text(level)| level);
         let level = self::level(level)?;
         return Ok(Said::Print { text, level });
+    }
+    if let Some(Text(text)) = keys.status {
+        return Ok(Said::Status(text));
     }
     if let Some(value) = keys.store {
         return Ok(Said::Store(value));
@@ -338,6 +346,7 @@ mod tests {
             said(r#"{"print":"p","level":"trace"}"#),
             print(Level::Debug)
         );
+        assert_eq!(said(r#"{"status":"s"}"#), Said::Status("s".into()));
         assert_eq!(said(r#"{"load":true,"id":1}"#), Said::Load);
         assert_eq!(said(r#"{"store":null}"#), Said::Store(Packed::default()));
         assert_eq!(said(r#"{"store":[1]}"#), Said::Store(data("[1]")));

@@ -7,6 +7,7 @@ mod invisible;
 mod numbers;
 mod panic_text;
 mod printable;
+mod status;
 mod table;
 mod wording;
 
@@ -18,5 +19,6 @@ pub use panic_text::panic_text;
 pub use printable::{
     bounded, is_harmful, printable, printable_json, printable_lines, shortened, visible,
 };
+pub use status::status_line;
 pub use table::{Table, Tone, toned};
 pub use wording::{enumerate, join_path, nearest, plain, quoted};

@@ -11,7 +11,7 @@
 //!    │ ── Answer 7: what it stored ───────────▶ │
 //!    │ ◀── Done ─────────────────────────────── │
 //!    │ ── Call: run ──────────────────────────▶ │
-//!    │ ◀── Send, Log ────────────────────────── │  (nothing to answer)
+//!    │ ◀── Send, Log, Status ────────────────── │  (nothing to answer)
 //!    │ ◀── Done ─────────────────────────────── │
 //!    │ ── Call: drop ─────────────────────────▶ │
 //!    │ ◀── Done ─────────────────────────────── │  and ends
@@ -134,6 +134,8 @@ pub(super) enum FromRole {
     Send(Sent),
     /// A line for the log.
     Log { level: u8, text: String },
+    /// What the role is about at present.
+    Status { text: String },
 }
 
 /// How the role is after a call.

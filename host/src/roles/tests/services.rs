@@ -221,3 +221,29 @@ fn a_role_cannot_forge_lines_nor_flood_the_log() {
     assert!(lines[most].contains("10 lines of this role were left out"));
     assert_eq!(log.lines_left_out(), 10);
 }
+
+#[test]
+fn what_a_role_says_that_it_is_about_is_shown_as_long_as_it_lives() {
+    let (told, heard) = Told::new();
+    let gate = Gate::default();
+    let closed = gate.clone();
+    let stage = Script::new()
+        .on_run(move |host| {
+            host.set_status("connected\nto much more");
+            told.say("said")?;
+            host.receive();
+            closed.wait();
+            Err("the end".into())
+        })
+        .start_with(|setup| {
+            setup.restart.first = LONG;
+            setup.restart.ceiling = LONG;
+        });
+    heard.expect(["said"]);
+    assert_eq!(stage.status().status.as_deref(), Some("connected"));
+    gate.open();
+    stage.push("end");
+    eventually(|| stage.status().failures > 0);
+    assert_eq!(stage.status().status, None);
+    stage.stop();
+}

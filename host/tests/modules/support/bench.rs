@@ -28,6 +28,7 @@ pub(crate) struct Notes {
     pub(crate) stored: Option<Vec<u8>>,
     pub(crate) log: Vec<(Level, String)>,
     pub(crate) slept: Vec<Duration>,
+    pub(crate) status: String,
 }
 
 /// A host that takes notes.
@@ -149,6 +150,11 @@ impl RoleServices for Bench {
         self.may_panic("ask");
         Ok(question.to_owned())
     }
+
+    fn set_status(&self, text: &str) {
+        self.may_panic("set_status");
+        text.clone_into(&mut self.notes().status);
+    }
 }
 
 impl TransportServices for Bench {
@@ -251,7 +257,16 @@ pub(crate) type Report = (String, u32, Option<u64>, bool, Option<u32>);
 pub(crate) fn report(module: &RoleModule) -> Report {
     let (bench, role) = make(module, "");
     role.unwrap().run().unwrap();
-    bench.last()
+    let report: Report = bench.last();
+    // A module of the first version has no way to say it.
+    let said = bench.notes().status.clone();
+    let expected = if report.4.is_some() {
+        "run 1 times"
+    } else {
+        ""
+    };
+    assert_eq!(said, expected);
+    report
 }
 
 /// The options of the transport probe.

@@ -178,6 +178,11 @@ impl RoleServices for Remote {
         self.log_line(level, text);
     }
 
+    fn set_status(&self, text: &str) {
+        let text = bounded(text);
+        self.tell(&FromRole::Status { text });
+    }
+
     fn load(&self) -> Result<Option<Vec<u8>>, ServiceError> {
         match self.request(HostRequest::Load) {
             Some(HostAnswer::Loaded(loaded)) => Ok(loaded?.map(ByteBuf::into_vec)),

@@ -58,6 +58,7 @@ impl IpcReader {
             };
             match frame {
                 FromRole::Log { level, text } => self.services.log(level_from_number(level), &text),
+                FromRole::Status { text } => self.services.set_status(&text),
                 FromRole::Send(message) => {
                     // The process has checked it already.
                     let sent = send(&*self.services, &message, Duration::ZERO);

@@ -93,6 +93,9 @@ fn what_is_written_is_read_again() {
         level: 2,
         text: "構造".to_owned(),
     });
+    round_trip(&FromRole::Status {
+        text: "構造".to_owned(),
+    });
 }
 
 #[test]
