@@ -366,3 +366,225 @@ pub(crate) fn words(text: &str) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     text.trim().chars().take(MAX_WORDS).map(clean).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::{Part, Reader};
+
+    type Tested = Result<(), Box<dyn std::error::Error>>;
+
+    fn element(text: &str) -> Element {
+        let text = format!("<s xmlns='{CLIENT}' xmlns:stream='{STREAM}'>{text}");
+        let mut bytes = text.as_bytes();
+        let mut reader = Reader::new();
+        while let Ok(Some(part)) = reader.next(&mut bytes) {
+            if let Part::Stanza(element) = part {
+                return element;
+            }
+        }
+        Element::default()
+    }
+
+    fn login(verified: bool) -> Result<Login, crate::InvalidJid> {
+        let account = "user@example.org".parse()?;
+        Ok(Login::new(&account, "own", "pencil".to_owned(), verified))
+    }
+
+    fn features(inside: &str) -> Element {
+        element(&format!("<stream:features>{inside}</stream:features>"))
+    }
+
+    fn mechanisms(names: &[&str]) -> Element {
+        let names: String = names
+            .iter()
+            .map(|name| format!("<mechanism>{name}</mechanism>"))
+            .collect();
+        features(&format!("<mechanisms xmlns='{SASL}'>{names}</mechanisms>"))
+    }
+
+    #[test]
+    fn nothing_is_told_before_encryption() -> Tested {
+        let mut plain = login(true)?;
+        let offered = features(&format!(
+            "<mechanisms xmlns='{SASL}'><mechanism>PLAIN</mechanism></mechanisms>"
+        ));
+        assert_eq!(plain.element(&offered), Err(Reason::NoStartTls));
+        let mut plain = login(true)?;
+        let starttls = features(&format!("<starttls xmlns='{TLS}'/>"));
+        let Step::Send(request) = plain.element(&starttls)? else {
+            return Err("no request".into());
+        };
+        assert_eq!(request, format!("<starttls xmlns='{TLS}'></starttls>"));
+        // Nor is anything else taken in the place of the agreement.
+        let success = element(&format!("<success xmlns='{SASL}'/>"));
+        assert!(matches!(
+            plain.element(&success),
+            Err(Reason::NotUnderstood(_))
+        ));
+        let mut plain = login(true)?;
+        plain.element(&starttls)?;
+        assert_eq!(
+            plain.element(&element(&format!("<proceed xmlns='{TLS}'/>")))?,
+            Step::Encrypt
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn the_best_way_to_prove_the_password_is_chosen() -> Tested {
+        let binding = format!(
+            "<sasl-channel-binding xmlns='{BINDINGS}'><channel-binding type='tls-exporter'/></sasl-channel-binding>"
+        );
+        let all = [
+            "PLAIN",
+            "SCRAM-SHA-1",
+            "SCRAM-SHA-1-PLUS",
+            "SCRAM-SHA-256",
+            "SCRAM-SHA-256-PLUS",
+        ];
+        let chosen = |offered: &Element, binding: Option<Vec<u8>>, verified: bool| {
+            let mut login = login(verified).map_err(|_| Reason::Stopped)?;
+            login.encrypted(binding);
+            login.element(offered).map(|step| match step {
+                Step::Send(text) => text,
+                _ => String::new(),
+            })
+        };
+        let key = || Some(vec![1; 32]);
+        let with_binding = {
+            let names: String = all
+                .iter()
+                .map(|name| format!("<mechanism>{name}</mechanism>"))
+                .collect();
+            features(&format!(
+                "<mechanisms xmlns='{SASL}'>{names}</mechanisms>{binding}"
+            ))
+        };
+        let header = |text: &str| {
+            let data = element(text).text;
+            let data = Base64::decode_vec(&data).unwrap_or_default();
+            String::from_utf8_lossy(&data)
+                .split("n=user")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        for (offered, binding, mechanism, expected) in [
+            (
+                &with_binding,
+                key(),
+                "SCRAM-SHA-256-PLUS",
+                "p=tls-exporter,,",
+            ),
+            (&with_binding, None, "SCRAM-SHA-256", "n,,"),
+            (&mechanisms(&all), key(), "SCRAM-SHA-256", "n,,"),
+            (
+                &mechanisms(&["SCRAM-SHA-1", "PLAIN"]),
+                key(),
+                "SCRAM-SHA-1",
+                "y,,",
+            ),
+            (&mechanisms(&["SCRAM-SHA-1"]), None, "SCRAM-SHA-1", "n,,"),
+        ] {
+            let text = chosen(offered, binding, true)?;
+            assert!(text.contains(&format!("mechanism='{mechanism}'")), "{text}");
+            assert_eq!(header(&text), expected, "{mechanism}");
+        }
+        let told = chosen(&mechanisms(&["PLAIN"]), key(), true)?;
+        assert_eq!(
+            element(&told).text,
+            Base64::encode_string(b"\0user\0pencil")
+        );
+        for (offered, verified) in [
+            (&["PLAIN"][..], false),
+            (&["DIGEST-MD5", "X"][..], true),
+            (&[][..], true),
+        ] {
+            let reason = chosen(&mechanisms(offered), key(), verified);
+            assert!(
+                matches!(reason, Err(Reason::NoMechanism { .. })),
+                "{offered:?}: {reason:?}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn refusals_are_told_apart() -> Tested {
+        let refused = |inside: &str| {
+            let mut login = login(true).map_err(|_| Reason::Stopped)?;
+            login.encrypted(None);
+            login.element(&mechanisms(&["SCRAM-SHA-1"]))?;
+            login.element(&element(inside))
+        };
+        let failure =
+            |inside: &str| refused(&format!("<failure xmlns='{SASL}'>{inside}</failure>"));
+        let account = "user@example.org".to_owned();
+        assert_eq!(
+            failure("<not-authorized/>"),
+            Err(Reason::WrongPassword {
+                account: account.clone()
+            })
+        );
+        assert_eq!(
+            failure("<account-disabled/><text>pay\u{a} first</text>"),
+            Err(Reason::LoginRefused {
+                account,
+                why: "pay  first (account-disabled)".to_owned()
+            })
+        );
+        // A server that does not prove anything is none.
+        assert_eq!(
+            refused(&format!("<success xmlns='{SASL}'/>")),
+            Err(Reason::FalseServer)
+        );
+        let error = |condition: &str| {
+            refused(&format!(
+                "<stream:error><{condition} xmlns='{STREAM_ERRORS}'/></stream:error>"
+            ))
+        };
+        let domain = "example.org".to_owned();
+        assert_eq!(error("host-unknown"), Err(Reason::NoSuchDomain { domain }));
+        let jid = "user@example.org".to_owned();
+        assert_eq!(error("conflict"), Err(Reason::Replaced { jid }));
+        assert_eq!(
+            error("policy-violation"),
+            Err(Reason::Closed("policy-violation".to_owned()))
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_session_of_another_name_is_of_no_use() -> Tested {
+        let bound = |answer: &str| {
+            let mut login = login(true).map_err(|_| Reason::Stopped)?;
+            login.stage = Stage::LoggedIn;
+            let offered = features(&format!(
+                "<bind xmlns='{BIND}'/><session xmlns='{SESSION}'/>"
+            ));
+            let Step::Send(request) = login.element(&offered)? else {
+                return Err(Reason::Stopped);
+            };
+            assert!(request.contains("<resource>own</resource>") && request.contains(SESSION));
+            login.element(&element(&format!("<iq id='bind' {answer}</iq>")))
+        };
+        let given = |jid: &str| {
+            bound(&format!(
+                "type='result'><bind xmlns='{BIND}'><jid>{jid}</jid></bind>"
+            ))
+        };
+        assert_eq!(
+            given("user@example.org/own")?,
+            Step::Done("user@example.org/own".parse()?)
+        );
+        assert!(matches!(
+            given("user@example.org/4711"),
+            Err(Reason::OtherResource { .. })
+        ));
+        assert!(matches!(given("@"), Err(Reason::NotUnderstood(_))));
+        let conflict = "type='error'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+        assert!(matches!(bound(conflict), Err(Reason::OtherResource { .. })));
+        Ok(())
+    }
+}

@@ -321,3 +321,194 @@ impl Allowance {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::{Part, Reader};
+
+    fn element(text: &str) -> Element {
+        let text = format!("<s xmlns='jabber:client'>{text}");
+        let mut bytes = text.as_bytes();
+        let mut reader = Reader::new();
+        while let Ok(Some(part)) = reader.next(&mut bytes) {
+            if let Part::Stanza(element) = part {
+                return element;
+            }
+        }
+        Element::default()
+    }
+
+    fn online(senders: Senders, now: Instant) -> Result<Online, crate::InvalidJid> {
+        Ok(Online::new(
+            "cabin@example.org/own".parse()?,
+            "urn:q".to_owned(),
+            Some("busy".to_owned()),
+            senders,
+            now,
+        ))
+    }
+
+    fn outcome(online: &mut Online, text: &str) -> Outcome {
+        let now = Instant::now();
+        online.stanza(&element(text), now).unwrap_or_default()
+    }
+
+    const QUERY: &str =
+        "<query xmlns='urn:q'><data>d</data><x xmlns='urn:x'>no</x><type>t</type></query>";
+
+    #[test]
+    fn presence_and_pings_go_out_in_time_and_silence_ends_it()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let start = Instant::now();
+        let mut online = online(Senders::Present, start)?;
+        assert_eq!(online.timeout(), start);
+        let first = online.due(start)?;
+        assert_eq!(
+            first,
+            "<presence><status>busy</status><priority>0</priority></presence>"
+        );
+        assert_eq!(online.due(start)?, "");
+        let mut presences = 0;
+        for second in (15..=240).step_by(15) {
+            let now = start + Duration::from_secs(second);
+            assert!(online.timeout() <= now);
+            let text = online.due(now)?;
+            assert!(text.contains("<ping xmlns='urn:xmpp:ping'>"), "{text}");
+            presences += u32::from(text.contains("<presence>"));
+            online.heard(now);
+        }
+        assert_eq!(presences, 2);
+        let ping = start + Duration::from_secs(255);
+        online.due(ping)?;
+        assert_eq!(online.timeout(), ping + PING_LIMIT);
+        assert!(matches!(
+            online.due(ping + PING_LIMIT),
+            Err(Reason::Silent(_))
+        ));
+        Ok(())
+    }
+
+    #[test]
+    fn queries_are_taken_only_from_those_who_are_present() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let mut online = online(Senders::Present, Instant::now())?;
+        let query = format!("<iq type='get' id='1' from='barn@example.org/x'>{QUERY}</iq>");
+        let refused = outcome(&mut online, &query);
+        assert!(refused.stranger && refused.event.is_none() && refused.answer.is_none());
+
+        let there = "<presence from='Barn@example.org/x'><status>fpr</status></presence>";
+        let from: Jid = "barn@example.org/x".parse()?;
+        assert_eq!(
+            outcome(&mut online, there).event,
+            Some(Event::Available {
+                from: from.clone(),
+                status: Some("fpr".to_owned())
+            })
+        );
+        let Some(Event::Query {
+            from: sender,
+            fields,
+        }) = outcome(&mut online, &query).event
+        else {
+            return Err("no query".into());
+        };
+        assert_eq!(
+            (sender, fields.text("data"), fields.text("type")),
+            (from.clone(), Some("d"), Some("t"))
+        );
+        // What is of another namespace is not taken along.
+        assert_eq!(fields.iter().count(), 2);
+
+        let gone = "<presence type='unavailable' from='barn@example.org/x'/>";
+        assert_eq!(
+            outcome(&mut online, gone).event,
+            Some(Event::Unavailable { from })
+        );
+        assert_eq!(outcome(&mut online, gone), Outcome::default());
+        assert!(outcome(&mut online, &query).stranger);
+        Ok(())
+    }
+
+    #[test]
+    fn with_a_list_only_those_on_it_are_heard() -> Result<(), Box<dyn std::error::Error>> {
+        let listed = ["barn@example.org".parse()?].into();
+        let mut online = online(Senders::Listed(listed), Instant::now())?;
+        for (from, taken) in [
+            ("barn@example.org/x", true),
+            ("cabin@example.org/y", true),
+            ("barn@example.com/x", false),
+        ] {
+            let query = format!("<iq type='get' id='1' from='{from}'>{QUERY}</iq>");
+            let outcome = outcome(&mut online, &query);
+            assert_eq!(
+                (outcome.event.is_some(), outcome.stranger),
+                (taken, !taken),
+                "{from}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn foreign_questions_are_answered_and_nonsense_is_not() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let mut online = online(Senders::Present, Instant::now())?;
+        let ping = "<iq type='get' id='&lt;' from='example.org'><ping xmlns='urn:xmpp:ping'/></iq>";
+        let answer = outcome(&mut online, ping).answer;
+        assert_eq!(
+            answer.as_deref(),
+            Some("<iq type='result' id='&lt;' to='example.org'></iq>")
+        );
+        let other = "<iq type='get' id='2'><query xmlns='jabber:iq:version'/></iq>";
+        let answer = outcome(&mut online, other).answer.unwrap_or_default();
+        assert!(
+            answer.contains("type='error' id='2'") && answer.contains("service-unavailable"),
+            "{answer}"
+        );
+        for nothing in [
+            "<iq type='result' id='2'/>",
+            "<iq type='get' id='2' from='@@'><query xmlns='urn:q'/></iq>",
+            "<iq type='get' id='2' from='cabin@example.org/own'><query xmlns='urn:q'/></iq>",
+            "<iq type='error' id='other'/>",
+            "<message from='barn@example.org/x'><body>hello</body></message>",
+            "<presence type='subscribe' from='barn@example.org'/>",
+            "<presence from='cabin@example.org/own'/>",
+            "<presence xmlns='urn:other' from='barn@example.org/x'/>",
+        ] {
+            assert_eq!(
+                outcome(&mut online, nothing),
+                Outcome::default(),
+                "{nothing}"
+            );
+        }
+        let back = "<iq type='error' id='query-7' from='barn@example.org/x'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>";
+        let event = Event::Undelivered {
+            to: "barn@example.org/x".parse()?,
+            id: 7,
+            condition: "service-unavailable".to_owned(),
+        };
+        assert_eq!(outcome(&mut online, back).event, Some(event));
+        Ok(())
+    }
+
+    #[test]
+    fn a_flood_ends_the_connection_and_a_large_roster_does_not()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let now = Instant::now();
+        let mut online = online(Senders::Present, now)?;
+        for number in 0..MAX_BURST {
+            let from = format!("<presence from='a{number}@example.org/x'/>");
+            online.stanza(&element(&from), now)?;
+        }
+        assert_eq!(online.present.len(), MAX_PRESENT);
+        let presence = element("<presence from='a@example.org/x'/>");
+        assert_eq!(online.stanza(&presence, now), Err(Reason::Flood(MAX_BURST)));
+        assert!(
+            online
+                .stanza(&presence, now + Duration::from_secs(1))
+                .is_ok()
+        );
+        Ok(())
+    }
+}
