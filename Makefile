@@ -6,6 +6,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Packages that bring a hundred crates and more: they are built and tested by targets of their own.
 HEAVY := kozo-transport-onion
 HEAVY += kozo-ice
+# It needs servers, and Python packages that it fetches.
+HEAVY += kozo-testnet
 WORKSPACE := --workspace $(HEAVY:%=--exclude %)
 
 # Seconds after which the demo ends and says whether all went well; empty: when you press Ctrl-C.
