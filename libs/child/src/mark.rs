@@ -80,33 +80,33 @@ impl Mark {
     }
 }
 
-/// What stands in the environment of a process. Of one whose program is just being loaded that can be told only
-/// when this is done.
+/// What stands in the environment of a process. While a program is being loaded nothing can be read, neither of
+/// the old one nor of the new one: that is waited for.
 fn environment(process: &Path) -> Option<Vec<u8>> {
     let begin = Instant::now();
     loop {
         let environment = fs::read(process.join("environ")).ok()?;
-        if !environment.is_empty() || !is_loading(process) || begin.elapsed() > LOADING {
+        if !environment.is_empty() || has_none(process)? || begin.elapsed() > LOADING {
             return Some(environment);
         }
         thread::sleep(LOOK);
     }
 }
 
-/// Whether a process has its new memory already, and in it no place of the environment yet (`execve` does one
-/// after the other).
-fn is_loading(process: &Path) -> bool {
-    /// Where proc(5) has the size of the memory and the end of the environment, counted from behind the name.
+/// Whether there is nothing in the environment of a process, and not only nothing to be read of it now; none when
+/// it is gone.
+fn has_none(process: &Path) -> Option<bool> {
+    /// Where proc(5) has the size of the memory, and the bounds of the environment, counted from behind the name.
     const VSIZE: usize = 20;
+    const ENV_START: usize = 47;
     const ENV_END: usize = 48;
-    let Ok(stat) = fs::read_to_string(process.join("stat")) else {
-        return false;
-    };
-    let Some((_, fields)) = stat.rsplit_once(") ") else {
-        return false;
-    };
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
     let fields: Vec<&str> = fields.split(' ').collect();
-    let is_zero = |field: usize| fields.get(field) == Some(&"0");
+    let field = |number: usize| fields.get(number).copied();
     // A thread of the kernel, and a process that has ended, have no memory.
-    !is_zero(VSIZE) && is_zero(ENV_END)
+    let no_memory = field(VSIZE)? == "0";
+    // The kernel gives the new memory its environment when it has loaded the program.
+    let is_loading = field(ENV_END)? == "0";
+    Some(no_memory || !is_loading && field(ENV_START)? == field(ENV_END)?)
 }
