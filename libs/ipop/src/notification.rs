@@ -79,6 +79,9 @@ pub struct LocalState {
     pub fpr: String,
     /// The address of its network device, `aa:bb:…`; since 14.07.
     pub mac: Option<String>,
+    /// Whether it has its account on XMPP: `online`, or in words why not. Only Kōzō's tincan says so (`_xmpp`), and the
+    /// public controllers do not mind.
+    pub xmpp: Option<String>,
 }
 
 /// How it stands with a peer.
@@ -155,6 +158,7 @@ impl Notification {
                 ip6: fields.text("_ip6"),
                 fpr: fields.text("_fpr"),
                 mac: fields.optional_text("_mac"),
+                xmpp: fields.optional_text("_xmpp"),
             }),
             "peer_state" => Self::PeerState(PeerState::read(&fields)),
             "con_stat" => Self::LinkStatus {
@@ -204,6 +208,9 @@ impl Notification {
                 });
                 if let Some(mac) = &state.mac {
                     value["_mac"] = json!(mac);
+                }
+                if let Some(xmpp) = &state.xmpp {
+                    value["_xmpp"] = json!(xmpp);
                 }
                 value
             }
