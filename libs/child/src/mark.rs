@@ -80,22 +80,22 @@ impl Mark {
     }
 }
 
-/// What stands in the environment of a process. While a program is being loaded nothing can be read, neither of
-/// the old one nor of the new one: that is waited for.
+/// What stands in the environment of a process. While a program is being loaded less can be read than there is, or
+/// nothing, of the old one as of the new one: that is waited for.
 fn environment(process: &Path) -> Option<Vec<u8>> {
     let begin = Instant::now();
     loop {
         let environment = fs::read(process.join("environ")).ok()?;
-        if !environment.is_empty() || has_none(process)? || begin.elapsed() > LOADING {
+        if environment.len() == environment_len(process)? || begin.elapsed() > LOADING {
             return Some(environment);
         }
         thread::sleep(LOOK);
     }
 }
 
-/// Whether there is nothing in the environment of a process, and not only nothing to be read of it now; none when
-/// it is gone.
-fn has_none(process: &Path) -> Option<bool> {
+/// How long the environment of a process is; none when the process is gone. While a program is being loaded this is
+/// no length that can be.
+fn environment_len(process: &Path) -> Option<usize> {
     /// Where proc(5) has the size of the memory, and the bounds of the environment, counted from behind the name.
     const VSIZE: usize = 20;
     const ENV_START: usize = 47;
@@ -103,10 +103,14 @@ fn has_none(process: &Path) -> Option<bool> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     let fields: Vec<&str> = fields.split(' ').collect();
-    let field = |number: usize| fields.get(number).copied();
+    let field = |number: usize| fields.get(number)?.parse::<usize>().ok();
     // A thread of the kernel, and a process that has ended, have no memory.
-    let no_memory = field(VSIZE)? == "0";
-    // The kernel gives the new memory its environment when it has loaded the program.
-    let is_loading = field(ENV_END)? == "0";
-    Some(no_memory || !is_loading && field(ENV_START)? == field(ENV_END)?)
+    if field(VSIZE)? == 0 {
+        return Some(0);
+    }
+    match field(ENV_END)? {
+        // The kernel gives the new memory its environment when it has loaded the program.
+        0 => Some(usize::MAX),
+        end => end.checked_sub(field(ENV_START)?),
+    }
 }
