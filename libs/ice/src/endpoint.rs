@@ -1,17 +1,34 @@
 //! All links of a process, without I/O: what came in, and when, goes in; what is to be sent, and what happened, comes
 //! out.
+//!
+//! All peers share the sockets, and what servers have said about those. Whose a datagram is, is told:
+//! by its sender, for what comes from servers; by the user name, for checks of peers; by the number that we have
+//! given it, for answers; and for everything else by the addresses, once a peer has proven to be there.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::candidate::{Candidate, Credentials};
+use crate::candidate::{Candidate, CandidateKind, Credentials, unusable};
 use crate::event::{Event, PeerId};
 use crate::limits;
-use crate::settings::{PeerSettings, Settings};
+use crate::peer::{Action, Addresses, Peer, Verdict};
+use crate::reason::Reason;
+use crate::server::{Allocation, Binding};
+use crate::settings::{PeerSettings, Settings, TurnServer};
 use crate::status::{EndpointDrops, PeerStatus};
+use crate::stun::{Class, Message, Transaction, attribute, checksum, is_stun};
+use crate::timers::Timers;
+
+/// How long what a server has said, and a relay, are kept without a peer that needs them: links are often made anew.
+const UNUSED: Duration = Duration::from_secs(60);
+/// How long the addresses of a server's name are believed in, and how long a name that is not known is left alone.
+const LOOKUP: Duration = Duration::from_secs(600);
+const FAILED_LOOKUP: Duration = Duration::from_secs(30);
+/// On how many sockets a relay is asked for if it is not known which of them leads to the server.
+const RELAYS_PER_SERVER: usize = 2;
 
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +41,13 @@ pub struct Transmit {
     pub contents: Vec<u8>,
 }
 
-/// All links of a process.
-pub struct Endpoint {
-    settings: Settings,
-    transmits: VecDeque<Transmit>,
-    events: VecDeque<Event>,
-    drops: EndpointDrops,
+/// Where a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Which of our own addresses the system would use for it, if that is known.
+    pub via: Option<IpAddr>,
 }
 
 /// Why a peer is not taken.
@@ -46,6 +64,12 @@ pub enum PeerRefused {
     /// Another peer has these credentials.
     #[error("another peer has the same user name for checks")]
     SameCredentials,
+    /// It has too many servers.
+    #[error(
+        "a peer can have {} STUN and as many TURN servers at most",
+        limits::SERVERS_PER_PEER
+    )]
+    TooManyServers,
 }
 
 /// Why a datagram was not sent.
@@ -65,14 +89,87 @@ pub enum NotSent {
     QueueFull,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Timer {
+    Peer(PeerId),
+    Binding(Addresses),
+    Allocation(Addresses),
+    Unused,
+}
+
+#[derive(Debug)]
+struct Socket {
+    address: SocketAddr,
+    interface: String,
+}
+
+/// What is known of a server's name.
+#[derive(Debug, Default)]
+struct Name {
+    addresses: Vec<ServerAddress>,
+    problem: Option<String>,
+    /// Whether it is being looked up.
+    asked: bool,
+    /// Until when that holds.
+    until: Option<Instant>,
+}
+
+/// What is kept for a pair of a socket of ours and a server.
+#[derive(Debug)]
+struct Kept<What> {
+    what: What,
+    /// The server, as it was given.
+    name: String,
+    last_used: Instant,
+}
+
+/// All links of a process.
+pub struct Endpoint {
+    settings: Settings,
+    sockets: Vec<Socket>,
+    peers: BTreeMap<PeerId, Peer>,
+    last_peer: u64,
+    /// Whose each user name of ours is.
+    users: HashMap<String, PeerId>,
+    /// Who has proven to be where.
+    routes: HashMap<Addresses, PeerId>,
+    /// Whose check each is.
+    checks: HashMap<Transaction, PeerId>,
+    names: HashMap<String, Name>,
+    lookups: VecDeque<String>,
+    bindings: HashMap<Addresses, Kept<Binding>>,
+    allocations: HashMap<Addresses, Kept<Allocation>>,
+    /// Whose each relayed address is.
+    relays: HashMap<SocketAddr, Addresses>,
+    timers: Timers<Timer>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    drops: EndpointDrops,
+    /// Only kept so that it needs no memory each time.
+    actions: Vec<Action>,
+}
+
 impl Endpoint {
     /// One without addresses and peers.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
+            sockets: Vec::new(),
+            peers: BTreeMap::new(),
+            last_peer: 0,
+            users: HashMap::new(),
+            routes: HashMap::new(),
+            checks: HashMap::new(),
+            names: HashMap::new(),
+            lookups: VecDeque::new(),
+            bindings: HashMap::new(),
+            allocations: HashMap::new(),
+            relays: HashMap::new(),
+            timers: Timers::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             drops: EndpointDrops::default(),
+            actions: Vec::new(),
         }
     }
 
@@ -81,39 +178,149 @@ impl Endpoint {
         &self.settings
     }
 
+    /// There is a socket with this address now, on an interface of that name. False if it cannot be used, or there are
+    /// too many.
+    pub fn add_address(&mut self, now: Instant, address: SocketAddr, interface: &str) -> bool {
+        if self.has_address(address)
+            || self.sockets.len() >= limits::ADDRESSES
+            || unusable(address, self.settings.loopback).is_some()
+        {
+            return false;
+        }
+        self.sockets.push(Socket {
+            address,
+            interface: interface.to_owned(),
+        });
+        self.network_changed(now);
+        true
+    }
+
+    /// The socket with this address is gone.
+    pub fn remove_address(&mut self, now: Instant, address: SocketAddr) {
+        self.sockets.retain(|socket| socket.address != address);
+        self.bindings.retain(|(local, server), _| {
+            let kept = *local != address;
+            if !kept {
+                self.timers.set(Timer::Binding((*local, *server)), None);
+            }
+            kept
+        });
+        self.allocations.retain(|(local, server), _| {
+            let kept = *local != address;
+            if !kept {
+                self.timers.set(Timer::Allocation((*local, *server)), None);
+            }
+            kept
+        });
+        self.relays.retain(|_, (local, _)| *local != address);
+        self.network_changed(now);
+    }
+
+    /// Whether there is a socket with this address.
+    pub fn has_address(&self, address: SocketAddr) -> bool {
+        self.sockets.iter().any(|socket| socket.address == address)
+    }
+
+    /// What was known of the way to servers may not hold any more.
+    fn network_changed(&mut self, now: Instant) {
+        for name in self.names.values_mut() {
+            name.until = None;
+        }
+        self.gather_for_all(now);
+    }
+
     /// Begins a link: candidates of our own are gathered, and told of by [`Event::Gathered`].
     ///
     /// # Errors
     ///
-    /// When there are too many peers, or these credentials cannot be used.
+    /// When there are too many peers or servers, or these credentials cannot be used.
     pub fn add_peer(
         &mut self,
-        _now: Instant,
+        now: Instant,
         settings: PeerSettings,
     ) -> Result<PeerId, PeerRefused> {
         if !settings.credentials.are_usable() {
             return Err(PeerRefused::UnusableCredentials);
         }
-        Err(PeerRefused::TooMany)
+        if self.users.contains_key(&settings.credentials.user) {
+            return Err(PeerRefused::SameCredentials);
+        }
+        if self.peers.len() >= limits::PEERS {
+            return Err(PeerRefused::TooMany);
+        }
+        if settings.stun.len().max(settings.turn.len()) > limits::SERVERS_PER_PEER {
+            return Err(PeerRefused::TooManyServers);
+        }
+        self.last_peer += 1;
+        let id = PeerId(self.last_peer);
+        self.users.insert(settings.credentials.user.clone(), id);
+        self.peers
+            .insert(id, Peer::new(now, id, settings, &self.settings));
+        self.gather(now, id);
+        self.timers.set(
+            Timer::Unused,
+            Some(self.timers.time(Timer::Unused).unwrap_or(now + UNUSED)),
+        );
+        Ok(id)
     }
 
-    /// Ends a link. The peer is told, if it has DTLS.
-    pub fn remove_peer(&mut self, _now: Instant, _peer: PeerId) {}
+    /// Ends a link. The peer is told, if it has DTLS. Sockets and what servers have said stay.
+    pub fn remove_peer(&mut self, now: Instant, id: PeerId) {
+        let Some(mut peer) = self.peers.remove(&id) else {
+            return;
+        };
+        self.with_actions(now, id, |actions| peer.close(now, actions));
+        self.users.remove(&peer.settings().credentials.user);
+        self.routes.retain(|_, owner| *owner != id);
+        self.timers.set(Timer::Peer(id), None);
+        self.events.retain(|event| event.peer() != id);
+    }
 
     /// What the peer said of itself: its credentials, and where it may be reached. May be called again with more;
     /// other credentials than before are those of a peer that has begun anew, and everything known of it is forgotten.
+    /// Candidates that cannot be used, or are too many, are counted ([`crate::Drops::candidates`]).
     pub fn add_remote(
         &mut self,
-        _now: Instant,
-        _peer: PeerId,
-        _credentials: &Credentials,
-        _candidates: impl IntoIterator<Item = Candidate>,
+        now: Instant,
+        id: PeerId,
+        credentials: &Credentials,
+        candidates: impl IntoIterator<Item = Candidate>,
     ) {
+        self.with_peer(now, id, |peer, actions| {
+            peer.add_remote(now, credentials, candidates, actions);
+        });
+        self.permit(now, id);
+    }
+
+    /// Lets relays pass what comes from a peer.
+    fn permit(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let relays = sorted_for(&self.allocations, |name| {
+            peer.settings().turn.iter().any(|turn| turn.server == name)
+        });
+        let remotes: Vec<_> = peer
+            .remotes()
+            .iter()
+            .map(|remote| remote.address.ip())
+            .collect();
+        for addresses in relays {
+            if let Some(allocation) = self.allocations.get_mut(&addresses) {
+                for remote in &remotes {
+                    allocation.what.permit(now, *remote);
+                }
+            }
+            self.flush_allocation(addresses);
+        }
     }
 
     /// Where we can be reached by this peer, as far as is known; complete after [`Event::Gathered`].
-    pub fn candidates(&self, _peer: PeerId) -> Vec<Candidate> {
-        Vec::new()
+    pub fn candidates(&self, id: PeerId) -> Vec<Candidate> {
+        self.peers
+            .get(&id)
+            .map(|peer| peer.candidates().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Sends a datagram, as soon as [`Self::poll_transmit`] is asked.
@@ -121,18 +328,78 @@ impl Endpoint {
     /// # Errors
     ///
     /// When it cannot be sent; it is then counted as dropped.
-    pub fn send(&mut self, _now: Instant, _peer: PeerId, _contents: &[u8]) -> Result<(), NotSent> {
-        Err(NotSent::UnknownPeer)
+    pub fn send(&mut self, now: Instant, id: PeerId, contents: &[u8]) -> Result<(), NotSent> {
+        let queue_full = self.transmits.len() >= limits::QUEUED_DATAGRAMS;
+        self.with_peer(now, id, |peer, actions| {
+            peer.send(now, contents, queue_full, actions)
+        })
+        .unwrap_or(Err(NotSent::UnknownPeer))
     }
 
     /// How the link with a peer is.
-    pub fn status(&self, _now: Instant, _peer: PeerId) -> Option<PeerStatus> {
-        None
+    pub fn status(&self, now: Instant, id: PeerId) -> Option<PeerStatus> {
+        let peer = self.peers.get(&id)?;
+        let mut status = peer.status(now);
+        if self.sockets.is_empty() {
+            status.reasons.insert(0, Reason::NoAddress);
+        }
+        status.reasons.extend(self.server_problems(peer));
+        Some(status)
+    }
+
+    fn server_problems(&self, peer: &Peer) -> Vec<Reason> {
+        let mut problems = Vec::new();
+        let complete = peer.gathering().is_none();
+        for server in peer.servers() {
+            if let Some(why) = self.names.get(server).and_then(|name| name.problem.clone()) {
+                let server = server.to_owned();
+                problems.push(Reason::UnknownServer { server, why });
+            }
+        }
+        // One socket of several that works is enough: others may lead to networks without a way to the server.
+        let stun = &peer.settings().stun;
+        for server in stun.iter().filter(|_| !peer.settings().relay_only) {
+            let found: Vec<_> = self
+                .bindings
+                .values()
+                .filter(|binding| binding.name == *server)
+                .map(|binding| &binding.what)
+                .collect();
+            if found.iter().all(|binding| binding.mapped().is_none()) {
+                problems.extend(found.first().and_then(|binding| {
+                    let overdue = complete.then(|| binding.overdue()).flatten();
+                    binding.problem().cloned().or(overdue)
+                }));
+            }
+        }
+        for server in &peer.settings().turn {
+            let found: Vec<_> = self
+                .allocations
+                .values()
+                .filter(|allocation| allocation.name == server.server)
+                .map(|allocation| &allocation.what)
+                .collect();
+            if found
+                .iter()
+                .all(|allocation| allocation.relayed().is_none())
+            {
+                problems.extend(found.first().and_then(|allocation| {
+                    let overdue = complete.then(|| allocation.overdue()).flatten();
+                    allocation.problem().cloned().or(overdue)
+                }));
+            }
+        }
+        problems
     }
 
     /// What was dropped that belongs to no peer.
     pub fn drops(&self) -> EndpointDrops {
         self.drops
+    }
+
+    /// So many datagrams were not taken by the system.
+    pub fn not_sent(&mut self, datagrams: u64) {
+        self.drops.unsendable += datagrams;
     }
 
     /// What is to be sent next.
@@ -144,4 +411,687 @@ impl Endpoint {
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
+
+    /// Whether something has happened that was not fetched.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// The name of a server (`host:port`) whose addresses are to be found; [`Self::looked_up`] takes the answer.
+    pub fn poll_lookup(&mut self) -> Option<String> {
+        self.lookups.pop_front()
+    }
+
+    /// The addresses of a server, or why they are not known.
+    pub fn looked_up(
+        &mut self,
+        now: Instant,
+        name: &str,
+        found: Result<Vec<ServerAddress>, String>,
+    ) {
+        let Some(known) = self.names.get_mut(name) else {
+            return;
+        };
+        known.asked = false;
+        match found {
+            Ok(addresses) => {
+                known.problem = None;
+                known.until = Some(now + LOOKUP);
+                known.addresses.clear();
+                // One of each kind is enough: the others lead to the same server.
+                for is_ipv4 in [true, false] {
+                    known.addresses.extend(
+                        addresses
+                            .iter()
+                            .filter(|server| {
+                                unusable(server.address, self.settings.loopback).is_none()
+                            })
+                            .find(|server| server.address.is_ipv4() == is_ipv4),
+                    );
+                }
+                if known.addresses.is_empty() {
+                    known.problem = Some("it has none that can be used".to_owned());
+                }
+            }
+            Err(why) => {
+                known.problem = Some(why);
+                known.until = Some(now + FAILED_LOOKUP);
+            }
+        }
+        self.gather_for_all(now);
+    }
+
+    fn gather_for_all(&mut self, now: Instant) {
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        for id in peers {
+            self.gather(now, id);
+        }
+    }
+
+    /// Asks servers what is not known yet, and tells the peer's agent what is.
+    fn gather(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let settings = peer.settings().clone();
+        let online = peer.is_online();
+        if !settings.relay_only {
+            for server in &settings.stun {
+                for address in self.server_addresses(now, server) {
+                    self.bind(now, server, address.address, online);
+                }
+            }
+        }
+        for turn in &settings.turn {
+            for address in self.server_addresses(now, &turn.server) {
+                self.allocate(now, turn, address);
+            }
+        }
+        self.tell_candidates(now, id);
+    }
+
+    /// Where a server is, as far as is known; it is looked up otherwise.
+    fn server_addresses(&mut self, now: Instant, server: &str) -> Vec<ServerAddress> {
+        let name = self.names.entry(server.to_owned()).or_default();
+        if !name.asked && name.until.is_none_or(|until| until <= now) {
+            name.asked = true;
+            self.lookups.push_back(server.to_owned());
+        }
+        name.addresses.clone()
+    }
+
+    /// Has a STUN server asked about each socket from which it could be reached.
+    fn bind(&mut self, now: Instant, name: &str, server: SocketAddr, online: bool) {
+        let locals: Vec<_> = self
+            .sockets
+            .iter()
+            .map(|socket| socket.address)
+            .filter(|local| local.is_ipv4() == server.is_ipv4())
+            .collect();
+        for local in locals {
+            let addresses = (local, server);
+            let kept = self.bindings.entry(addresses).or_insert_with(|| Kept {
+                what: Binding::new(now, name, server),
+                name: name.to_owned(),
+                last_used: now,
+            });
+            kept.last_used = now;
+            if !online {
+                kept.what.set_wanted(now, true);
+            }
+            self.run_binding(now, addresses);
+        }
+    }
+
+    fn run_binding(&mut self, now: Instant, addresses: Addresses) -> bool {
+        let Some(kept) = self.bindings.get_mut(&addresses) else {
+            return false;
+        };
+        let mut changed = false;
+        if kept
+            .what
+            .poll_timeout()
+            .is_some_and(|timeout| timeout <= now)
+        {
+            let contents;
+            (contents, changed) = kept.what.handle_timeout(now);
+            self.transmits
+                .extend(contents.map(|contents| transmit(addresses, contents)));
+        }
+        self.timers
+            .set(Timer::Binding(addresses), kept.what.poll_timeout());
+        changed
+    }
+
+    /// Asks for a relay, from the socket that leads to the server.
+    fn allocate(&mut self, now: Instant, turn: &TurnServer, server: ServerAddress) {
+        let same_family = |socket: &&Socket| socket.address.is_ipv4() == server.address.is_ipv4();
+        let via = self
+            .sockets
+            .iter()
+            .filter(same_family)
+            .find(|socket| Some(socket.address.ip()) == server.via);
+        let locals: Vec<_> = match via {
+            Some(socket) => vec![socket.address],
+            None => self
+                .sockets
+                .iter()
+                .filter(same_family)
+                .map(|socket| socket.address)
+                .take(RELAYS_PER_SERVER)
+                .collect(),
+        };
+        for local in locals {
+            let addresses = (local, server.address);
+            let kept = self.allocations.entry(addresses).or_insert_with(|| Kept {
+                what: Allocation::new(now, turn, server.address),
+                name: turn.server.clone(),
+                last_used: now,
+            });
+            kept.last_used = now;
+            kept.what.use_account(now, turn);
+            self.flush_allocation(addresses);
+        }
+    }
+
+    fn flush_allocation(&mut self, addresses: Addresses) {
+        let Some(kept) = self.allocations.get_mut(&addresses) else {
+            return;
+        };
+        while let Some(contents) = kept.what.poll_transmit() {
+            self.transmits.push_back(transmit(addresses, contents));
+        }
+        self.timers
+            .set(Timer::Allocation(addresses), kept.what.poll_timeout());
+    }
+
+    /// Tells a peer's agent which candidates there are, and the caller when they are complete.
+    fn tell_candidates(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let candidates = self.candidates_for(peer);
+        let complete = peer
+            .gathering()
+            .is_some_and(|until| until <= now || self.is_complete(peer));
+        self.with_peer(now, id, |peer, actions| {
+            peer.set_locals(now, candidates, actions);
+            if complete {
+                peer.gathered(actions);
+            }
+        });
+        self.permit(now, id);
+    }
+
+    fn candidates_for(&self, peer: &Peer) -> Vec<Candidate> {
+        let relay_only = peer.settings().relay_only;
+        let mut candidates = Vec::new();
+        let interface = |address: SocketAddr| {
+            self.sockets
+                .iter()
+                .find(|socket| socket.address == address)
+                .map(|socket| socket.interface.clone())
+                .unwrap_or_default()
+        };
+        let candidate =
+            |kind, address: SocketAddr, base: SocketAddr, server: Option<SocketAddr>| Candidate {
+                kind,
+                address,
+                base: Some(base),
+                priority: 0,
+                foundation: foundation(kind, base, server),
+                interface: interface(base),
+            };
+        if !relay_only {
+            for socket in &self.sockets {
+                candidates.push(candidate(
+                    CandidateKind::Host,
+                    socket.address,
+                    socket.address,
+                    None,
+                ));
+            }
+        }
+        // In the order of the file, so that the first server comes first.
+        let seen = |local: SocketAddr, mapped: SocketAddr, server| {
+            let usable = unusable(mapped, self.settings.loopback).is_none()
+                && mapped.is_ipv4() == local.is_ipv4();
+            (usable && !relay_only)
+                .then(|| candidate(CandidateKind::ServerReflexive, mapped, local, Some(server)))
+        };
+        let add = |candidates: &mut Vec<Candidate>, found: Option<Candidate>| {
+            if let Some(found) = found
+                && !candidates
+                    .iter()
+                    .any(|known| (known.address, known.base) == (found.address, found.base))
+            {
+                candidates.push(found);
+            }
+        };
+        for server in &peer.settings().stun {
+            for (local, address) in sorted_for(&self.bindings, |name| name == *server) {
+                let Some(binding) = self.bindings.get(&(local, address)).map(|kept| &kept.what)
+                else {
+                    continue;
+                };
+                add(
+                    &mut candidates,
+                    binding
+                        .mapped()
+                        .and_then(|mapped| seen(local, mapped, address)),
+                );
+            }
+        }
+        for turn in &peer.settings().turn {
+            for (local, address) in sorted_for(&self.allocations, |name| name == turn.server) {
+                let Some(allocation) = self
+                    .allocations
+                    .get(&(local, address))
+                    .map(|kept| &kept.what)
+                else {
+                    continue;
+                };
+                add(
+                    &mut candidates,
+                    allocation
+                        .mapped()
+                        .and_then(|mapped| seen(local, mapped, address)),
+                );
+                add(
+                    &mut candidates,
+                    allocation
+                        .relayed()
+                        .filter(|relayed| unusable(*relayed, self.settings.loopback).is_none())
+                        .map(|relayed| {
+                            candidate(CandidateKind::Relayed, relayed, local, Some(address))
+                        }),
+                );
+            }
+        }
+        candidates
+    }
+
+    /// Whether nothing more is to be expected of the peer's servers.
+    fn is_complete(&self, peer: &Peer) -> bool {
+        let names_known = peer
+            .servers()
+            .iter()
+            .all(|server| self.names.get(*server).is_some_and(|name| !name.asked));
+        let stun = &peer.settings().stun;
+        let turn = &peer.settings().turn;
+        !self.sockets.is_empty()
+            && names_known
+            && (peer.settings().relay_only
+                || self
+                    .bindings
+                    .values()
+                    .filter(|binding| stun.contains(&binding.name))
+                    .all(|binding| binding.what.is_concluded()))
+            && self
+                .allocations
+                .values()
+                .filter(|allocation| turn.iter().any(|turn| turn.server == allocation.name))
+                .all(|allocation| allocation.what.is_concluded())
+    }
+
+    /// Takes a datagram that came to one of our sockets.
+    pub fn handle(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, datagram: &[u8]) {
+        let addresses = (local, remote);
+        // Numbers of channels begin so.
+        if matches!(datagram.first(), Some(0x40..=0x4F))
+            && self.allocations.contains_key(&addresses)
+        {
+            self.relayed(now, addresses, datagram);
+        } else if is_stun(datagram) {
+            self.handle_stun(now, addresses, datagram);
+        } else {
+            self.handle_data(now, addresses, datagram);
+        }
+    }
+
+    /// Takes what a relay has passed on.
+    fn relayed(&mut self, now: Instant, addresses: Addresses, datagram: &[u8]) {
+        let Some(allocation) = self.allocations.get(&addresses) else {
+            return;
+        };
+        let Some((sender, contents)) = allocation.what.receive(datagram) else {
+            self.drops.foreign_datagrams += 1;
+            return;
+        };
+        let Some(relayed) = allocation.what.relayed() else {
+            return;
+        };
+        if is_stun(contents) {
+            self.handle_stun(now, (relayed, sender), contents);
+        } else {
+            self.handle_data(now, (relayed, sender), contents);
+        }
+    }
+
+    fn handle_stun(&mut self, now: Instant, addresses: Addresses, datagram: &[u8]) {
+        let Some(message) = Message::read(datagram) else {
+            self.drops.foreign_stun += 1;
+            return;
+        };
+        if self.handle_server(now, addresses, &message, datagram) {
+            return;
+        }
+        let owner = match message.class {
+            Class::Request => message
+                .text(attribute::USERNAME)
+                .and_then(|users| self.users.get(users.split_once(':')?.0)),
+            Class::Success | Class::Error => self.checks.get(&message.transaction),
+            Class::Indication => None,
+        };
+        let Some(id) = owner.copied() else {
+            // What keeps a NAT's mapping alive is no fault of anyone's.
+            if message.class != Class::Indication {
+                self.drops.foreign_stun += 1;
+            }
+            return;
+        };
+        let verdict = self.with_peer(now, id, |peer, actions| {
+            peer.handle_stun(now, addresses, datagram, &message, actions)
+        });
+        match verdict {
+            Some(Verdict::Taken) => {}
+            Some(Verdict::Replayed) => self.drops.replayed_stun += 1,
+            Some(Verdict::Foreign) | None => self.drops.foreign_stun += 1,
+        }
+    }
+
+    /// Takes a message of a server. False when it is none.
+    fn handle_server(
+        &mut self,
+        now: Instant,
+        addresses: Addresses,
+        message: &Message<'_>,
+        datagram: &[u8],
+    ) -> bool {
+        if let Some(kept) = self.bindings.get_mut(&addresses)
+            && let Some(changed) = kept.what.handle(now, message)
+        {
+            self.timers
+                .set(Timer::Binding(addresses), kept.what.poll_timeout());
+            self.server_answered(now, &addresses, changed);
+            return true;
+        }
+        let Some(kept) = self.allocations.get_mut(&addresses) else {
+            return false;
+        };
+        if message.class == Class::Indication {
+            self.relayed(now, addresses, datagram);
+            return true;
+        }
+        let Some(changed) = kept.what.handle(now, message) else {
+            return false;
+        };
+        self.allocation_changed(now, addresses, changed);
+        true
+    }
+
+    fn allocation_changed(&mut self, now: Instant, addresses: Addresses, changed: bool) {
+        if changed {
+            self.relays.retain(|_, owner| *owner != addresses);
+            if let Some(relayed) = self
+                .allocations
+                .get(&addresses)
+                .and_then(|kept| kept.what.relayed())
+            {
+                self.relays.insert(relayed, addresses);
+            }
+        }
+        self.flush_allocation(addresses);
+        self.server_answered(now, &addresses, changed);
+    }
+
+    /// Candidates have changed, or are complete now.
+    fn server_answered(&mut self, now: Instant, (_, server): &Addresses, changed: bool) {
+        let concerned: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| changed || peer.gathering().is_some())
+            .filter(|(_, peer)| {
+                peer.servers().iter().any(|name| {
+                    self.names.get(*name).is_some_and(|name| {
+                        name.addresses.iter().any(|known| known.address == *server)
+                    })
+                })
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in concerned {
+            self.tell_candidates(now, id);
+        }
+    }
+
+    fn handle_data(&mut self, now: Instant, addresses: Addresses, datagram: &[u8]) {
+        let Some(id) = self.routes.get(&addresses).copied() else {
+            self.drops.foreign_datagrams += 1;
+            return;
+        };
+        self.with_peer(now, id, |peer, actions| {
+            peer.handle_data(now, addresses, datagram, actions);
+        });
+    }
+
+    /// When [`Self::handle_timeout`] is to be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Peer(id) => {
+                    let gathering_is_over = self
+                        .peers
+                        .get(&id)
+                        .and_then(Peer::gathering)
+                        .is_some_and(|until| until <= now);
+                    if gathering_is_over {
+                        self.tell_candidates(now, id);
+                    }
+                    self.with_peer(now, id, |peer, actions| peer.handle_timeout(now, actions));
+                }
+                Timer::Binding(addresses) => {
+                    let wanted = self.bindings.get(&addresses).is_some_and(|kept| {
+                        self.peers.values().any(|peer| {
+                            !peer.is_online() && peer.settings().stun.contains(&kept.name)
+                        })
+                    });
+                    if let Some(kept) = self.bindings.get_mut(&addresses) {
+                        kept.what.set_wanted(now, wanted);
+                    }
+                    if self.run_binding(now, addresses) {
+                        self.server_answered(now, &addresses, true);
+                    }
+                }
+                Timer::Allocation(addresses) => {
+                    let changed = self
+                        .allocations
+                        .get_mut(&addresses)
+                        .is_some_and(|kept| kept.what.handle_timeout(now));
+                    self.allocation_changed(now, addresses, changed);
+                }
+                Timer::Unused => self.drop_unused(now),
+            }
+        }
+    }
+
+    /// Gives up what no peer has needed for a while.
+    fn drop_unused(&mut self, now: Instant) {
+        for peer in self.peers.values() {
+            for kept in self.bindings.values_mut() {
+                if peer.settings().stun.contains(&kept.name) {
+                    kept.last_used = now;
+                }
+            }
+            for kept in self.allocations.values_mut() {
+                if peer
+                    .settings()
+                    .turn
+                    .iter()
+                    .any(|turn| turn.server == kept.name)
+                {
+                    kept.last_used = now;
+                }
+            }
+        }
+        let unused = |last_used: Instant| now.duration_since(last_used) >= UNUSED;
+        let allocations: Vec<_> = self
+            .allocations
+            .iter()
+            .filter(|(_, kept)| unused(kept.last_used))
+            .map(|(addresses, _)| *addresses)
+            .collect();
+        for addresses in allocations {
+            if let Some(kept) = self.allocations.get_mut(&addresses) {
+                kept.what.release(now);
+            }
+            self.flush_allocation(addresses);
+            self.allocations.remove(&addresses);
+            self.relays.retain(|_, owner| *owner != addresses);
+            self.timers.set(Timer::Allocation(addresses), None);
+        }
+        self.bindings.retain(|addresses, kept| {
+            let kept = !unused(kept.last_used);
+            if !kept {
+                self.timers.set(Timer::Binding(*addresses), None);
+            }
+            kept
+        });
+        let used: std::collections::HashSet<_> = self
+            .peers
+            .values()
+            .flat_map(|peer| peer.servers())
+            .collect();
+        self.names
+            .retain(|name, known| known.asked || used.contains(name.as_str()));
+        let rest =
+            !self.peers.is_empty() || !self.allocations.is_empty() || !self.bindings.is_empty();
+        self.timers.set(Timer::Unused, rest.then_some(now + UNUSED));
+    }
+
+    /// Gives all relays back, before the end.
+    pub fn close(&mut self, now: Instant) {
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        for id in peers {
+            self.remove_peer(now, id);
+        }
+        let allocations: Vec<_> = self.allocations.keys().copied().collect();
+        for addresses in allocations {
+            if let Some(kept) = self.allocations.get_mut(&addresses) {
+                kept.what.release(now);
+            }
+            self.flush_allocation(addresses);
+        }
+    }
+
+    fn with_peer<T>(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        work: impl FnOnce(&mut Peer, &mut Vec<Action>) -> T,
+    ) -> Option<T> {
+        let peer = self.peers.get_mut(&id)?;
+        let mut actions = std::mem::take(&mut self.actions);
+        let result = work(peer, &mut actions);
+        self.timers.set(Timer::Peer(id), peer.poll_timeout());
+        self.apply(now, id, &mut actions);
+        self.actions = actions;
+        Some(result)
+    }
+
+    fn with_actions(&mut self, now: Instant, id: PeerId, work: impl FnOnce(&mut Vec<Action>)) {
+        let mut actions = std::mem::take(&mut self.actions);
+        work(&mut actions);
+        self.apply(now, id, &mut actions);
+        self.actions = actions;
+    }
+
+    fn apply(&mut self, now: Instant, id: PeerId, actions: &mut Vec<Action>) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Transmit {
+                    addresses,
+                    contents,
+                } => self.transmit(now, addresses, contents),
+                Action::Event(event) => self.event(now, event),
+                Action::Route(addresses) => {
+                    self.routes.insert(addresses, id);
+                }
+                Action::NoRoute(addresses) => {
+                    if self.routes.get(&addresses) == Some(&id) {
+                        self.routes.remove(&addresses);
+                    }
+                }
+                Action::Check(transaction) => {
+                    self.checks.insert(transaction, id);
+                }
+                Action::NoCheck(transaction) => {
+                    self.checks.remove(&transaction);
+                }
+                Action::Selected((local, remote)) => {
+                    if let Some(addresses) = self.relays.get(&local).copied() {
+                        if let Some(kept) = self.allocations.get_mut(&addresses) {
+                            kept.what.bind(now, remote);
+                        }
+                        self.flush_allocation(addresses);
+                    }
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, addresses: Addresses, contents: Vec<u8>) {
+        let (local, remote) = addresses;
+        let Some(relay) = self.relays.get(&local).copied() else {
+            self.transmits.push_back(transmit(addresses, contents));
+            return;
+        };
+        if let Some(kept) = self.allocations.get_mut(&relay) {
+            kept.what.send(now, remote, &contents);
+        }
+        self.flush_allocation(relay);
+    }
+
+    fn event(&mut self, now: Instant, event: Event) {
+        let id = event.peer();
+        match event {
+            Event::Datagram { .. } if self.events.len() >= limits::QUEUED_EVENTS => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.not_fetched();
+                }
+                return;
+            }
+            // To be found again, it needs to know how the world sees it.
+            Event::Offline { .. } => {
+                let stun = self
+                    .peers
+                    .get(&id)
+                    .map(|peer| peer.settings().stun.clone())
+                    .unwrap_or_default();
+                let bindings: Vec<_> = self
+                    .bindings
+                    .iter_mut()
+                    .filter(|(_, kept)| stun.contains(&kept.name))
+                    .map(|(addresses, kept)| {
+                        kept.what.set_wanted(now, true);
+                        *addresses
+                    })
+                    .collect();
+                for addresses in bindings {
+                    self.run_binding(now, addresses);
+                }
+            }
+            _ => {}
+        }
+        self.events.push_back(event);
+    }
+}
+
+fn transmit((from, to): Addresses, contents: Vec<u8>) -> Transmit {
+    Transmit { from, to, contents }
+}
+
+/// The sockets and servers for which something is kept, in an order that does not change.
+fn sorted_for<What>(
+    kept: &HashMap<Addresses, Kept<What>>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Addresses> {
+    let mut found: Vec<_> = kept
+        .iter()
+        .filter(|(_, kept)| wanted(&kept.name))
+        .map(|(addresses, _)| *addresses)
+        .collect();
+    found.sort();
+    found
+}
+
+/// The same for candidates of one kind, base and server (RFC 8445, section 5.1.1.3).
+fn foundation(kind: CandidateKind, base: SocketAddr, server: Option<SocketAddr>) -> String {
+    let server = server.map(|server| server.ip());
+    checksum(format!("{kind} {} {server:?}", base.ip()).as_bytes()).to_string()
 }

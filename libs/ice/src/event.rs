@@ -58,3 +58,18 @@ pub enum Event {
         contents: Vec<u8>,
     },
 }
+
+impl Event {
+    /// Whom it is about.
+    pub fn peer(&self) -> PeerId {
+        match self {
+            Self::Gathered { peer }
+            | Self::CandidatesChanged { peer }
+            | Self::Online { peer, .. }
+            | Self::PathChanged { peer, .. }
+            | Self::Offline { peer, .. }
+            | Self::Failed { peer, .. }
+            | Self::Datagram { peer, .. } => *peer,
+        }
+    }
+}

@@ -24,21 +24,24 @@
 //! # }
 //! ```
 
-#[allow(dead_code)]
 mod candidate;
 mod driver;
 mod endpoint;
 mod event;
-#[allow(dead_code)]
 mod identity;
 pub mod limits;
+mod peer;
 mod reason;
+mod server;
+mod session;
 mod settings;
 mod status;
+mod stun;
+mod timers;
 
 pub use candidate::{Candidate, CandidateKind, Credentials, LONGEST_CREDENTIAL};
 pub use driver::{Driver, Ready, Waker};
-pub use endpoint::{Endpoint, NotSent, PeerRefused, Transmit};
+pub use endpoint::{Endpoint, NotSent, PeerRefused, ServerAddress, Transmit};
 pub use event::{Event, PeerId};
 pub use identity::{Digest, Fingerprint, FingerprintError, Identity, IdentityError};
 pub use reason::Reason;

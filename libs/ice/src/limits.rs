@@ -4,6 +4,8 @@
 pub const PEERS: usize = 1024;
 /// Candidates that a peer may name; the others are counted as dropped.
 pub const CANDIDATES_PER_PEER: usize = 32;
+/// Bytes of a candidate's foundation (RFC 8839).
+pub const FOUNDATION: usize = 32;
 /// Addresses of this machine that are used, the first ones of the system's list.
 pub const ADDRESSES: usize = 16;
 /// STUN and TURN servers of a peer, each.

@@ -122,3 +122,12 @@ pub enum Reason {
     #[error("the peer has closed the link")]
     Closed,
 }
+
+/// The words of a server, as far as they can be shown: it may have sent anything.
+pub(crate) fn words(text: &str) -> String {
+    const LONGEST: usize = 100;
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(LONGEST)
+        .collect()
+}

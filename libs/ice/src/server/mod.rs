@@ -1,0 +1,8 @@
+//! What servers do for us, each at one socket of ours: telling its address as the world sees it (STUN), relaying (TURN).
+
+mod binding;
+mod request;
+mod turn;
+
+pub(crate) use binding::Binding;
+pub(crate) use turn::Allocation;
