@@ -116,12 +116,11 @@ fn converse(sides: &mut [Side; 2]) {
     let lengths: Vec<usize> = (0..200)
         .map(|number| 1200 - 7 * (number / 50) * (number % 5))
         .collect();
-    for from in 0..2 {
-        let peer = sides[from].peer;
+    for side in &mut *sides {
         for (number, length) in lengths.iter().enumerate() {
             let mut contents = vec![u8::try_from(number).unwrap(); *length];
             contents[0] = 100;
-            sides[from].driver.send(peer, &contents).unwrap();
+            side.driver.send(side.peer, &contents).unwrap();
         }
     }
     until(sides, "all datagrams", |sides| {
