@@ -8,6 +8,7 @@
 //! - [`check_listening`]: a host to listen on.
 //! - [`Listening`]: whether two of those leave room for each other.
 //! - [`check_onion`]: the address of an onion service.
+//! - [`Url`]: where a server is, and how it is spoken to.
 //! - [`bluetooth`]: the address of an adapter, and UUIDs of services.
 
 pub mod bluetooth;
@@ -16,9 +17,11 @@ mod error;
 mod host;
 mod onion;
 mod sharing;
+mod url;
 
 pub use endpoint::{Endpoint, check_listening};
 pub use error::AddressError;
 pub use host::interface;
 pub use onion::check_onion;
 pub use sharing::Listening;
+pub use url::Url;

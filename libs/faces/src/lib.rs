@@ -25,3 +25,4 @@ pub use face::{Face, Source, Target};
 pub use kind::FaceKind;
 pub use path::{Found, MAX_PATH_LEN, MAX_STEPS, Path, PathError};
 pub use reading::{MAX_SHOWN_TEXT, Reading};
+pub use wildcard::fits;

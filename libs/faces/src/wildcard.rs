@@ -1,7 +1,7 @@
 //! Texts in which `*` stands for any run of characters.
 
-/// Whether all of `text` fits `pattern`. The time that it takes is the product of their lengths at worst.
-pub(crate) fn fits(pattern: &str, text: &str) -> bool {
+/// Whether all of `text` fits `pattern`, in which `*` stands for any run of characters. The time that it takes is the product of their lengths at worst.
+pub fn fits(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {
