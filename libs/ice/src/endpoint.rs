@@ -317,10 +317,17 @@ impl Endpoint {
 
     /// Where we can be reached by this peer, as far as is known; complete after [`Event::Gathered`].
     pub fn candidates(&self, id: PeerId) -> Vec<Candidate> {
-        self.peers
-            .get(&id)
-            .map(|peer| peer.candidates().cloned().collect())
-            .unwrap_or_default()
+        let Some(peer) = self.peers.get(&id) else {
+            return Vec::new();
+        };
+        let mut candidates: Vec<_> = peer.candidates().cloned().collect();
+        if peer.settings().relay_only {
+            for candidate in &mut candidates {
+                candidate.base = None;
+                candidate.interface.clear();
+            }
+        }
+        candidates
     }
 
     /// Sends a datagram, as soon as [`Self::poll_transmit`] is asked.

@@ -35,6 +35,8 @@ mod reason;
 mod server;
 mod session;
 mod settings;
+#[cfg(test)]
+mod simulation;
 mod status;
 mod stun;
 mod timers;

@@ -345,9 +345,13 @@ impl Allocation {
                 self.ask(now, what);
                 false
             }
-            // There is no such allocation any more, or still one of an earlier process with our port. A new one is
-            // asked for after a rest.
-            (437, _) if what != What::Allocate => {
+            // There is no such allocation any more, or still one of an earlier process with our port, which is given
+            // back. A new one is asked for after a rest.
+            (437, _) => {
+                if what == What::Allocate {
+                    let request = self.write(What::Refresh, true).1;
+                    self.out.push_back(request);
+                }
                 self.fail(now, self.refusal(code, text));
                 true
             }
