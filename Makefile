@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # Packages that bring a hundred crates and more: they are built and tested by targets of their own.
 HEAVY := kozo-transport-onion
-HEAVY += kozo-ice
+HEAVY += kozo-ice kozo-role-ipop-tincan
 # It needs servers, and Python packages that it fetches.
 HEAVY += kozo-testnet
 WORKSPACE := --workspace $(HEAVY:%=--exclude %)
@@ -62,6 +62,11 @@ bench-peers: ## build what `make bench` compares with (Mosquitto and NATS: if in
 onion: ## build the onion transport, optimised, beside the program
 	cargo build --profile small -p kozo-transport-onion
 	install -D -m 644 $(TARGET)/small/libonion.so $(TARGET)/release/libonion.so
+
+.PHONY: ipop
+ipop: ## build the role ipop-tincan, optimised, beside the program
+	cargo build --profile small -p kozo-role-ipop-tincan
+	install -D -m 644 $(TARGET)/small/libipop_tincan.so $(TARGET)/release/libipop_tincan.so
 
 # Exit code 77: it cannot be done here.
 .PHONY: test-onion
