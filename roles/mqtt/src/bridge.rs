@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::client::{MAX_OUTGOING, Publication, Welcome};
 use crate::devices::{NodeView, compose};
+use crate::early::Early;
 use crate::entity;
 use crate::options::{RetainedOnes, Settings};
 use crate::outbox::Outbox;
@@ -133,6 +134,7 @@ pub(crate) struct Bridge {
     known: BTreeMap<String, Known>,
     registry: Registry,
     readings: Readings,
+    early: Early,
     retained: Retained,
     outbox: Outbox,
     /// Taken from the outbox, for putting it back.
@@ -169,6 +171,7 @@ impl Bridge {
             known: memory.known,
             nodes: BTreeMap::new(),
             readings: Readings::default(),
+            early: Early::default(),
             retained,
             outbox: Outbox::default(),
             in_hand: None,
@@ -208,16 +211,21 @@ impl Bridge {
         let before = self.nodes.len();
         self.nodes.retain(|name, _| names.contains(name));
         let mut changed = before != self.nodes.len() || !self.has_seen;
+        let mut remembered = Vec::new();
         for name in names {
             if !self.nodes.contains_key(&name) {
                 let mut here = Here::default();
                 if let Some(known) = self.known.get(&name) {
                     self.readings.know(&name, known, &self.settings.track, now);
                     here.view.known = known.clone();
+                    remembered.push(name.clone());
                 }
                 self.nodes.insert(name, here);
                 changed = true;
             }
+        }
+        for name in remembered {
+            self.catch_up(&name, now);
         }
         if let Some(here) = self.nodes.get_mut(&node.node) {
             here.presence.here(now);
@@ -269,12 +277,16 @@ impl Bridge {
         }
         wanted.sort_unstable();
         let changed = here.view.known != known || here.view.wanted != wanted;
-        if here.view.known != known {
+        let has_others = here.view.known != known;
+        if has_others {
             self.readings.know(name, &known, &self.settings.track, now);
             self.known.insert(name.to_owned(), known.clone());
             self.memory_changed = true;
         }
         (here.view.known, here.view.wanted) = (known, wanted);
+        if has_others {
+            self.catch_up(name, now);
+        }
         if changed {
             self.collect(now);
         }
@@ -407,16 +419,33 @@ impl Bridge {
         }
         let until = (now + self.settings.event_age).saturating_sub(age);
         if kind == "event" && self.readings.wants(heard) {
-            // What cannot be read shows nothing.
-            if let Ok(data) = rmp_serde::from_slice::<Data>(data) {
-                let sinks = (&self.settings.topics, &mut self.retained, &mut self.outbox);
-                self.readings.hear(heard, &data, sinks, (now, until));
-            }
+            self.show(heard, data, (now, until));
+        } else if kind == "event" && self.settings.bridges(heard.node) {
+            self.early.hold(heard, data, (until, now));
         }
         let sender = (kind, heard.node, heard.role);
         let mut patterns = self.settings.messages.iter();
         if patterns.any(|pattern| pattern.fits(sender, heard.type_name, heard.channel)) {
             self.publish_message(sender, heard, data, (age, until));
+        }
+    }
+
+    /// Lets faces show what an event says.
+    fn show(&mut self, heard: &Heard<'_>, data: &[u8], times: (Duration, Duration)) {
+        // What cannot be read shows nothing.
+        if let Ok(data) = rmp_serde::from_slice::<Data>(data) {
+            let sinks = (&self.settings.topics, &mut self.retained, &mut self.outbox);
+            self.readings.hear(heard, &data, sinks, times);
+        }
+    }
+
+    /// The faces of a node are known now: shows what came before they were.
+    fn catch_up(&mut self, node: &str, now: Duration) {
+        for held in self.early.take(node, now) {
+            let heard = held.heard();
+            if self.readings.wants(&heard) {
+                self.show(&heard, &held.data, (now, held.until));
+            }
         }
     }
 

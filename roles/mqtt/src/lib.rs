@@ -6,13 +6,15 @@
 //!  broker ─▶ connection (client) ─┘            decides, pure └─▶ orders, events, log, storage
 //! ```
 //! `bridge` stands on `registry` (what is announced), `retained` (what topics are to have), `readings` (what faces
-//! show), `presence` (which nodes are there) and `outbox` (what happens once). `client` alone knows what speaks MQTT.
+//! show), `early` (what comes before they are known), `presence` (which nodes are there) and `outbox` (what happens
+//! once). `client` alone knows what speaks MQTT.
 
 mod bridge;
 mod broker;
 mod client;
 mod connection;
 mod devices;
+mod early;
 mod entity;
 mod fault;
 mod options;

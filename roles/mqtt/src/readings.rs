@@ -15,7 +15,7 @@ use crate::topics::Topics;
 const IN_RANGE: &str = "bluetooth devices in range";
 
 /// A message that a role has sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Heard<'h> {
     pub(crate) node: &'h str,
     pub(crate) role: &'h str,
