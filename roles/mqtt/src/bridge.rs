@@ -500,13 +500,14 @@ impl Bridge {
         filters
     }
 
-    /// What the broker publishes when the connection is lost.
+    /// What the broker publishes when the connection is lost. Where nothing stands behind the bridge, it leaves
+    /// nothing behind.
     pub(crate) fn will(&self) -> Publication {
         Publication {
             topic: self.settings.topics.bridge_status(),
             payload: Bytes::from_static(b"offline"),
             acknowledged: true,
-            retained: true,
+            retained: !self.nodes.is_empty(),
         }
     }
 
@@ -554,7 +555,10 @@ impl Bridge {
         self.retained.repeat_all();
         self.registry.announce_again(&mut self.retained, now);
         let status = self.settings.topics.bridge_status();
-        self.retained.put(&status, "online", Class::BridgeStatus);
+        match self.nodes.is_empty() {
+            true => self.retained.clear(&status),
+            false => self.retained.put(&status, "online", Class::BridgeStatus),
+        }
     }
 
     /// Says good-bye: what there is to publish now is the last.
