@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kozo_addresses::{Endpoint, bluetooth, check_listening, check_onion};
+use kozo_addresses::{Endpoint, Url, bluetooth, check_listening, check_onion};
 
 /// The format of a text, or of each text in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum Format {
     ListeningEndpoint,
     /// An IP address or a name, with a port, to connect to.
     Endpoint,
+    /// Where a server is, and how it is spoken to: one of the schemes of the option, a host, and what may follow.
+    Url,
     /// The address of an onion service, without a port.
     Onion,
     /// The address of a Bluetooth adapter.
@@ -31,11 +33,12 @@ const SOME_PORT: u16 = 1;
 
 impl Format {
     /// All formats, with the names that metadata uses.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("address", Self::Address),
         ("listening-address", Self::Listening),
         ("listening-endpoint", Self::ListeningEndpoint),
         ("endpoint", Self::Endpoint),
+        ("url", Self::Url),
         ("onion-address", Self::Onion),
         ("bluetooth-address", Self::Bluetooth),
         ("uuid", Self::Uuid),
@@ -54,6 +57,7 @@ impl Format {
             Self::Address => "IP address or host name, with `:port` or without",
             Self::Listening => "IP address or host name",
             Self::ListeningEndpoint | Self::Endpoint => "`host:port`",
+            Self::Url => "URL",
             Self::Onion => ".onion address",
             Self::Bluetooth => "Bluetooth address",
             Self::Uuid => "UUID",
@@ -61,16 +65,17 @@ impl Format {
         }
     }
 
-    /// Whether a text has this format.
+    /// Whether a text has this format; a URL has one of the schemes, or any where there are none.
     ///
     /// # Errors
     /// What is wrong with it, in words that begin with the text.
-    pub(crate) fn check(self, text: &str) -> Result<(), String> {
+    pub(crate) fn check(self, text: &str, schemes: &[String]) -> Result<(), String> {
         let checked = match self {
             Self::Address => Endpoint::parse(text, Some(SOME_PORT)).map(drop),
             Self::Listening => check_listening(text),
             Self::ListeningEndpoint => Endpoint::parse_listening(text).map(drop),
             Self::Endpoint => Endpoint::parse(text, None).map(drop),
+            Self::Url => Url::parse(text, schemes).map(drop),
             Self::Onion => check_onion(text),
             Self::Bluetooth => bluetooth::parse_address(text).map(drop),
             Self::Uuid => bluetooth::parse_uuid(text).map(drop),
@@ -92,6 +97,9 @@ impl Format {
                 "write an IP address of that machine or a name for it, and a port: `127.0.0.1:9464`, say"
             }
             Self::Endpoint => "write a host and a port: `127.0.0.1:9050`, say",
+            Self::Url => {
+                "write a scheme, `://`, a host and perhaps a port and a path: `http://hall.local:8080/`, say"
+            }
             Self::Onion => {
                 "write the 56 characters and `.onion`; `kozo address CONFIG NODE` prints that of a node"
             }

@@ -118,6 +118,7 @@ impl Metadata {
         self.interests.iter_mut().for_each(Wanted::forget_option);
         for option in &mut self.options {
             (option.format, option.at_most) = (None, None);
+            option.schemes.clear();
         }
     }
 

@@ -48,7 +48,7 @@ impl Rules<'_> {
                     right.push(Value::Text(text.to_owned()));
                     continue;
                 }
-                match format.check(text) {
+                match format.check(text, &spec.schemes) {
                     Ok(()) => right.push(Value::Text(text.to_owned())),
                     Err(error) => {
                         wrong.get_or_insert_with(|| error.clone());

@@ -110,6 +110,8 @@ pub struct OptionSpec {
     pub choices: Vec<String>,
     /// What its text, or each text of its list, looks like; anything when there is none.
     pub format: Option<Format>,
+    /// With what its URLs may begin; with anything when empty.
+    pub schemes: Vec<String>,
     /// Another option, a number, that this one is not larger than.
     pub at_most: Option<String>,
     /// What it is for, in a sentence or two.
@@ -128,6 +130,7 @@ impl OptionSpec {
             maximum: None,
             choices: Vec::new(),
             format: None,
+            schemes: Vec::new(),
             at_most: None,
             description: description.to_owned(),
         }
@@ -154,6 +157,18 @@ impl OptionSpec {
     pub fn formatted(mut self, format: Format) -> Self {
         self.format = Some(format);
         self
+    }
+
+    /// Its format in a few words, for tables of options; none: it has none.
+    pub fn format_in_words(&self) -> Option<String> {
+        let words = self.format?.in_words();
+        Some(match self.schemes.is_empty() {
+            true => words.to_owned(),
+            false => {
+                let schemes = self.schemes.iter().map(String::as_str);
+                format!("{words} with {}", enumerate(schemes, "or"))
+            }
+        })
     }
 
     /// The range in words, "from 1 to 100 seconds" say; empty when there is none.

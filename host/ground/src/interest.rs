@@ -71,6 +71,30 @@ impl Pattern {
         &self.0
     }
 
+    /// Whether some text fits both patterns. Takes time and room proportional to the two lengths' product.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (one, other) = (self.0.as_bytes(), other.0.as_bytes());
+        // Whether what is left of one, from here on, and what is left of the other can be the same text; from the
+        // ends to the beginnings, a row of `other` for each byte of `one`.
+        let only_stars = |rest: &[u8]| rest.iter().all(|byte| *byte == b'*');
+        let mut below: Vec<bool> = (0..=other.len())
+            .map(|at| only_stars(&other[at..]))
+            .collect();
+        for from in (0..one.len()).rev() {
+            let mut row = vec![false; other.len() + 1];
+            row[other.len()] = only_stars(&one[from..]);
+            for at in (0..other.len()).rev() {
+                row[at] = if one[from] == b'*' || other[at] == b'*' {
+                    below[at] || row[at + 1]
+                } else {
+                    one[from] == other[at] && below[at + 1]
+                };
+            }
+            below = row;
+        }
+        below[0]
+    }
+
     /// Whether `text` as a whole fits the pattern. Takes time proportional to the two lengths'
     /// product at worst, so a peer's pattern cannot stall the host.
     pub fn matches(&self, text: &str) -> bool {
@@ -207,5 +231,38 @@ mod tests {
         assert!(Interest::default().matches(&tick));
         assert!(!Interests::Known(vec![]).matches(&tick));
         assert!(Interests::Unknown.matches(&tick));
+    }
+
+    #[test]
+    fn patterns_overlap_where_some_text_fits_both() {
+        for (one, other) in [
+            ("a", "a"),
+            ("*", ""),
+            ("*", "a*"),
+            ("a*", "*b"),
+            ("a*c", "ab*"),
+            ("*x*", "*y*"),
+            ("hall*", "*"),
+        ] {
+            let (one, other) = (Pattern::new(one), Pattern::new(other));
+            assert!(
+                one.overlaps(&other) && other.overlaps(&one),
+                "{one:?} {other:?}"
+            );
+        }
+        for (one, other) in [
+            ("a", "b"),
+            ("a", ""),
+            ("a*", "b*"),
+            ("*a", "*b"),
+            ("ab*", "ac*d"),
+            ("a", "aa"),
+        ] {
+            let (one, other) = (Pattern::new(one), Pattern::new(other));
+            assert!(
+                !one.overlaps(&other) && !other.overlaps(&one),
+                "{one:?} {other:?}"
+            );
+        }
     }
 }

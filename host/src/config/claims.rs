@@ -7,6 +7,7 @@ use std::fmt;
 
 use kozo_addresses::{Endpoint, Listening};
 use kozo_description::{Claimed, Place, Problem, Problems};
+use kozo_ground::interest::Pattern;
 use kozo_ground::text::{plain, quoted};
 
 /// A claim, and where it comes from.
@@ -36,6 +37,8 @@ struct Holder {
 pub(super) struct Claims {
     /// By the way to the node, and by what it is.
     resources: HashMap<(String, String), Holder>,
+    /// Things of the whole network, as patterns.
+    network: Vec<(Pattern, Holder)>,
     /// By the way to the node, and by the port; with the address.
     listening: HashMap<(String, String), Vec<(Listening, Holder)>>,
     /// By the one form of the address.
@@ -78,6 +81,7 @@ impl Claims {
     fn claim(&mut self, claimed: Claimed, holder: Holder) -> Option<Problem> {
         match claimed {
             Claimed::Resource(name) => self.resource(name, &holder),
+            Claimed::Network(name) => self.of_network(&name, holder),
             Claimed::Port { address, port } => self.listening(&address, port, holder),
             Claimed::Reach { address, port } => self.reach(&address, port.as_deref(), &holder),
         }
@@ -90,6 +94,22 @@ impl Claims {
             let message = format!("{what} is used twice on this node: by {first}, and here");
             holder.warning(message, "only one can have it: use another one here")
         })
+    }
+
+    fn of_network(&mut self, name: &str, holder: Holder) -> Option<Problem> {
+        let here = Pattern::new(name);
+        let mut others = self.network.iter();
+        let first =
+            others.find(|(there, first)| first.block != holder.block && here.overlaps(there));
+        if let Some((_, first)) = first {
+            let message = format!(
+                "{} is used twice in this network: by {first}, and here",
+                plain(name)
+            );
+            return Some(holder.warning(message, "only one can have it: use another one here"));
+        }
+        self.network.push((here, holder));
+        None
     }
 
     fn listening(&mut self, address: &str, port: String, holder: Holder) -> Option<Problem> {

@@ -130,8 +130,8 @@ pub fn default(option: &OptionSpec) -> String {
 
 /// Which values the option may have, with the values in backticks; empty when any.
 pub fn allowed(option: &OptionSpec) -> String {
-    if let Some(format) = option.format {
-        return format.in_words().to_owned();
+    if let Some(words) = option.format_in_words() {
+        return words;
     }
     if let Some(other) = &option.at_most {
         return format!("{}, at most `{other}`", option.range());

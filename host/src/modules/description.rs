@@ -62,6 +62,8 @@ pub struct OptionRow {
     pub choices: Vec<String>,
     /// What its text, or each text of its list, looks like: `address`, `uuid` and the like.
     pub format: Option<&'static str>,
+    /// With what its URLs may begin; with anything when empty.
+    pub schemes: Vec<String>,
     /// Another option that it is not larger than.
     pub at_most: Option<String>,
     /// What it is for.
@@ -126,6 +128,7 @@ impl From<&OptionSpec> for OptionRow {
             maximum: option.maximum,
             choices: option.choices.clone(),
             format: option.format.map(Format::name),
+            schemes: option.schemes.clone(),
             at_most: option.at_most.clone(),
             description: option.description.trim_end().to_owned(),
             about: about(option).join(", "),
@@ -140,7 +143,7 @@ fn about(option: &OptionSpec) -> Vec<String> {
         range if !range.is_empty() => facts.push(range),
         _ => facts.extend(option.unit.as_ref().map(|unit| format!("in {unit}"))),
     }
-    facts.extend(option.format.map(|format| format.in_words().to_owned()));
+    facts.extend(option.format_in_words());
     facts.extend(
         option
             .at_most

@@ -515,7 +515,7 @@ impl Bridge {
     pub(crate) fn connected(&mut self, welcome: Welcome, now: Duration) {
         self.welcome = welcome;
         self.echoes.clear();
-        self.registry.is_away = false;
+        self.registry.connected(now);
         self.phase = Phase::Learning {
             until: now + LEARN,
             quiet_at: None,
@@ -623,11 +623,11 @@ impl Bridge {
     fn home_assistant(&mut self, payload: &[u8], now: Duration) {
         match payload {
             b"online" => {
-                self.registry.is_away = false;
+                self.registry.home_is(true);
                 let wait = AFTER_BIRTH.mul_f64(self.random.f64());
                 self.announce_at = Some(now + wait);
             }
-            b"offline" => self.registry.is_away = true,
+            b"offline" => self.registry.home_is(false),
             _ => {}
         }
     }

@@ -1,11 +1,12 @@
 //! What is announced: devices with their components, from one set of them to the next.
 //!
 //! ```text
-//!                     ┌─ left the set ──▶ its topic is emptied, and all retained topics under it
+//!                     ┌─ left the set ──▶ all retained topics under it are emptied ─ Home Assistant is there ──▶ its own, too
 //!  announced ─────────┤
 //!                     └─ lost a component ──▶ announced with that one's `platform` alone
-//!                                                └─ 5 s, with Home Assistant there ──▶ announced without it
+//!                                                └─ Home Assistant was there for 5 s ──▶ announced without it
 //! ```
+//! What goes while Home Assistant is away would stay there for good: nobody tells it then. So that waits for it.
 //! A component that is merely left out stays in Home Assistant for good. What was announced is remembered over
 //! restarts, so that this holds for what goes while the bridge is away, too.
 
@@ -20,6 +21,13 @@ use crate::retained::{Class, Retained};
 
 /// How long Home Assistant has to take a component away.
 const LEAVING: Duration = Duration::from_secs(5);
+
+/// How long it is not known, on a new connection, whether Home Assistant is there: after a restart of the broker it
+/// takes its time, and who connects is not told of it.
+const UNKNOWN: Duration = Duration::from_secs(20);
+
+/// How many announcements that nobody wants are remembered until they are taken away.
+const MAX_UNWANTED: usize = 4096;
 
 /// How many components are remembered of an announcement that the broker had.
 const MAX_LEARNT: usize = 256;
@@ -50,9 +58,22 @@ pub(crate) struct Announced {
     told: bool,
     /// What it was like when the user took it out of Home Assistant.
     hidden: Option<u64>,
+    /// All of it goes.
+    #[serde(default)]
+    leaves: bool,
     /// When those that go are gone.
     #[serde(skip)]
     gone_at: Option<Duration>,
+}
+
+/// Whether Home Assistant is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Home {
+    /// Nobody has said so. From then on it counts as there.
+    Unknown(Duration),
+    #[default]
+    There,
+    Away,
 }
 
 /// All that is announced, by topic.
@@ -62,8 +83,7 @@ pub(crate) struct Registry {
     devices: BTreeMap<String, Device>,
     /// Whether Home Assistant is told of any.
     tells: bool,
-    /// Whether Home Assistant has said that it goes.
-    pub(crate) is_away: bool,
+    home: Home,
 }
 
 impl Registry {
@@ -91,26 +111,26 @@ impl Registry {
         let before = self.announced.clone();
         let kept: BTreeSet<&String> = devices.values().flat_map(Device::retained_topics).collect();
         self.announced.retain(|topic, announced| {
-            let stays = devices.contains_key(topic);
-            if !stays {
-                if announced.told {
-                    retained.clear(topic);
-                }
-                let traces = announced
-                    .components
-                    .values()
-                    .flat_map(|trace| &trace.topics);
-                for topic in traces.chain(&announced.topics) {
-                    if !kept.contains(topic) {
-                        retained.clear(topic);
-                    }
-                }
+            if devices.contains_key(topic) {
+                return true;
             }
-            stays
+            let traces = announced
+                .components
+                .values()
+                .flat_map(|trace| &trace.topics);
+            for topic in traces
+                .chain(&announced.topics)
+                .filter(|topic| !kept.contains(topic))
+            {
+                retained.clear(topic);
+            }
+            announced.leaves = true;
+            announced.told
         });
         for (topic, device) in &devices {
             let announced = self.announced.entry(topic.clone()).or_default();
             announced.name.clone_from(&device.name);
+            announced.leaves = false;
             for (id, trace) in &announced.components {
                 let is_same = |component: &Component| component.platform == trace.platform;
                 if device.components.get(id).is_some_and(is_same) {
@@ -196,9 +216,19 @@ impl Registry {
         now: Duration,
     ) -> bool {
         let Some(device) = self.devices.get(topic) else {
-            let is_new = !retained.is_cleared(topic);
-            retained.clear(topic);
-            return is_new;
+            let is_news = !self.announced.contains_key(topic)
+                && !retained.is_cleared(topic)
+                && self.announced.len() < MAX_UNWANTED;
+            if is_news {
+                let unwanted = Announced {
+                    name: topic.to_owned(),
+                    told: true,
+                    leaves: true,
+                    ..Announced::default()
+                };
+                self.announced.insert(topic.to_owned(), unwanted);
+            }
+            return is_news;
         };
         let Some(announced) = self.announced.get_mut(topic) else {
             return false;
@@ -267,19 +297,40 @@ impl Registry {
             .map_or("", |announced| &announced.name)
     }
 
-    /// Announces without those that had their time to go. True: there were some.
+    /// There is a new connection, and Home Assistant may have one or not.
+    pub(crate) fn connected(&mut self, now: Duration) {
+        self.home = Home::Unknown(now + UNKNOWN);
+    }
+
+    /// Home Assistant has said that it is there, or that it goes.
+    pub(crate) fn home_is(&mut self, there: bool) {
+        self.home = match there {
+            true => Home::There,
+            false => Home::Away,
+        };
+    }
+
+    /// Takes away what goes, once Home Assistant can hear of it. True: there was something.
     pub(crate) fn settle(&mut self, retained: &mut Retained, now: Duration) -> bool {
-        if self.is_away {
-            return false;
+        match self.home {
+            Home::Away => return false,
+            Home::Unknown(until) if now < until => return false,
+            Home::Unknown(_) | Home::There => {}
         }
         let mut settled = Vec::new();
-        for (topic, announced) in &mut self.announced {
+        self.announced.retain(|topic, announced| {
+            if announced.leaves {
+                retained.clear(topic);
+                settled.push(topic.clone());
+                return false;
+            }
             if announced.gone_at.is_some_and(|gone_at| gone_at <= now) {
                 announced.gone_at = None;
                 announced.leaving.clear();
                 settled.push(topic.clone());
             }
-        }
+            true
+        });
         for topic in &settled {
             self.announce(topic, retained);
         }
@@ -288,8 +339,17 @@ impl Registry {
 
     /// When there is something to do next.
     pub(crate) fn due(&self) -> Option<Duration> {
-        let all = self.announced.values().filter(|_| !self.is_away);
-        all.filter_map(|announced| announced.gone_at).min()
+        let all = self.announced.values();
+        let due = all.filter_map(|announced| match announced.leaves {
+            true => Some(Duration::ZERO),
+            false => announced.gone_at,
+        });
+        let due = due.min()?;
+        match self.home {
+            Home::Away => None,
+            Home::Unknown(until) => Some(due.max(until)),
+            Home::There => Some(due),
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Claim {
 pub enum Claimed {
     /// A thing of the node's machine, in words: `GPIO line 18`.
     Resource(String),
+    /// A thing of the whole network, in words. `*` stands in it for any run of characters.
+    Network(String),
     /// A TCP port of the node's machine, to listen on.
     Port {
         /// The IP address or name to listen on; empty: all addresses.
@@ -50,6 +52,7 @@ pub(super) struct ClaimTemplate {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ClaimedTemplate {
     Resource(Template),
+    Network(Template),
     Port {
         address: Template,
         port: Template,
@@ -86,7 +89,7 @@ impl Metadata {
 impl ClaimTemplate {
     fn references(&self) -> impl Iterator<Item = &str> {
         let (first, port) = match &self.what {
-            ClaimedTemplate::Resource(name) => (name, None),
+            ClaimedTemplate::Resource(name) | ClaimedTemplate::Network(name) => (name, None),
             ClaimedTemplate::Port { address, port } => (address, Some(port)),
             ClaimedTemplate::Reach { address, port } => (address, port.as_ref()),
         };
@@ -106,6 +109,9 @@ impl ClaimTemplate {
         let claimed: Option<Vec<Claimed>> = match &self.what {
             ClaimedTemplate::Resource(name) => {
                 fill(name).map(|names| names.into_iter().map(Claimed::Resource).collect())
+            }
+            ClaimedTemplate::Network(name) => {
+                fill(name).map(|names| names.into_iter().map(Claimed::Network).collect())
             }
             ClaimedTemplate::Port { address, port } => {
                 let addresses = fill(address).zip(single(port));

@@ -403,7 +403,7 @@ fn formats_and_conflicts_that_can_mean_nothing_are_refused() {
 error: metadata:9:34: options.a.format: only a text or a list may have this, not an option of type `integer`
 error: metadata:10:28: options.b.default: `x` is no UUID: `uuidgen` makes one
 error: metadata:11:27: options.c.format: `colour` is no format of a text
-    help: write `address`, `listening-address`, `listening-endpoint`, `endpoint`, `onion-address`, `bluetooth-address`, `uuid` or `strftime`
+    help: write `address`, `listening-address`, `listening-endpoint`, `endpoint`, `url`, `onion-address`, `bluetooth-address`, `uuid` or `strftime`
 error: metadata:12:30: options.d.atMost: `timer` is no other option with a number
 error: metadata:21:5: conflicts[0].when: it is empty, so it would always hold
 error: metadata:22:13: conflicts[1].when.e: the module has no option `e`
@@ -411,6 +411,42 @@ error: metadata:23:5: conflicts[2].message: a conflict needs the key `message`
     help: add it; what is wrong, and what to do
 error: metadata:23:16: conflicts[2].when.a: expected a value
     help: write one, `"*"` for any or `null` for none"#,
+    );
+}
+
+#[test]
+fn a_url_has_one_of_the_schemes_that_the_option_names() {
+    let option = |schemes: &str| {
+        let text = format!(
+            "a: {{type: list, default: null, format: url, {schemes}description: Where.}}\n  \
+             b: {{type: text, default: null, description: x}}"
+        );
+        newer(&text, "")
+    };
+    let metadata = Metadata::parse(&option("schemes: [mqtt, mqtts], ")).unwrap();
+    let spec = metadata.option("a").unwrap();
+    assert_eq!(spec.schemes, ["mqtt", "mqtts"]);
+    assert_eq!(
+        spec.format_in_words().as_deref(),
+        Some("URL with `mqtt` or `mqtts`")
+    );
+    assert!(Format::Url.check("mqtt://hub:1883", &spec.schemes).is_ok());
+    let error = Format::Url.check("http://hub", &spec.schemes).unwrap_err();
+    assert_eq!(
+        error,
+        "`http://hub` has a scheme that is not known here: begin with `mqtt://` or `mqtts://`"
+    );
+    let any = Metadata::parse(&option("")).unwrap();
+    assert!(
+        Format::Url
+            .check("http://hub", &any.option("a").unwrap().schemes)
+            .is_ok()
+    );
+    assert_refused(
+        &option("schemes: [\"Http://\"], ").replace("b: {type", "b: {schemes: [a], type"),
+        r#"
+error: metadata:9:56: options.a.schemes: `Http://` is no scheme: write it in lower case, without `://`
+error: metadata:10:7: options.b.schemes: only what has the format `url` may have this"#,
     );
 }
 
@@ -423,8 +459,8 @@ fn claims_that_can_mean_nothing_are_refused() {
              - {resource: '{e} {b}'}\n  - {reach: '{a} {a}', port: '{a}'}\n  - {reach: x, when: {}}\n",
         ),
         r#"
-error: metadata:19:5: claims[0]: it takes one of `resource`, `listen` and `reach`
-error: metadata:20:5: claims[1]: it takes one of `resource`, `listen` and `reach`
+error: metadata:19:5: claims[0]: it takes one of `resource`, `network`, `listen` and `reach`
+error: metadata:20:5: claims[1]: it takes one of `resource`, `network`, `listen` and `reach`
 error: metadata:21:5: claims[2]: a `resource` has no `port`
 error: metadata:22:5: claims[3]: `listen` needs a `port`
 error: metadata:23:16: claims[4].resource: the module has no option `e`

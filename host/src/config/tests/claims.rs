@@ -169,6 +169,29 @@ fn an_address_of_two_nodes_is_told() {
 }
 
 #[test]
+fn what_two_roles_have_of_the_whole_network_is_told_with_both_places() {
+    let bridge = |more: &str| {
+        format!(
+            "    roleStorage: .\n    roles: {{mqtt: {{grant: [status], broker: 'mqtt://hub'{more}}}}}\n"
+        )
+    };
+    assert_eq!(
+        warnings(&bridge(""), &bridge(", nodes: [attic]")),
+        [
+            "11:66: system.attic.roles.mqtt.nodes: the MQTT topic kozo/node/attic is used twice in this network: by \
+             `system.hall.roles.mqtt` on line 6, and here"
+        ]
+    );
+    for apart in [", prefix: upstairs", ", nodes: []"] {
+        assert_eq!(warnings(&bridge(""), &bridge(apart)), [""; 0], "{apart}");
+    }
+    assert_eq!(
+        warnings(&bridge(", nodes: [h*]"), &bridge(", nodes: ['*y', attic]")).len(),
+        1
+    );
+}
+
+#[test]
 fn what_is_wrong_by_itself_claims_nothing() {
     let file = format!(
         "system:\n  hall:\n    privateKey: key\n    publicKey: {KEY_A}\n    roles:\n      \

@@ -1,1 +1,5 @@
+//! The bridge as a whole: what it decides, on made-up times, and what it does with real brokers.
 
+mod announcing;
+mod model;
+mod world;

@@ -18,15 +18,17 @@ const CLAIMS: List = List {
 };
 
 /// What a claim may be about: one of these.
-const SUBJECTS: [&str; 3] = ["resource", "listen", "reach"];
+const SUBJECTS: [&str; 4] = ["resource", "network", "listen", "reach"];
 
 fn claim_keys() -> &'static Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| {
-        let [resource, listen, reach] = SUBJECTS.map(|name| optional(name, ValueKind::Text));
+        let [resource, network, listen, reach] =
+            SUBJECTS.map(|name| optional(name, ValueKind::Text));
         Keys {
             new: &[],
             table: vec![
                 resource,
+                network,
                 listen,
                 reach,
                 optional("port", ValueKind::Text),
@@ -68,28 +70,34 @@ impl Reader<'_> {
                 most_lists,
             )
         };
-        let [resource, listen, reach] = SUBJECTS.map(&mut field);
+        let [resource, network, listen, reach] = SUBJECTS.map(&mut field);
         let port = field("port");
         let given = SUBJECTS.map(|name| values.text(name).is_some());
         let has_port = values.text("port").is_some();
         let wrong = match given {
-            [true, false, false] if has_port => Some("a `resource` has no `port`".to_owned()),
-            [false, true, false] if !has_port => Some("`listen` needs a `port`".to_owned()),
-            [true, false, false] | [false, true, false] | [false, false, true] => None,
+            [true, false, false, false] if has_port => {
+                Some("a `resource` has no `port`".to_owned())
+            }
+            [false, true, false, false] if has_port => {
+                Some("what is of the `network` has no `port`".to_owned())
+            }
+            [false, false, true, false] if !has_port => Some("`listen` needs a `port`".to_owned()),
+            _ if given.iter().filter(|given| **given).count() == 1 => None,
             // What this claims came with a later format.
-            [false, false, false] if self.minor > super::FORMAT_MINOR => return None,
+            [false, false, false, false] if self.minor > super::FORMAT_MINOR => return None,
             _ => Some(format!("it takes one of {}", enumerate(SUBJECTS, "and"))),
         };
         if let Some(message) = wrong {
             self.error(item.place, &path, message);
         }
-        let what = match (resource, listen, reach) {
-            (Some(name), None, None) => ClaimedTemplate::Resource(name),
-            (None, Some(address), None) => ClaimedTemplate::Port {
+        let what = match (resource, network, listen, reach) {
+            (Some(name), None, None, None) => ClaimedTemplate::Resource(name),
+            (None, Some(name), None, None) => ClaimedTemplate::Network(name),
+            (None, None, Some(address), None) => ClaimedTemplate::Port {
                 address,
                 port: port?,
             },
-            (None, None, Some(address)) => ClaimedTemplate::Reach { address, port },
+            (None, None, None, Some(address)) => ClaimedTemplate::Reach { address, port },
             _ => return None,
         };
         Some(ClaimTemplate {

@@ -17,7 +17,7 @@ fn option_keys() -> &'static Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| {
         let types = ValueKind::OF_MODULES.map(|(name, _)| name);
         Keys {
-            new: &["format", "atMost"],
+            new: &["format", "schemes", "atMost"],
             table: vec![
                 text("type", "The type of its value.").one_of(&types),
                 optional("default", ValueKind::Other),
@@ -26,6 +26,7 @@ fn option_keys() -> &'static Keys {
                 optional("maximum", ValueKind::Number),
                 optional("choices", ValueKind::Texts),
                 optional("format", ValueKind::Text),
+                optional("schemes", ValueKind::Texts),
                 optional("atMost", ValueKind::Text),
                 text("description", "What it is for."),
             ],
@@ -92,6 +93,7 @@ impl Reader<'_> {
             maximum: number("maximum"),
             choices: values.texts("choices"),
             format: self.format(&values, &entry.value, &path),
+            schemes: self.schemes(&values, &entry.value, &path),
             at_most: values.text("atMost").map(str::to_owned),
             description: values.text("description").unwrap_or_default().to_owned(),
         };
@@ -116,6 +118,35 @@ impl Reader<'_> {
             );
         }
         known.map(|(_, format)| *format)
+    }
+
+    /// What URLs may begin with is said in lower case, and only of URLs.
+    fn schemes(&mut self, values: &Values, tree: &Tree, path: &str) -> Vec<String> {
+        let Some(entry) = tree.entry("schemes") else {
+            return Vec::new();
+        };
+        let path = join_path(path, "schemes");
+        if values.text("format") != Some("url") {
+            self.error(
+                entry.key_place,
+                &path,
+                "only what has the format `url` may have this",
+            );
+            return Vec::new();
+        }
+        let schemes = values.texts("schemes");
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
+        let wrong = |scheme: &&String| {
+            !scheme.starts_with(|c: char| c.is_ascii_lowercase()) || !scheme.chars().all(fits)
+        };
+        if let Some(wrong) = schemes.iter().find(wrong) {
+            let message = format!(
+                "{} is no scheme: write it in lower case, without `://`",
+                quoted(wrong)
+            );
+            self.error(entry.value.place, &path, message);
+        }
+        schemes
     }
 
     fn option_name(&mut self, entry: &Entry, path: &str, kind: Option<ModuleKind>) {
@@ -169,6 +200,7 @@ impl Reader<'_> {
         if !has_choices {
             spec.choices.clear();
             spec.format = None;
+            spec.schemes.clear();
         }
         if !spec.kind.is_numeric() {
             spec.at_most = None;
@@ -243,7 +275,7 @@ impl Reader<'_> {
         else {
             return;
         };
-        if let Err(error) = format.check(text) {
+        if let Err(error) = format.check(text, &spec.schemes) {
             self.error(place, path, error);
         }
     }
