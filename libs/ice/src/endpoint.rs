@@ -1044,6 +1044,32 @@ impl Endpoint {
         self.flush_allocation(relay);
     }
 
+    /// A link is lost. To be found again, it needs to know how the world sees it now, and whether its relays still are.
+    fn check_servers(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let settings = peer.settings();
+        let bindings = sorted_for(&self.bindings, |name| {
+            settings.stun.iter().any(|stun| stun == name)
+        });
+        let relays = sorted_for(&self.allocations, |name| {
+            settings.turn.iter().any(|turn| turn.server == name)
+        });
+        for addresses in bindings {
+            if let Some(kept) = self.bindings.get_mut(&addresses) {
+                kept.what.set_wanted(now, true);
+            }
+            self.run_binding(now, addresses);
+        }
+        for addresses in relays {
+            if let Some(kept) = self.allocations.get_mut(&addresses) {
+                kept.what.verify(now);
+            }
+            self.flush_allocation(addresses);
+        }
+    }
+
     fn event(&mut self, now: Instant, event: Event) {
         let id = event.peer();
         match event {
@@ -1053,26 +1079,7 @@ impl Endpoint {
                 }
                 return;
             }
-            // To be found again, it needs to know how the world sees it.
-            Event::Offline { .. } => {
-                let stun = self
-                    .peers
-                    .get(&id)
-                    .map(|peer| peer.settings().stun.clone())
-                    .unwrap_or_default();
-                let bindings: Vec<_> = self
-                    .bindings
-                    .iter_mut()
-                    .filter(|(_, kept)| stun.contains(&kept.name))
-                    .map(|(addresses, kept)| {
-                        kept.what.set_wanted(now, true);
-                        *addresses
-                    })
-                    .collect();
-                for addresses in bindings {
-                    self.run_binding(now, addresses);
-                }
-            }
+            Event::Offline { .. } => self.check_servers(now, id),
             _ => {}
         }
         self.events.push_back(event);

@@ -76,7 +76,7 @@ pub(crate) struct Peer {
     locals: Vec<(Candidate, is::Candidate)>,
     remote: Option<Credentials>,
     remotes: Vec<Candidate>,
-    /// How many candidates the peer has named, usable or not.
+    /// How many candidates the peer has named at a time, usable or not.
     named: usize,
     pairs: Pairs,
     selected: Option<Addresses>,
@@ -255,7 +255,9 @@ impl Peer {
         self.remote = Some(credentials.clone());
         self.agent.set_remote_credentials(to_agent(credentials));
         let mut news = false;
+        let mut named = 0;
         for candidate in candidates {
+            named += 1;
             if self
                 .remotes
                 .iter()
@@ -263,7 +265,6 @@ impl Peer {
             {
                 continue;
             }
-            self.named += 1;
             let usable = unusable(candidate.address, self.loopback).is_none()
                 && candidate.kind != CandidateKind::PeerReflexive
                 && candidate.foundation.len() <= limits::FOUNDATION
@@ -277,6 +278,7 @@ impl Peer {
             self.remotes.push(candidate);
             news = true;
         }
+        self.named = self.named.max(named);
         if news {
             self.retry_soon(now);
         }

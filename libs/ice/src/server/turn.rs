@@ -345,14 +345,17 @@ impl Allocation {
                 self.ask(now, what);
                 false
             }
-            // There is no such allocation any more, or still one of an earlier process with our port, which is given
-            // back. A new one is asked for after a rest.
+            // There is no such allocation any more, since the server was restarted, say; or there is still one of an
+            // earlier process with our port, which is given back. A new one is asked for, then after a rest.
             (437, _) => {
                 if what == What::Allocate {
                     let request = self.write(What::Refresh, true).1;
                     self.out.push_back(request);
                 }
                 self.fail(now, self.refusal(code, text));
+                if what != What::Allocate {
+                    self.state = State::Resting { until: now };
+                }
                 true
             }
             _ => match what {
@@ -408,6 +411,13 @@ impl Allocation {
         self.numbers.clear();
         self.key = None;
         self.stale = 0;
+    }
+
+    /// Nothing comes through it any more: the server may have forgotten it, which it says when it is asked.
+    pub(crate) fn verify(&mut self, now: Instant) {
+        if self.relayed().is_some() {
+            self.ask(now, What::Refresh);
+        }
     }
 
     /// Wants datagrams from a peer to be let through, and such to it.
