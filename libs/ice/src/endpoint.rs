@@ -70,6 +70,9 @@ pub enum PeerRefused {
         limits::SERVERS_PER_PEER
     )]
     TooManyServers,
+    /// DTLS cannot be had: [`Settings::mtu`] is too small or too great for it.
+    #[error("DTLS cannot be had with datagrams of this length")]
+    NoDtls,
 }
 
 /// Why a datagram was not sent.
@@ -251,11 +254,12 @@ impl Endpoint {
         if settings.stun.len().max(settings.turn.len()) > limits::SERVERS_PER_PEER {
             return Err(PeerRefused::TooManyServers);
         }
-        self.last_peer += 1;
-        let id = PeerId(self.last_peer);
-        self.users.insert(settings.credentials.user.clone(), id);
-        self.peers
-            .insert(id, Peer::new(now, id, settings, &self.settings));
+        let id = PeerId(self.last_peer + 1);
+        let user = settings.credentials.user.clone();
+        let peer = Peer::new(now, id, settings, &self.settings).ok_or(PeerRefused::NoDtls)?;
+        self.last_peer = id.0;
+        self.users.insert(user, id);
+        self.peers.insert(id, peer);
         self.gather(now, id);
         self.timers.set(
             Timer::Unused,
@@ -1038,8 +1042,10 @@ impl Endpoint {
             self.transmits.push_back(transmit(addresses, contents));
             return;
         };
-        if let Some(kept) = self.allocations.get_mut(&relay) {
-            kept.what.send(now, remote, &contents);
+        if let Some(kept) = self.allocations.get_mut(&relay)
+            && !kept.what.send(now, remote, &contents)
+        {
+            self.drops.unsendable += 1;
         }
         self.flush_allocation(relay);
     }

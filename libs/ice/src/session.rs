@@ -71,6 +71,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// `None` if DTLS cannot have datagrams of this length.
     pub(crate) fn new(
         identity: Arc<Identity>,
         expected: Fingerprint,
@@ -104,8 +105,12 @@ impl Session {
         self.current.is_some()
     }
 
-    pub(crate) fn mtu(&self) -> usize {
-        self.config.mtu()
+    /// Forgets the peer, which has begun anew.
+    pub(crate) fn forget(&mut self) {
+        self.current = None;
+        self.next = None;
+        self.begin = None;
+        self.failures = 0;
     }
 
     /// There is a way to the peer (again). Who is to begin does so, if there is no association yet.

@@ -163,6 +163,6 @@ pub struct EndpointDrops {
     pub replayed_stun: u64,
     /// Other datagrams from addresses of which no peer has proven that it is there.
     pub foreign_datagrams: u64,
-    /// Datagrams that the system did not take.
+    /// Datagrams that the system did not take, or that a relay may not pass on.
     pub unsendable: u64,
 }

@@ -98,19 +98,25 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// `None` if DTLS cannot be had with these settings.
     pub(crate) fn new(
         now: Instant,
         id: PeerId,
         settings: PeerSettings,
         general: &Settings,
-    ) -> Self {
+    ) -> Option<Self> {
         let session = match &settings.security {
             Security::None => None,
             Security::Dtls {
                 identity,
                 fingerprint,
                 client,
-            } => Session::new(identity.clone(), fingerprint.clone(), *client, general.mtu),
+            } => Some(Session::new(
+                identity.clone(),
+                fingerprint.clone(),
+                *client,
+                general.mtu,
+            )?),
         };
         let mut tie_breaker = [0; 8];
         fill_with_random(&mut tie_breaker);
@@ -118,7 +124,7 @@ impl Peer {
         let mut agent = new_agent(&settings, tie_breaker);
         // It has no timeouts before the first one.
         agent.handle_timeout(now);
-        Self {
+        Some(Self {
             id,
             loopback: general.loopback,
             agent,
@@ -143,7 +149,7 @@ impl Peer {
             gathering: Some(now + general.gathering_time),
             drops: Drops::default(),
             outputs: Vec::new(),
-        }
+        })
     }
 
     pub(crate) fn settings(&self) -> &PeerSettings {
@@ -275,7 +281,11 @@ impl Peer {
             }
             self.agent
                 .add_remote_candidate(remote_candidate(&candidate));
-            self.remotes.push(candidate);
+            // Nobody needs its name on another machine, which may be as long as the peer likes.
+            self.remotes.push(Candidate {
+                interface: String::new(),
+                ..candidate
+            });
             news = true;
         }
         self.named = self.named.max(named);
@@ -298,14 +308,8 @@ impl Peer {
         self.named = 0;
         self.selected = None;
         self.peer_tie_breaker = None;
-        if let Security::Dtls {
-            identity,
-            fingerprint,
-            client,
-        } = &self.settings.security
-        {
-            let mtu = self.session.as_ref().map_or(0, Session::mtu);
-            self.session = Session::new(identity.clone(), fingerprint.clone(), *client, mtu);
+        if let Some(session) = &mut self.session {
+            session.forget();
         }
         self.remote = None;
         self.renew_agent(now);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::candidate::CandidateKind;
+use crate::endpoint::PeerRefused;
 use crate::reason::Reason;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -566,6 +567,61 @@ fn random_datagrams_are_counted_and_forgotten() {
     world.run(Duration::from_secs(5));
     assert_eq!(world.converse(5), [5, 5]);
     assert!(world.status(0).drops.not_authentic > 1000);
+}
+
+#[test]
+fn a_peer_without_what_it_needs_is_refused_and_never_left_without_protection() {
+    let mut endpoint = Endpoint::new(Settings {
+        mtu: 10,
+        ..Settings::default()
+    });
+    let now = Instant::now();
+    let [own, other] = identities();
+    let settings = PeerSettings {
+        credentials: Credentials::random(),
+        controlling: true,
+        security: Security::Dtls {
+            identity: own,
+            fingerprint: other.fingerprint(Digest::Sha1),
+            client: true,
+        },
+        stun: Vec::new(),
+        turn: Vec::new(),
+        relay_only: false,
+    };
+    assert_eq!(
+        endpoint.add_peer(now, settings.clone()),
+        Err(PeerRefused::NoDtls)
+    );
+    let plain = PeerSettings {
+        security: Security::None,
+        ..settings
+    };
+    assert!(endpoint.add_peer(now, plain.clone()).is_ok());
+    assert_eq!(
+        endpoint.add_peer(now, plain.clone()),
+        Err(PeerRefused::SameCredentials)
+    );
+    let unusable = PeerSettings {
+        credentials: Credentials {
+            user: "a:b".to_owned(),
+            password: "c".to_owned(),
+        },
+        ..plain.clone()
+    };
+    assert_eq!(
+        endpoint.add_peer(now, unusable),
+        Err(PeerRefused::UnusableCredentials)
+    );
+    let many = PeerSettings {
+        credentials: Credentials::random(),
+        stun: vec!["stun".to_owned(); 9],
+        ..plain
+    };
+    assert_eq!(
+        endpoint.add_peer(now, many),
+        Err(PeerRefused::TooManyServers)
+    );
 }
 
 #[test]
