@@ -409,6 +409,10 @@ fn fault_v5(error: &v5::ConnectionError) -> Fault {
             State::IncomingPacketTooLarge { .. } | State::OutgoingPacketTooLarge { .. },
         ) => Fault::TooLarge,
         Kind::MqttState(State::RetainNotSupported) => Fault::RetainsNothing,
+        Kind::MqttState(State::Deserialization(error)) => match error {
+            v5::mqttbytes::Error::PayloadSizeLimitExceeded { .. } => Fault::TooLarge,
+            error => of_causes(error),
+        },
         error => of_causes(error),
     }
 }
@@ -426,9 +430,10 @@ fn fault_v4(error: &v4::ConnectionError) -> Fault {
         Kind::NetworkTimeout | Kind::FlushTimeout => Fault::Late,
         Kind::MqttState(State::AwaitPingResp) => Fault::Silent,
         Kind::MqttState(State::ConnectionAborted) => Fault::Closed,
-        Kind::MqttState(State::Deserialization(
-            v4::mqttbytes::Error::PayloadSizeLimitExceeded { .. },
-        )) => Fault::TooLarge,
+        Kind::MqttState(State::Deserialization(error)) => match error {
+            v4::mqttbytes::Error::PayloadSizeLimitExceeded { .. } => Fault::TooLarge,
+            error => of_causes(error),
+        },
         error => of_causes(error),
     }
 }

@@ -17,6 +17,9 @@ const ROUND: Duration = Duration::from_secs(30);
 /// How much longer than the answer may take it is waited for.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// A node that answers at once without news would be asked without end.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// How long to wait after a question that was refused.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,7 @@ pub(crate) fn run(shared: &Arc<Shared>, host: &RoleHost) {
             None => 0,
             Some(_) => u64::try_from(CHANGE_WAIT.as_millis()).unwrap_or(u64::MAX),
         };
+        let began = Instant::now();
         let question = Question::Changed { since, wait_ms };
         let node = match host.ask::<Changed>(&question, CHANGE_WAIT + GRACE) {
             Ok(changed) => {
@@ -38,6 +42,8 @@ pub(crate) fn run(shared: &Arc<Shared>, host: &RoleHost) {
                 shared.see_here(&changed.status);
                 if is_news {
                     asked = None;
+                } else if !shared.sleep(LEAST.saturating_sub(began.elapsed())) {
+                    return;
                 }
                 changed.status
             }
