@@ -129,6 +129,10 @@ impl Role for IpopTincan {
             .name("ipop tincan".to_owned())
             .spawn(move || engine.run())
             .map_err(|error| format!("cannot start a thread: {error}"))?;
+        host.info(&format!(
+            "waits for a controller on the UDP port {}, with the network device `{}`",
+            options.port, options.interface
+        ));
         Ok(Self {
             thread: Some(thread),
             orders,
