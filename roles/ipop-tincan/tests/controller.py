@@ -2,7 +2,7 @@
 """A controller, for tests: it makes links with everybody that it sees, as the public ones do, with rounds of a second.
 
     controller.py --api 14.01|14.07 --port 5800 --account alice@kozo.test --host ADDRESS --uid UID --ip4 ADDRESS
-                  [--stun HOST:PORT] [--turn HOST:PORT,USER,PASSWORD] [--plain]
+                  [--stun HOST:PORT] [--turn HOST:PORT,USER,PASSWORD] [--password PASSWORD] [--plain]
 
 What tincan says comes out as a line of JSON each. Lines of JSON that come in are sent to tincan as they are.
 """
@@ -22,7 +22,6 @@ SEEN = 150
 # How many seconds a link may take to come up.
 PATIENCE = 8
 PREFIX = "fd50:0dbc:41f2:4a3c"
-PASSWORD = "secret"
 
 
 def ip6_of(uid):
@@ -49,7 +48,7 @@ class Controller:
         self.call("set_cb_endpoint", ip=self.sock.getsockname()[0], port=self.sock.getsockname()[1])
         self.call("set_local_ip", uid=options.uid, ip4=options.ip4, ip6=ip6_of(options.uid), ip4_mask=24, ip6_mask=64,
                   subnet_mask=32)
-        self.call("register_svc", username=options.account, password=PASSWORD, host=options.host)
+        self.call("register_svc", username=options.account, password=options.password, host=options.host)
         self.call("get_state", stats=True)
 
     def heard(self, message):
@@ -118,6 +117,7 @@ def main():
     parser.add_argument("--port", type=int, default=5800)
     parser.add_argument("--stun", default="")
     parser.add_argument("--turn", default="")
+    parser.add_argument("--password", default="secret")
     parser.add_argument("--plain", action="store_true")
     Controller(parser.parse_args()).run()
 

@@ -288,3 +288,157 @@ fn two_tincans_have_a_link_that_returns_after_one_was_killed() {
         scene.pings(Host::A, BOB.ip6).then_some(())
     });
 }
+
+/// Waits until the daemon says that it has dropped something of this name.
+fn wait_for_dropped(daemon: &Process, name: &str) {
+    wait_until(name, || {
+        let output = daemon.output();
+        let mut lines = output
+            .lines()
+            .filter(|line| line.contains("dropped since the last status"));
+        lines.any(|line| line.contains(name)).then_some(())
+    });
+}
+
+#[test]
+fn who_has_another_certificate_or_uid_gets_nothing_through() {
+    let scene = or_skip!(Scene::start(Nat::None, Ipv6::No));
+    let mut daemon = scene.daemon(Host::A, ALICE, "");
+    daemon.wait_for("waits for a controller").unwrap();
+    let _controller = scene.controller(Host::A, ALICE, &[]);
+    let peer = or_skip!(scene.peer(&["--wrong-fingerprint"], Pings::None));
+    let failed = format!("the link with {} has failed: ", BOB.uid);
+    daemon
+        .wait_for(&failed)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert!(!daemon.output().contains("is up"), "{}", daemon.output());
+    drop(peer);
+    let _peer = or_skip!(scene.peer(&["--foreign-frame"], Pings::None));
+    path(&mut daemon, BOB);
+    wait_for_dropped(&daemon, "frames with another's uid");
+    assert!(scene.pings(Host::A, BOB.ip6), "{}", daemon.output());
+}
+
+#[test]
+fn floods_of_nonsense_do_no_harm() {
+    let scene = or_skip!(Scene::start(Nat::None, Ipv6::No));
+    let mut daemon = scene.daemon(Host::A, ALICE, ", digest: sha-256");
+    daemon.wait_for("waits for a controller").unwrap();
+    let _controller = scene.controller(Host::A, ALICE, &[]);
+    let mut peer = or_skip!(scene.peer(&["--digest", "sha256"], Pings::None));
+    let way = path(&mut daemon, BOB);
+    peer.wait_for("online")
+        .unwrap_or_else(|error| panic!("{error}"));
+    let (_, local) = way.split_once("host ").unwrap();
+    let local = format!("udp:{}", local.split(' ').next().unwrap());
+    let before = memory(&daemon);
+    let flood = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flood.py");
+    let flood = flood.to_str().unwrap();
+    let targets = [
+        "udp:[::1]:5800",
+        "udp:127.0.0.1:5800",
+        "device:ipop",
+        &local,
+    ];
+    let arguments = [&[flood, "5", "10000"], &targets[..]].concat();
+    let sent = scene.network.run(Host::A, "python3", &arguments);
+    let sent = sent.unwrap_or_else(|error| panic!("{error}"));
+    wait_for_dropped(&daemon, "datagrams that are no requests");
+    wait_for_dropped(&daemon, "datagrams of strangers");
+    wait_until("pings pass", || scene.pings(Host::A, BOB.ip6).then_some(()));
+    // Buffers were filled once; nothing grows with what came.
+    let grown = memory(&daemon).saturating_sub(before);
+    assert!(
+        grown < 32 * 1024,
+        "{grown} KiB more after the flood: {sent}"
+    );
+    assert!(
+        !daemon.output().contains("has failed"),
+        "{}",
+        daemon.output()
+    );
+}
+
+/// How much memory a process has, in KiB.
+fn memory(process: &Process) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_words() {
+    let scene = or_skip!(Scene::start(Nat::None, Ipv6::No));
+    let mut first = scene.daemon(Host::A, ALICE, "");
+    first.wait_for("waits for a controller").unwrap();
+    // Another one on the same machine has to have another port and another device.
+    for (options, words) in [
+        (
+            "",
+            "cannot listen on the UDP port 127.0.0.1:5800: it is taken",
+        ),
+        (", port: 5810", "there is one already, of another tincan"),
+    ] {
+        let mut second = scene.daemon(Host::A, BOB, options);
+        second
+            .wait_for(words)
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    let mut second = scene.daemon(Host::A, BOB, ", port: 5810, interface: ipop2");
+    second
+        .wait_for("waits for a controller")
+        .unwrap_or_else(|error| panic!("{error}"));
+    // Its overlay would have a network that the machine is in.
+    let arguments = ["address", "add", "172.31.0.7/16", "dev", "eth0"];
+    scene.network.run(Host::A, "ip", &arguments).unwrap();
+    let _controller = scene.controller(Host::A, BOB, &["--port", "5810"]);
+    second
+        .wait_for("overlaps with 172.31.0.7/16 of the interface `eth0`")
+        .unwrap_or_else(|error| panic!("{error}"));
+    let arguments = ["address", "del", "172.31.0.7/16", "dev", "eth0"];
+    scene.network.run(Host::A, "ip", &arguments).unwrap();
+    let _controller = scene.controller(Host::A, ALICE, &["--password", "wrong"]);
+    first
+        .wait_for("not logged in to XMPP: ")
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn it_takes_one_capability_and_says_so() {
+    let scene = or_skip!(Scene::start(Nat::None, Ipv6::No));
+    let file = {
+        // It writes the file and the keys.
+        let mut daemon = scene.daemon(Host::A, ALICE, "");
+        daemon.wait_for("waits for a controller").unwrap();
+        daemon.stop();
+        scene.network.folder().join("alice.yml")
+    };
+    for (set, words) in [
+        ("-all", "it takes the capability CAP_NET_ADMIN"),
+        ("-all,+net_admin", "waits for a controller"),
+    ] {
+        let program = kozo();
+        let control = scene.network.folder().join("alice.sock");
+        let arguments = [
+            "--bounding-set",
+            set,
+            program.to_str().unwrap(),
+            "run",
+            "--control",
+            control.to_str().unwrap(),
+            file.to_str().unwrap(),
+            "alice",
+        ];
+        let mut daemon =
+            scene
+                .network
+                .spawn(Host::A, "capabilities", Path::new("setpriv"), &arguments);
+        daemon
+            .wait_for(words)
+            .unwrap_or_else(|error| panic!("{error}"));
+        daemon.stop();
+    }
+}
