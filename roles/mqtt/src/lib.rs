@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use kozo_abi::{Error, Role, RoleHost, export_role};
+use kozo_abi::{Error, InboxLimits, Role, RoleHost, export_role};
 
 use bridge::{Bridge, Memory};
 use options::Options;
@@ -44,6 +44,12 @@ use shared::Shared;
 
 /// How many messages are taken before it is looked what else there is to do.
 const BATCH: usize = 256;
+
+/// What waits for the role at least: a node that comes back, or a whole house that is switched on, says much at once.
+const INBOX: InboxLimits = InboxLimits {
+    length: 1000,
+    size: 4 << 20,
+};
 
 /// How long the connection has to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -93,6 +99,14 @@ impl Role for Mqtt {
         }
         self.shared.tick();
         Ok(())
+    }
+
+    /// Events of many roles may come in one packet.
+    fn inbox(&self, configured: InboxLimits) -> InboxLimits {
+        InboxLimits {
+            length: configured.length.max(INBOX.length),
+            size: configured.size.max(INBOX.size),
+        }
     }
 
     fn stop(&mut self, _host: &RoleHost) -> Result<(), Error> {
