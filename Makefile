@@ -31,9 +31,12 @@ demo: ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with a ver
 
 # The tests start the program with the modules beside it, and cargo builds no module for a test of
 # its own accord.
-.PHONY: test
-test: ## build everything for tests, and run them
+.PHONY: build-for-tests
+build-for-tests:
 	cargo build $(WORKSPACE)
+
+.PHONY: test
+test: build-for-tests ## build everything for tests, and run them
 	KOZO_TEST_MODULES_ARE_BUILT=yes cargo test $(WORKSPACE)
 
 # Which parsers (`FUZZ="frames hello"`; empty: all), and for how many seconds each.
@@ -63,10 +66,20 @@ onion: ## build the onion transport, optimised, beside the program
 	cargo build --profile small -p kozo-transport-onion
 	install -D -m 644 $(TARGET)/small/libonion.so $(TARGET)/release/libonion.so
 
+# What is of IPOP, and the transport that shares its way through NAT.
+IPOP := $(patsubst %/Cargo.toml,%,$(wildcard roles/ipop-tincan/Cargo.toml transports/ice/Cargo.toml))
+
 .PHONY: ipop
-ipop: ## build the role ipop-tincan, optimised, beside the program
-	cargo build --profile small -p kozo-role-ipop-tincan
-	install -D -m 644 $(TARGET)/small/libipop_tincan.so $(TARGET)/release/libipop_tincan.so
+ipop: ## build the role ipop-tincan and the transport ice, optimised, beside the program
+	cargo build --profile small $(patsubst roles/%,-p kozo-role-%,$(patsubst transports/%,-p kozo-transport-%,$(IPOP)))
+	for module in $(subst -,_,$(notdir $(IPOP))); do \
+		install -D -m 644 $(TARGET)/small/lib$$module.so $(TARGET)/release/lib$$module.so || exit 1; \
+	done
+
+# Exit code 77: it cannot be done here.
+.PHONY: test-ipop
+test-ipop: ## test IPOP and ways through NAT, in networks of their own (as root; needs prosody, coturn, nftables)
+	roles/ipop-tincan/tests/run
 
 # Exit code 77: it cannot be done here.
 .PHONY: test-onion

@@ -26,7 +26,7 @@ const BATCH: usize = 256;
 /// How often the socket for other controllers is tried again, as long as the overlay is not there.
 const ICC_RETRY: Duration = Duration::from_secs(1);
 
-/// How long tincan has to answer before it is said that it does not: it may be starting just now.
+/// How long after the start nothing is said to be wrong: tincan may be starting, or logging in.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the restart of tincan is waited for.
@@ -438,7 +438,7 @@ impl Thread {
 
     /// Says how it stands, if that is new.
     fn show(&mut self) {
-        if self.controller.state() == State::Silent && self.now() < PATIENCE {
+        if self.controller.state() != State::Online && self.now() < PATIENCE {
             return;
         }
         let controller = &self.controller;

@@ -2,6 +2,9 @@
 //!
 //! A host's question (ARP) goes to all controllers; the one behind which the answer comes from says so, and gets the
 //! frames from then on.
+//!
+//! All hosts that are elsewhere have one MAC address here, which is not that of the network device: a bridge of which the
+//! device is a port takes what is sent to that for itself, and sends on what is for others.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -67,9 +70,18 @@ impl Switch {
 }
 
 impl Controller {
+    /// The MAC address of whoever is elsewhere.
+    fn gate(&self) -> Option<Mac> {
+        let mut mac = self.own_mac()?;
+        // One that nobody was given, and that is of one host.
+        mac[0] = (mac[0] | 0b10) & !0b1;
+        mac[5] = !mac[5];
+        Some(mac)
+    }
+
     /// ARP of a host behind our device. Whether it was of use.
     pub(super) fn switch_arp(&mut self, arp: &Arp, now: Duration) -> bool {
-        let Some(mac) = self.own_mac() else {
+        let Some(mac) = self.gate() else {
             return false;
         };
         if arp.is_reply {
@@ -143,7 +155,7 @@ impl Controller {
 
     /// Another controller looks for a host.
     pub(super) fn switch_asked(&mut self, from: Ipv6Addr, target: Ipv4Addr, now: Duration) -> bool {
-        let Some(mac) = self.own_mac().filter(|_| self.settings.switch) else {
+        let Some(mac) = self.gate().filter(|_| self.settings.switch) else {
             return false;
         };
         if target == self.ip4() {
@@ -165,7 +177,7 @@ impl Controller {
 
     /// Another controller has found a host.
     pub(super) fn switch_told(&mut self, from: Ipv6Addr, target: Ipv4Addr, now: Duration) -> bool {
-        let Some(mac) = self.own_mac().filter(|_| self.settings.switch) else {
+        let Some(mac) = self.gate().filter(|_| self.settings.switch) else {
             return false;
         };
         if target == self.ip4() || !self.switch.learn(target, Place::There(from), now) {
@@ -183,19 +195,21 @@ impl Controller {
 
     /// A frame for a host behind our device.
     pub(super) fn switch_frame(&mut self, frame: &[u8], now: Duration) -> bool {
-        let (Some(mac), Frame::Ipv4(to)) = (self.own_mac(), Frame::read(frame)) else {
+        let (Some(gate), Some(own), Frame::Ipv4(to)) =
+            (self.gate(), self.own_mac(), Frame::read(frame))
+        else {
             return false;
         };
         if !self.settings.switch {
             return false;
         }
         match self.switch.place(to, now) {
-            Some(Place::Here(host)) => self.inject(readdressed(frame, host, Some(mac))),
-            _ if to == self.ip4() => self.inject(readdressed(frame, mac, Some(mac))),
+            Some(Place::Here(host)) => self.inject(readdressed(frame, host, Some(gate))),
+            _ if to == self.ip4() => self.inject(readdressed(frame, own, Some(gate))),
             // The frame is lost; the next one finds its way.
             _ => {
                 if self.switch.may_ask(to, now) {
-                    self.ask_hosts(to, mac);
+                    self.ask_hosts(to, gate);
                 }
                 return false;
             }

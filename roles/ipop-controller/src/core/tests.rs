@@ -905,6 +905,13 @@ impl Chain {
 const HOST_A: (Mac, Ipv4Addr) = ([0xa; 6], Ipv4Addr::new(172, 31, 7, 1));
 const HOST_B: (Mac, Ipv4Addr) = ([0xb; 6], Ipv4Addr::new(172, 31, 7, 2));
 
+/// The MAC address that hosts elsewhere have at a node.
+fn gate(uid: Uid) -> Mac {
+    let mut gate = mac(uid);
+    gate[5] = !gate[5];
+    gate
+}
+
 fn question(from: (Mac, Ipv4Addr), target: Ipv4Addr) -> Vec<u8> {
     let arp = Arp {
         is_reply: false,
@@ -926,25 +933,25 @@ fn answer(from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr)) -> Vec<u8> {
 #[test]
 fn in_switch_mode_hosts_behind_nodes_find_each_other() {
     let mut chain = Chain::new(&[100, 103], |settings| settings.switch = true, |_| group());
-    let (mac_a, mac_b) = (mac(uid(OWN)), mac(uid(GREATER)));
+    let (gate_a, gate_b) = (gate(uid(OWN)), gate(uid(GREATER)));
     // A host behind the first node looks for one behind the second.
     chain.packet(0, &question(HOST_A, HOST_B.1));
     let asked = chain.take(1);
-    assert_eq!(asked, [question((mac_b, GREATER), HOST_B.1)]);
-    chain.packet(1, &answer(HOST_B, (mac_b, GREATER)));
+    assert_eq!(asked, [question((gate_b, GREATER), HOST_B.1)]);
+    chain.packet(1, &answer(HOST_B, (gate_b, GREATER)));
     // The first node's device is the way there, for whoever is behind it.
     let told = chain.take(0);
     let Frame::Arp(told) = Frame::read(&told[0]) else {
         panic!("{told:?}");
     };
-    assert!(told.is_reply && told.sender == (mac_a, HOST_B.1));
+    assert!(told.is_reply && told.sender == (gate_a, HOST_B.1));
     // From then on it answers by itself, and frames go there.
     chain.packet(0, &question(HOST_A, HOST_B.1));
-    assert_eq!(chain.take(0), [answer((mac_a, HOST_B.1), HOST_A)]);
+    assert_eq!(chain.take(0), [answer((gate_a, HOST_B.1), HOST_A)]);
     chain.packet(0, &ipv4(HOST_B.1));
     assert_eq!(
         chain.take(1),
-        [readdressed(&ipv4(HOST_B.1), HOST_B.0, Some(mac_b))]
+        [readdressed(&ipv4(HOST_B.1), HOST_B.0, Some(gate_b))]
     );
 }
 
@@ -956,7 +963,7 @@ fn in_switch_mode_a_question_is_not_asked_again_at_once_and_places_are_forgotten
         chain.packet(0, &ipv4(HOST_B.1));
     }
     assert_eq!((chain.said, chain.take(1).len()), (1, 1));
-    chain.packet(1, &answer(HOST_B, (mac(uid(GREATER)), GREATER)));
+    chain.packet(1, &answer(HOST_B, (gate(uid(GREATER)), GREATER)));
     chain.take(0);
     chain.benches[0].now += super::switch::LIFETIME;
     let before = chain.said;
@@ -975,7 +982,7 @@ fn in_switch_mode_a_node_answers_for_a_peer_and_for_itself() {
     let mac_b = mac(uid(GREATER));
     assert_eq!(
         chain.take(1),
-        [readdressed(&ipv4(GREATER), mac_b, Some(mac_b))]
+        [readdressed(&ipv4(GREATER), mac_b, Some(gate(uid(GREATER))))]
     );
 }
 
