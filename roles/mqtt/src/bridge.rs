@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::{MAX_OUTGOING, Publication, Welcome};
-use crate::devices::{NodeView, compose};
+use crate::devices::compose;
 use crate::early::Early;
 use crate::entity;
 use crate::options::{RetainedOnes, Settings};
@@ -123,7 +123,7 @@ enum Phase {
 #[derive(Debug, Default)]
 struct Here {
     presence: Presence,
-    view: NodeView,
+    known: Known,
     other_file: bool,
 }
 
@@ -217,7 +217,7 @@ impl Bridge {
                 let mut here = Here::default();
                 if let Some(known) = self.known.get(&name) {
                     self.readings.know(&name, known, &self.settings.track, now);
-                    here.view.known = known.clone();
+                    here.known = known.clone();
                     remembered.push(name.clone());
                 }
                 self.nodes.insert(name, here);
@@ -269,25 +269,12 @@ impl Bridge {
             return;
         };
         let known = Known::of(node);
-        let mut wanted: Vec<String> = Vec::new();
-        for peer in node.peers.iter().filter(|peer| peer.wanted).take(MAX_NODES) {
-            if peer.peer.as_str() > name {
-                wanted.push(peer.peer.clone());
-            }
-        }
-        wanted.sort_unstable();
-        let changed = here.view.known != known || here.view.wanted != wanted;
-        let has_others = here.view.known != known;
-        if has_others {
+        if here.known != known {
             self.readings.know(name, &known, &self.settings.track, now);
             self.known.insert(name.to_owned(), known.clone());
+            here.known = known;
             self.memory_changed = true;
-        }
-        (here.view.known, here.view.wanted) = (known, wanted);
-        if has_others {
             self.catch_up(name, now);
-        }
-        if changed {
             self.collect(now);
         }
         let topics = &self.settings.topics;
@@ -300,7 +287,7 @@ impl Bridge {
                 let is_known = self
                     .nodes
                     .get(name)
-                    .is_some_and(|here| here.view.known.roles.contains_key(&role.name));
+                    .is_some_and(|here| here.known.roles.contains_key(&role.name));
                 if is_known {
                     let topic = topics.role(name, &role.name, "problem");
                     self.retained.set(&topic, problem, Class::State);
@@ -319,7 +306,7 @@ impl Bridge {
         let is_wanted = self
             .nodes
             .get(name)
-            .is_some_and(|here| here.view.wanted.contains(&peer.peer));
+            .is_some_and(|here| here.known.wanted.contains(&peer.peer));
         if !is_wanted || self.settings.links == Links::None || !self.nodes.contains_key(&peer.peer)
         {
             return;
@@ -354,11 +341,9 @@ impl Bridge {
     }
 
     fn compose(&mut self) -> BTreeMap<String, crate::registry::Device> {
-        let views = self
-            .nodes
-            .iter()
-            .map(|(name, here)| (name.clone(), here.view.clone()));
-        compose(&self.settings, &views.collect())
+        let nodes = self.nodes.iter();
+        let known = nodes.map(|(name, here)| (name.clone(), here.known.clone()));
+        compose(&self.settings, &known.collect())
     }
 
     /// Says of nodes that are there, or are not, what has not been said yet.
@@ -820,8 +805,10 @@ impl Bridge {
             .filter_map(|here| here.presence.due(self.idle))
             .min();
         let registry = self.registry.due().filter(|_| self.is_open());
+        let retained = self.retained.due().filter(|_| self.is_open());
         let all = [
             learning,
+            retained,
             self.readings.due(),
             self.compose_at,
             self.announce_at,

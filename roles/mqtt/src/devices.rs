@@ -18,18 +18,10 @@ const MAKER: &str = "Kōzō";
 const OF_ROLE: &str = "role.problem";
 const OF_NODE: &str = "node.same-file";
 
-/// A node, as far as devices are made of it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NodeView {
-    pub(crate) known: Known,
-    /// Links that are to be there at all times, with nodes that come after it.
-    pub(crate) wanted: Vec<String>,
-}
-
 /// All devices of these nodes, by the topics where they are announced.
 pub(crate) fn compose(
     settings: &Settings,
-    nodes: &BTreeMap<String, NodeView>,
+    nodes: &BTreeMap<String, Known>,
 ) -> BTreeMap<String, Device> {
     let mut devices = BTreeMap::new();
     if nodes.is_empty() {
@@ -40,7 +32,7 @@ pub(crate) fn compose(
     for (name, node) in nodes {
         let device = node_device(settings, name, node, nodes);
         devices.insert(topics.config(&[name]), device);
-        for role in node.known.roles.keys() {
+        for role in node.roles.keys() {
             let device = role_device(settings, name, node, role);
             if !device.components.is_empty() {
                 devices.insert(topics.config(&[name, role]), device);
@@ -108,7 +100,7 @@ fn by_id<const N: usize>(components: [(&str, Component); N]) -> BTreeMap<String,
 }
 
 /// What is said of everything of a node.
-fn of_node(settings: &Settings, name: &str, node: &NodeView) -> Map<String, Value> {
+fn of_node(settings: &Settings, name: &str, node: &Known) -> Map<String, Value> {
     let topics = &settings.topics;
     let mut device = map(json!({
         "identifiers": [topics.identity(&[name])],
@@ -117,8 +109,8 @@ fn of_node(settings: &Settings, name: &str, node: &NodeView) -> Map<String, Valu
         "model": "Node",
         "via_device": topics.identity(&[]),
     }));
-    if !node.known.version.is_empty() {
-        device.insert("sw_version".to_owned(), node.known.version.clone().into());
+    if !node.version.is_empty() {
+        device.insert("sw_version".to_owned(), node.version.clone().into());
     }
     if let Some(area) = settings.areas.get(name) {
         device.insert("suggested_area".to_owned(), shortened(area, 64).into());
@@ -139,8 +131,8 @@ fn of_node(settings: &Settings, name: &str, node: &NodeView) -> Map<String, Valu
 fn node_device(
     settings: &Settings,
     name: &str,
-    node: &NodeView,
-    nodes: &BTreeMap<String, NodeView>,
+    node: &Known,
+    nodes: &BTreeMap<String, Known>,
 ) -> Device {
     let topics = &settings.topics;
     let mut components = BTreeMap::new();
@@ -190,10 +182,10 @@ fn node_device(
 }
 
 /// A role of a node.
-fn role_device(settings: &Settings, name: &str, node: &NodeView, role: &str) -> Device {
+fn role_device(settings: &Settings, name: &str, node: &Known, role: &str) -> Device {
     let topics = &settings.topics;
     let mut components = BTreeMap::new();
-    let faces = node.known.roles.get(role).map_or(&[][..], Vec::as_slice);
+    let faces = node.roles.get(role).map_or(&[][..], Vec::as_slice);
     for (face, _) in faces_of(role, faces, &settings.track) {
         if let Some(component) = entity::component(topics, (name, role), &face) {
             components.insert(entity::component_id(&face.face), component);

@@ -104,6 +104,9 @@ pub(crate) struct Known {
     pub(crate) version: String,
     /// The faces of its roles. A role without any is among them.
     pub(crate) roles: BTreeMap<String, Vec<Face>>,
+    /// The nodes with which it is to be linked at all times, of those that come after it.
+    #[serde(default)]
+    pub(crate) wanted: Vec<String>,
 }
 
 impl Known {
@@ -119,9 +122,14 @@ impl Known {
             let faces = faces.filter_map(crate::entity::bounded).collect();
             (role.name.clone(), faces)
         });
+        let wanted = node.peers.iter().filter(|peer| peer.wanted);
+        let wanted = wanted.map(|peer| &peer.peer).take(MAX_NODES);
+        let mut wanted: Vec<String> = wanted.filter(|peer| **peer > node.node).cloned().collect();
+        wanted.sort_unstable();
         Self {
             version: shortened(&node.version, 64),
             roles: roles.collect(),
+            wanted,
         }
     }
 }

@@ -66,6 +66,14 @@ pub(crate) struct Announced {
     gone_at: Option<Duration>,
 }
 
+impl Announced {
+    /// All topics that say how it is.
+    fn states(&self) -> impl Iterator<Item = &String> {
+        let of_components = self.components.values().flat_map(|trace| &trace.topics);
+        of_components.chain(&self.topics)
+    }
+}
+
 /// Whether Home Assistant is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Home {
@@ -114,23 +122,26 @@ impl Registry {
             if devices.contains_key(topic) {
                 return true;
             }
-            let traces = announced
-                .components
-                .values()
-                .flat_map(|trace| &trace.topics);
-            for topic in traces
-                .chain(&announced.topics)
-                .filter(|topic| !kept.contains(topic))
-            {
-                retained.clear(topic);
-            }
             announced.leaves = true;
+            for topic in announced.states().filter(|topic| !kept.contains(topic)) {
+                match announced.told {
+                    true => retained.forget(topic),
+                    false => retained.clear(topic),
+                }
+            }
             announced.told
         });
         for (topic, device) in &devices {
             let announced = self.announced.entry(topic.clone()).or_default();
             announced.name.clone_from(&device.name);
-            announced.leaves = false;
+            if std::mem::take(&mut announced.leaves) {
+                // It is back before all of it was gone, and how it was then nobody knows to be true.
+                for topic in announced.states() {
+                    if retained.payload(topic).is_none() {
+                        retained.clear(topic);
+                    }
+                }
+            }
             for (id, trace) in &announced.components {
                 let is_same = |component: &Component| component.platform == trace.platform;
                 if device.components.get(id).is_some_and(is_same) {
@@ -139,7 +150,7 @@ impl Registry {
                 announced.leaving.insert(id.clone(), trace.platform.clone());
                 announced.gone_at = Some(now + LEAVING);
                 for topic in trace.topics.iter().filter(|topic| !kept.contains(topic)) {
-                    retained.clear(topic);
+                    retained.clear_later(topic, now + LEAVING);
                 }
             }
             for topic in announced
@@ -147,7 +158,7 @@ impl Registry {
                 .iter()
                 .filter(|topic| !kept.contains(topic))
             {
-                retained.clear(topic);
+                retained.clear_later(topic, now + LEAVING);
             }
             // One that came back while it went.
             announced.leaving.retain(|id, platform| {
@@ -317,10 +328,15 @@ impl Registry {
             Home::Unknown(until) if now < until => return false,
             Home::Unknown(_) | Home::There => {}
         }
+        let all = self.devices.values();
+        let kept: BTreeSet<&String> = all.flat_map(Device::retained_topics).collect();
         let mut settled = Vec::new();
         self.announced.retain(|topic, announced| {
             if announced.leaves {
                 retained.clear(topic);
+                for topic in announced.states().filter(|topic| !kept.contains(topic)) {
+                    retained.clear_later(topic, now + LEAVING);
+                }
                 settled.push(topic.clone());
                 return false;
             }

@@ -43,6 +43,8 @@ pub(crate) struct Retained {
     topics: BTreeMap<String, Wanted>,
     waiting: BTreeSet<(Class, u64, String)>,
     next: u64,
+    /// Topics that are to be empty, and from when on.
+    later: BTreeMap<String, Duration>,
 }
 
 impl Retained {
@@ -78,6 +80,15 @@ impl Retained {
         }
     }
 
+    /// Takes away what a topic has, from `at` on: Home Assistant takes an empty state for a broken one as long as it
+    /// listens to it.
+    pub(crate) fn clear_later(&mut self, topic: &str, at: Duration) {
+        if !self.is_cleared(topic) {
+            self.forget(topic);
+            self.later.insert(topic.to_owned(), at);
+        }
+    }
+
     /// What a topic is to have; none for one that is to be empty.
     pub(crate) fn payload(&self, topic: &str) -> Option<&Bytes> {
         let wanted = self.topics.get(topic)?;
@@ -86,9 +97,8 @@ impl Retained {
 
     /// Whether a topic is known to be empty, or about to be.
     pub(crate) fn is_cleared(&self, topic: &str) -> bool {
-        self.topics
-            .get(topic)
-            .is_some_and(|wanted| wanted.payload.is_empty())
+        let wanted = self.topics.get(topic);
+        wanted.is_some_and(|wanted| wanted.payload.is_empty()) || self.later.contains_key(topic)
     }
 
     /// The topics that are to be empty, until that is so.
@@ -97,7 +107,7 @@ impl Retained {
             .topics
             .iter()
             .filter(|(_, wanted)| wanted.payload.is_empty());
-        empty.map(|(topic, _)| topic)
+        empty.map(|(topic, _)| topic).chain(self.later.keys())
     }
 
     /// Sends a topic again.
@@ -109,6 +119,7 @@ impl Retained {
 
     /// Leaves a topic as it is, whatever that is.
     pub(crate) fn forget(&mut self, topic: &str) {
+        self.later.remove(topic);
         if let Some(Wanted {
             class,
             waits: Some(at),
@@ -139,6 +150,11 @@ impl Retained {
         }
     }
 
+    /// When there is a topic to be emptied.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.later.values().min().copied()
+    }
+
     /// Takes the next one that has to be sent.
     pub(crate) fn take(&mut self, now: Duration) -> Option<Publication> {
         let (_, _, topic) = self.waiting.pop_first()?;
@@ -155,9 +171,14 @@ impl Retained {
         })
     }
 
-    /// Forgets the topics that were emptied long enough ago, on a connection that still stands. True: there were
-    /// some.
+    /// Empties topics whose time has come, and forgets those that were emptied long enough ago, on a connection that
+    /// still stands. True: there were some of these.
     pub(crate) fn settle(&mut self, now: Duration) -> bool {
+        let due = self.later.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<String> = due.map(|(topic, _)| topic.clone()).collect();
+        for topic in due {
+            self.put(&topic, Bytes::new(), Class::Config);
+        }
         let before = self.topics.len();
         self.topics.retain(|_, wanted| {
             let emptied = wanted.emptied.filter(|_| wanted.waits.is_none());
@@ -170,6 +191,28 @@ impl Retained {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_emptied_later_is_so_when_its_time_has_come_unless_it_is_wanted_again() {
+        let mut retained = Retained::default();
+        for topic in ["state", "other"] {
+            retained.set(topic, "ON", Class::State);
+        }
+        sent(&mut retained);
+        retained.clear_later("state", Duration::from_secs(5));
+        retained.clear_later("other", Duration::from_secs(5));
+        retained.settle(Duration::from_secs(4));
+        assert!(sent(&mut retained).is_empty());
+        assert_eq!(retained.cleared().collect::<Vec<_>>(), ["other", "state"]);
+        assert_eq!(retained.due(), Some(Duration::from_secs(5)));
+        retained.set("other", "ON", Class::State);
+        retained.settle(Duration::from_secs(5));
+        assert_eq!(
+            sent(&mut retained),
+            pairs(&[("other", "ON"), ("state", "")])
+        );
+        assert_eq!(retained.due(), None);
+    }
 
     fn sent(retained: &mut Retained) -> Vec<(String, String)> {
         let mut sent = Vec::new();
