@@ -26,8 +26,10 @@ const BEGINNING: Duration = Duration::from_millis(200);
 /// After this time at the latest, a peer knows that the handshake is done, and what looks like the beginning of one is
 /// one.
 const SETTLED: Duration = Duration::from_secs(5);
-/// The longest record with what DTLS adds to it.
-const BUFFER: usize = 20 * 1024;
+/// What is fetched from DTLS at first may be so much longer than a datagram; there is more room when more is needed.
+const ROOM: usize = 100;
+/// A datagram of UDP has no more bytes.
+const LONGEST: usize = 65_507;
 
 /// What comes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl Session {
             next: None,
             begin: None,
             failures: 0,
-            buffer: vec![0; BUFFER],
+            buffer: vec![0; mtu.min(LONGEST) + ROOM],
         })
     }
 
