@@ -8,6 +8,7 @@ mod clients;
 pub mod config;
 pub mod control;
 pub mod daemon;
+mod explain;
 pub mod introspection;
 mod limited;
 mod link;

@@ -116,6 +116,7 @@ impl Daemon {
         let introspection = Arc::new(Introspection {
             node: node.clone(),
             started,
+            registry,
             roles: Arc::clone(&roles),
             peers: links.views(),
             transports: Arc::clone(&transports),

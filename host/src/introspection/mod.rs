@@ -30,11 +30,14 @@ use kozo_ground::clock::{self, Moment};
 use kozo_ground::grant::Grants;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::nearest;
-use kozo_status::{NodeStatus, PeerDetails, PeerStatus, PolicyStatus, WayStatus};
+use kozo_status::{Explanation, NodeStatus, PeerDetails, PeerStatus, PolicyStatus, WayStatus};
 use kozo_tap::Taps;
 
 use crate::config::{Disclosure, Network, Node};
+use crate::explain::sentences;
 use crate::link::{Listener, NamedWay, PeerLink};
+use crate::modules::Registry;
+use crate::modules::description::Description;
 use crate::roles::HostedRole;
 use crate::router::Router;
 use crate::transports::{OwnTransport, Transports};
@@ -73,6 +76,8 @@ pub struct Introspection {
     pub(crate) started: Moment,
     /// The file.
     pub(crate) network: Network,
+    /// The modules that were found.
+    pub(crate) registry: Arc<Registry>,
     /// The roles.
     pub(crate) roles: Arc<[HostedRole]>,
     /// The other nodes.
@@ -109,13 +114,15 @@ impl Introspection {
                 serde_json::to_value(self.status_of(&node, wait_ms).await?)
             }
             Request::Network { wait_ms } => serde_json::to_value(self.network(wait_ms).await),
-            Request::WhyOf { node, peer } if node == self.node.as_str() => {
-                serde_json::to_value(self.why(&peer, clock::now())?)
-            }
             Request::WhyOf { node, peer } => {
-                let request = Request::Why { peer };
-                serde_json::to_value(self.ask_node::<PeerDetails>(&node, &request).await?)
+                serde_json::to_value(self.why_of(Some(&node), peer).await?)
             }
+            Request::Explain { node, peer } => {
+                let details = self.why_of(node.as_deref(), peer).await?;
+                let lines = sentences(&details);
+                serde_json::to_value(Explanation { details, lines })
+            }
+            Request::Modules => serde_json::to_value(self.modules()),
             Request::Ping { peer, bytes } => serde_json::to_value(self.ping(&peer, bytes).await?),
             Request::Bench { peer, seconds } => {
                 serde_json::to_value(self.bench(&peer, seconds).await?)
@@ -238,6 +245,22 @@ impl Introspection {
             idle_timeout_seconds: own.settings.idle_timeout.as_secs_f64(),
             connection_retry_seconds: own.settings.connection_retry.as_secs_f64(),
         })
+    }
+
+    /// The same of another node, or of this one.
+    async fn why_of(&self, node: Option<&str>, peer: String) -> Result<PeerDetails, Refusal> {
+        match node {
+            Some(node) if node != self.node.as_str() => {
+                self.ask_node(node, &Request::Why { peer }).await
+            }
+            _ => self.why(&peer, clock::now()),
+        }
+    }
+
+    /// What the modules say about themselves that the node has found.
+    fn modules(&self) -> Vec<Description> {
+        let entries = self.registry.entries().iter();
+        entries.filter_map(Description::new).collect()
     }
 
     /// The peer of this name.

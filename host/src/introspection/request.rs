@@ -55,6 +55,17 @@ pub enum Request {
         /// The name of its peer.
         peer: String,
     },
+    /// The same in sentences, of this node or of another one: an [`Explanation`](kozo_status::Explanation).
+    Explain {
+        /// The node that is asked; without it this one.
+        #[serde(default)]
+        node: Option<String>,
+        /// The name of its peer.
+        peer: String,
+    },
+    /// The modules that this node has found, as `kozo modules NAME --json` prints them: a list of
+    /// [`Description`](crate::modules::description::Description).
+    Modules,
     /// A round trip to a peer: a [`PingAnswer`](kozo_status::PingAnswer).
     Ping {
         /// The peer's name.
@@ -154,6 +165,8 @@ impl Request {
             | Self::StatusOf { .. }
             | Self::Network { .. }
             | Self::WhyOf { .. }
+            | Self::Explain { .. }
+            | Self::Modules
             | Self::Ping { .. }
             | Self::Echo { .. } => Grant::Status,
             Self::OpenTap { .. } | Self::Tapped { .. } | Self::CloseTap { .. } => Grant::Messages,
@@ -179,6 +192,8 @@ impl Request {
             | Self::StatusOf { .. }
             | Self::Network { .. }
             | Self::WhyOf { .. }
+            | Self::Explain { .. }
+            | Self::Modules
             | Self::Ping { .. }
             | Self::Bench { .. }
             | Self::OpenTap { .. }

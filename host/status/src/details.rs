@@ -27,6 +27,15 @@ pub struct PeerDetails {
     pub connection_retry_seconds: f64,
 }
 
+/// The same, and what it means in sentences.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What the sentences rest on.
+    pub details: PeerDetails,
+    /// What `kozo why` prints, line by line. An empty line is between its parts.
+    pub lines: Vec<String>,
+}
+
 /// When one node dials the other: the stricter of two options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyStatus {

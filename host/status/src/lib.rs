@@ -25,7 +25,7 @@ mod sent;
 mod transport;
 
 pub use bench::{BenchResult, RoundTrips, Throughput};
-pub use details::{PeerDetails, PolicyStatus, WayStatus};
+pub use details::{Explanation, PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};
 pub use messages::{PassedMessage, TapNumber, TappedMessages};
 pub use network::{NetworkStatus, NodeReport, PingAnswer, PingSummary};

@@ -153,6 +153,16 @@ fn a_node_tells_what_its_block_says_and_whom() {
         (&why["node"], &why["peer"]["peer"]),
         (&json!("scribe"), &json!("clock"))
     );
+    let explain = json!({"request": "explain", "node": "scribe", "peer": "clock"});
+    let explained = clock.answer(explain);
+    assert_eq!(explained["details"]["node"], "scribe");
+    let line = explained["lines"][0].as_str().unwrap();
+    assert!(
+        line.starts_with("There is a link between scribe and clock: over `tcp`"),
+        "{line}"
+    );
+    let own = clock.answer(json!({"request": "explain", "peer": "scribe"}));
+    assert_eq!(own["details"]["node"], "clock");
     daemons.into_iter().for_each(Daemon::stop);
 
     for options in [&["introspection: none"][..], &["introspectionFor: [porch]"]] {
@@ -242,6 +252,26 @@ fn whoever_waits_for_a_change_hears_of_it() {
     let (now, _scene) = waiting.join().unwrap();
     assert_ne!(now["status"]["peers"][0]["state"], "up");
     clock_daemon.stop();
+}
+
+#[test]
+fn the_modules_that_a_node_has_are_described_with_their_options() {
+    let (_scene, daemons, mut clock) = pair(&[]);
+    let modules = clock.answer(json!({"request": "modules"}));
+    let modules = modules.as_array().unwrap();
+    let timer = modules.iter().find(|module| module["name"] == "timer");
+    let timer = timer.expect("the module of its role is among them");
+    let options = timer["options"].as_array().unwrap();
+    let tick = options
+        .iter()
+        .find(|option| option["name"] == "tick")
+        .unwrap();
+    assert_eq!(
+        (&tick["type"], &tick["unit"]),
+        (&json!("number"), &json!("seconds"))
+    );
+    assert!(modules.iter().any(|module| module["kind"] == "transport"));
+    daemons.into_iter().for_each(Daemon::stop);
 }
 
 #[test]

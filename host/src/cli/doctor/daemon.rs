@@ -8,8 +8,8 @@ use kozo_status::{NodeStatus, PeerDetails, PeerState, PeerStatus, RoleState, Tra
 use super::case::{Case, Running};
 use super::finding::Finding;
 use super::targets::{PACKAGED_FILE, unit_of};
-use crate::cli::why::verdict;
 use crate::control::{Client, ClientError};
+use crate::explain::verdict;
 use crate::introspection::Request;
 
 /// How many peers the daemon is asked about: those that are up need no reason.

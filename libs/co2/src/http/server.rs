@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use kozo_http::{Door, Entry};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::body::Memory;
-use super::door::{Door, Entry};
 use super::exchange::exchange;
 use super::{Limits, MAX_HEAD};
 use crate::document::MethodCall;

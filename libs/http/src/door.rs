@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::Limits;
+use crate::Limits;
 
 /// The connections that there are.
 #[derive(Debug)]
-pub(super) struct Door {
+pub struct Door {
     limits: Limits,
     connections: HashMap<u64, Connection>,
     next: u64,
@@ -25,9 +25,14 @@ struct Connection {
 
 /// What becomes of a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub enum Entry {
     /// It has a place, which another one, on which nothing happens, may have to leave.
-    Admitted { id: u64, closing: Option<u64> },
+    Admitted {
+        /// Its number.
+        id: u64,
+        /// The number of the other one.
+        closing: Option<u64>,
+    },
     /// Its address has as many as it may have, and all are busy.
     TooManyOfOne,
     /// There are as many as there may be, and all are busy.
@@ -35,7 +40,8 @@ pub(super) enum Entry {
 }
 
 impl Door {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// No connection yet.
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             connections: HashMap::new(),
@@ -43,7 +49,8 @@ impl Door {
         }
     }
 
-    pub(super) fn enter(&mut self, ip: IpAddr, now: Instant) -> Entry {
+    /// A new connection comes from `ip`. One that makes room for it has left when this returns.
+    pub fn enter(&mut self, ip: IpAddr, now: Instant) -> Entry {
         let of_one = self.connections.values().filter(|c| c.ip == ip).count();
         let closing = if of_one >= self.limits.connections_of_one {
             match self.longest_idle(|c| c.ip == ip) {
@@ -73,19 +80,20 @@ impl Door {
     }
 
     /// A request has begun, or its answer has ended.
-    pub(super) fn set_busy(&mut self, id: u64, busy: bool, now: Instant) {
+    pub fn set_busy(&mut self, id: u64, busy: bool, now: Instant) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.busy = busy;
             connection.since = now;
         }
     }
 
-    pub(super) fn leave(&mut self, id: u64) {
+    /// A connection has ended.
+    pub fn leave(&mut self, id: u64) {
         self.connections.remove(&id);
     }
 
     /// How long it is until the connection has been silent for too long; none when it has to go.
-    pub(super) fn patience(&self, id: u64, now: Instant) -> Option<Duration> {
+    pub fn patience(&self, id: u64, now: Instant) -> Option<Duration> {
         let since = self.connections.get(&id)?.since;
         let left = self
             .limits

@@ -11,6 +11,11 @@ fn policy_status(policy: ConnectPolicy) -> PolicyStatus {
     }
 }
 
+/// All of it, as it is printed.
+fn text(report: &PeerDetails) -> String {
+    sentences(report).join("\n") + "\n"
+}
+
 fn report(state: PeerState) -> PeerDetails {
     PeerDetails {
         node: NodeName::new("clock").unwrap(),
@@ -66,7 +71,7 @@ fn a_link_is_told_of_with_what_it_goes_over_and_what_protects_it() {
         mac: Some("hmac-sha1".into()),
         note: None,
     });
-    let text = sentences(&up);
+    let text = text(&up);
     assert!(
         !text.contains("says"),
         "what a transport is about explains no link that there is: {text}"
@@ -101,7 +106,7 @@ fn what_failed_what_waits_and_when_the_next_try_is_due_are_told() {
         last_seconds: 3.0,
         times: 7,
     });
-    let text = sentences(&down);
+    let text = text(&down);
     for part in [
         "the next one is due in 12 s. The last try: 192.0.2.7:6020: connection refused.",
         "For scribe there wait 1 message (100 B). 2 messages were dropped before: 0 by the \
@@ -121,7 +126,7 @@ fn what_failed_what_waits_and_when_the_next_try_is_due_are_told() {
 fn nothing_that_a_peer_said_moves_the_terminals_cursor() {
     let mut refused = report(PeerState::Waiting);
     refused.peer.last_error = Some("\x1b[2J\nThere is a link".into());
-    let text = sentences(&refused);
+    let text = text(&refused);
     assert!(
         !text.contains('\x1b') && !text.contains("\nThere is a link"),
         "{text}"
