@@ -1,0 +1,294 @@
+//! One request and its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::assets::Asset;
+use super::body::Outgoing;
+use super::{Busy, Place, live};
+use crate::access::check_page;
+use crate::feed::Filter;
+use crate::history::Span;
+use crate::hub::Hub;
+use crate::site::Site;
+use crate::watch::ask;
+
+/// How many browsers are told things as they happen, at once.
+const MAX_LIVE: usize = 32;
+
+/// How long a question of the page may take.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// What is sent with everything. Nothing is run, shown or asked for but what the node serves itself, whatever stands in
+/// names and messages.
+const HEADERS: [(&str, &str); 6] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), microphone=(), geolocation=()",
+    ),
+];
+
+const JSON: &str = "application/json";
+const PLAIN: &str = "text/plain; charset=utf-8";
+const EVENTS: &str = "text/event-stream";
+
+type Answer = Response<Outgoing<Busy>>;
+
+/// What is answered.
+enum Content {
+    Whole {
+        status: StatusCode,
+        content_type: &'static str,
+        body: Bytes,
+    },
+    Asset(&'static Asset),
+    Live(mpsc::Receiver<Bytes>),
+}
+
+impl Content {
+    fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => Self::Whole {
+                status: StatusCode::OK,
+                content_type: JSON,
+                body: body.into(),
+            },
+            Err(error) => Self::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+
+    /// A text for people, who may see it on the page.
+    fn text(status: StatusCode, text: &str) -> Self {
+        Self::Whole {
+            status,
+            content_type: PLAIN,
+            body: format!("{text}\n").into(),
+        }
+    }
+}
+
+pub(super) async fn answer(request: Request<Incoming>, place: &Arc<Place>) -> Answer {
+    let busy = place.busy();
+    let headers = request.headers().clone();
+    let content = content(request, place).await;
+    let mut response = match content {
+        Content::Whole {
+            status,
+            content_type,
+            body,
+        } => {
+            let mut response = Response::new(Outgoing::whole(body, busy));
+            *response.status_mut() = status;
+            set(&mut response, header::CONTENT_TYPE, content_type);
+            set(&mut response, header::CACHE_CONTROL, "no-store");
+            response
+        }
+        Content::Asset(asset) => file(asset, &headers, busy),
+        Content::Live(pieces) => {
+            let mut response = Response::new(Outgoing::live(pieces, busy));
+            set(&mut response, header::CONTENT_TYPE, EVENTS);
+            set(&mut response, header::CACHE_CONTROL, "no-store");
+            response
+        }
+    };
+    for (name, value) in HEADERS {
+        set(&mut response, HeaderName::from_static(name), value);
+    }
+    response
+}
+
+fn set(response: &mut Answer, name: HeaderName, value: &'static str) {
+    let value = HeaderValue::from_static(value);
+    response.headers_mut().insert(name, value);
+}
+
+fn file(asset: &'static Asset, headers: &HeaderMap, busy: Busy) -> Answer {
+    let mut response = if asset.is_known(headers) {
+        let mut response = Response::new(Outgoing::whole(Bytes::new(), busy));
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        let (body, is_packed) = asset.body(headers);
+        let mut response = Response::new(Outgoing::whole(body, busy));
+        if is_packed {
+            set(&mut response, header::CONTENT_ENCODING, "gzip");
+        }
+        set(&mut response, header::CONTENT_TYPE, asset.content_type);
+        response
+    };
+    set(&mut response, header::ETAG, asset.etag);
+    set(&mut response, header::VARY, "accept-encoding");
+    // It is asked for each time whether there is another one: it comes with the module.
+    set(&mut response, header::CACHE_CONTROL, "no-cache");
+    response
+}
+
+async fn content(request: Request<Incoming>, place: &Arc<Place>) -> Content {
+    let site = &place.shared.site;
+    let headers = request.headers();
+    if let Err(foreign) = site.names.check(headers) {
+        return Content::text(StatusCode::MISDIRECTED_REQUEST, &foreign.to_string());
+    }
+    let path = request.uri().path();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !path.starts_with("/api/") {
+        return match Asset::at(path) {
+            Some(asset) if is_read => Content::Asset(asset),
+            Some(_) => Content::text(StatusCode::METHOD_NOT_ALLOWED, "this is only got"),
+            None => Content::text(StatusCode::NOT_FOUND, "there is no such page"),
+        };
+    }
+    if let Err(foreign) = check_page(headers) {
+        return Content::text(StatusCode::FORBIDDEN, &foreign.to_string());
+    }
+    if *request.method() != Method::GET {
+        return Content::text(StatusCode::METHOD_NOT_ALLOWED, "this is only got");
+    }
+    told(&request, site).await
+}
+
+/// What is told to whoever may see it.
+async fn told(request: &Request<Incoming>, site: &Arc<Site>) -> Content {
+    let query = Query::new(request.uri().query().unwrap_or_default());
+    match request.uri().path() {
+        "/api/live" => live(site, |hub, pieces| live::network(hub, pieces)),
+        "/api/messages" | "/api/logs" => {
+            let mut filter = Filter::default();
+            for (word, value) in &query.0 {
+                filter.set(word, value);
+            }
+            // A browser that comes back by itself says so in a header.
+            let header = request.headers().get("last-event-id");
+            let header = header.and_then(|number| number.to_str().ok());
+            let since = header.or_else(|| query.get("since"));
+            let since = since.and_then(|number| number.parse().ok());
+            let choose: fn(&Hub) -> &crate::hub::Stream = match request.uri().path() {
+                "/api/logs" => |hub| &hub.logs,
+                _ => |hub| &hub.messages,
+            };
+            live(site, move |hub, pieces| {
+                live::messages(hub, choose, filter, since, pieces)
+            })
+        }
+        "/api/history" => {
+            let span = match query.get("span") {
+                Some("day") => Span::Day,
+                _ => Span::Hour,
+            };
+            let now = site.hub.now();
+            let plots = site.hub.history().plots(span);
+            Content::json(&json!({"now": now, "plots": plots}))
+        }
+        "/api/why" => {
+            let (node, peer) = (query.get("node"), query.get("peer"));
+            let question = json!({"request": "explain", "node": node, "peer": peer});
+            asked(site, question).await
+        }
+        "/api/role" => asked(site, json!({"request": "role", "role": query.get("role")})).await,
+        "/api/modules" => asked(site, json!({"request": "modules"})).await,
+        _ => Content::text(StatusCode::NOT_FOUND, "there is no such page"),
+    }
+}
+
+/// Tells as things happen.
+fn live<Telling>(
+    site: &Arc<Site>,
+    tell: impl FnOnce(Arc<Hub>, mpsc::Sender<Bytes>) -> Telling,
+) -> Content
+where
+    Telling: Future<Output = ()> + Send + 'static,
+{
+    let hub = &site.hub;
+    let watchers = [&hub.watchers, &hub.messages.watchers, &hub.logs.watchers];
+    let watchers: usize = watchers.iter().map(|watchers| *watchers.borrow()).sum();
+    if watchers >= MAX_LIVE {
+        let text = "too many browsers look at this node: close some";
+        return Content::text(StatusCode::SERVICE_UNAVAILABLE, text);
+    }
+    // The next piece is made when this one has been taken.
+    let (pieces, taken) = mpsc::channel(1);
+    tokio::spawn(tell(Arc::clone(hub), pieces));
+    Content::Live(taken)
+}
+
+/// What the node answers, as it is.
+async fn asked(site: &Arc<Site>, question: Value) -> Content {
+    match ask::<Value>(&site.host, question, ANSWER_TIME).await {
+        Ok(answer) => Content::json(&answer),
+        Err(error) => Content::text(StatusCode::BAD_GATEWAY, &error.to_string()),
+    }
+}
+
+/// What stands behind the path.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn new(query: &str) -> Self {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        Self(
+            pairs
+                .map(|(word, value)| (word.to_owned(), decoded(value)))
+                .collect(),
+        )
+    }
+
+    fn get(&self, word: &str) -> Option<&str> {
+        let mut pairs = self.0.iter();
+        pairs
+            .find(|pair| pair.0 == word)
+            .map(|pair| pair.1.as_str())
+    }
+}
+
+/// A value as it was before it was put into an address.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        let digits = (byte == b'%').then(|| {
+            let mut ahead = rest.clone();
+            let high = char::from(ahead.next()?).to_digit(16)?;
+            let low = char::from(ahead.next()?).to_digit(16)?;
+            Some((u8::try_from(high * 16 + low).ok()?, ahead))
+        });
+        match (byte, digits.flatten()) {
+            (_, Some((value, ahead))) => {
+                bytes.push(value);
+                rest = ahead;
+            }
+            (b'+', None) => bytes.push(b' '),
+            (byte, None) => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_a_path_is_read() {
+        let query = Query::new("type=t%2A+%C3%A4%zz%&kind=event,log&node=");
+        assert_eq!(query.get("type"), Some("t* ä%zz%"));
+        assert_eq!(query.get("kind"), Some("event,log"));
+        assert_eq!((query.get("node"), query.get("x")), (Some(""), None));
+    }
+}

@@ -1,0 +1,105 @@
+// The page: which view is shown, and what all views share.
+
+import { html, render, useCallback, useEffect, useState } from './vendor/preact-htm.js';
+import { follow } from './connection.js';
+import { Details } from './details.js';
+import { Lists } from './lists.js';
+import { NetworkMap } from './map.js';
+import { Logs, Messages } from './messages.js';
+import { Modules } from './modules.js';
+import { Empty, Level, Trouble, kept } from './parts.js';
+import { Plots } from './plots.js';
+import { count, nothing, summary } from './state.js';
+
+const VIEWS = [
+  ['network', 'Network'],
+  ['messages', 'Messages'],
+  ['logs', 'Logs'],
+  ['time', 'Over time'],
+  ['modules', 'Modules'],
+];
+
+/** What the address says: a view, and what is chosen in it. */
+function place() {
+  const [view = '', kind, one, other] = location.hash.slice(1).split('/').map(decodeURIComponent);
+  const chosen = kind === 'node' && one ? { node: one } : kind === 'link' && one && other ? { link: [one, other] } : null;
+  return { view: VIEWS.some(([name]) => name === view) ? view : 'network', chosen };
+}
+
+const address = (view, chosen) => {
+  const parts = [view];
+  if (chosen?.node) parts.push('node', chosen.node);
+  if (chosen?.link) parts.push('link', ...chosen.link);
+  return `#${parts.map(encodeURIComponent).join('/')}`;
+};
+
+const THEMES = ['system', 'light', 'dark'];
+
+function useTheme() {
+  const [theme, setTheme] = useState(() => kept.read('kozo-theme') ?? 'system');
+  useEffect(() => {
+    if (theme === 'system') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    kept.write('kozo-theme', theme);
+    document.dispatchEvent(new Event('kozo-theme'));
+  }, [theme]);
+  return [theme, () => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length])];
+}
+
+function App() {
+  const [state, setState] = useState(nothing);
+  const [connection, setConnection] = useState('first');
+  const [at, setAt] = useState(place);
+  const [theme, nextTheme] = useTheme();
+  useEffect(() => follow(setState, setConnection), []);
+  useEffect(() => {
+    const moved = () => setAt(place());
+    addEventListener('hashchange', moved);
+    return () => removeEventListener('hashchange', moved);
+  }, []);
+  useEffect(() => { document.title = state.node ? `${state.node} – Kōzō` : 'Kōzō'; }, [state.node]);
+  const choose = useCallback((chosen) => { location.hash = address('network', chosen); }, []);
+  const isKnown = state.nodes.size > 0;
+  return html`
+    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>To the content</a>
+    <header>
+      <div class="brand"><img src="icon.svg" alt="" width="28" height="28" /><h1>Kōzō <span class="quiet">${state.node}</span></h1></div>
+      <nav aria-label="Views">${VIEWS.map(([name, title]) => html`
+        <a key=${name} href=${address(name, null)} aria-current=${at.view === name ? 'page' : undefined}>${title}</a>`)}</nav>
+      <div class="status"><${Summary} state=${state} connection=${connection} />
+        <button class="theme" onClick=${nextTheme} aria-label=${`Colours: ${theme}. Change them`} title=${`Colours: ${theme}`}>${{ system: '◐', light: '☀', dark: '☾' }[theme]}</button></div>
+    </header>
+    <main id="main" tabindex="-1">
+      ${connection === 'lost' && html`<${Trouble}>The node does not answer. What is shown is as it was; it is tried again every second.<//>`}
+      ${state.trouble && html`<${Trouble}>This node cannot be asked: ${state.trouble}<//>`}
+      ${!isKnown && connection !== 'lost' && html`<${Empty} title="Asking the node…" />`}
+      ${isKnown && at.view === 'network' && html`<div class="network">
+        <section class="card the-map" aria-label="Network"><${NetworkMap} key=${state.node} state=${state} chosen=${at.chosen} choose=${choose} /></section>
+        <${Details} state=${state} chosen=${at.chosen} choose=${choose} />
+        <div class="lists"><${Lists} state=${state} choose=${choose} /></div>
+      </div>`}
+      ${at.view === 'messages' && html`<${Messages} state=${state} setConnection=${setConnection} />`}
+      ${at.view === 'logs' && html`<${Logs} state=${state} setConnection=${setConnection} />`}
+      ${at.view === 'time' && html`<${Plots} state=${state} choose=${choose} setConnection=${setConnection} />`}
+      ${at.view === 'modules' && html`<${Modules} state=${state} setConnection=${setConnection} />`}
+    </main>
+  `;
+}
+
+/** The whole network at a glance. */
+function Summary({ state, connection }) {
+  const { nodes, up, down, warned } = summary(state);
+  return html`
+    <p role="status" class="summary">
+      <span>${count(nodes, 'node')}</span>
+      <${Level} level=${up ? 'good' : 'idle'}>${count(up, 'link')} up<//>
+      ${down > 0 && html`<${Level} level="bad">${down} down<//>`}
+      ${warned > 0 && html`<${Level} level="warn">${warned} to look at<//>`}
+      <span class=${`live ${connection}`}>${{ live: 'live', lost: 'no answer', first: 'connecting', login: 'logged out' }[connection]}</span>
+    </p>
+  `;
+}
+
+const page = document.getElementById('page');
+page.textContent = '';
+render(html`<${App} />`, page);

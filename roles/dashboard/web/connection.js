@@ -1,0 +1,95 @@
+// What the node tells as it happens, and what it answers.
+
+import { merge, nothing } from './state.js';
+
+/** How long a hidden page goes on listening, in milliseconds. It is told everything again when it is seen. */
+const HIDDEN_PATIENCE = 30_000;
+
+/** How long it takes until a lost connection is tried again, in milliseconds. */
+const RETRY = 1000;
+
+/** Why a question has no answer. */
+export class Refused extends Error {
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/** Asks the node. */
+export async function ask(path) {
+  return answer(await fetch(path, { headers: { accept: 'application/json' } }));
+}
+
+/** Has the node do something. */
+export async function post(path, value) {
+  const headers = { 'content-type': 'application/json' };
+  return answer(await fetch(path, { method: 'POST', headers, body: JSON.stringify(value) }));
+}
+
+async function answer(response) {
+  const text = await response.text();
+  if (!response.ok) throw new Refused(response.status, text.trim() || `the node says ${response.status}`);
+  return text ? JSON.parse(text) : null;
+}
+
+/**
+ * A stream of events that is opened again when it breaks. `open` gives its address, and `heard` gets what comes.
+ * `changed` gets `live`, `lost` or `login`.
+ */
+export function listen(open, name, heard, changed) {
+  let source = null;
+  let timer = null;
+  let closed = false;
+  const start = () => {
+    clearTimeout(timer);
+    if (closed || source) return;
+    source = new EventSource(open());
+    source.addEventListener(name, (event) => {
+      changed('live');
+      heard(JSON.parse(event.data));
+    });
+    source.onerror = () => {
+      source?.close();
+      source = null;
+      changed('lost');
+      // An EventSource does not say why: whether somebody has to log in is asked.
+      fetch('api/session')
+        .then((response) => response.json())
+        .then((session) => session.open || changed('login'))
+        .catch(() => {});
+      timer = setTimeout(start, RETRY);
+    };
+  };
+  const pause = () => {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  };
+  const seen = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(pause, HIDDEN_PATIENCE);
+    else start();
+  };
+  document.addEventListener('visibilitychange', seen);
+  start();
+  return () => {
+    closed = true;
+    document.removeEventListener('visibilitychange', seen);
+    pause();
+  };
+}
+
+/** The network, kept up to date. `show` gets it whenever it has changed. */
+export function follow(show, changed) {
+  let state = nothing();
+  return listen(
+    () => 'api/live',
+    'state',
+    (told) => {
+      state = { ...merge(state, told), heard: performance.now() };
+      show(state);
+    },
+    changed,
+  );
+}
