@@ -24,6 +24,9 @@ License: Expat or Apache-2.0
 
 const EXPAT: &str = include_str!("../../../LICENSE-MIT");
 
+/// What the page of the role `dashboard` is made with, which comes as it was built.
+const PAGE: &str = include_str!("../../../roles/dashboard/web/vendor/copyright");
+
 const APACHE: &str = "\
 License: Apache-2.0
  On Debian systems the text of the Apache License, version 2.0, is in
@@ -104,7 +107,7 @@ pub(crate) fn copyright(metadata: Metadata, wanted: &str) -> Result<String, Box<
     let mut packages = metadata.packages;
     packages.retain(|package| package.source.is_some() && wanted.contains(&*package.id()));
     packages.sort_by_key(Package::id);
-    let mut page = HEAD.to_owned();
+    let mut page = format!("{HEAD}\n{PAGE}");
     let mut own_terms = String::new();
     for package in &packages {
         let expression = package.license.as_deref().unwrap_or_default();
