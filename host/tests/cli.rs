@@ -337,6 +337,29 @@ fn new_keys_belong_to_their_owner_and_are_never_overwritten() {
 }
 
 #[test]
+fn a_password_is_hashed_for_the_file() {
+    let hashed = |password: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kozo"));
+        command.arg("password").stdin(Stdio::piped());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), password.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let made = hashed("correct horse\n");
+    let line = String::from_utf8(made.stdout).unwrap();
+    assert!(line.starts_with("password: '$argon2id$v=19$"), "{line}");
+    assert!(!line.contains("horse") && line.ends_with("'\n"), "{line}");
+    let refused = hashed("short\n");
+    assert_eq!(refused.status.code(), Some(OTHER));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("fewer than 8 characters"), "{said}");
+}
+
+#[test]
 fn without_a_comment_a_key_says_whose_machine_made_it() {
     let folder = Folder::new();
     let made = kozo(["keygen", &folder.path("key")]).succeeds();

@@ -28,12 +28,17 @@ fn main() {
         let content = fs::read(&file).expect("it was found");
         let mut hasher = DefaultHasher::new();
         content.hash(&mut hasher);
+        let shown = match name.starts_with("vendor") {
+            true => content.clone(),
+            false => without_comments(&String::from_utf8_lossy(&content)).into_bytes(),
+        };
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&content).expect("memory takes it");
+        encoder.write_all(&shown).expect("memory takes it");
         let packed = encoder.finish().expect("memory takes it");
         let packed_path = out.join(name.replace('/', "-") + ".gz");
         fs::write(&packed_path, packed).expect("the folder can be written to");
-        let plain_path = fs::canonicalize(&file).expect("it was found");
+        let plain_path = out.join(name.replace('/', "-"));
+        fs::write(&plain_path, shown).expect("the folder can be written to");
         let address = match name {
             "index.html" => "/".to_owned(),
             name => format!("/{name}"),
@@ -48,6 +53,18 @@ fn main() {
     }
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table).expect("the folder can be written to");
+}
+
+/// What a browser needs: without indentation, and without lines that are comments.
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let is_comment = |line: &str| {
+        let is_whole = line.starts_with("/*") && line.ends_with("*/");
+        let is_inside = line == "/**" || line.starts_with("* ") || line == "*/";
+        line.is_empty() || line.starts_with("//") || is_whole || is_inside
+    };
+    let kept = lines.filter(|line| !is_comment(line));
+    kept.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn find(folder: &Path, files: &mut Vec<PathBuf>) {

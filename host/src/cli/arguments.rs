@@ -89,6 +89,10 @@ pub(super) enum Command {
     /// Make the keys of a node, and print its line for the configuration file
     #[command(after_help = EXIT_CODES)]
     Keygen(KeygenArguments),
+    /// Print what stands for a password in the configuration file: its hash. The password is asked for, or read
+    /// from the standard input
+    #[command(after_help = EXIT_CODES)]
+    Password,
     /// Print the addresses that a node's transports make up by themselves (onion), for the
     /// configuration file; before the node runs for the first time, or while it does
     #[command(after_help = EXIT_CODES)]

@@ -22,6 +22,7 @@ mod log_level;
 mod modules;
 mod new;
 mod output;
+mod password;
 mod ping;
 mod prepare;
 mod reach;
@@ -72,6 +73,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Keygen(arguments) => keygen::keygen(&arguments),
+        Command::Password => password::password(),
         Command::Address(arguments) => address::address(&arguments),
         Command::Modules(arguments) => modules::modules(&arguments),
         Command::Seal(arguments) => seal::seal(&arguments),

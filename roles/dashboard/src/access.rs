@@ -1,14 +1,14 @@
-//! Who may use the page, pure: the time is an argument.
+//! Who may use the page. What decides is pure: the time is an argument.
 //!
 //! ```text
 //! request ─▶ origin (is it this page that asks?) ─▶ sessions (has somebody logged in?) ─▶ answer
-//!                                       login ─▶ throttle (may it be tried?) ─▶ password
+//!                                       guard: login ─▶ throttle (may it be tried?) ─▶ password
 //! ```
 
+mod guard;
 mod origin;
 mod sessions;
 mod throttle;
 
-pub(crate) use origin::{Foreign, Names, check_page};
-pub(crate) use sessions::{SESSION_BYTES, Sessions};
-pub(crate) use throttle::Throttle;
+pub(crate) use guard::{Denied, Guard, MIN_TOKEN};
+pub(crate) use origin::{Names, check_page};

@@ -12,36 +12,32 @@ mod feed;
 mod history;
 mod hub;
 mod model;
+mod options;
+mod sending;
 mod server;
 mod site;
 mod thread;
+mod tls;
 mod told;
 mod watch;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kozo_abi::{Error, Kind, Message, Role, RoleHost, export_role};
-use serde::Deserialize;
 use serde_json::Value;
 
-use access::Names;
+use access::{Guard, Names};
 use hub::Hub;
+use options::Options;
 use site::Site;
 use thread::ServerThread;
+use tls::Tls;
 use told::Passed;
 
 /// How often the server's thread is looked after.
 const CARE_PERIOD: Duration = Duration::from_secs(1);
-
-/// The options that `module.yaml` describes.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    bind_address: String,
-    port: u16,
-    names: Vec<String>,
-}
 
 struct Dashboard {
     hub: Arc<Hub>,
@@ -53,13 +49,28 @@ impl Role for Dashboard {
 
     fn new(options: Options, host: &RoleHost) -> Result<Self, Error> {
         let hub = Hub::new();
+        let protection = options.protection()?;
+        let hash = options.hash()?;
+        let tls = Tls::new(&protection, &certificate_names(&options, host), host)?;
+        let token = options.token.as_deref();
+        let guard = Guard::new(hash, token, options.port, tls.is_some());
+        let fingerprint = tls.as_ref().map(|tls| tls.fingerprint.clone());
         let site = Site {
             host: host.clone(),
             hub: Arc::clone(&hub),
             names: Names::new(&options.names),
+            guard: Arc::new(guard),
+            tls: tls.map(|tls| tls.acceptor),
+            may_send: options.send,
         };
         let server = ServerThread::start(&options.bind_address, options.port, site)?;
-        host.info(&format!("the page is at http://{}", server.address()));
+        let address = server.address();
+        let place = match fingerprint {
+            None => format!("at http://{address}"),
+            Some(digest) => format!("at https://{address}, certificate SHA-256 {digest}"),
+        };
+        host.info(&format!("the page is {place}"));
+        host.set_status(&place);
         Ok(Self { hub, server })
     }
 
@@ -78,6 +89,21 @@ impl Role for Dashboard {
         self.server.stop();
         Ok(())
     }
+}
+
+/// What a certificate of the node's own is for.
+fn certificate_names(options: &Options, host: &RoleHost) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), host.node().to_owned()];
+    names.extend(options.names.iter().cloned());
+    let address = options.bind_address.parse::<IpAddr>();
+    names.extend(
+        address
+            .ok()
+            .filter(|ip| !ip.is_unspecified())
+            .map(|ip| ip.to_string()),
+    );
+    names.dedup();
+    names
 }
 
 /// A line for the log of the network, in the form of a message that passes.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::told::{Network, Report, Status};
 
 pub(crate) use events::{Event, Events};
-pub(crate) use link::{LinkView, Side};
+pub(crate) use link::LinkView;
 pub(crate) use node::NodeView;
 
 /// How far apart two moments may be that are worked out of spans and are still the same, in seconds.
@@ -61,11 +61,6 @@ impl Model {
     /// A number that is another one when something has changed.
     pub(crate) fn version(&self) -> u64 {
         self.version
-    }
-
-    /// How this node is, as it has told last.
-    pub(crate) fn own(&self) -> Option<&Status> {
-        self.told.get(&self.node)
     }
 
     /// What has changed since a version, or everything where that is none of this model's.

@@ -166,7 +166,18 @@ impl Drop for Busy {
 
 async fn connection(stream: TcpStream, place: Place) {
     let _ = stream.set_nodelay(true);
-    talk(stream, place).await;
+    let Some(tls) = place.shared.site.tls.clone() else {
+        talk(stream, place).await;
+        return;
+    };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(LIMITS.head_time, tls.accept(stream)) => shaken,
+        () = place.close.notified() => return,
+    };
+    // Who speaks no TLS here gets no answer, which could not be read either.
+    if let Ok(Ok(stream)) = shaken {
+        talk(stream, place).await;
+    }
 }
 
 async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {

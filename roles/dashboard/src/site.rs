@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use kozo_abi::RoleHost;
+use tokio_rustls::TlsAcceptor;
 
-use crate::access::Names;
+use crate::access::{Guard, Names};
 use crate::hub::Hub;
 
 /// What all requests are answered with.
@@ -12,4 +13,9 @@ pub(crate) struct Site {
     pub(crate) host: RoleHost,
     pub(crate) hub: Arc<Hub>,
     pub(crate) names: Names,
+    pub(crate) guard: Arc<Guard>,
+    /// What protects connections; none: nothing does.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// Whether messages may be sent from the page.
+    pub(crate) may_send: bool,
 }

@@ -1,14 +1,16 @@
 // The page: which view is shown, and what all views share.
 
 import { html, render, useCallback, useEffect, useState } from './vendor/preact-htm.js';
-import { follow } from './connection.js';
+import { ask, follow, post } from './connection.js';
 import { Details } from './details.js';
+import { Login } from './login.js';
 import { Lists } from './lists.js';
 import { NetworkMap } from './map.js';
 import { Logs, Messages } from './messages.js';
 import { Modules } from './modules.js';
 import { Empty, Level, Trouble, kept } from './parts.js';
 import { Plots } from './plots.js';
+import { Send } from './send.js';
 import { count, nothing, summary } from './state.js';
 
 const VIEWS = [
@@ -17,6 +19,7 @@ const VIEWS = [
   ['logs', 'Logs'],
   ['time', 'Over time'],
   ['modules', 'Modules'],
+  ['send', 'Send'],
 ];
 
 /** What the address says: a view, and what is chosen in it. */
@@ -51,7 +54,17 @@ function App() {
   const [connection, setConnection] = useState('first');
   const [at, setAt] = useState(place);
   const [theme, nextTheme] = useTheme();
-  useEffect(() => follow(setState, setConnection), []);
+  const [session, setSession] = useState(null);
+  const look = useCallback(() => ask('api/session').then(setSession, () => {
+    setConnection('lost');
+    setTimeout(look, 1000);
+  }), []);
+  useEffect(() => { look(); }, []);
+  const isIn = Boolean(session?.open) && connection !== 'login';
+  const isOut = session !== null && !isIn;
+  useEffect(() => (isIn ? follow(setState, setConnection) : undefined), [isIn]);
+  const enter = () => { setConnection('first'); look(); };
+  const leave = () => post('api/logout', {}).then(() => { setState(nothing()); setSession({ ...session, open: false }); });
   useEffect(() => {
     const moved = () => setAt(place());
     addEventListener('hashchange', moved);
@@ -64,24 +77,27 @@ function App() {
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>To the content</a>
     <header>
       <div class="brand"><img src="icon.svg" alt="" width="28" height="28" /><h1>Kōzō <span class="quiet">${state.node}</span></h1></div>
-      <nav aria-label="Views">${VIEWS.map(([name, title]) => html`
+      <nav aria-label="Views">${VIEWS.filter(([name]) => name !== 'send' || session?.send).map(([name, title]) => html`
         <a key=${name} href=${address(name, null)} aria-current=${at.view === name ? 'page' : undefined}>${title}</a>`)}</nav>
       <div class="status"><${Summary} state=${state} connection=${connection} />
+        ${session?.needed && !isOut && html`<button onClick=${leave}>Log out</button>`}
         <button class="theme" onClick=${nextTheme} aria-label=${`Colours: ${theme}. Change them`} title=${`Colours: ${theme}`}>${{ system: '◐', light: '☀', dark: '☾' }[theme]}</button></div>
     </header>
     <main id="main" tabindex="-1">
-      ${connection === 'lost' && html`<${Trouble}>The node does not answer. What is shown is as it was; it is tried again every second.<//>`}
+      ${isOut && html`<${Login} entered=${enter} />`}
+      ${!isOut && connection === 'lost' && html`<${Trouble}>The node does not answer. What is shown is as it was; it is tried again every second.<//>`}
       ${state.trouble && html`<${Trouble}>This node cannot be asked: ${state.trouble}<//>`}
-      ${!isKnown && connection !== 'lost' && html`<${Empty} title="Asking the node…" />`}
-      ${isKnown && at.view === 'network' && html`<div class="network">
+      ${!isOut && !isKnown && connection !== 'lost' && html`<${Empty} title="Asking the node…" />`}
+      ${!isOut && isKnown && at.view === 'network' && html`<div class="network">
         <section class="card the-map" aria-label="Network"><${NetworkMap} key=${state.node} state=${state} chosen=${at.chosen} choose=${choose} /></section>
         <${Details} state=${state} chosen=${at.chosen} choose=${choose} />
         <div class="lists"><${Lists} state=${state} choose=${choose} /></div>
       </div>`}
-      ${at.view === 'messages' && html`<${Messages} state=${state} setConnection=${setConnection} />`}
-      ${at.view === 'logs' && html`<${Logs} state=${state} setConnection=${setConnection} />`}
-      ${at.view === 'time' && html`<${Plots} state=${state} choose=${choose} setConnection=${setConnection} />`}
-      ${at.view === 'modules' && html`<${Modules} state=${state} setConnection=${setConnection} />`}
+      ${!isOut && at.view === 'messages' && html`<${Messages} state=${state} setConnection=${setConnection} />`}
+      ${!isOut && at.view === 'logs' && html`<${Logs} state=${state} setConnection=${setConnection} />`}
+      ${!isOut && at.view === 'time' && html`<${Plots} state=${state} choose=${choose} setConnection=${setConnection} />`}
+      ${!isOut && at.view === 'send' && html`<${Send} state=${state} />`}
+      ${!isOut && at.view === 'modules' && html`<${Modules} state=${state} setConnection=${setConnection} />`}
     </main>
   `;
 }

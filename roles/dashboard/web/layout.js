@@ -6,27 +6,24 @@ export const HEIGHT = 640;
 /** Up to how many nodes are put on a circle. */
 const CIRCLE = 12;
 
-/** How long a link is, where forces decide. */
-const DISTANCE = 150;
+/** How far apart nodes want to be, where forces decide. */
+const ROOM = 130;
 
 /** How often forces are applied. */
-const TICKS = 300;
+const TICKS = 150;
 
-/** Whether this many nodes are laid out by forces. */
-export const needsForces = (names) => names.length > CIRCLE;
+/** How near two nodes may be on the map, and how often those that are nearer are moved apart. */
+const NEAREST = 64;
+const ROUNDS = 40;
 
-/**
- * Where every node is: those that have a place keep it, the others get one.
- * `force` is d3-force, where it is needed.
- */
-export function place(names, links, places, own, force) {
+/** Where every node is: those that have a place keep it, the others get one. */
+export function place(names, links, places, own) {
   const missing = names.filter((name) => !places[name]);
   if (!missing.length) return places;
   const isFirst = missing.length === names.length;
-  if (isFirst && force && needsForces(names)) return byForces(names, links, force);
-  if (isFirst) return onCircle(names, own);
+  if (isFirst) return names.length > CIRCLE ? byForces(names, links) : onCircle(names, own);
   const result = { ...places };
-  for (const name of missing) result[name] = beside(name, links, result);
+  for (const name of missing) result[name] = beside(result);
   return result;
 }
 
@@ -48,24 +45,45 @@ export function onCircle(names, own) {
   return places;
 }
 
-function byForces(names, links, force) {
-  const nodes = [...names].sort().map((id) => ({ id }));
-  const known = new Set(names);
-  const between = links
+/** Nodes push each other away, and links pull: from a circle, so that it comes out the same each time. */
+function byForces(names, links) {
+  const nodes = [...names].sort().map((id, index, all) => {
+    const angle = (index / all.length) * 2 * Math.PI;
+    return { id, x: 400 * Math.cos(angle), y: 280 * Math.sin(angle), dx: 0, dy: 0 };
+  });
+  const known = new Map(nodes.map((node) => [node.id, node]));
+  const pairs = links
     .filter((link) => known.has(link.a) && known.has(link.b) && (link.state === 'up' || link.wanted))
-    .map((link) => ({ source: link.a, target: link.b }));
-  // In a mesh, links say little about who belongs together: the denser, the weaker they pull.
-  const pull = Math.min(0.4, names.length / Math.max(1, between.length) / 3);
-  force
-    .forceSimulation(nodes)
-    .force('link', force.forceLink(between).id((node) => node.id).distance(DISTANCE).strength(pull))
-    .force('apart', force.forceManyBody().strength(-420))
-    .force('room', force.forceCollide(46))
-    .force('x', force.forceX(WIDTH / 2).strength(0.06))
-    .force('y', force.forceY(HEIGHT / 2).strength(0.1))
-    .stop()
-    .tick(TICKS);
+    .map((link) => [known.get(link.a), known.get(link.b)]);
+  // In a mesh, links say little about who belongs together: the more there are, the weaker each pulls.
+  const pull = Math.min(1, nodes.length / Math.max(1, pairs.length));
+  for (let tick = 0; tick < TICKS; tick += 1) {
+    for (const node of nodes) [node.dx, node.dy] = [-node.x * 0.05, -node.y * 0.08];
+    for (let one = 0; one < nodes.length; one += 1) {
+      for (let other = one + 1; other < nodes.length; other += 1) push(nodes[one], nodes[other], 1, (way) => ROOM * ROOM / way);
+    }
+    for (const [one, other] of pairs) push(one, other, -pull, (way) => way * way / ROOM / 4);
+    // Steps become shorter, until it is still.
+    const longest = 60 * (1 - tick / TICKS);
+    for (const node of nodes) {
+      const length = Math.hypot(node.dx, node.dy) || 1;
+      const step = Math.min(length, longest) / length;
+      node.x += node.dx * step;
+      node.y += node.dy * step;
+    }
+  }
   return intoView(nodes);
+}
+
+function push(one, other, sign, force) {
+  const [x, y] = [one.x - other.x, one.y - other.y];
+  // Not `hypot`, which takes ten times as long.
+  const way = Math.max(1, Math.sqrt(x * x + y * y));
+  const strength = (sign * force(way)) / way;
+  one.dx += x * strength;
+  one.dy += y * strength;
+  other.dx -= x * strength;
+  other.dy -= y * strength;
 }
 
 /** The same arrangement, in the size of the map. */
@@ -75,15 +93,27 @@ function intoView(nodes) {
   const margin = 60;
   const across = (value, from, to, size) =>
     margin + ((value - from) / Math.max(1, to - from)) * (size - 2 * margin);
-  const places = {};
   for (const node of nodes) {
-    places[node.id] = rounded(across(node.x, left, right, WIDTH), across(node.y, top, bottom, HEIGHT));
+    node.x = across(node.x, left, right, WIDTH);
+    node.y = across(node.y, top, bottom, HEIGHT);
   }
-  return places;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const node of nodes) [node.dx, node.dy] = [0, 0];
+    for (let one = 0; one < nodes.length; one += 1) {
+      for (let other = one + 1; other < nodes.length; other += 1) {
+        push(nodes[one], nodes[other], 1, (way) => Math.max(0, NEAREST - way) / 2);
+      }
+    }
+    for (const node of nodes) {
+      node.x = Math.min(WIDTH - margin, Math.max(margin, node.x + node.dx));
+      node.y = Math.min(HEIGHT - margin, Math.max(margin, node.y + node.dy));
+    }
+  }
+  return Object.fromEntries(nodes.map((node) => [node.id, rounded(node.x, node.y)]));
 }
 
 /** A place for one that came later: where there is most room. */
-function beside(name, links, places) {
+function beside(places) {
   const taken = Object.values(places);
   let best = { x: WIDTH / 2, y: HEIGHT / 2 };
   let room = -1;

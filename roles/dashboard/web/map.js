@@ -1,8 +1,8 @@
 // The map: nodes and links as a picture that one can use with the mouse, fingers and the keyboard.
 
 import { html, useEffect, useMemo, useRef, useState } from './vendor/preact-htm.js';
-import { HEIGHT, WIDTH, needsForces, place, readPlaces } from './layout.js';
-import { kept, load } from './parts.js';
+import { HEIGHT, WIDTH, place, readPlaces } from './layout.js';
+import { kept } from './parts.js';
 import { short, trip } from './format.js';
 import { count, health, isTrouble, nodeHealth, transports } from './state.js';
 
@@ -15,35 +15,22 @@ const ALONG = 0.37;
 /** How much of a name is shown below a node, in characters. */
 const LABEL = 22;
 
-const forces = async () => {
-  for (const part of ['dispatch', 'quadtree', 'timer', 'force']) await load(`vendor/d3-${part}.js`);
-  return globalThis.d3;
-};
-
 /** Where nodes are, as this browser has kept it. */
 function usePlaces(state, links) {
   const names = useMemo(() => [...state.nodes.keys()], [state.nodes]);
   const key = `kozo-map:${state.node}`;
-  const [places, setPlaces] = useState({});
-  const [force, setForce] = useState(null);
-  useEffect(() => setPlaces(readPlaces(kept.read(key))), [key]);
+  const [places, setPlaces] = useState(() => readPlaces(kept.read(key)));
+  const keep = (now) => kept.write(key, JSON.stringify({ ...readPlaces(kept.read(key)), ...now }));
   const missing = names.some((name) => !places[name]);
   useEffect(() => {
-    if (missing && !force && needsForces(names)) forces().then((d3) => setForce(() => d3), () => setForce({}));
-  }, [missing, names.length]);
-  const isReady = !needsForces(names) || force;
-  useEffect(() => {
-    // What this browser knows comes first.
-    if (!missing || !isReady) return;
-    const known = { ...readPlaces(kept.read(key)), ...places };
-    const placed = place(names, links, only(known, names), state.node, force?.forceSimulation ? force : null);
-    kept.write(key, JSON.stringify({ ...known, ...placed }));
-    setPlaces(placed);
-  }, [missing, isReady, names, key]);
+    if (!missing) return;
+    const placed = place(names, links, only(places, names), state.node);
+    keep(placed);
+    setPlaces({ ...places, ...placed });
+  }, [missing, names]);
   const move = (name, to) => setPlaces((before) => ({ ...before, [name]: to }));
-  const keep = () => kept.write(key, JSON.stringify({ ...readPlaces(kept.read(key)), ...places }));
   const anew = () => {
-    const placed = place(names, links, {}, state.node, force?.forceSimulation ? force : null);
+    const placed = place(names, links, {}, state.node);
     kept.write(key, JSON.stringify(placed));
     setPlaces(placed);
   };
@@ -94,7 +81,7 @@ export function NetworkMap({ state, chosen, choose }) {
     const held = grip.current;
     grip.current = null;
     if (!held) return;
-    if (held.moved && held.name) keep();
+    if (held.moved && held.name) keep({ [held.name]: places[held.name] });
     if (!held.moved && held.name) choose({ node: held.name });
     if (!held.moved && !held.name) choose(null);
   };
@@ -108,8 +95,9 @@ export function NetworkMap({ state, chosen, choose }) {
     const step = { ArrowLeft: [-20, 0], ArrowRight: [20, 0], ArrowUp: [0, -20], ArrowDown: [0, 20] }[event.key];
     if (event.key === 'Enter' || event.key === ' ') choose({ node: name });
     else if (step && event.shiftKey) {
-      move(name, { x: places[name].x + step[0], y: places[name].y + step[1] });
-      keep();
+      const to = { x: places[name].x + step[0], y: places[name].y + step[1] };
+      move(name, to);
+      keep({ [name]: to });
     } else return;
     event.preventDefault();
   };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How many bytes a session's secret has.
-pub(crate) const SESSION_BYTES: usize = 32;
+pub(super) const SESSION_BYTES: usize = 32;
 
 /// How many sessions there are at once. The one that was used the longest time ago makes room.
 const MAX_SESSIONS: usize = 64;
@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The sessions, by what only a digest is kept of.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(HashMap<Vec<u8>, Session>);
+pub(super) struct Sessions(HashMap<Vec<u8>, Session>);
 
 #[derive(Debug)]
 struct Session {
@@ -34,7 +34,7 @@ impl Session {
 
 impl Sessions {
     /// Begins one with this digest.
-    pub(crate) fn begin(&mut self, digest: Vec<u8>, now: Instant) {
+    pub(super) fn begin(&mut self, digest: Vec<u8>, now: Instant) {
         self.0.retain(|_, session| !session.is_over(now));
         if self.0.len() >= MAX_SESSIONS {
             let oldest = self.0.iter().min_by_key(|(_, session)| session.used);
@@ -50,7 +50,7 @@ impl Sessions {
     }
 
     /// Whether there is one; it counts as used.
-    pub(crate) fn has(&mut self, digest: &[u8], now: Instant) -> bool {
+    pub(super) fn has(&mut self, digest: &[u8], now: Instant) -> bool {
         match self.0.get_mut(digest) {
             Some(session) if !session.is_over(now) => {
                 session.used = now;
@@ -61,7 +61,7 @@ impl Sessions {
     }
 
     /// Ends one.
-    pub(crate) fn end(&mut self, digest: &[u8]) {
+    pub(super) fn end(&mut self, digest: &[u8]) {
         self.0.remove(digest);
     }
 }

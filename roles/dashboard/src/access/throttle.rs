@@ -1,7 +1,7 @@
 //! How often a password may be tried.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// How many wrong passwords one address may try before it has to wait.
@@ -21,7 +21,7 @@ const TRIES_A_MINUTE: u32 = 60;
 
 /// Wrong passwords, by address.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
+pub(super) struct Throttle {
     addresses: HashMap<IpAddr, Tries>,
     /// The present minute's start, and its tries.
     minute: Option<(Instant, u32)>,
@@ -38,7 +38,8 @@ impl Throttle {
     ///
     /// # Errors
     /// How long it has to wait.
-    pub(crate) fn try_now(&mut self, ip: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub(super) fn try_now(&mut self, ip: IpAddr, now: Instant) -> Result<(), Duration> {
+        let ip = network(ip);
         let minute = Duration::from_secs(60);
         let (start, tries) = match self.minute {
             Some((start, tries)) if now.saturating_duration_since(start) < minute => (start, tries),
@@ -71,8 +72,19 @@ impl Throttle {
     }
 
     /// The last try of this address was right.
-    pub(crate) fn right(&mut self, ip: IpAddr) {
-        self.addresses.remove(&ip);
+    pub(super) fn right(&mut self, ip: IpAddr) {
+        self.addresses.remove(&network(ip));
+    }
+}
+
+/// What one machine has for itself: with IPv6 that is a network.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
     }
 }
 
@@ -104,6 +116,11 @@ mod tests {
         now += Duration::from_secs(2);
         assert_eq!(throttle.try_now(ip, now), Ok(()));
         throttle.right(ip);
+        let of_network = |last: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last).into();
+        for last in 0..5 {
+            assert_eq!(throttle.try_now(of_network(last), now), Ok(()));
+        }
+        assert!(throttle.try_now(of_network(9), now).is_err());
         assert_eq!(throttle.try_now(ip, now), Ok(()));
     }
 

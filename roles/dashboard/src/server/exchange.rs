@@ -1,23 +1,24 @@
 //! One request and its answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::assets::Asset;
-use super::body::Outgoing;
-use super::{Busy, Place, live};
-use crate::access::check_page;
+use super::body::{self, MAX_BODY, Outgoing};
+use super::{Busy, LIMITS, Place, live};
+use crate::access::{Denied, check_page};
 use crate::feed::Filter;
 use crate::history::Span;
 use crate::hub::Hub;
+use crate::sending::Sending;
 use crate::site::Site;
 use crate::watch::ask;
 
@@ -59,6 +60,8 @@ enum Content {
         body: Bytes,
     },
     Asset(&'static Asset),
+    /// What the browser shall keep.
+    Cookie(String),
     Live(mpsc::Receiver<Bytes>),
 }
 
@@ -101,6 +104,15 @@ pub(super) async fn answer(request: Request<Incoming>, place: &Arc<Place>) -> An
             response
         }
         Content::Asset(asset) => file(asset, &headers, busy),
+        Content::Cookie(cookie) => {
+            let mut response = Response::new(Outgoing::whole(Bytes::new(), busy));
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            set(&mut response, header::CACHE_CONTROL, "no-store");
+            if let Ok(cookie) = HeaderValue::try_from(cookie) {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            response
+        }
         Content::Live(pieces) => {
             let mut response = Response::new(Outgoing::live(pieces, busy));
             set(&mut response, header::CONTENT_TYPE, EVENTS);
@@ -158,17 +170,101 @@ async fn content(request: Request<Incoming>, place: &Arc<Place>) -> Content {
     if let Err(foreign) = check_page(headers) {
         return Content::text(StatusCode::FORBIDDEN, &foreign.to_string());
     }
-    if *request.method() != Method::GET {
-        return Content::text(StatusCode::METHOD_NOT_ALLOWED, "this is only got");
+    let now = Instant::now();
+    let is_open = site.guard.admits(headers, now);
+    if path == "/api/session" {
+        let needed = site.guard.is_needed();
+        return Content::json(&json!({"needed": needed, "open": is_open, "send": site.may_send}));
     }
-    told(&request, site).await
+    let is_login = path == "/api/login";
+    if !is_open && !is_login {
+        return Content::text(StatusCode::UNAUTHORIZED, "log in first");
+    }
+    match *request.method() {
+        Method::GET if !is_login => told(&request, site).await,
+        Method::POST => done(request, place).await,
+        _ => Content::text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "that is not how it is asked for",
+        ),
+    }
+}
+
+/// What is done for whoever may have it done.
+async fn done(request: Request<Incoming>, place: &Arc<Place>) -> Content {
+    let site = &place.shared.site;
+    let (head, body) = request.into_parts();
+    // No form of another page can say so.
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    if content_type.is_none_or(|content_type| content_type != JSON) {
+        let text = "send JSON, and say so";
+        return Content::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+    }
+    let read = tokio::time::timeout(LIMITS.body_time, body::read(body)).await;
+    let Ok(Some(body)) = read else {
+        let text = format!(
+            "more than {} KiB, or it did not come in time",
+            MAX_BODY / 1024
+        );
+        return Content::text(StatusCode::PAYLOAD_TOO_LARGE, &text);
+    };
+    match head.uri.path() {
+        "/api/login" => {
+            let Ok(Login { password }) = serde_json::from_slice(&body) else {
+                return Content::text(StatusCode::BAD_REQUEST, "there is no `password`");
+            };
+            let ip = place.client.ip();
+            let entered = site.guard.log_in(password, ip, Instant::now()).await;
+            match entered {
+                Ok(cookie) => Content::Cookie(cookie),
+                Err(denied) => {
+                    site.host.warn(&format!("{ip} was not let in: {denied}"));
+                    let status = match denied {
+                        Denied::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+                        _ => StatusCode::FORBIDDEN,
+                    };
+                    Content::text(status, &denied.to_string())
+                }
+            }
+        }
+        "/api/logout" => Content::Cookie(site.guard.log_out(&head.headers)),
+        "/api/send" if site.may_send => match serde_json::from_slice::<Sending>(&body) {
+            Ok(sending) => sent(site, sending, place).await,
+            Err(error) => {
+                let text = format!("that is no message: {error}");
+                Content::text(StatusCode::BAD_REQUEST, &text)
+            }
+        },
+        "/api/send" => {
+            let text = "nothing is sent from this page: its role has not `send: true` in the file";
+            Content::text(StatusCode::FORBIDDEN, text)
+        }
+        _ => Content::text(StatusCode::NOT_FOUND, "there is no such page"),
+    }
+}
+
+/// Sends a message as the role, and notes who had that done.
+async fn sent(site: &Arc<Site>, sending: Sending, place: &Arc<Place>) -> Content {
+    let host = site.host.clone();
+    host.info(&format!("{} sends {sending}", place.client.ip()));
+    let sent = tokio::task::spawn_blocking(move || sending.send(&host));
+    match sent.await {
+        Ok(Ok(())) => Content::json(&json!({"sent": true})),
+        Ok(Err(reason)) => Content::text(StatusCode::BAD_REQUEST, &reason),
+        Err(error) => Content::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Login {
+    password: String,
 }
 
 /// What is told to whoever may see it.
 async fn told(request: &Request<Incoming>, site: &Arc<Site>) -> Content {
     let query = Query::new(request.uri().query().unwrap_or_default());
     match request.uri().path() {
-        "/api/live" => live(site, |hub, pieces| live::network(hub, pieces)),
+        "/api/live" => live(site, live::network),
         "/api/messages" | "/api/logs" => {
             let mut filter = Filter::default();
             for (word, value) in &query.0 {
