@@ -96,6 +96,17 @@ test-co2: ## let six XML-RPC libraries call the roles of CO2 (needs Debian's pac
 		cargo test -p kozo --test network -- --include-ignored --nocapture co2 && \
 		cargo test -p kozo-role-co2-relay -p kozo-role-co2-satellite
 
+# A browser, and what drives it: the latter comes from npm, into the target folder.
+.PHONY: test-dashboard
+test-dashboard: ## try the page of the role dashboard in a browser (needs Debian's chromium, nodejs and npm)
+	cargo build
+	roles/dashboard/tests/run $(TARGET)
+
+.PHONY: pictures
+pictures: ## make the README's pictures of the page anew (needs the same)
+	cargo build
+	roles/dashboard/tests/run $(TARGET) pictures docs/pictures
+
 # The program and the module are optimised; the test itself is not.
 .PHONY: figures-onion
 figures-onion: build onion ## measure the onion transport, on a Tor network of its own (needs the program tor)

@@ -16,6 +16,8 @@ mod options;
 mod sending;
 mod server;
 mod site;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod tls;
 mod told;

@@ -77,9 +77,9 @@ function App() {
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>To the content</a>
     <header>
       <div class="brand"><img src="icon.svg" alt="" width="28" height="28" /><h1>Kōzō <span class="quiet">${state.node}</span></h1></div>
-      <nav aria-label="Views">${VIEWS.filter(([name]) => name !== 'send' || session?.send).map(([name, title]) => html`
-        <a key=${name} href=${address(name, null)} aria-current=${at.view === name ? 'page' : undefined}>${title}</a>`)}</nav>
-      <div class="status"><${Summary} state=${state} connection=${connection} />
+      ${!isOut && html`<nav aria-label="Views">${VIEWS.filter(([name]) => name !== 'send' || session?.send).map(([name, title]) => html`
+        <a key=${name} href=${address(name, null)} aria-current=${at.view === name ? 'page' : undefined}>${title}</a>`)}</nav>`}
+      <div class="status">${!isOut && html`<${Summary} state=${state} connection=${connection} />`}
         ${session?.needed && !isOut && html`<button onClick=${leave}>Log out</button>`}
         <button class="theme" onClick=${nextTheme} aria-label=${`Colours: ${theme}. Change them`} title=${`Colours: ${theme}`}>${{ system: '◐', light: '☀', dark: '☾' }[theme]}</button></div>
     </header>

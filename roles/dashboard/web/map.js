@@ -154,13 +154,15 @@ export function NetworkMap({ state, chosen, choose }) {
           const style = `node ${level}${node.name === state.node ? ' own' : ''}${chosen?.node === node.name ? ' chosen' : ''}`
             + (wanted && !isFound(node.name) ? ' dim' : '') + (isFound(node.name) ? ' found' : '')
             + (trouble && level !== 'bad' && level !== 'warn' ? ' dim' : '');
-          return html`<g key=${node.name} class=${style} data-node=${node.name} tabindex="0" role="button"
-              aria-label=${`Node ${node.name}: ${text}, ${count(node.roles.length, 'role')}`} aria-pressed=${chosen?.node === node.name}
-              transform=${`translate(${x} ${y})`} onPointerDown=${(event) => down(event, node.name)} onKeyDown=${(event) => keys(event, node.name)}>
+          return html`<g key=${node.name} class=${style} data-place=${node.name} transform=${`translate(${x} ${y})`}
+              onPointerDown=${(event) => down(event, node.name)}>
             <title>${node.name}: ${text}</title>
-            <circle class="ring" r="24" /><circle class="dot" r="17" />
-            <${Glyph} level=${level} />
-            <text class="name" y="44">${short(node.name, LABEL)}</text>
+            <g data-node=${node.name} tabindex="0" role="button" aria-pressed=${chosen?.node === node.name}
+                aria-label=${`Node ${node.name}: ${text}, ${count(node.roles.length, 'role')}`} onKeyDown=${(event) => keys(event, node.name)}>
+              <circle class="ring" r="24" /><circle class="dot" r="17" />
+              <${Glyph} level=${level} />
+            </g>
+            <text class="name" y="44" aria-hidden="true">${short(node.name, LABEL)}</text>
           </g>`;
         })}
       </svg>

@@ -54,7 +54,8 @@ export function Send({ state }) {
           <option value="">choose one, or fill in the rest by hand</option>
           ${known.map((wish, index) => html`<option key=${index} value=${index}>${wish.role}: ${wish.kind} ${wish.type}${wish.channel ? ` on ${wish.channel}` : ''}</option>`)}
         </select></label>`}
-      <label>Kind <select value=${message.kind} onChange=${set('kind')}><option>order</option><option>event</option></select></label>
+      <label>Kind <select onChange=${set('kind')}>${['order', 'event'].map((kind) => html`
+        <option key=${kind} value=${kind} selected=${message.kind === kind}>${kind}</option>`)}</select></label>
       <label>Type <input required value=${message.type} onInput=${set('type')} autocomplete="off" spellcheck="false" /></label>
       <label>Channel <input value=${message.channel} onInput=${set('channel')} placeholder="none" autocomplete="off" spellcheck="false" /></label>
       <label>Data, as JSON <textarea value=${message.data} onInput=${set('data')} placeholder="null" spellcheck="false"></textarea></label>

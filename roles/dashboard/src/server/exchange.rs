@@ -25,6 +25,9 @@ use crate::watch::ask;
 /// How many browsers are told things as they happen, at once.
 const MAX_LIVE: usize = 32;
 
+/// How long one is told things until it has to ask again.
+const LONGEST_LIVE: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// How long a question of the page may take.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
@@ -320,7 +323,11 @@ where
     }
     // The next piece is made when this one has been taken.
     let (pieces, taken) = mpsc::channel(1);
-    tokio::spawn(tell(Arc::clone(hub), pieces));
+    // A browser whose session has ended meanwhile is not let in again.
+    tokio::spawn(tokio::time::timeout(
+        LONGEST_LIVE,
+        tell(Arc::clone(hub), pieces),
+    ));
     Content::Live(taken)
 }
 

@@ -39,7 +39,7 @@ export async function until(what, look) {
 
 /**
  * A network. `nodes` has for each name `roles` (each a map of options) and `options` of the node. The first node gets the
- * page.
+ * page, with further options; `null` leaves it out.
  */
 export class Network {
   static async make(nodes, { dashboard = {}, options = {} } = {}) {
@@ -63,7 +63,7 @@ export class Network {
         ...own,
       };
     });
-    system[network.names[0]].roles.dashboard = {
+    if (dashboard) system[network.names[0]].roles.dashboard = {
       port: network.port,
       grant: ['status', 'messages', 'control'],
       ...dashboard,
