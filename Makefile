@@ -107,6 +107,19 @@ pictures: ## make the README's pictures of the page anew (needs the same)
 	cargo build
 	roles/dashboard/tests/run $(TARGET) pictures docs/pictures
 
+# Installs both versions of Home Assistant that the tests are for, where they are not there already. Exit code 77: it
+# cannot be done here.
+.PHONY: test-home-assistant
+test-home-assistant: ## let real installations of Home Assistant show what the role mqtt tells (needs Debian's mosquitto)
+	cargo build $(WORKSPACE)
+	roles/mqtt/tests/home-assistant/run $(TARGET)/debug/kozo
+
+.PHONY: screenshots-home-assistant
+screenshots-home-assistant: ## take the pictures of docs/home-assistant.md anew (needs Debian's chromium as well)
+	cargo build $(WORKSPACE)
+	cd roles/mqtt/tests/home-assistant && \
+		KOZO_TEST_PROGRAM=$(abspath $(TARGET))/debug/kozo python3 screenshots.py $(abspath docs/pictures)
+
 # The program and the module are optimised; the test itself is not.
 .PHONY: figures-onion
 figures-onion: build onion ## measure the onion transport, on a Tor network of its own (needs the program tor)
