@@ -36,6 +36,8 @@ pub struct XmppOptions {
     pub plain_passwords: bool,
     /// It offers no STARTTLS. Only prosody.
     pub without_tls: bool,
+    /// Each account sees only the one before and the one after it. Only prosody.
+    pub chain: bool,
 }
 
 /// An XMPP server that runs. All its accounts see each other.
@@ -111,7 +113,8 @@ impl Network {
             "SHA-1"
         };
         let tls = if options.without_tls { "no" } else { "yes" };
-        let environment = [("HASH", hash), ("TLS", tls)];
+        let chain = if options.chain { "yes" } else { "no" };
+        let environment = [("HASH", hash), ("TLS", tls), ("CHAIN", chain)];
         let mut process = self.script(Host::Public, name, &environment, &arguments);
         process
             .wait_for("ready")

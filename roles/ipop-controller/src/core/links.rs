@@ -206,14 +206,14 @@ impl Controller {
             self.counts.unasked += 1;
             return;
         }
-        let both = uid > own;
-        if both {
+        let is_greater = uid > own;
+        if is_greater {
             peer.asked = None;
         }
         if self.is_full() {
             return;
         }
-        if both {
+        if is_greater {
             self.trim_link(uid);
         }
         self.create(uid, &data);

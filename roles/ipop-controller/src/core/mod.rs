@@ -222,10 +222,11 @@ impl Controller {
 
     /// When [`pass`](Self::pass) is to be called, if nothing happens before.
     pub(crate) fn due(&self) -> Duration {
-        let mut due = self.round + self.settings.wait;
-        if self.local.is_none() {
-            due = due.min(self.started + RETRY);
-        }
+        let mut due = match self.local {
+            Some(_) => self.round + self.settings.wait,
+            // There are no rounds as long as tincan says nothing.
+            None => self.started + RETRY,
+        };
         if let Some(lookup) = self.multihop.due() {
             due = due.min(lookup);
         }

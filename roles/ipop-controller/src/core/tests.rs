@@ -508,6 +508,28 @@ fn a_tincan_that_says_nothing_is_told_everything_again_and_restarted_three_times
 }
 
 #[test]
+fn nothing_is_due_twice_at_the_same_time() {
+    let wait = Duration::from_millis(100);
+    let mut bench = Bench::new(
+        Settings {
+            wait,
+            ..settings(OWN)
+        },
+        group(),
+    );
+    for step in 0..100 {
+        match step % 10 {
+            0 => bench.local("online"),
+            5 => bench.controller.refused(),
+            _ => {}
+        }
+        bench.now = bench.controller.due().max(bench.now);
+        bench.controller.pass(bench.now);
+        assert!(bench.controller.due() > bench.now, "{step}");
+    }
+}
+
+#[test]
 fn a_tincan_that_was_started_anew_is_told_who_it_is() {
     let mut bench = Bench::group();
     bench.sees(uid(GREATER), Some((true, 1)));

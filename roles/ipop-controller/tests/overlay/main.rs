@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kozo_testnet::{Host, Ipv6, Nat, Pings, Server, Unavailable, XmppOptions, wait_until};
 
-use scene::{ALICE, BOB, Scene, skipped};
+use scene::{ALICE, BOB, CAROL, Scene, skipped};
 
 /// How long pings of a peer may take on a machine that has much to do.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -200,6 +200,34 @@ fn in_switch_mode_hosts_behind_the_nodes_reach_each_other() {
             "172.31.7.2",
         ];
         scene.network.run(Host::A, "nsenter", &ping).ok()
+    });
+}
+
+#[test]
+#[ignore = "make test-ipop"]
+fn a_friends_friend_is_reached_through_the_friend() {
+    let options = XmppOptions {
+        chain: true,
+        ..XmppOptions::default()
+    };
+    let accounts = ["alice", "carol", "bob"];
+    let scene = or_skip!(Scene::start_with(
+        Nat::None,
+        Ipv6::No,
+        Server::Prosody,
+        &accounts,
+        options
+    ));
+    let roles = scene.both(", mode: socialvpn, multihop: true, uid: \"{uid}\"");
+    let alice = scene.daemon(Host::A, ALICE, &roles);
+    let carol = scene.daemon(Host::Public, CAROL, &roles);
+    let bob = scene.daemon(Host::B, BOB, &roles);
+    for (node, linked) in [(&alice, "1 of 1"), (&carol, "2 of 2"), (&bob, "1 of 1")] {
+        node.wait_for_status(&format!("{linked} peers linked"));
+    }
+    wait_until("pings pass both ways", || {
+        let passes = scene.pings(Host::A, BOB.ip6) && scene.pings(Host::B, ALICE.ip6);
+        passes.then_some(())
     });
 }
 

@@ -25,6 +25,13 @@ pub(crate) const BOB: Node = Node {
     ip6: "fd50:dbc:41f2:4a3c:6e25:917a:5bf2:5897",
 };
 
+pub(crate) const CAROL: Node = Node {
+    account: "carol",
+    uid: "36970ad9b2cf08e561de38c247d0328997453807",
+    ip4: "172.31.0.2",
+    ip6: "fd50:dbc:41f2:4a3c:3697:ad9:b2cf:8e5",
+};
+
 /// The port of the transport `tcp`, where there is one.
 const PORT: u16 = 6020;
 
@@ -60,11 +67,22 @@ pub(crate) struct Daemon {
 
 impl Scene {
     pub(crate) fn start(nat: Nat, ipv6: Ipv6, server: Server) -> Result<Self, Unavailable> {
+        let all = ["alice", "bob"];
+        Self::start_with(nat, ipv6, server, &all, XmppOptions::default())
+    }
+
+    pub(crate) fn start_with(
+        nat: Nat,
+        ipv6: Ipv6,
+        server: Server,
+        accounts: &[&str],
+        options: XmppOptions,
+    ) -> Result<Self, Unavailable> {
         if !Path::new("/dev/net/tun").exists() {
             return Err(Unavailable("there is no /dev/net/tun".to_owned()));
         }
         let network = Network::start(nat, ipv6)?;
-        let xmpp = network.xmpp(server, &["alice", "bob"])?;
+        let xmpp = network.xmpp_with(server, accounts, options)?;
         let relay = network.relay()?;
         let password = network.folder().join("password");
         fs::write(&password, "secret\n").unwrap();
@@ -148,6 +166,7 @@ impl Scene {
                 roles
                     .replace("{ip4}", node.ip4)
                     .replace("{account}", node.account)
+                    .replace("{uid}", node.uid)
             );
             if nodes.len() > 1 {
                 text += &format!(
