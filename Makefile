@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # Packages that bring a hundred crates and more: they are built and tested by targets of their own.
 HEAVY := kozo-transport-onion
-HEAVY += kozo-ice kozo-role-ipop-tincan
+HEAVY += kozo-ice kozo-role-ipop-tincan kozo-transport-ice
 # It needs servers, and Python packages that it fetches.
 HEAVY += kozo-testnet
 WORKSPACE := --workspace $(HEAVY:%=--exclude %)

@@ -103,6 +103,12 @@ impl Fields {
     }
 }
 
+impl FromIterator<(String, String)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(children: I) -> Self {
+        Self(children.into_iter().collect())
+    }
+}
+
 /// What was left out, since the account began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
