@@ -365,7 +365,10 @@ mod tests {
             [Action::Begin, offer.clone()]
         );
         // What is known of the own addresses is told when it is complete.
-        assert_eq!(meeting.candidates_changed(now), [offer.clone()]);
+        assert_eq!(
+            meeting.candidates_changed(now),
+            std::slice::from_ref(&offer)
+        );
         assert_eq!(meeting.timeout(), Some(now + OFFER_EVERY));
         let later = now + OFFER_EVERY;
         assert_eq!(meeting.due(later), [offer]);
