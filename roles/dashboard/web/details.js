@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from './vendor/preact-htm.js';
 import { Facts, Level, Trouble } from './parts.js';
 import { bytes, number, span, trip } from './format.js';
 import { ask } from './connection.js';
-import { eventLevel, health, linkKey, linksOf, lost, nodeHealth, otherEnd, queued, told } from './state.js';
+import { count, eventLevel, health, linkKey, linksOf, lost, nodeHealth, otherEnd, queued, told } from './state.js';
 
 export function Details({ state, chosen, choose }) {
   const node = chosen?.node && state.nodes.get(chosen.node);
@@ -25,13 +25,18 @@ export function Details({ state, chosen, choose }) {
 
 const Close = ({ choose }) => html`<button class="close" onClick=${() => choose(null)} aria-label="Close the details">✕</button>`;
 
+/** How many changes are shown at first. */
+const SHOWN_CHANGES = 6;
+
 /** What has changed lately, the last first. */
 export function Changes({ state, events, choose, title = 'What changed' }) {
+  const [all, setAll] = useState(false);
+  const shown = events.slice(all ? 0 : -SHOWN_CHANGES).reverse();
   return html`
     <h2>${title}</h2>
     ${events.length === 0 && html`<p class="quiet">Nothing has changed since the page's role started. Choose a node or a link for its details.</p>`}
     <ol class="changes">
-      ${events.slice(-40).reverse().map((event) => html`
+      ${shown.map((event) => html`
         <li key=${event.number}>
           <button class="plain" onClick=${() => choose(event.peer ? { link: [event.node, event.peer] } : { node: event.node })}>
             <${Level} level=${eventLevel(event)}>${told(event)}<//>
@@ -40,6 +45,7 @@ export function Changes({ state, events, choose, title = 'What changed' }) {
           ${event.reason && html`<p class="reason">${event.reason}</p>`}
         </li>`)}
     </ol>
+    ${shown.length < events.length && html`<p><button onClick=${() => setAll(true)}>Show all ${events.length}</button></p>`}
   `;
 }
 
@@ -124,8 +130,8 @@ function LinkDetails({ state, link, choose }) {
       ['Dialled by', link.dialled_by],
       ['Round trip', link.round_trip !== undefined ? trip(link.round_trip) : null],
       ['Cipher', link.cipher],
-      ['Waiting', waiting > 0 ? `${number(waiting)} messages` : null],
-      ['Lost', gone > 0 ? `${number(gone)} messages${link.lost_at !== undefined ? `, the last ${span(state.now - link.lost_at)} ago` : ''}` : null],
+      ['Waiting', waiting > 0 ? count(waiting, 'message') : null],
+      ['Lost', gone > 0 ? `${count(gone, 'message')}${link.lost_at !== undefined ? `, the last ${span(state.now - link.lost_at)} ago` : ''}` : null],
     ]} />
     <${Way} from=${link.a} to=${link.b} sender=${link.from_a} receiver=${link.from_b} />
     <${Way} from=${link.b} to=${link.a} sender=${link.from_b} receiver=${link.from_a} />
@@ -138,15 +144,15 @@ function Way({ from, to, sender, receiver }) {
   if (!sender && !receiver) return null;
   const facts = sender
     ? [
-        ['Sent', `${number(sender.sent)} messages, ${bytes(sender.bytes_sent)}`],
+        ['Sent', `${count(sender.sent, 'message')}, ${bytes(sender.bytes_sent)}`],
         ['Sent again', sender.sent_again > 0 ? number(sender.sent_again) : null],
-        ['Queued', `${number(sender.queued.messages)} messages, ${bytes(sender.queued.bytes)}`],
-        ['In flight', sender.in_flight.messages > 0 ? `${number(sender.in_flight.messages)} messages` : null],
+        ['Queued', `${count(sender.queued.messages, 'message')}, ${bytes(sender.queued.bytes)}`],
+        ['In flight', sender.in_flight.messages > 0 ? count(sender.in_flight.messages, 'message') : null],
         ['Dropped', sender.dropped_by_limit + sender.dropped_by_age > 0
           ? `${number(sender.dropped_by_limit)} by the queue's limits, ${number(sender.dropped_by_age)} by age` : null],
       ]
     : [
-        ['Arrived', `${number(receiver.received)} messages, ${bytes(receiver.bytes_received)}`],
+        ['Arrived', `${count(receiver.received, 'message')}, ${bytes(receiver.bytes_received)}`],
         ['Missed', receiver.missed > 0 ? number(receiver.missed) : null],
       ];
   return html`<h3>${from} → ${to}</h3><${Facts} facts=${facts} />`;

@@ -5,6 +5,7 @@ import { listen } from './connection.js';
 import { MAX_HELD, add, dataText, exported, has, query } from './filter.js';
 import { clock, number, short } from './format.js';
 import { Empty } from './parts.js';
+import { count } from './state.js';
 
 /** How many messages are drawn. */
 const MAX_DRAWN = 200;
@@ -144,7 +145,7 @@ function Row({ message, isOpen, toggle }) {
     </tr>
     ${isOpen && html`<tr class="more"><td colspan="6">
       <pre tabindex="0">${message.data_left_out ? line : JSON.stringify(message.data, null, 2)}</pre>
-      <p class="quiet">Went to ${number(message.roles)} roles here and ${number(message.nodes)} other nodes; ${number(message.data_bytes)} bytes; ${(message.age_seconds * 1000).toFixed(1)} ms old when it passed.</p>
+      <p class="quiet">Went to ${count(message.roles, 'role')} here and to ${count(message.nodes, 'other node')}; ${count(message.data_bytes, 'byte')}; ${(message.age_seconds * 1000).toFixed(1)} ms old when it passed.</p>
     </td></tr>`}
   `;
 }

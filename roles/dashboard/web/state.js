@@ -1,5 +1,7 @@
 // The network as the node tells it, and what it means. Pure: nothing here touches the page.
 
+import { number } from './format.js';
+
 /** What is known before anything was told. */
 export const nothing = () => ({
   node: '',
@@ -150,4 +152,4 @@ export function told(event) {
 export const eventLevel = (event) =>
   ({ 'link-up': 'good', 'link-down': 'bad', 'role-failed': 'bad', 'messages-dropped': 'warn' })[event.what] ?? 'idle';
 
-export const count = (number, thing) => `${number} ${thing}${number === 1 ? '' : 's'}`;
+export const count = (amount, thing) => `${number(amount)} ${thing}${amount === 1 ? '' : 's'}`;
