@@ -12,6 +12,7 @@ mod ipop;
 mod keys;
 mod links;
 mod mutation;
+mod nat;
 mod network;
 mod processes;
 mod radio;
@@ -35,6 +36,11 @@ mod program;
 #[path = "../../../roles/program/src/said.rs"]
 mod said;
 
+// The messages of STUN, whose crate brings too much for every build.
+#[allow(dead_code, reason = "the crate uses all of it")]
+#[path = "../../../libs/ice/src/stun.rs"]
+mod stun;
+
 pub use co2::co2_document;
 pub use control::control_request;
 pub use data::data;
@@ -43,6 +49,7 @@ pub use injector::injector_line;
 pub use ipop::{ipop_candidates, ipop_datagram};
 pub use keys::{public_key, signature, ssh_opening};
 pub use links::{frame_body, frames, hello, message};
+pub use nat::stun_message;
 pub use network::network_file;
 pub use processes::isolated_frames;
 pub use program::program_line;
@@ -50,7 +57,7 @@ pub use radio::service_list;
 pub use replay::Target;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     Target::new("co2_document", co2_document),
     Target::new("control_request", control_request),
     Target::new("data", data),
@@ -70,4 +77,5 @@ pub const TARGETS: [Target; 19] = [
     Target::new("service_list", service_list),
     Target::new("signature", signature),
     Target::new("ssh_opening", ssh_opening),
+    Target::new("stun_message", stun_message),
 ];

@@ -5,10 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use md5::{Digest, Md5};
 use ring::hmac;
-
-use crate::candidate::fill_with_random;
 
 const MAGIC: [u8; 4] = 0x2112_A442_u32.to_be_bytes();
 const HEADER: usize = 20;
@@ -17,13 +14,6 @@ const SIGNATURE: usize = 20;
 const FINGERPRINT_MASK: u32 = 0x5354_554E;
 
 pub(crate) type Transaction = [u8; 12];
-
-/// One that nobody can guess, since the answers of STUN servers prove themselves with nothing else.
-pub(crate) fn new_transaction() -> Transaction {
-    let mut transaction = Transaction::default();
-    fill_with_random(&mut transaction);
-    transaction
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -323,15 +313,6 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     !checksum
 }
 
-/// What messages to a TURN server are signed with.
-pub(crate) fn long_term_key(user: &str, realm: &str, password: &str) -> [u8; 16] {
-    let mut digest = Md5::new();
-    for part in [user, ":", realm, ":", password] {
-        digest.update(part.as_bytes());
-    }
-    digest.finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,18 +391,6 @@ mod tests {
             checksum(&REQUEST[..length]) ^ FINGERPRINT_MASK,
             u32::from_be_bytes(REQUEST[length + 4..].try_into().unwrap())
         );
-    }
-
-    #[test]
-    fn the_key_of_long_term_credentials_is_that_of_the_standard() {
-        // RFC 5769, section 2.4, whose request is signed with it.
-        let key = long_term_key("マトリックス", "example.org", "TheMatrIX");
-        let request = b"\x00\x01\x00\x60\x21\x12\xa4\x42\x78\xad\x34\x33\xc6\xad\x72\xc0\x29\xda\x41\x2e\
-            \x00\x06\x00\x12\xe3\x83\x9e\xe3\x83\x88\xe3\x83\xaa\xe3\x83\x83\xe3\x82\xaf\xe3\x82\xb9\x00\x00\
-            \x00\x15\x00\x1cf//499k954d6OL34oL9FSTvy64sA\
-            \x00\x14\x00\x0bexample.org\x00\
-            \x00\x08\x00\x14\xf6\x70\x24\x65\x6d\xd6\x4a\x3e\x02\xb8\xe0\x71\x2e\x85\xc9\xa2\x8c\xa8\x96\x66";
-        assert!(Message::read(request).unwrap().is_signed_with(&key));
     }
 
     #[test]

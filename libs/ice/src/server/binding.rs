@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::request::{Due, Request};
+use super::request::{Due, Request, new_transaction};
 use crate::reason::Reason;
-use crate::stun::{Class, Message, Method, Writer, attribute, new_transaction};
+use crate::stun::{Class, Message, Method, Writer, attribute};
 
 /// How often it is asked again while somebody wants to be reached there: NATs forget a mapping that is not used for half
 /// a minute.

@@ -6,3 +6,5 @@ mod turn;
 
 pub(crate) use binding::Binding;
 pub(crate) use turn::Allocation;
+#[cfg(test)]
+pub(crate) use turn::long_term_key;

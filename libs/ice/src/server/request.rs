@@ -2,12 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use crate::candidate::fill_with_random;
 use crate::stun::Transaction;
 
 /// How long the first answer is waited for; twice as long each time after that.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How often a request is sent, within sixteen seconds; the last wait ends another sixteen later.
 const TRIES: u32 = 7;
+
+/// One that nobody can guess, since the answers of STUN servers prove themselves with nothing else.
+pub(super) fn new_transaction() -> Transaction {
+    let mut transaction = Transaction::default();
+    fill_with_random(&mut transaction);
+    transaction
+}
 
 #[derive(Debug)]
 pub(super) struct Request {

@@ -11,10 +11,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::request::{Due, Request};
+use md5::{Digest, Md5};
+
+use super::request::{Due, Request, new_transaction};
 use crate::reason::{Reason, words};
 use crate::settings::TurnServer;
-use crate::stun::{Class, Message, Method, Writer, attribute, long_term_key, new_transaction};
+use crate::stun::{Class, Message, Method, Transaction, Writer, attribute};
 
 /// The number of UDP, in the first byte of four.
 const UDP: [u8; 4] = [17, 0, 0, 0];
@@ -199,7 +201,7 @@ impl Allocation {
     }
 
     /// A request, and its transaction.
-    fn write(&self, what: What, release: bool) -> (crate::stun::Transaction, Vec<u8>) {
+    fn write(&self, what: What, release: bool) -> (Transaction, Vec<u8>) {
         let transaction = new_transaction();
         let method = match what {
             What::Allocate => Method::Allocate,
@@ -655,4 +657,30 @@ fn indication(to: SocketAddr, contents: &[u8]) -> Vec<u8> {
         .address(attribute::XOR_PEER_ADDRESS, to)
         .attribute(attribute::DATA, contents)
         .into_bytes()
+}
+
+/// What messages to a TURN server are signed with.
+pub(crate) fn long_term_key(user: &str, realm: &str, password: &str) -> [u8; 16] {
+    let mut digest = Md5::new();
+    for part in [user, ":", realm, ":", password] {
+        digest.update(part.as_bytes());
+    }
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_long_term_credentials_is_that_of_the_standard() {
+        // RFC 5769, section 2.4, whose request is signed with it.
+        let key = long_term_key("マトリックス", "example.org", "TheMatrIX");
+        let request = b"\x00\x01\x00\x60\x21\x12\xa4\x42\x78\xad\x34\x33\xc6\xad\x72\xc0\x29\xda\x41\x2e\
+            \x00\x06\x00\x12\xe3\x83\x9e\xe3\x83\x88\xe3\x83\xaa\xe3\x83\x83\xe3\x82\xaf\xe3\x82\xb9\x00\x00\
+            \x00\x15\x00\x1cf//499k954d6OL34oL9FSTvy64sA\
+            \x00\x14\x00\x0bexample.org\x00\
+            \x00\x08\x00\x14\xf6\x70\x24\x65\x6d\xd6\x4a\x3e\x02\xb8\xe0\x71\x2e\x85\xc9\xa2\x8c\xa8\x96\x66";
+        assert!(Message::read(request).unwrap().is_signed_with(&key));
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::stun::{Class, Message, Method, Transaction, Writer, attribute, is_stun, long_term_key};
+use crate::server::long_term_key;
+use crate::stun::{Class, Message, Method, Transaction, Writer, attribute, is_stun};
 
 const LIFETIME: Duration = Duration::from_secs(600);
 const PERMISSION: Duration = Duration::from_secs(300);
