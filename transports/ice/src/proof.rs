@@ -124,3 +124,77 @@ fn part(bytes: &[u8]) -> Result<Split<'_>, Error> {
     }
     Ok(rest.split_at_checked(length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MATERIAL_OF_BOTH: [u8; MATERIAL] = [7; MATERIAL];
+
+    struct Everybody(&'static str);
+
+    impl Notary for Everybody {
+        fn node(&self) -> &str {
+            self.0
+        }
+
+        fn sign(&self, data: &[u8]) -> Result<Vec<u8>, Error> {
+            Ok([self.0.as_bytes(), data].concat())
+        }
+
+        fn verify(&self, node: &str, data: &[u8], signature: &[u8]) -> Result<(), Error> {
+            match signature == [node.as_bytes(), data].concat() {
+                true => Ok(()),
+                false => Err("another's signature".into()),
+            }
+        }
+    }
+
+    fn check_at_listener(
+        material: &[u8; MATERIAL],
+        received: &mut Vec<u8>,
+    ) -> Result<Option<()>, Error> {
+        check(
+            &Everybody("barn"),
+            material,
+            End::Listener,
+            "cabin",
+            received,
+        )
+    }
+
+    #[test]
+    fn a_proof_is_taken_however_it_comes_and_what_stands_behind_it_is_kept() -> Result<(), Error> {
+        let proof = make(&Everybody("cabin"), &MATERIAL_OF_BOTH, End::Dialler)?;
+        for length in 0..proof.len() {
+            let mut received = proof[..length].to_vec();
+            assert!(check_at_listener(&MATERIAL_OF_BOTH, &mut received)?.is_none());
+        }
+        let mut received = [&proof[..], b"more"].concat();
+        assert!(check_at_listener(&MATERIAL_OF_BOTH, &mut received)?.is_some());
+        assert_eq!(received, b"more");
+        Ok(())
+    }
+
+    #[test]
+    fn what_proves_something_else_is_refused() -> Result<(), Error> {
+        let wrong = [
+            // Of another connection, such as that of somebody in the middle with the dialler.
+            make(&Everybody("cabin"), &[8; MATERIAL], End::Dialler)?,
+            // Of the listener itself, sent back to it.
+            make(&Everybody("cabin"), &MATERIAL_OF_BOTH, End::Listener)?,
+            // Of another node.
+            make(&Everybody("shed"), &MATERIAL_OF_BOTH, End::Dialler)?,
+            // Of nobody.
+            vec![0xff; 64],
+            vec![0, 5, b'c', b'a', b'b', b'i', b'n', 0, 0],
+        ];
+        for mut proof in wrong {
+            assert!(
+                check_at_listener(&MATERIAL_OF_BOTH, &mut proof).is_err(),
+                "{proof:?}"
+            );
+        }
+        Ok(())
+    }
+}

@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 /// Who runs daemons: nobody.
 pub(crate) const USER: u32 = 65534;
 
-/// The program, whose modules are beside it.
+/// The program, whose modules are beside it. `KOZO_TEST_PROGRAM` names another one.
 pub(crate) fn program() -> PathBuf {
+    if let Some(program) = std::env::var_os("KOZO_TEST_PROGRAM") {
+        return program.into();
+    }
     let test = std::env::current_exe().expect("a test knows where it is");
     let folder = test.parent().and_then(Path::parent);
     folder.expect("it is in a folder").join("kozo")

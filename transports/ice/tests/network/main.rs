@@ -5,6 +5,8 @@
 
 mod daemon;
 mod faults;
+mod figures;
 mod scene;
+mod strangers;
 mod takeover;
 mod ways;
