@@ -398,9 +398,10 @@ mod tests {
         let long = format!("<a>{}</a>", "x".repeat(MAX_KEPT));
         let attribute = format!("<a b='{}'/>", "x".repeat(MAX_KEPT));
         let many = format!("<a>{}</a>", "<b/>".repeat(MAX_KEPT / 4));
+        let deeper = "<a>".repeat(MAX_DEPTH + 1) + &"</a>".repeat(MAX_DEPTH + 1);
         let attributes: String = (0..=MAX_ATTRIBUTES).map(|n| format!(" a{n}=''")).collect();
         let attributes = format!("<a{attributes}/>");
-        for bad in [deep, long, attribute, many, attributes] {
+        for bad in [deep, deeper, long, attribute, many, attributes] {
             let parts = parts(&format!("{bad}<iq id='next'/>"), 1000)?;
             assert_eq!(parts[1], Part::Skipped);
             let next = stanza(&parts).and_then(|iq| iq.attribute("id"));
