@@ -1,5 +1,6 @@
 //! IPOP: datagrams between tincan and controllers, and candidates of peers.
 
+use crate::frame::{BROADCAST, Frame, read_mac, readdressed};
 use kozo_ipop::{Api, Datagram, Fingerprint, Notification, Request, candidate, fingerprint, icc};
 
 /// What means something in candidates.
@@ -60,4 +61,17 @@ pub fn ipop_candidates(bytes: &[u8]) {
         let again = candidate::read(&candidate::write(&found.list));
         assert_eq!((again.list, again.skipped), (found.list, 0));
     }
+}
+
+/// A frame, of this machine or of another controller: a controller reads as much of it as it needs. What it writes of ARP is
+/// read as the same; a frame that gets other addresses is as long as it was, and means the same.
+pub fn ipop_frame(bytes: &[u8]) {
+    let frame = Frame::read(bytes);
+    if let Frame::Arp(arp) = frame {
+        assert_eq!(Frame::read(&arp.write(BROADCAST)), frame);
+    }
+    let mac = read_mac(&String::from_utf8_lossy(bytes)).unwrap_or([2; 6]);
+    let readdressed = readdressed(bytes, mac, Some(BROADCAST));
+    assert_eq!(readdressed.len(), bytes.len());
+    assert_eq!(Frame::read(&readdressed), frame);
 }

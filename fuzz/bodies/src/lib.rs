@@ -8,6 +8,9 @@ mod co2;
 mod control;
 mod data;
 mod files;
+// What a controller of IPOP reads of frames; likewise a cdylib.
+#[path = "../../../roles/ipop-controller/src/core/frame.rs"]
+mod frame;
 mod ipop;
 mod keys;
 mod links;
@@ -46,7 +49,7 @@ pub use control::control_request;
 pub use data::data;
 pub use files::{module_file, module_metadata};
 pub use injector::injector_line;
-pub use ipop::{ipop_candidates, ipop_datagram};
+pub use ipop::{ipop_candidates, ipop_datagram, ipop_frame};
 pub use keys::{public_key, signature, ssh_opening};
 pub use links::{frame_body, frames, hello, message};
 pub use nat::stun_message;
@@ -57,7 +60,7 @@ pub use radio::service_list;
 pub use replay::Target;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target::new("co2_document", co2_document),
     Target::new("control_request", control_request),
     Target::new("data", data),
@@ -67,6 +70,7 @@ pub const TARGETS: [Target; 20] = [
     Target::new("injector_line", injector_line).with_pieces(&injector::PIECES),
     Target::new("ipop_candidates", ipop_candidates).with_pieces(&ipop::PIECES),
     Target::new("ipop_datagram", ipop_datagram),
+    Target::new("ipop_frame", ipop_frame),
     Target::new("isolated_frames", isolated_frames),
     Target::new("message", message),
     Target::new("module_file", module_file),
