@@ -66,15 +66,11 @@ onion: ## build the onion transport, optimised, beside the program
 	cargo build --profile small -p kozo-transport-onion
 	install -D -m 644 $(TARGET)/small/libonion.so $(TARGET)/release/libonion.so
 
-# What is of IPOP, and the transport that shares its way through NAT.
-IPOP := $(patsubst %/Cargo.toml,%,$(wildcard roles/ipop-tincan/Cargo.toml transports/ice/Cargo.toml))
-
 .PHONY: ipop
 ipop: ## build the role ipop-tincan and the transport ice, optimised, beside the program
-	cargo build --profile small $(patsubst roles/%,-p kozo-role-%,$(patsubst transports/%,-p kozo-transport-%,$(IPOP)))
-	for module in $(subst -,_,$(notdir $(IPOP))); do \
-		install -D -m 644 $(TARGET)/small/lib$$module.so $(TARGET)/release/lib$$module.so || exit 1; \
-	done
+	cargo build --profile small -p kozo-role-ipop-tincan -p kozo-transport-ice
+	install -D -m 644 $(TARGET)/small/libipop_tincan.so $(TARGET)/release/libipop_tincan.so
+	install -D -m 644 $(TARGET)/small/libice.so $(TARGET)/release/libice.so
 
 # Exit code 77: it cannot be done here.
 .PHONY: test-ipop
