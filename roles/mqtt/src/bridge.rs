@@ -27,7 +27,7 @@ use crate::picture::{Known, MAX_NODES, Node, Peer, Report};
 use crate::presence::Presence;
 use crate::rate::Rate;
 use crate::readings::{Heard, Readings};
-use crate::registry::{Announced, Registry};
+use crate::registry::{Announced, Registry, STATES_STAY};
 use crate::retained::{Class, Retained};
 use crate::topics;
 
@@ -163,7 +163,11 @@ impl Bridge {
     pub(crate) fn new(settings: Settings, memory: Memory, random: fastrand::Rng) -> Self {
         let mut retained = Retained::default();
         for topic in &memory.cleared {
-            retained.clear(topic);
+            // Home Assistant may just have heard that what they belong to is gone.
+            match settings.topics.is_config(topic) {
+                true => retained.clear(topic),
+                false => retained.clear_later(topic, STATES_STAY),
+            }
         }
         let rates = settings.follow.iter().map(|_| Rate::default()).collect();
         Self {

@@ -22,6 +22,10 @@ use crate::retained::{Class, Retained};
 /// How long Home Assistant has to take a component away.
 const LEAVING: Duration = Duration::from_secs(5);
 
+/// How long what a component or a device showed stays after Home Assistant was told that it goes. It takes an empty
+/// state for a broken one as long as it listens, and when it is busy, it does so for a while.
+pub(crate) const STATES_STAY: Duration = Duration::from_secs(15);
+
 /// How long it is not known, on a new connection, whether Home Assistant is there: after a restart of the broker it
 /// takes its time, and who connects is not told of it.
 const UNKNOWN: Duration = Duration::from_secs(20);
@@ -150,7 +154,7 @@ impl Registry {
                 announced.leaving.insert(id.clone(), trace.platform.clone());
                 announced.gone_at = Some(now + LEAVING);
                 for topic in trace.topics.iter().filter(|topic| !kept.contains(topic)) {
-                    retained.clear_later(topic, now + LEAVING);
+                    retained.clear_later(topic, now + STATES_STAY);
                 }
             }
             for topic in announced
@@ -158,7 +162,7 @@ impl Registry {
                 .iter()
                 .filter(|topic| !kept.contains(topic))
             {
-                retained.clear_later(topic, now + LEAVING);
+                retained.clear_later(topic, now + STATES_STAY);
             }
             // One that came back while it went.
             announced.leaving.retain(|id, platform| {
@@ -335,7 +339,7 @@ impl Registry {
             if announced.leaves {
                 retained.clear(topic);
                 for topic in announced.states().filter(|topic| !kept.contains(topic)) {
-                    retained.clear_later(topic, now + LEAVING);
+                    retained.clear_later(topic, now + STATES_STAY);
                 }
                 settled.push(topic.clone());
                 return false;

@@ -111,7 +111,7 @@ fn what_goes_is_taken_out_of_home_assistant_with_all_that_is_retained() {
     assert_eq!(world.broker.home.entities().len(), 4);
     // What nothing shows any more goes last: an empty state is none that Home Assistant would take.
     assert_eq!(world.broker.at(level), Some("3"));
-    world.pass(6.0);
+    world.pass(16.0);
     assert_eq!(world.broker.at(level), None);
     assert!(components(&world.broker, LAMP).get("level").is_none());
     // A role, and then the whole node.
@@ -121,7 +121,7 @@ fn what_goes_is_taken_out_of_home_assistant_with_all_that_is_retained() {
     world.here.peers.clear();
     world.others.clear();
     world.look();
-    world.pass(8.0);
+    world.pass(18.0);
     let left: Vec<_> = world
         .broker
         .retained
@@ -160,7 +160,7 @@ fn what_left_while_the_bridge_was_away_is_taken_away_too() {
     world.settings.nodes.clear();
     world.start();
     world.connect();
-    world.pass(30.0);
+    world.pass(60.0);
     assert_eq!(world.broker.retained, Default::default());
 }
 
