@@ -81,7 +81,7 @@ class Scenes(Scene):
         # for whoever comes later, reaches no role.
         house.things.answers = None
         before = len(house.things.orders)
-        level = f"kozo/node/{COTTAGE}/things/level/set"
+        level = f"{house.prefix}/node/{COTTAGE}/things/level/set"
         self.broker.publish(level, "11")
         self.broker.publish(level, "warm")
         self.home.call("switch.turn_on", house.thing("lamp"))
@@ -99,7 +99,6 @@ class Scenes(Scene):
         self.assertNotIn(9, [one[2] for one in house.things.orders])
 
         self.broker.publish(level, "", retain=True)
-        self.remove(house)
         self.quiet()
 
     def test_events_happen_once_and_states_change_when_the_role_says_so(self):
@@ -120,7 +119,6 @@ class Scenes(Scene):
         house.settle()
         self.assertEqual(rang, self.home.state(bell))
         self.assertFalse([topic for topic in self.broker.retained() if topic.endswith("/event")])
-        self.remove(house)
         self.quiet()
 
     def test_a_node_that_is_gone_takes_its_own_things_alone(self):
@@ -146,7 +144,6 @@ class Scenes(Scene):
         self.home.wait_state(house.thing("lamp"), "unavailable")
         house.network.start(HUB)
         house.settle()
-        self.remove(house)
         self.quiet()
 
     def test_a_role_whose_face_is_wrong_hides_nothing_else(self):
@@ -160,7 +157,6 @@ class Scenes(Scene):
         house.settle()
         wait("the good one is there", lambda: house.id(COTTAGE, "odd", "good") in house.entities())
         self.assertNotIn(house.id(COTTAGE, "odd", "odd"), house.entities())
-        self.remove(house)
 
     def test_what_a_person_deletes_stays_away_until_it_is_another_thing(self):
         house = self.house("deleted")
@@ -184,7 +180,6 @@ class Scenes(Scene):
         house.network.restart(COTTAGE, HUB)
         wait("it comes back", lambda: house.id(COTTAGE, "things", "window") in house.entities())
         self.home.wait_state(house.thing("lamp"), "off")
-        self.remove(house)
         self.quiet()
 
     def test_names_that_a_person_gives_stay(self):
@@ -287,7 +282,6 @@ class Scenes(Scene):
                 times.append(soon(lambda: house.things.orders[before:])[0][0] - started)
                 time.sleep(random.uniform(0, 0.02))
         figures("switch in Home Assistant, to the role", times)
-        self.remove(house)
         self.quiet()
 
 

@@ -103,6 +103,8 @@ class Recorder:
         return [payload for name, payload, _ in self.messages if name == topic]
 
     def close(self):
-        ended(self.process)
+        # It would take leave of the broker first, for which it waits.
+        self.process.kill()
+        self.process.wait()
         self.thread.join()
         self.process.stdout.close()

@@ -60,7 +60,7 @@ class House:
     """A network, as its bridge calls it, and what people should see of it."""
 
     def __init__(self, program, home, network):
-        self.home, self.name = home, network
+        self.home, self.name, self.prefix = home, network, f"kozo/{network}"
         self.network = Network(program, [HUB, COTTAGE, ATTIC])
         self.things = self.network.puppet(COTTAGE, "things", THINGS)
         self.stairs = self.network.puppet(ATTIC, "stairs", STAIRS)
@@ -79,7 +79,8 @@ class House:
     def bridge(self, broker, **options):
         """Gives the hub a bridge to this broker, from its next start on."""
         broker = [f"mqtt://127.0.0.1:{broker.port}"]
-        options = {"broker": broker, "network": self.name, "messageQueueLength": 1000, **options}
+        names = {"network": self.name, "prefix": self.prefix}
+        options = {"broker": broker, **names, "messageQueueLength": 1000, **options}
         self.network.role(HUB, "mqtt", grant=["status"], **options)
 
     def id(self, *names):

@@ -70,13 +70,16 @@ class Scene(unittest.TestCase):
         return {
             topic: payload
             for topic, payload in self.broker.retained().items()
-            if topic.startswith("kozo/") or topic.startswith(f"homeassistant/device/kozo__{house.name}__")
+            if topic.startswith(house.prefix + "/") or topic.startswith(f"homeassistant/device/kozo__{house.name}__")
         }
 
     def remove(self, house):
         """Lets the bridge take everything away, and looks whether it did, and touched nothing else."""
         house.bridge(self.broker, nodes=[])
         house.network.restart("hub")
+        # As Home Assistant does when it has started. The bridge would do it later without that.
+        wait("the bridge is connected", lambda: "connected to" in house.network.text("hub"))
+        self.broker.publish("homeassistant/status", "online")
         wait(lambda: f"nothing is left, but {self.bare(house)}", lambda: not self.bare(house))
         wait("Home Assistant has nothing left of it", lambda: not house.entities())
         self.untouched()
