@@ -36,6 +36,8 @@ pub(crate) struct Stream {
     /// Rings when there are more.
     pub(crate) more: watch::Sender<u64>,
     pub(crate) watchers: watch::Sender<usize>,
+    /// Why there are none, where that is so.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Stream {
@@ -44,6 +46,21 @@ impl Stream {
             feed: Mutex::default(),
             more: watch::Sender::new(0),
             watchers: watch::Sender::new(0),
+            trouble: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    /// Notes why there are no messages, or that there may be some.
+    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
+        let mut known = lock(&self.trouble);
+        if *known != trouble {
+            *known = trouble;
+            drop(known);
+            self.ring();
         }
     }
 

@@ -80,6 +80,18 @@ impl Scene {
     }
 }
 
+/// What comes until this has come.
+fn until(stream: &mut TcpStream, text: &str) -> Result<String, Error> {
+    let mut told = String::new();
+    while !told.contains(text) {
+        let mut piece = [0; 4096];
+        let length = stream.read(&mut piece)?;
+        assert!(length > 0, "{told}");
+        told += &String::from_utf8_lossy(&piece[..length]);
+    }
+    Ok(told)
+}
+
 fn code(answer: &str) -> &str {
     answer.get(9..12).unwrap_or(answer)
 }
@@ -113,26 +125,18 @@ fn the_page_is_served_compressed_and_only_when_it_is_another_one() -> Result<(),
 fn what_the_node_tells_is_told_as_it_happens() -> Result<(), Error> {
     let mut scene = started(&[])?;
     let mut stream = scene.sent(&["GET /api/live HTTP/1.1"], "")?;
-    let mut told = String::new();
-    while !(told.contains("event: state") && told.contains("\"state\":\"down\"")) {
-        let mut piece = [0; 4096];
-        let length = stream.read(&mut piece)?;
-        assert!(length > 0, "{told}");
-        told += &String::from_utf8_lossy(&piece[..length]);
-    }
+    let told = until(&mut stream, "\"state\":\"down\"")?;
+    assert!(told.contains("event: state"), "{told}");
     assert!(told.contains("\"a\":\"hub\",\"b\":\"shed\""), "{told}");
     scene
         .bench
         .deliver(Incoming::log("Ping! <b>").from("clock", "hub"));
     scene.bench.run()?;
     let mut logs = scene.sent(&["GET /api/logs?role=cl* HTTP/1.1"], "")?;
-    let mut told = String::new();
-    while !told.contains("Ping! <b>") {
-        let mut piece = [0; 4096];
-        let length = logs.read(&mut piece)?;
-        assert!(length > 0, "{told}");
-        told += &String::from_utf8_lossy(&piece[..length]);
-    }
+    until(&mut logs, "Ping! <b>")?;
+    // What is not granted is told as well.
+    let mut messages = scene.sent(&["GET /api/messages HTTP/1.1"], "")?;
+    until(&mut messages, "event: trouble")?;
     let modules = scene.asked(&["GET /api/modules HTTP/1.1"], "")?;
     assert!(modules.contains(r#"[{"name":"timer"}]"#), "{modules}");
     // Whatever is told as it happens ends with the role.

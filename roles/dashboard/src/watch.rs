@@ -49,6 +49,7 @@ pub(crate) async fn own(hub: Arc<Hub>, host: RoleHost) {
     let sample_period = Duration::from_secs_f64(SAMPLE_SECONDS);
     let mut next_sample = Instant::now();
     let mut version: Option<u64> = None;
+    let mut was_watched = false;
     loop {
         let is_watched = *watchers.borrow_and_update() > 0;
         if !is_watched && version.is_some() {
@@ -59,10 +60,12 @@ pub(crate) async fn own(hub: Arc<Hub>, host: RoleHost) {
             }
         }
         let is_watched = *watchers.borrow_and_update() > 0;
-        let (since, wait_ms) = match is_watched {
+        // Whoever comes is shown how it is now, and then what changes.
+        let (since, wait_ms) = match is_watched && was_watched {
             true => (version, CHANGE_WAIT_MS),
             false => (None, 0),
         };
+        was_watched = is_watched;
         let question = json!({"request": "changed", "since": since, "wait_ms": wait_ms});
         let wait = Duration::from_millis(wait_ms) + GRACE;
         let changed: Changed = match ask(&host, question, wait).await {
@@ -126,10 +129,15 @@ pub(crate) async fn messages(hub: Arc<Hub>, host: RoleHost) {
         if watchers.wait_for(|&count| count > 0).await.is_err() {
             return;
         }
-        let Ok(Opened { tap }) = ask(&host, json!({"request": "open-tap"}), GRACE).await else {
-            tokio::time::sleep(RETRY).await;
-            continue;
+        let tap = match ask(&host, json!({"request": "open-tap"}), GRACE).await {
+            Ok(Opened { tap }) => tap,
+            Err(error) => {
+                stream.set_trouble(Some(error.to_string()));
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
         };
+        stream.set_trouble(None);
         while *watchers.borrow_and_update() > 0 {
             let question = json!({"request": "tapped", "tap": tap, "wait_ms": TAP_WAIT_MS});
             let wait = Duration::from_millis(TAP_WAIT_MS) + GRACE;

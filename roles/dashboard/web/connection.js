@@ -35,9 +35,9 @@ async function answer(response) {
 
 /**
  * A stream of events that is opened again when it breaks. `open` gives its address, and `heard` gets what comes.
- * `changed` gets `live`, `lost` or `login`.
+ * `changed` gets `live`, `lost` or `login`, and `troubled` why nothing comes.
  */
-export function listen(open, name, heard, changed) {
+export function listen(open, name, heard, changed, troubled = () => {}) {
   let source = null;
   let timer = null;
   let closed = false;
@@ -49,6 +49,7 @@ export function listen(open, name, heard, changed) {
       changed('live');
       heard(JSON.parse(event.data));
     });
+    source.addEventListener('trouble', (event) => troubled(JSON.parse(event.data)));
     source.onerror = () => {
       source?.close();
       source = null;

@@ -4,7 +4,7 @@ import { html, useEffect, useMemo, useRef, useState } from './vendor/preact-htm.
 import { listen } from './connection.js';
 import { MAX_HELD, add, dataText, exported, has, query } from './filter.js';
 import { clock, number, short } from './format.js';
-import { Empty } from './parts.js';
+import { Empty, Trouble } from './parts.js';
 import { count } from './state.js';
 
 /** How many messages are drawn. */
@@ -26,6 +26,7 @@ function useStream(path, filter, isPaused, setConnection) {
   const held = useRef({ messages: [], leftOut: 0, last: null });
   const [shown, setShown] = useState(held.current);
   const [used, setUsed] = useState(filter);
+  const [trouble, setTrouble] = useState(null);
   useEffect(() => {
     const timer = setTimeout(() => setUsed(filter), TYPING);
     return () => clearTimeout(timer);
@@ -48,6 +49,7 @@ function useStream(path, filter, isPaused, setConnection) {
         };
       },
       (state) => state === 'login' && setConnection('login'),
+      setTrouble,
     );
     const timer = setInterval(() => setShown(held.current), DRAW_PERIOD);
     return () => {
@@ -60,7 +62,7 @@ function useStream(path, filter, isPaused, setConnection) {
     held.current = { ...held.current, messages: [], leftOut: 0 };
     setShown(held.current);
   };
-  return { ...shown, clear };
+  return { ...shown, clear, trouble };
 }
 
 function save(messages, name) {
@@ -120,7 +122,8 @@ export function Messages({ state, setConnection }) {
         <${Tools} paused=${paused} setPaused=${setPaused} stream=${stream} shown=${shown} name="messages" />
       </div>
       <${Told} stream=${stream} shown=${shown} />
-      ${shown.length === 0 && html`<${Empty} title=${stream.messages.length ? 'Nothing of it has that text' : 'No message has passed yet'}>
+      ${stream.trouble && html`<${Trouble}>No messages are shown: ${stream.trouble}<//>`}
+      ${shown.length === 0 && !stream.trouble && html`<${Empty} title=${stream.messages.length ? 'Nothing of it has that text' : 'No message has passed yet'}>
         ${stream.messages.length ? 'Search for something else.' : 'Messages are shown as soon as they pass, if the filters let them through.'}<//>`}
       ${shown.length > 0 && html`<div class="scroll"><table class="messages" aria-label="Messages, the newest first">
         <thead><tr><th>Time</th><th>Kind</th><th>From</th><th>Type</th><th>Channel</th><th>Data</th></tr></thead>

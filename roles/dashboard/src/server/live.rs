@@ -72,8 +72,16 @@ pub(super) async fn messages(
         Some(number) => Place::behind(number, &stream.feed()),
         None => Place::new(&stream.feed()),
     };
+    let mut told = None;
     loop {
         more.borrow_and_update();
+        let trouble = stream.trouble();
+        if trouble != told {
+            if !send(&pieces, piece("trouble", &trouble)).await {
+                return;
+            }
+            told = trouble;
+        }
         let batch = stream.feed().read(&mut place, &filter);
         match batch {
             Some(batch) => {
