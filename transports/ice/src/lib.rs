@@ -30,6 +30,8 @@ mod proof;
 mod quic;
 mod shared;
 mod status;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use options::{Options, Settings};
