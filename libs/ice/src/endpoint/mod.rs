@@ -92,6 +92,8 @@ enum Timer {
     Peer(PeerId),
     Binding(Addresses),
     Allocation(Addresses),
+    /// A name that was not known is looked up again.
+    Names,
     Unused,
 }
 
@@ -443,6 +445,7 @@ impl Endpoint {
                         .is_some_and(|kept| kept.what.handle_timeout(now));
                     self.allocation_changed(now, addresses, changed);
                 }
+                Timer::Names => self.gather_for_all(now),
                 Timer::Unused => self.drop_unused(now),
             }
         }

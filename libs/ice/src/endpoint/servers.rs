@@ -89,12 +89,13 @@ impl Endpoint {
             Err(why) => {
                 known.problem = Some(why);
                 known.until = Some(now + FAILED_LOOKUP);
+                self.timers.set(Timer::Names, Some(now + FAILED_LOOKUP));
             }
         }
         self.gather_for_all(now);
     }
 
-    fn gather_for_all(&mut self, now: Instant) {
+    pub(super) fn gather_for_all(&mut self, now: Instant) {
         let peers: Vec<_> = self.peers.keys().copied().collect();
         for id in peers {
             self.gather(now, id);

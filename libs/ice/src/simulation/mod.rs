@@ -89,6 +89,7 @@ struct World {
     nodes: [Node; 2],
     routers: Vec<Router>,
     servers: Vec<Server>,
+    names_are_known: bool,
     /// What is under way, by the time of its arrival.
     wire: BTreeMap<(Instant, u64), Parcel>,
     sequence: u64,
@@ -136,6 +137,7 @@ impl World {
             servers: [SERVER, SERVER_6]
                 .map(|address| Server::new(now, address.parse().unwrap()))
                 .into(),
+            names_are_known: true,
             wire: BTreeMap::new(),
             sequence: 0,
             record: None,
@@ -197,9 +199,12 @@ impl World {
                 })
                 .filter(|server| server.address.is_ipv4() || self.plan.ipv6)
                 .collect();
-            self.nodes[number]
-                .endpoint
-                .looked_up(now, &name, Ok(addresses));
+            let found = if self.names_are_known {
+                Ok(addresses)
+            } else {
+                Err("nobody knows it".to_owned())
+            };
+            self.nodes[number].endpoint.looked_up(now, &name, found);
         }
         while let Some(transmit) = self.nodes[number].endpoint.poll_transmit() {
             self.leave(number, transmit.from, transmit.to, transmit.contents);

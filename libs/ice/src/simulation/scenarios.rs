@@ -419,6 +419,20 @@ fn what_is_wrong_with_servers_is_told() {
     world.servers[0].silent = true;
     assert!(world.run_until(SOON, World::are_online));
     has(&world.status(0).reasons, "no answer from STUN server");
+    // So is one whose name nobody knows, and it is looked up again.
+    let mut world = World::new(1, symmetric.clone());
+    world.names_are_known = false;
+    world.run(Duration::from_secs(20));
+    has(
+        &world.status(0).reasons,
+        "cannot find the address of server `turn`: nobody knows it",
+    );
+    world.names_are_known = true;
+    assert!(
+        world.run_until(Duration::from_secs(60), World::are_online),
+        "{:?}",
+        world.status(0)
+    );
     // A server that comes back is used.
     let mut world = World::new(1, symmetric.clone());
     world.servers[0].silent = true;
