@@ -274,6 +274,35 @@ fn two_tincans_have_a_link_that_returns_after_one_was_killed() {
         assert!(scene.pings(host, peer.ip4), "{}", alice.output());
         assert!(scene.pings(host, peer.ip6), "{}", alice.output());
     }
+    // The network is told, and may order.
+    let control = scene.network.folder().join("alice.sock");
+    let control = control.to_str().unwrap();
+    let kozo = kozo();
+    let arguments = [
+        "tail",
+        "--control",
+        control,
+        "--type",
+        "ipop-peer",
+        "--json",
+    ];
+    let mut tail = scene.network.spawn(Host::A, "tail", &kozo, &arguments);
+    let trim = ["send", "--control", control, "order", "ipop-trim", BOB.uid];
+    let is_trimmed = || {
+        scene
+            .network
+            .run(Host::A, kozo.to_str().unwrap(), &trim)
+            .unwrap();
+        tail.output().contains("offline").then_some(())
+    };
+    wait_until("the event of a link that was ended", is_trimmed);
+    tail.wait_for("online")
+        .unwrap_or_else(|error| panic!("{error}"));
+    let output = tail.output();
+    assert!(
+        output.contains(BOB.uid) && output.contains("dtls"),
+        "{output}"
+    );
     bob.kill();
     other.kill();
     let down = format!("the link with {} is down", BOB.uid);
