@@ -114,7 +114,7 @@ impl Signalling {
                 }
                 Event::Available { from, .. } => {
                     let Some(uid) = uid(&from) else { continue };
-                    if !self.sessions.contains_key(&uid) && self.sessions.len() >= MAX_SESSIONS {
+                    if !self.is_new_or_known(&uid, &from) {
                         continue;
                     }
                     self.sessions.insert(uid, from);
@@ -128,8 +128,7 @@ impl Signalling {
                 }
                 Event::Query { from, fields } => {
                     let Some(uid) = uid(&from) else { continue };
-                    // Whoever has the uid on another account is somebody else.
-                    if self.sessions.get(&uid).is_some_and(|known| *known != from) {
+                    if !self.is_new_or_known(&uid, &from) {
                         continue;
                     }
                     return Some(Signal::Heard {
@@ -140,6 +139,15 @@ impl Signalling {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Whether this session may speak for the uid: while one has it, another one that takes the same uid is somebody
+    /// else, who would get what is for the first.
+    fn is_new_or_known(&self, uid: &Uid, session: &Jid) -> bool {
+        match self.sessions.get(uid) {
+            Some(known) => known == session,
+            None => self.sessions.len() < MAX_SESSIONS,
         }
     }
 

@@ -265,17 +265,21 @@ impl Core {
         let Some(peer) = self.peers.entry(uid) else {
             return self.counts.add(Drop::TooManyPeers, 1);
         };
-        // The peer was started again, and has another certificate: what was begun cannot come up any more.
-        let is_outdated = |link: &Link| {
-            !link.online
-                && link.encrypted
-                && !request.fpr.is_empty()
-                && link.fingerprint != request.fpr
-        };
-        if peer.link.as_ref().is_some_and(is_outdated) {
-            peer.link = None;
-            outside.end_link(&uid);
+        // The peer was started again, and has another certificate: what was begun cannot come up any more. A link that
+        // is up counts as lost once the peer has told where it is now.
+        let is_outdated = peer.link.as_ref().is_some_and(|link| {
+            let is_over = !link.online || !request.cas.is_empty();
+            let is_new =
+                link.fingerprint != request.fpr && request.fpr.parse::<Fingerprint>().is_ok();
+            link.encrypted && is_over && is_new
+        });
+        if is_outdated {
+            self.down(&uid, outside);
+            self.trim(&uid, outside);
         }
+        let Some(peer) = self.peers.entry(uid) else {
+            return;
+        };
         if peer.link.is_none() {
             let fingerprint = request.fpr.parse::<Fingerprint>();
             let is_known = fingerprint.is_ok_and(|fingerprint| !fingerprint.is_null());

@@ -150,11 +150,16 @@ fn a_peer_with_a_new_certificate_gets_a_new_link() {
     assert!(scene.world.links[&uid(GREATER)].candidates.is_empty());
     let states = scene.get_state(false);
     assert_eq!(states[1]["fpr"], FINGERPRINT);
-    // One that is up is not thrown away for it.
+    // One that is up is thrown away only when the peer has told where it is now.
     scene.core.up(&uid(GREATER), "direct", &mut scene.world);
     scene.request(&create_link(GREATER, OF_PEER, ""));
     scene.told();
     assert_eq!(scene.get_state(false)[1]["fpr"], FINGERPRINT);
+    scene.request(&create_link(GREATER, OF_PEER, CANDIDATE));
+    let lost = json!({"type": "con_stat", "uid": GREATER, "data": "offline"});
+    assert_eq!(scene.told(), [lost]);
+    assert_eq!(scene.get_state(false)[1]["fpr"], OF_PEER);
+    assert_eq!(scene.world.links[&uid(GREATER)].candidates.len(), 1);
 }
 
 #[test]
