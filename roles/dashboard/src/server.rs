@@ -4,6 +4,7 @@ mod assets;
 mod body;
 mod exchange;
 mod live;
+mod patience;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::site::Site;
+use patience::Patient;
 
 /// What visitors may cost.
 const LIMITS: Limits = Limits {
@@ -39,6 +41,9 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// How long nothing is accepted after that failed, for lack of descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a browser may take nothing of what there is for it.
+const WRITE_TIME: Duration = Duration::from_secs(60);
 
 /// How long requests that are being answered have when the server stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -166,6 +171,7 @@ impl Drop for Busy {
 
 async fn connection(stream: TcpStream, place: Place) {
     let _ = stream.set_nodelay(true);
+    let stream = Patient::new(stream, WRITE_TIME);
     let Some(tls) = place.shared.site.tls.clone() else {
         talk(stream, place).await;
         return;
