@@ -65,10 +65,14 @@ impl Place {
         }
     }
 
-    /// The place behind the message with this number.
+    /// The place behind the message with this number. One that there has not been yet is of an earlier life of the
+    /// role: whoever names it has seen nothing of this one.
     pub(crate) fn behind(number: u64, feed: &Feed) -> Self {
+        if number >= feed.next {
+            return Self::new(feed);
+        }
         Self {
-            next: number.saturating_add(1).min(feed.next),
+            next: number + 1,
             left_out: feed.left_out,
         }
     }
@@ -299,6 +303,20 @@ mod tests {
             .read(&mut Place::new(&feed), &Filter::default())
             .unwrap();
         assert!(batch.json.contains("\"left_out\":0"), "{}", batch.json);
+    }
+
+    #[test]
+    fn who_read_in_an_earlier_life_of_the_role_has_seen_nothing_of_this_one() {
+        let mut feed = Feed::default();
+        feed.push(&message("tick"));
+        feed.push(&message("tock"));
+        let all = Filter::default();
+        let mut place = Place::behind(0, &feed);
+        assert_eq!(types(feed.read(&mut place, &all)), ["tock"]);
+        let mut place = Place::behind(1, &feed);
+        assert_eq!(feed.read(&mut place, &all), None);
+        let mut place = Place::behind(500, &feed);
+        assert_eq!(types(feed.read(&mut place, &all)), ["tick", "tock"]);
     }
 
     #[test]

@@ -27,6 +27,20 @@ export function has(message, text) {
 /** The messages that are held, with those that have come; the newest last. */
 export const add = (held, come) => (come.length >= MAX_HELD ? come.slice(-MAX_HELD) : [...held.slice(-(MAX_HELD - come.length)), ...come]);
 
+/**
+ * What is held once more has been told. Numbers that begin anew are of another life of the node's role: what was held of
+ * the one before goes.
+ */
+export function hear(held, told) {
+  const isOther = held.last !== null && told.last < held.last;
+  const before = isOther ? { messages: [], leftOut: 0 } : held;
+  return {
+    messages: add(before.messages, told.messages),
+    leftOut: before.leftOut + told.left_out,
+    last: told.last,
+  };
+}
+
 /** Data on one line. */
 export function dataText(message) {
   if (message.data_left_out) return '';

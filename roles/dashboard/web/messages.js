@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from './vendor/preact-htm.js';
 import { listen } from './connection.js';
-import { MAX_HELD, add, dataText, exported, has, query } from './filter.js';
+import { MAX_HELD, dataText, exported, has, hear, query } from './filter.js';
 import { clock, number, short } from './format.js';
 import { Empty, Trouble } from './parts.js';
 import { count } from './state.js';
@@ -42,11 +42,7 @@ function useStream(path, filter, isPaused, setConnection) {
       () => `${path}${query(used, held.current.last)}`,
       'messages',
       (told) => {
-        held.current = {
-          messages: add(held.current.messages, told.messages),
-          leftOut: held.current.leftOut + told.left_out,
-          last: told.last,
-        };
+        held.current = hear(held.current, told);
       },
       (state) => state === 'login' && setConnection('login'),
       setTrouble,
