@@ -22,9 +22,18 @@ const VIEWS = [
   ['send', 'Send'],
 ];
 
+/** A part of the address; empty where nobody could have meant it. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return '';
+  }
+}
+
 /** What the address says: a view, and what is chosen in it. */
 function place() {
-  const [view = '', kind, one, other] = location.hash.slice(1).split('/').map(decodeURIComponent);
+  const [view = '', kind, one, other] = location.hash.slice(1).split('/').map(decoded);
   const chosen = kind === 'node' && one ? { node: one } : kind === 'link' && one && other ? { link: [one, other] } : null;
   return { view: VIEWS.some(([name]) => name === view) ? view : 'network', chosen };
 }
@@ -64,7 +73,7 @@ function App() {
   const isOut = session !== null && !isIn;
   useEffect(() => (isIn ? follow(setState, setConnection) : undefined), [isIn]);
   const enter = () => { setConnection('first'); look(); };
-  const leave = () => post('api/logout', {}).then(() => { setState(nothing()); setSession({ ...session, open: false }); });
+  const leave = () => post('api/logout', {}).then(() => { setState(nothing()); setSession({ ...session, open: false }); }, look);
   useEffect(() => {
     const moved = () => setAt(place());
     addEventListener('hashchange', moved);

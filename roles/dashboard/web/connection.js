@@ -8,6 +8,12 @@ const HIDDEN_PATIENCE = 30_000;
 /** How long it takes until a lost connection is tried again, in milliseconds. */
 const RETRY = 1000;
 
+/**
+ * After how long without a word a connection counts as lost, in milliseconds. The node gives a sign of life every
+ * 15 seconds; without that one whose power was cut would look alive for ever.
+ */
+const SILENCE = 45_000;
+
 /** Why a question has no answer. */
 export class Refused extends Error {
   constructor(status, text) {
@@ -39,33 +45,44 @@ async function answer(response) {
  */
 export function listen(open, name, heard, changed, troubled = () => {}) {
   let source = null;
+  // Of the next try, or of the end of patience with a hidden page.
   let timer = null;
+  let silence = null;
   let closed = false;
+  const alive = () => {
+    clearTimeout(silence);
+    silence = setTimeout(lost, SILENCE);
+  };
   const start = () => {
     clearTimeout(timer);
     if (closed || source) return;
     source = new EventSource(open());
+    alive();
+    source.addEventListener('alive', alive);
     source.addEventListener(name, (event) => {
+      alive();
       changed('live');
       heard(JSON.parse(event.data));
     });
     source.addEventListener('trouble', (event) => troubled(JSON.parse(event.data)));
-    source.onerror = () => {
-      source?.close();
-      source = null;
-      changed('lost');
-      // An EventSource does not say why: whether somebody has to log in is asked.
-      fetch('api/session')
-        .then((response) => response.json())
-        .then((session) => session.open || changed('login'))
-        .catch(() => {});
-      timer = setTimeout(start, RETRY);
-    };
+    source.onerror = lost;
   };
   const pause = () => {
     clearTimeout(timer);
+    clearTimeout(silence);
     source?.close();
     source = null;
+  };
+  const lost = () => {
+    pause();
+    changed('lost');
+    // An EventSource does not say why: whether somebody has to log in is asked.
+    fetch('api/session')
+      .then((response) => response.json())
+      .then((session) => session.open || changed('login'))
+      .catch(() => {});
+    // A hidden page has time until it is seen.
+    if (!document.hidden) timer = setTimeout(start, RETRY);
   };
   const seen = () => {
     clearTimeout(timer);

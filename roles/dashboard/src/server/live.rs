@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::feed::{Filter, Place};
 use crate::hub::{Hub, Stream, Watching};
@@ -18,8 +19,11 @@ use crate::model::Changes;
 /// How far apart two pieces for one browser are at least.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How often something is sent where nothing happens, so that one that has gone is noticed.
+/// How often something is sent where nothing happens, so that either end notices when the other one has gone.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+
+/// What is sent then: pages cannot see comments.
+const ALIVE: &[u8] = b"event: alive\ndata: 1\n\n";
 
 /// How long a browser may leave a piece unread. It asks again once it is awake.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,8 +54,9 @@ pub(super) async fn network(hub: Arc<Hub>, pieces: mpsc::Sender<Bytes>) {
         if !send(&pieces, piece).await {
             return;
         }
+        let mut quiet_until = Instant::now() + SIGN_OF_LIFE;
         tokio::time::sleep(PAUSE).await;
-        if !next(&mut changed, &pieces).await {
+        if !next(&mut changed, &mut quiet_until, &pieces).await {
             return;
         }
     }
@@ -73,6 +78,7 @@ pub(super) async fn messages(
         None => Place::new(&stream.feed()),
     };
     let mut told = None;
+    let mut quiet_until = Instant::now() + SIGN_OF_LIFE;
     loop {
         more.borrow_and_update();
         let trouble = stream.trouble();
@@ -92,11 +98,12 @@ pub(super) async fn messages(
                 if !send(&pieces, piece.into()).await {
                     return;
                 }
+                quiet_until = Instant::now() + SIGN_OF_LIFE;
                 tokio::time::sleep(PAUSE).await;
                 // There may be more than one piece held.
             }
             None => {
-                if !next(&mut more, &pieces).await {
+                if !next(&mut more, &mut quiet_until, &pieces).await {
                     return;
                 }
             }
@@ -104,17 +111,24 @@ pub(super) async fn messages(
     }
 }
 
-/// Waits for something new, and gives signs of life meanwhile. False: the browser has gone.
-async fn next(bell: &mut tokio::sync::watch::Receiver<u64>, pieces: &mpsc::Sender<Bytes>) -> bool {
+/// Waits for something new, and gives signs of life meanwhile; also where there is much that is new and nothing of it is
+/// for this browser. False: the browser has gone.
+async fn next(
+    bell: &mut tokio::sync::watch::Receiver<u64>,
+    quiet_until: &mut Instant,
+    pieces: &mpsc::Sender<Bytes>,
+) -> bool {
     loop {
         tokio::select! {
+            biased;
             () = pieces.closed() => return false,
-            rung = bell.changed() => return rung.is_ok(),
-            () = tokio::time::sleep(SIGN_OF_LIFE) => {
-                if !send(pieces, Bytes::from_static(b":\n\n")).await {
+            () = tokio::time::sleep_until(*quiet_until) => {
+                if !send(pieces, Bytes::from_static(ALIVE)).await {
                     return false;
                 }
+                *quiet_until = Instant::now() + SIGN_OF_LIFE;
             }
+            rung = bell.changed() => return rung.is_ok(),
         }
     }
 }
@@ -128,4 +142,23 @@ async fn send(pieces: &mpsc::Sender<Bytes>, piece: Bytes) -> bool {
 fn piece(event: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!("event: {event}\ndata: {data}\n\n").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_sign_of_life_comes_though_what_is_new_is_for_others() {
+        let more = tokio::sync::watch::Sender::new(0);
+        let mut bell = more.subscribe();
+        let (pieces, mut taken) = mpsc::channel(1);
+        let mut quiet_until = Instant::now() - SIGN_OF_LIFE;
+        more.send_modify(|count| *count += 1);
+        assert!(next(&mut bell, &mut quiet_until, &pieces).await);
+        assert_eq!(taken.try_recv().as_deref(), Ok(ALIVE));
+        assert!(quiet_until > Instant::now());
+        drop(taken);
+        assert!(!next(&mut bell, &mut quiet_until, &pieces).await);
+    }
 }

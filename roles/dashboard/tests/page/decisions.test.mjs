@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { add, exported, has, MAX_HELD, query } from '../../web/filter.js';
+import { listen } from '../../web/connection.js';
+import { add, exported, has, hear, MAX_HELD, query } from '../../web/filter.js';
 import { bytes, short, span, trip } from '../../web/format.js';
 import { HEIGHT, place, readPlaces, WIDTH } from '../../web/layout.js';
 import { health, lost, merge, nodeHealth, nothing, summary } from '../../web/state.js';
@@ -81,4 +82,78 @@ test('numbers are written for people', () => {
   assert.deepEqual([trip(0.25), trip(58), trip(2500)], ['0.3 ms', '58 ms', '2.5 s']);
   assert.deepEqual([bytes(0), bytes(2048), bytes(5e9)], ['0 B', '2.0 KiB', '4.7 GiB']);
   assert.equal(short('日本語の長い名前', 5), '日本語の…');
+});
+
+test('messages of an earlier life of the role are not mixed with those of this one', () => {
+  let held = hear({ messages: [], leftOut: 0, last: null }, { messages: [{ number: 7 }], left_out: 3, last: 7 });
+  held = hear(held, { messages: [{ number: 8 }], left_out: 0, last: 8 });
+  assert.deepEqual([held.messages.length, held.leftOut], [2, 3]);
+  held = hear(held, { messages: [{ number: 0 }], left_out: 0, last: 0 });
+  assert.deepEqual(held, { messages: [{ number: 0 }], leftOut: 0, last: 0 });
+});
+
+test('a stream is opened again after it broke or fell silent, and whenever the page is seen', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const opened = [];
+  let seen = null;
+  const heard = [];
+  const changes = [];
+  Object.assign(globalThis, {
+    document: { hidden: false, addEventListener: (_, listener) => { seen = listener; }, removeEventListener: () => { seen = null; } },
+    fetch: () => new Promise(() => {}),
+    EventSource: class {
+      constructor() {
+        this.listeners = {};
+        opened.push(this);
+      }
+
+      addEventListener(name, listener) {
+        this.listeners[name] = listener;
+      }
+
+      close() {
+        this.isClosed = true;
+      }
+    },
+  });
+  const isOpen = () => !opened.at(-1).isClosed;
+  const hide = (hidden) => {
+    document.hidden = hidden;
+    seen();
+  };
+  const close = listen(() => 'api/live', 'state', (told) => heard.push(told), (change) => changes.push(change));
+  opened[0].listeners.state({ data: '1' });
+  assert.deepEqual([heard, changes], [[1], ['live']]);
+  // It breaks.
+  opened[0].onerror();
+  assert.ok(!isOpen() && changes.at(-1) === 'lost');
+  t.mock.timers.tick(1000);
+  assert.equal(opened.length, 2);
+  // Signs of life keep it, and silence ends it.
+  for (let time = 0; time < 10; time += 1) {
+    t.mock.timers.tick(15_000);
+    opened[1].listeners.alive();
+  }
+  assert.ok(isOpen() && opened.length === 2);
+  t.mock.timers.tick(45_000);
+  t.mock.timers.tick(1000);
+  assert.ok(opened[1].isClosed && isOpen() && opened.length === 3);
+  // It breaks while the page is hidden for a short time only: whoever looks again sees what happens.
+  hide(true);
+  t.mock.timers.tick(5000);
+  opened[2].onerror();
+  t.mock.timers.tick(1000);
+  hide(false);
+  assert.ok(isOpen());
+  t.mock.timers.tick(30_000);
+  assert.ok(isOpen());
+  // One that stays hidden is told nothing.
+  hide(true);
+  t.mock.timers.tick(30_000);
+  assert.ok(!isOpen());
+  hide(false);
+  assert.ok(isOpen());
+  close();
+  t.mock.timers.tick(60_000);
+  assert.ok(!isOpen() && seen === null);
 });
