@@ -44,6 +44,12 @@ mod said;
 #[path = "../../../libs/ice/src/stun.rs"]
 mod stun;
 
+// Frames between IPOP's network device and its links, likewise.
+mod tincan;
+#[allow(dead_code, reason = "the role uses all of it")]
+#[path = "../../../roles/ipop-tincan/src/frames/mod.rs"]
+mod tincan_frames;
+
 pub use co2::co2_document;
 pub use control::control_request;
 pub use data::data;
@@ -58,9 +64,10 @@ pub use processes::isolated_frames;
 pub use program::program_line;
 pub use radio::service_list;
 pub use replay::Target;
+pub use tincan::tincan_frame;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     Target::new("co2_document", co2_document),
     Target::new("control_request", control_request),
     Target::new("data", data),
@@ -82,4 +89,5 @@ pub const TARGETS: [Target; 21] = [
     Target::new("signature", signature),
     Target::new("ssh_opening", ssh_opening),
     Target::new("stun_message", stun_message),
+    Target::new("tincan_frame", tincan_frame),
 ];
