@@ -106,7 +106,7 @@ class Restarts(Scene):
 
     def nothing_else_happened(self, before, since, rung):
         """No state was seen but those from before and from now, in this order, and each ring once."""
-        changes = self.home.seen[since:]
+        changes = self.home.heard()[since:]
         for name, now in self.house.expected.items():
             seen = shown(changes, self.home.entity(name))
             allowed = [before[name], now] if before[name] != now else [now]

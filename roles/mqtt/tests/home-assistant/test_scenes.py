@@ -257,7 +257,7 @@ class Scenes(Scene):
             middle, late = times[len(times) // 2], times[len(times) * 99 // 100]
             print(f"{what}: p50 {middle * 1000:.1f} ms, p99 {late * 1000:.1f} ms, of {len(times)}", flush=True)
 
-        entity, changes = self.home.entity(house.motion()), self.home.seen
+        entity, changes = self.home.entity(house.motion()), self.home.heard()
         times = []
         for number in range(SAMPLES):
             seen = len(changes)

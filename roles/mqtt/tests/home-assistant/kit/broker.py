@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 
-from kit.waiting import PATIENCE, ended, free_port, wait
+from kit.waiting import PATIENCE, ended, free_port, started, wait
 
 
 class Broker:
@@ -32,7 +32,7 @@ class Broker:
     def start(self):
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         with open(os.path.join(self.folder, "log"), "a") as log:
-            self.process = subprocess.Popen([program, "-c", self.file], stdout=log, stderr=log)
+            self.process = started([program, "-c", self.file], stdout=log, stderr=log)
         wait("the broker listens", self._listens)
         return self
 
@@ -82,7 +82,7 @@ class Recorder:
         self.messages = []
         # It ends with its connection, so with the broker.
         words = ["mosquitto_sub", "-p", str(port), "-F", "%t\t%r\t%p", "-t", pattern, "-t", "kozo-test/listening"]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        self.process = started(words, stdout=subprocess.PIPE, text=True)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
         broker = ["mosquitto_pub", "-p", str(port), "-t", "kozo-test/listening", "-m", "now"]

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from kit.waiting import ended, wait
+from kit.waiting import ended, started, wait
 
 QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu"]
 
@@ -37,7 +37,7 @@ class Browser:
             os.dup2(read, 3)
             os.dup2(write, 4)
 
-        self.process = subprocess.Popen(
+        self.process = started(
             words, preexec_fn=descriptors, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         os.close(theirs_in)

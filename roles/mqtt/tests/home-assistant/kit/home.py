@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from contextlib import closing
 
-from kit.waiting import PATIENCE, ended, free_port, wait
+from kit.waiting import PATIENCE, ended, free_port, started, wait
 from kit.websocket import WebSocket
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -61,7 +61,7 @@ class HomeAssistant:
     def start(self):
         with open(os.path.join(self.folder, "output"), "a") as log:
             words = [*self.command, "-c", self.folder[len(self.root):], "--skip-pip"]
-            self.process = subprocess.Popen(words, stdout=log, stderr=log)
+            self.process = started(words, stdout=log, stderr=log)
         wait("Home Assistant answers", lambda: self.process.poll() is not None or self._answers())
         assert self.process.poll() is None, self.log()
         if not self.token:
@@ -88,6 +88,11 @@ class HomeAssistant:
     def log(self):
         with open(os.path.join(self.folder, "output"), errors="replace") as file:
             return file.read()
+
+    def heard(self):
+        """The changes of states so far, and when each was told. None is missing while it ran."""
+        assert self.changes.thread.is_alive(), "Home Assistant does not tell changes any more"
+        return self.seen
 
     def complaints(self):
         """What it has logged about MQTT, as a warning or worse."""

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from kit.waiting import PATIENCE, ended, free_port, wait
+from kit.waiting import PATIENCE, ended, free_port, started, wait
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -80,7 +80,7 @@ class Network:
         for node in nodes or self.nodes:
             words = [self.program, "run", self.file, node, "--control", self.path(node + ".sock")]
             with open(self.path(node + ".log"), "a") as log:
-                self.processes[node] = subprocess.Popen(words, stdout=log, stderr=log)
+                self.processes[node] = started(words, stdout=log, stderr=log)
 
     def stop(self, *nodes):
         """Stops nodes, by default all."""

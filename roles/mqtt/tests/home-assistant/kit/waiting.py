@@ -1,5 +1,7 @@
 """Waiting for conditions, and what processes need on a machine that others use as well."""
 
+import atexit
+import signal
 import socket
 import subprocess
 import time
@@ -25,6 +27,19 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+STARTED = []
+
+
+def started(words, **options):
+    """Starts a process, which ends with this one at the latest, however that ends."""
+    if not STARTED:
+        atexit.register(lambda: [process.kill() for process in STARTED if process.poll() is None])
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    process = subprocess.Popen(words, **options)
+    STARTED.append(process)
+    return process
 
 
 def ended(process, seconds=PATIENCE):

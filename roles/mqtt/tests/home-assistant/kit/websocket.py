@@ -8,6 +8,9 @@ import struct
 
 from kit.waiting import PATIENCE
 
+CONTINUED, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
+"""Kinds of frames."""
+
 
 class WebSocket:
     """A connection with Home Assistant's interface, which has proven who it is."""
@@ -37,9 +40,13 @@ class WebSocket:
         self.stream.close()
 
     def send(self, message):
-        data, mask = json.dumps(message).encode(), os.urandom(4)
+        self._send(TEXT, json.dumps(message).encode())
+
+    def _send(self, kind, data):
+        mask = os.urandom(4)
         size = struct.pack("!B", 0x80 | len(data)) if len(data) < 126 else struct.pack("!BH", 0x80 | 126, len(data))
-        self.stream.sendall(b"\x81" + size + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(data)))
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+        self.stream.sendall(bytes([0x80 | kind]) + size + mask + masked)
 
     def receive(self):
         """The next message. Raises OSError when there is none any more."""
@@ -51,9 +58,12 @@ class WebSocket:
             elif size == 127:
                 (size,) = struct.unpack("!Q", self._bytes(8))
             data = self._bytes(size)
-            if first & 0x0F == 8:
+            kind = first & 0x0F
+            if kind == CLOSE:
                 raise OSError("Home Assistant closes the connection")
-            if first & 0x0F in (0, 1):
+            if kind == PING:
+                self._send(PONG, data)
+            if kind in (CONTINUED, TEXT):
                 text += data
                 if first & 0x80:
                     return json.loads(text)
