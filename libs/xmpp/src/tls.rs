@@ -85,8 +85,6 @@ pub(crate) fn reason(error: &Error, domain: &str) -> Reason {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Reason::NotYetValid
         }
-        // That of a certificate which stands for itself and is no authority's.
-        CertificateError::Other(_) => Reason::Tls(error.to_string()),
         _ => Reason::Tls(error.to_string()),
     }
 }
