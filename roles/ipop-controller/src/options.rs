@@ -50,6 +50,7 @@ pub(crate) struct Options {
     pub(crate) port: u16,
     tincan_logging: i64,
     pub(crate) watchdog: Option<String>,
+    watchdog_time: f64,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +172,7 @@ impl Options {
             multihop: self.multihop.then_some(multihop),
             ignore: self.ignore_interfaces.clone(),
             logging: self.tincan_logging,
+            silence: seconds(self.watchdog_time)?,
         };
         Ok((settings, addresses))
     }

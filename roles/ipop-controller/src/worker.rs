@@ -414,7 +414,7 @@ impl Thread {
             return;
         };
         self.host.warn(&format!(
-            "the tincan at {address} has said nothing for a minute: `{role}` is restarted"
+            "the tincan at {address} says nothing any more: `{role}` is restarted"
         ));
         #[derive(Serialize)]
         struct Question<'a> {

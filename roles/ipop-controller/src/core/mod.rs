@@ -31,11 +31,11 @@ use multihop::Multihop;
 pub(crate) use multihop::MultihopSettings;
 use switch::Switch;
 
-/// How long tincan may say nothing before something is wrong with it.
-pub(crate) const SILENCE: Duration = Duration::from_secs(60);
-
 /// How often tincan is told everything again as long as it says nothing.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// In how many rounds an answer has to come at least.
+const SILENT_ROUNDS: u32 = 3;
 
 /// How often it is restarted in a row.
 pub(crate) const MAX_RESTARTS: u32 = 3;
@@ -76,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) multihop: Option<MultihopSettings>,
     pub(crate) ignore: Vec<String>,
     pub(crate) logging: i64,
+    /// How long tincan may say nothing before something is wrong with it; at least for [`SILENT_ROUNDS`].
+    pub(crate) silence: Duration,
 }
 
 /// What happened.
@@ -236,7 +238,7 @@ impl Controller {
     /// Lets time pass.
     pub(crate) fn pass(&mut self, now: Duration) {
         self.look_again(now);
-        if now.saturating_sub(self.heard) >= SILENCE {
+        if now.saturating_sub(self.heard) >= self.silence() {
             self.silent(now);
         }
         if self.local.is_none() {
@@ -366,6 +368,13 @@ impl Controller {
             requests.push(Request::SetNetworkIgnoreList(Some(settings.ignore.clone())));
         }
         self.actions.extend(requests.into_iter().map(Action::Ask));
+    }
+
+    /// How long tincan may say nothing: it is asked once a round.
+    fn silence(&self) -> Duration {
+        self.settings
+            .silence
+            .max(self.settings.wait * SILENT_ROUNDS)
     }
 
     fn silent(&mut self, now: Duration) {

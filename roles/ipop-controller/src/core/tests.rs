@@ -15,9 +15,7 @@ use kozo_ipop::{Api, Datagram, Digest, Fingerprint, Notification, Packet, Reques
 use super::frame::{Arp, BROADCAST, Frame, Mac, readdressed};
 use super::links::MAX_PEERS;
 use super::multihop::MultihopSettings;
-use super::{
-    Action, Addresses, Controller, Input, MAX_RESTARTS, RETRY, SILENCE, Settings, State, Turn,
-};
+use super::{Action, Addresses, Controller, Input, MAX_RESTARTS, RETRY, Settings, State, Turn};
 
 const OWN: Ipv4Addr = Ipv4Addr::new(172, 31, 0, 100);
 /// Whose uid is greater than that of [`OWN`], and whose is less.
@@ -25,6 +23,7 @@ const GREATER: Ipv4Addr = Ipv4Addr::new(172, 31, 0, 103);
 const SMALLER: Ipv4Addr = Ipv4Addr::new(172, 31, 0, 2);
 const CAS: &str = "1:1:udp:192.0.2.1:40000:1:name:password:local:eth0:0:1";
 const WAIT: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(60);
 
 fn settings(ip4: Ipv4Addr) -> Settings {
     Settings {
@@ -49,6 +48,7 @@ fn settings(ip4: Ipv4Addr) -> Settings {
         multihop: None,
         ignore: Vec::new(),
         logging: 1,
+        silence: SILENCE,
     }
 }
 
@@ -505,6 +505,24 @@ fn a_tincan_that_says_nothing_is_told_everything_again_and_restarted_three_times
     bench.now += SILENCE;
     bench.controller.pass(bench.now);
     assert!(bench.texts().contains(&"Restart".to_owned()));
+}
+
+#[test]
+fn rounds_that_are_longer_than_tincan_may_be_silent_are_no_silence() {
+    let wait = SILENCE * 2;
+    let mut bench = Bench::new(
+        Settings {
+            wait,
+            ..settings(OWN)
+        },
+        group(),
+    );
+    for _ in 0..3 {
+        bench.now = bench.controller.due();
+        bench.controller.pass(bench.now);
+        assert_eq!(bench.texts(), ["get_state"]);
+        bench.local("online");
+    }
 }
 
 #[test]

@@ -170,6 +170,38 @@ fn a_tincan_of_another_node_is_named() {
 }
 
 #[test]
+fn a_tincan_that_says_nothing_is_restarted_by_the_node_where_that_is_granted() {
+    let folder = folder();
+    let silent = UdpSocket::bind("[::1]:0")
+        .or_else(|_| UdpSocket::bind("127.0.0.1:0"))
+        .unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let bench = controller(&folder, port, "172.31.0.100").option("watchdogTime", 1);
+    let mut role = start(bench.option("watchdog", "vpn").answer("restart-role", &()));
+    let mut asked: Vec<BTreeMap<String, String>> = Vec::new();
+    let end = Instant::now() + DEADLINE;
+    while asked.len() < 3 {
+        assert!(Instant::now() < end, "{asked:?}");
+        role.run().unwrap();
+        asked.extend(role.asked::<BTreeMap<String, String>>().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let question = [("request", "restart-role"), ("role", "vpn")];
+    let question = question.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert!(
+        asked
+            .iter()
+            .all(|one| *one == BTreeMap::from(question.clone())),
+        "{asked:?}"
+    );
+    assert!(
+        role.status().starts_with("no tincan answers at "),
+        "{}",
+        role.status()
+    );
+}
+
+#[test]
 fn orders_link_and_unlink_by_address_or_uid_and_a_wrong_one_is_no_harm() {
     let folder = folder();
     let xmpp = Xmpp::default();
