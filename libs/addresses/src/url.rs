@@ -31,7 +31,8 @@ impl Url {
     /// The text is none: it has another scheme, no host that can be connected to, a user (which is an option of
     /// its own wherever there are URLs), or a character that may not stand in one.
     pub fn parse(text: &str, schemes: &[impl AsRef<str>]) -> Result<Self, AddressError> {
-        let error = |reason: Reason| AddressError::new(text, reason);
+        let shown = without_user(text);
+        let error = |reason: Reason| AddressError::new(&shown, reason);
         if text.len() > MAX_URL {
             return Err(error(format!("has more than {MAX_URL} bytes").into()));
         }
@@ -73,7 +74,14 @@ impl Url {
         let (host, port) = match parse(None) {
             Ok(endpoint) => (endpoint.host, Some(endpoint.port)),
             // Only for want of a port, or there is something wrong with the host or the port.
-            Err(_) => (parse(Some(SOME_PORT))?.host, None),
+            Err(_) => match parse(Some(SOME_PORT)) {
+                Ok(endpoint) => (endpoint.host, None),
+                // The `/` may stand in a password, of which nothing is shown.
+                Err(_) if path.contains('@') => {
+                    return Err(error("is no URL: write a host, without a user".into()));
+                }
+                Err(error) => return Err(error),
+            },
         };
         Ok(Self {
             scheme,
@@ -81,6 +89,17 @@ impl Url {
             port,
             path: path.to_owned(),
         })
+    }
+}
+
+/// The URL as it may be shown: what stands before an `@` may be a password.
+fn without_user(text: &str) -> String {
+    match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, behind))) if rest.contains('@') => {
+            format!("{scheme}://…@{behind}")
+        }
+        (None, Some((_, behind))) => format!("…@{behind}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -147,6 +166,28 @@ mod tests {
             );
         }
         assert!(Url::parse("https://hub", &[] as &[&str]).is_ok());
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for text in [
+            "mqtt://me:secret@hub",
+            "mqtt://me:se/secret@hub",
+            "mqtt://me:secret@x@hub",
+            "http://me:secret@hub",
+            "mqtt://me:secret{}@hub",
+            "me:secret@hub",
+        ] {
+            let error = Url::parse(text, &SCHEMES).unwrap_err().to_string();
+            assert!(
+                !error.contains("secret") && error.contains("@hub"),
+                "{error}"
+            );
+        }
+        let error = Url::parse("mqtt://me:secret@hub", &SCHEMES).unwrap_err();
+        let expected =
+            "`mqtt://…@hub` has a user before the host: leave that out, it is an option of its own";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]
