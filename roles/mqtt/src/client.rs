@@ -81,6 +81,8 @@ pub(crate) enum Happening {
     },
     /// Something went out, so there may be room again.
     Progress,
+    /// The broker has not taken a publication, and says why. MQTT 3.1.1 has no word for that.
+    Refused(String),
     /// It is over.
     Lost(Fault),
 }
@@ -348,6 +350,12 @@ fn of_v5(event: v5::Event) -> Happening {
             };
             Happening::Subscribed(answer.return_codes.iter().map(taken).collect())
         }
+        v5::Event::Incoming(v5::Packet::PubAck(answer)) => match answer.reason {
+            v5::PubAckReason::Success | v5::PubAckReason::NoMatchingSubscribers => {
+                Happening::Progress
+            }
+            reason => Happening::Refused(format!("{reason:?}")),
+        },
         v5::Event::Incoming(v5::Packet::Disconnect(words)) => {
             Happening::Lost(disconnected(words.reason_code))
         }

@@ -93,6 +93,7 @@ fn one(shared: &Arc<Shared>, reach: &Reach, broker: &Broker) -> (bool, Fault) {
                 retained,
             } => shared.message(&topic, &payload, retained),
             Happening::Progress => {}
+            Happening::Refused(reason) => shared.refused(&reason),
             Happening::Lost(fault) => break fault,
         }
         shared.pump();

@@ -33,6 +33,8 @@ struct Inside {
     about: String,
     /// What was said last.
     said: String,
+    /// How many publications brokers have not taken.
+    refused: u64,
 }
 
 impl Shared {
@@ -47,6 +49,7 @@ impl Shared {
                 is_stopping: false,
                 about: "waits for what the node says of the network".to_owned(),
                 said: String::new(),
+                refused: 0,
             }),
             changed: Condvar::new(),
         }
@@ -217,6 +220,21 @@ impl Shared {
         }
     }
 
+    /// The broker has not taken what was published.
+    pub(crate) fn refused(&self, reason: &str) {
+        let is_first = {
+            let mut inside = self.lock();
+            inside.refused += 1;
+            inside.refused == 1
+        };
+        if is_first {
+            self.host.warn(&format!(
+                "the broker does not take what this role publishes: {reason}. Let its user write below `prefix` and \
+                 `discoveryPrefix`"
+            ));
+        }
+    }
+
     pub(crate) fn message(&self, topic: &str, payload: &[u8], retained: bool) {
         let now = self.now();
         self.lock().bridge.message(topic, payload, retained, now);
@@ -351,7 +369,12 @@ fn seconds(time: SystemTime) -> f64 {
 
 impl Inside {
     fn in_words(&self) -> String {
-        let Self { bridge, about, .. } = self;
+        let Self {
+            bridge,
+            about,
+            refused,
+            ..
+        } = self;
         let mut words = vec![about.clone()];
         match bridge.nodes() {
             0 => words.push("no node of the network fits `nodes`".to_owned()),
@@ -370,6 +393,7 @@ impl Inside {
             too_large,
         } = bridge.counts();
         for (count, what) in [
+            (*refused, "publications refused by the broker"),
             (bridge.events_dropped(), "events dropped"),
             (commands_dropped, "commands dropped"),
             (commands_refused, "commands refused"),

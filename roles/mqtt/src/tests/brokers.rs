@@ -173,6 +173,25 @@ fn a_password_is_needed_and_a_wrong_one_is_said() {
 }
 
 #[test]
+fn a_broker_that_lets_it_write_only_some_topics_is_said() {
+    if !is_there() {
+        return;
+    }
+    let rules = |folder: &Path| {
+        fs::write(folder.join("rules"), "topic read #\ntopic write kozo/#\n").unwrap();
+    };
+    let broker = Mosquitto::with("allow_anonymous true\nacl_file FOLDER/rules", rules);
+    let url = format!("mqtt://127.0.0.1:{}", broker.port);
+    let mut running = Running::start(role(&[&url]));
+    running.until_it_says("publications refused by the broker");
+    let log = running.0.logged();
+    let told = log
+        .iter()
+        .filter(|(_, line)| line.contains("NotAuthorized") && line.contains("`discoveryPrefix`"));
+    assert_eq!(told.count(), 1, "{log:?}");
+}
+
+#[test]
 fn a_broker_that_was_killed_has_everything_again_and_the_next_one_is_tried() {
     if !is_there() {
         return;
