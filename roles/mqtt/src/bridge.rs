@@ -584,11 +584,7 @@ impl Bridge {
 
     /// Something of this network is announced, or is not any more.
     fn config_message(&mut self, topic: &str, payload: &[u8], was_retained: bool, now: Duration) {
-        if let Some(echoes) = self.echoes.get_mut(topic).filter(|_| payload.is_empty()) {
-            *echoes -= 1;
-            if *echoes == 0 {
-                self.echoes.remove(topic);
-            }
+        if payload.is_empty() && self.expects_echo(topic) {
             return;
         }
         if payload.is_empty() {
@@ -607,6 +603,18 @@ impl Bridge {
                 self.memory_changed = true;
             }
         }
+    }
+
+    /// Whether an own empty message on this topic is still to come back; from now on, one fewer is.
+    fn expects_echo(&mut self, topic: &str) -> bool {
+        let Some(echoes) = self.echoes.get_mut(topic) else {
+            return false;
+        };
+        *echoes = echoes.saturating_sub(1);
+        if *echoes == 0 {
+            self.echoes.remove(topic);
+        }
+        true
     }
 
     fn home_assistant(&mut self, payload: &[u8], now: Duration) {
@@ -857,8 +865,8 @@ impl Bridge {
 
     /// What was taken last was not sent, and has to be later.
     pub(crate) fn put_back(&mut self, publication: Publication) {
-        if let Some(echoes) = self.echoes.get_mut(&publication.topic) {
-            *echoes = echoes.saturating_sub(1);
+        if publication.payload.is_empty() {
+            self.expects_echo(&publication.topic);
         }
         match self.in_hand.take() {
             Some(until) => self.outbox.put_back(until, publication),

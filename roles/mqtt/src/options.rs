@@ -221,6 +221,13 @@ impl Followed {
         if !topics::is_filter(topic) {
             return Err(format!("`follow` has `{topic}`, which is no filter of topics").into());
         }
+        if topic.starts_with("$share/") {
+            return Err(format!(
+                "`follow` has `{topic}`, a shared subscription, of which each message goes to one of several: give \
+                 the topics alone"
+            )
+            .into());
+        }
         for (name, own) in [("prefix", prefix), ("discoveryPrefix", discovery)] {
             if topics::overlaps(topic, own) {
                 return Err(format!(

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Broker, World, face, node, role, seconds, settings};
-use crate::bridge::Deed;
+use super::world::{Broker, World, face, node, peer, role, seconds, settings};
+use crate::bridge::{Bridge, Deed};
+use crate::client::Welcome;
 use crate::options::{MessagePattern, Settings};
 use crate::picture::Report;
 
@@ -241,6 +242,48 @@ fn what_the_user_deletes_stays_hidden_until_its_faces_change() {
     assert_eq!(world.broker.at(LAMP), None);
     world.publish("kozo/bridge/hub/announce", b"PRESS", false);
     assert!(world.broker.at(LAMP).is_some());
+}
+
+#[test]
+fn what_the_user_deletes_is_told_from_what_a_broker_of_mqtt_3_1_1_hands_back() {
+    let mut world = World::new(settings(), vec![role("lamp", &["lamp"])]);
+    world.disconnect();
+    let (later, now) = (seconds(100.0), seconds(200.0));
+    let welcome = Welcome {
+        hands_back: true,
+        ..Welcome::default()
+    };
+    let mut others = world.others.clone();
+    let bridge = world.bridge();
+    bridge.connected(welcome, later);
+    bridge.tick(seconds(110.0));
+    while bridge.take(seconds(110.0)).is_some() {}
+    bridge.message("homeassistant/status", b"online", false, later);
+    others[0].status = Some(node("hall", Vec::new(), vec![peer("hub", true)]));
+    bridge.see_network(&others, later);
+    bridge.tick(now);
+    // What takes the lamp away finds no room, and is taken once more.
+    let next = |bridge: &mut Bridge| loop {
+        let publication = bridge.take(now).unwrap();
+        if publication.topic == LAMP {
+            return publication;
+        }
+    };
+    let empty = next(bridge);
+    assert!(empty.payload.is_empty());
+    bridge.put_back(empty);
+    assert!(next(bridge).payload.is_empty());
+    // The lamp is there again, before the broker has handed back its end; this finds no room either.
+    others[0].status = Some(node("hall", vec![role("lamp", &["lamp"])], Vec::new()));
+    bridge.see_network(&others, now);
+    bridge.tick(seconds(210.0));
+    let full = next(bridge);
+    assert!(!full.payload.is_empty());
+    bridge.put_back(full);
+    bridge.message(LAMP, b"", false, now);
+    assert_eq!(bridge.hidden(), [""; 0]);
+    bridge.message(LAMP, b"", false, now);
+    assert_eq!(bridge.hidden(), ["lamp@hall"]);
 }
 
 #[test]
