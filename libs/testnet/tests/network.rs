@@ -2,9 +2,8 @@
 
 use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use kozo_testnet::{Host, Ipv6, Nat, Network, PeerOptions, Pings, Server, Unavailable};
+use kozo_testnet::{DEADLINE, Host, Ipv6, Nat, Network, PeerOptions, Pings, Server, Unavailable};
 
 /// Says past the capture of output why a test did nothing.
 fn skipped(reason: &Unavailable) {
@@ -97,7 +96,7 @@ fn two_peers(nat: Nat, ipv6: Ipv6, server: Server, more: &[&str]) -> Result<Stri
     let mut alice = network.peer(Host::A, &alice)?;
     let mut bob = network.peer(Host::B, &bob)?;
     for peer in [&mut alice, &mut bob] {
-        peer.wait_for_pongs(Duration::from_secs(60))
+        peer.wait_for_pongs(DEADLINE)
             .unwrap_or_else(|error| panic!("{error}"));
     }
     let ice = alice.event("ice").expect("they have a way");
@@ -133,6 +132,11 @@ fn peers_behind_symmetric_nat_need_the_relay() {
 
 #[test]
 fn peers_with_ipv6_are_direct_and_meet_through_ejabberd() {
-    let way = or_skip!(two_peers(Nat::Symmetric, Ipv6::Yes, Server::Ejabberd, &[]));
+    let way = or_skip!(two_peers(
+        Nat::Symmetric,
+        Ipv6::Yes,
+        Server::Ejabberd,
+        &["--no-relay"]
+    ));
     assert!(!way.contains("relay") && way.ends_with("IPv6"), "{way}");
 }
