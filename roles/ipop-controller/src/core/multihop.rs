@@ -61,6 +61,16 @@ impl Controller {
         self.links.online().map(|(uid, _)| uid.ip6()).collect()
     }
 
+    /// Sends to a node that somebody else has named, if there is a link with it: a way could have any address on it,
+    /// also of machines outside of the overlay.
+    fn tell_linked(&mut self, to: Ipv6Addr, datagram: Datagram) -> bool {
+        let is_linked = self.is_linked(to);
+        if is_linked {
+            self.tell(to, datagram);
+        }
+        is_linked
+    }
+
     /// Sends a frame to a peer's peer, or looks for it. Whether it can be one.
     pub(super) fn send_far(&mut self, to: Ipv6Addr, frame: &[u8], now: Duration) -> bool {
         let Some(settings) = self.settings.multihop.clone() else {
@@ -174,7 +184,7 @@ impl Controller {
     pub(super) fn lookup_told(&mut self, target: Ipv6Addr, via: Vec<Ipv6Addr>, index: i64) -> bool {
         let Some(place) = i64::try_from(via.len())
             .ok()
-            .and_then(|len| usize::try_from(len + index).ok())
+            .and_then(|len| usize::try_from(len.checked_add(index)?).ok())
         else {
             return false;
         };
@@ -184,10 +194,8 @@ impl Controller {
         match place.checked_sub(1).map(|before| via[before]) {
             Some(before) => {
                 let index = index - 1;
-                self.tell(
-                    before,
-                    Datagram::Message(Message::LookupReply { target, via, index }),
-                );
+                let reply = Message::LookupReply { target, via, index };
+                return self.tell_linked(before, Datagram::Message(reply));
             }
             None => {
                 // Nobody asked, or a shorter way was found before.
@@ -217,7 +225,7 @@ impl Controller {
                     via: via.to_vec(),
                     index: index - 1,
                 };
-                self.tell(via[before], Datagram::Message(message));
+                return self.tell_linked(via[before], Datagram::Message(message));
             }
             (None, Some(target)) => {
                 self.multihop.ways.remove(target);
@@ -234,7 +242,9 @@ impl Controller {
             return false;
         }
         let Some(next) = hops.get(index + 1).copied() else {
-            return self.inject_own(&frame);
+            // Only what is for this node: the kernel might pass on the rest, into the networks around it.
+            let is_ours = Frame::read(&frame) == Frame::Ipv6(self.own6());
+            return is_ours && self.inject_own(&frame);
         };
         if self.is_linked(next) {
             let index = index + 1;
@@ -245,10 +255,8 @@ impl Controller {
         if let Some(before) = index.checked_sub(1) {
             let to = hops[before];
             let index = i64::try_from(before).unwrap_or_default();
-            self.tell(
-                to,
-                Datagram::Message(Message::RouteError { via: hops, index }),
-            );
+            let error = Message::RouteError { via: hops, index };
+            return self.tell_linked(to, Datagram::Message(error));
         }
         true
     }
