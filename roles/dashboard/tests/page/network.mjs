@@ -9,8 +9,8 @@ import { join } from 'node:path';
 /** The program; the modules are beside it. */
 export const program = process.env.KOZO_PROGRAM ?? 'target/debug/kozo';
 
-/** How long a daemon may take for anything, in milliseconds. Machines that test are busy. */
-const PATIENCE = 60_000;
+/** How long a daemon may take for anything, in milliseconds. Machines that test are busy, and some more so. */
+const PATIENCE = Number(process.env.KOZO_TEST_PATIENCE ?? 60) * 1000;
 
 /** Ports that nobody listens on, all different. */
 export async function freePorts(count) {
