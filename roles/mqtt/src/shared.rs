@@ -5,6 +5,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use kozo_abi::{Message, RoleHost};
 
 use crate::bridge::{Bridge, Counts, Deed};
@@ -201,7 +202,9 @@ impl Shared {
         );
         self.host.info(&about);
         let mut inside = self.lock();
-        inside.about = about;
+        // To the second: nobody wants to know more.
+        let since = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+        inside.about = format!("{about}, since {since}");
         inside.bridge.connected(welcome, now);
         if let Some(line) = &inside.line {
             // Nothing else has been handed over yet, so there is room.

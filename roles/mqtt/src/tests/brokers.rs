@@ -25,7 +25,7 @@ fn it_works_with_both_versions_of_mqtt_and_takes_leave() {
         let url = format!("mqtt://127.0.0.1:{}", broker.port);
         let mut running = Running::start(role(&[&url]).option("protocol", protocol));
         running.works(&watcher);
-        running.until_it_says(&format!("as `kozo-hub-mqtt`, MQTT {protocol}; 1 node"));
+        running.until_it_says(&format!("as `kozo-hub-mqtt`, MQTT {protocol}, since 20"));
         running.0.stop().unwrap();
         let status = "kozo/bridge/hub/status";
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);

@@ -58,6 +58,25 @@ fn one_that_never_answers_is_given_up_and_said() {
 }
 
 #[test]
+fn one_that_falls_silent_is_left() {
+    for (protocol, answer) in [("5", &[0x20, 3, 0, 0, 0][..]), ("3.1.1", &[0x20, 2, 0, 0])] {
+        let (url, _) = server(|mut stream| {
+            let mut packet = [0; 1024];
+            let _ = stream.read(&mut packet).unwrap();
+            stream.write_all(answer).unwrap();
+            drain(stream);
+        });
+        let bench = role(&[&url]).option("protocol", protocol);
+        let mut running = Running::start(bench.option("keepAlive", 5));
+        running.until("it is left", |bench| {
+            let log = bench.logged();
+            log.iter()
+                .any(|(_, line)| line.contains("it has fallen silent"))
+        });
+    }
+}
+
+#[test]
 fn one_that_closes_again_and_again_is_tried_ever_more_rarely_and_said() {
     let (url, count) = server(|stream| drop(let_in(stream, &[])));
     let mut running = Running::start(role(&[&url]));
