@@ -25,6 +25,7 @@ mod local;
 mod logger;
 mod messages;
 mod metrics;
+mod mqtt;
 mod network_changes;
 mod options;
 mod other_files;

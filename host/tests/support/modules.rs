@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the tests load, of several test programs: one choice of modules has one set of features.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 12] = [
     "kozo-role-bench-sink",
     "kozo-role-bench-source",
     "kozo-role-co2-relay",
@@ -16,6 +16,7 @@ const MODULES: [&str; 11] = [
     "kozo-role-debugger",
     "kozo-role-logger",
     "kozo-role-message-injector",
+    "kozo-role-mqtt",
     "kozo-role-program",
     "kozo-role-timer",
     "kozo-transport-tcp",
