@@ -107,6 +107,8 @@ pub(crate) struct Counts {
     pub(crate) followed_dropped: u64,
     /// Publications that are larger than the broker takes.
     pub(crate) too_large: u64,
+    /// Orders, events and lines for the log that were too many at once.
+    pub(crate) crowded_out: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -245,6 +247,14 @@ impl Bridge {
             self.compose_at = Some(now + FIRST_ANSWERS);
         }
         self.learn_node(&node.node, node, now);
+        // One that is away does not say that its link with this node has gone.
+        for peer in node.peers.iter().filter(|peer| peer.peer < node.node) {
+            let seen = Peer {
+                peer: node.node.clone(),
+                ..peer.clone()
+            };
+            self.show_link(&peer.peer, &seen);
+        }
         if changed {
             self.collect(now);
         }
@@ -930,6 +940,7 @@ impl Bridge {
     fn deed(&mut self, deed: Deed) {
         if self.deeds.len() >= MAX_DEEDS {
             self.deeds.pop_front();
+            self.counts.crowded_out += 1;
         }
         self.deeds.push_back(deed);
     }

@@ -394,6 +394,7 @@ impl Inside {
             orders_refused,
             followed_dropped,
             too_large,
+            crowded_out,
         } = bridge.counts();
         for (count, what) in [
             (*refused, "publications refused by the broker"),
@@ -403,6 +404,7 @@ impl Inside {
             (orders_refused, "orders refused"),
             (followed_dropped, "followed messages dropped"),
             (too_large, "messages too large"),
+            (crowded_out, "of what came in dropped"),
         ] {
             if count > 0 {
                 words.push(format!("{count} {what}"));

@@ -659,6 +659,10 @@ fn diagnostics_say_how_roles_nodes_and_links_are() {
     ] {
         assert!(entities.contains(expected), "{expected}");
     }
+    // The hall is away, and says nothing of it.
+    world.others[0].status = None;
+    world.hall_is(false);
+    assert_eq!(world.broker.at("kozo/link/hall/hub/connected"), Some("OFF"));
     world.others.push(Report {
         node: "stranger".to_owned(),
         status: Some(node("stranger", Vec::new(), Vec::new())),
