@@ -3,6 +3,7 @@
 mod announcing;
 mod brokers;
 mod faults;
+mod hostile;
 mod model;
 mod real;
 mod world;

@@ -135,11 +135,16 @@ impl Home {
                 self.known.remove(topic);
                 return;
             }
-            let told: Value = serde_json::from_slice(payload).unwrap();
+            // It refuses what is none, and says so in its log.
+            let told: Value = serde_json::from_slice(payload).unwrap_or_default();
+            let Some(components) = told.get("components").and_then(Value::as_object) else {
+                return;
+            };
             let known = self.known.entry(topic.to_owned()).or_default();
-            for (id, says) in told["components"].as_object().unwrap() {
+            for (id, says) in components {
                 assert!(!id.contains(' '), "{id} could not be removed");
-                match says.as_object().unwrap().len() {
+                match says.as_object().map_or(0, serde_json::Map::len) {
+                    0 => {}
                     1 => drop(known.remove(id)),
                     _ => drop(known.insert(id.clone(), says.clone())),
                 }
@@ -347,6 +352,11 @@ impl World {
     /// A role of the hall sends an event.
     pub(super) fn event(&mut self, role: &str, type_name: &str, data: &(impl Serialize + ?Sized)) {
         let data = rmp_serde::to_vec_named(data).unwrap();
+        self.raw_event(role, type_name, &data);
+    }
+
+    /// The same, with whatever bytes.
+    pub(super) fn raw_event(&mut self, role: &str, type_name: &str, data: &[u8]) {
         let now = self.since();
         let heard = Heard {
             node: "hall",
@@ -356,7 +366,7 @@ impl World {
             timestamp: 1_700_000_000.5,
         };
         if let Some(bridge) = &mut self.bridge {
-            bridge.hear("event", &heard, &data, (Duration::ZERO, now));
+            bridge.hear("event", &heard, data, (Duration::ZERO, now));
         }
         self.work();
     }
