@@ -146,6 +146,14 @@ impl Engine {
                 return false;
             };
             let machine = &mut self.machine;
+            // What changes how the node is, is told at once.
+            let is_change = matches!(
+                event,
+                Event::Online { .. } | Event::Offline { .. } | Event::Failed { .. }
+            );
+            if is_change {
+                self.status_at = Instant::now();
+            }
             match event {
                 Event::Datagram { mut contents, .. } => {
                     self.core.frame_from_peer(&uid, &mut contents, machine);
@@ -225,6 +233,11 @@ impl Engine {
                         self.xmpp_trouble = Some(reason.clone());
                     }
                     self.core.xmpp(Xmpp::Offline(reason));
+                    // Why it is not may have changed where nothing else has.
+                    let status = self.core.status();
+                    machine
+                        .host
+                        .set_status(&status.text(self.xmpp_trouble.as_deref()));
                 }
                 Signal::Seen(uid) => self.core.seen(uid, Instant::now(), machine),
                 Signal::Heard { uid, kind, data } => {
@@ -280,7 +293,8 @@ impl Engine {
             .map(|told| told.dropped)
             .unwrap_or_default();
         let dropped = status.dropped.iter().filter_map(|(name, count)| {
-            let more = count - before.get(name).copied().unwrap_or_default();
+            // An account that took the place of another counts anew.
+            let more = count.saturating_sub(before.get(name).copied().unwrap_or_default());
             (more > 0).then(|| format!("{more} {name}"))
         });
         let dropped = dropped.collect::<Vec<_>>().join(", ");
@@ -290,6 +304,9 @@ impl Engine {
                 .debug(&format!("dropped since the last status: {dropped}"));
         }
         send(&machine.host, STATUS_EVENT, &status);
+        machine
+            .host
+            .set_status(&status.text(self.xmpp_trouble.as_deref()));
         self.told = Some(status);
     }
 }

@@ -99,6 +99,26 @@ pub(crate) struct Status {
     pub(crate) dropped: BTreeMap<&'static str, u64>,
 }
 
+impl Status {
+    /// The same in one line, for `kozo status`. `trouble` is what keeps it from XMPP.
+    pub(crate) fn text(&self, trouble: Option<&str>) -> String {
+        let Some(ip4) = &self.ip4 else {
+            return "no controller has said yet who this node is".to_owned();
+        };
+        let dropped: u64 = self.dropped.values().sum();
+        let dropped = match dropped {
+            0 => String::new(),
+            count => format!(", {count} frames and messages dropped"),
+        };
+        let linked = format!("{} of {} peers linked{dropped}", self.online, self.peers);
+        match (self.xmpp, trouble) {
+            (true, _) => format!("{ip4}, {linked}"),
+            (false, None) => format!("{ip4}, not logged in to XMPP, {linked}"),
+            (false, Some(trouble)) => format!("{ip4}, {linked}, not logged in to XMPP: {trouble}"),
+        }
+    }
+}
+
 impl Local {
     /// Whether a controller can take a message of this peer.
     fn is_of_the_group(&mut self, uid: &Uid) -> bool {

@@ -169,6 +169,11 @@ fn the_network_is_told_of_links() {
     assert_eq!(scene.world.reported.last(), Some(&change("offline", None)));
     let status = scene.core.status();
     assert_eq!((status.peers, status.online, status.xmpp), (1, 0, false));
+    let trouble = Some("the password is wrong");
+    assert_eq!(
+        status.text(trouble),
+        "172.31.0.100, 0 of 1 peers linked, not logged in to XMPP: the password is wrong"
+    );
 }
 
 #[test]
