@@ -54,6 +54,7 @@ impl Drop {
             Self::Refused(Refusal::ForeignSource) => "frames with another's uid",
             Self::Refused(Refusal::NotForThisNode) => "frames for another's uid",
             Self::Refused(Refusal::ForeignAddress) => "frames from another's address",
+            Self::Refused(Refusal::ForeignTarget) => "frames to another's address",
             Self::Refused(Refusal::Neighbours) => "frames about neighbours and routers",
             Self::Refused(Refusal::NoAddress) => "frames of peers without an address",
             Self::HarmfulMessage => "messages that would harm the controller",

@@ -107,7 +107,11 @@ impl Signalling {
         // What means nothing here is passed over; there are only so many events.
         loop {
             match account.next_event()? {
-                Event::State(State::Online { jid }) => return Some(Signal::LoggedIn(Ok(jid))),
+                Event::State(State::Online { jid }) => {
+                    // Only the last state is told: there may have been an end in between.
+                    self.sessions.clear();
+                    return Some(Signal::LoggedIn(Ok(jid)));
+                }
                 Event::State(State::Offline { reason, .. }) => {
                     self.sessions.clear();
                     return Some(Signal::LoggedIn(Err(reason)));

@@ -30,6 +30,8 @@ pub(crate) enum Framings {
 pub(super) struct Callback {
     pub(super) address: SocketAddr,
     pub(super) api: Api,
+    /// Who has said so: a controller may have one socket for what it asks, and another for what happens.
+    pub(super) named_by: SocketAddr,
     /// Whether it has been told who this node is: before that, controllers cannot take a message of a peer.
     pub(super) knows_this_node: bool,
 }

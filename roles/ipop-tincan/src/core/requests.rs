@@ -116,6 +116,7 @@ impl Core {
                 self.callback = Some(Callback {
                     address,
                     api,
+                    named_by: sender,
                     knows_this_node: false,
                 });
             }
@@ -247,7 +248,9 @@ impl Core {
             self.answer(sender, api, state, outside);
         }
         let callback = self.callback.as_mut();
-        if let Some(callback) = callback.filter(|callback| callback.address == sender) {
+        let is_its =
+            |callback: &&mut Callback| callback.address == sender || callback.named_by == sender;
+        if let Some(callback) = callback.filter(is_its) {
             callback.knows_this_node |= self.local.is_some();
         }
     }

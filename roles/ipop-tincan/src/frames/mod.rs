@@ -91,6 +91,8 @@ pub(crate) enum Refusal {
     NotForThisNode,
     /// It comes from an address that another node has.
     ForeignAddress,
+    /// It goes to an address that is not this node's: the kernel might pass it on, into the networks around it.
+    ForeignTarget,
     /// It would change what the kernel knows of its neighbours and routers.
     Neighbours,
     /// The peer has no address yet that could stand in it.
@@ -208,9 +210,11 @@ impl Overlay {
             Layer3::Ipv6(packet) if packet.is_about_routes() => return Err(Refusal::Neighbours),
             Layer3::Ipv4(packet) if !self.translate => {
                 self.check_source(IpAddr::V4(packet.source), &own, sender)?;
+                self.check_target(IpAddr::V4(packet.target), &own)?;
             }
             Layer3::Ipv6(packet) => {
                 self.check_source(IpAddr::V6(packet.source), &own, sender)?;
+                self.check_target(IpAddr::V6(packet.target), &own)?;
             }
             _ => {}
         }
@@ -229,6 +233,18 @@ impl Overlay {
             frame[..6].copy_from_slice(&own.mac);
         }
         Ok(frame)
+    }
+
+    /// Only this node's own addresses, those of a network that it is the router for, and those of all are taken; on a
+    /// switch, also those of the machines behind it.
+    fn check_target(&self, target: IpAddr, own: &Own) -> Result<(), Refusal> {
+        let is_taken = self.switch
+            || target.is_multicast()
+            || match target {
+                IpAddr::V4(ip4) => is_for_all(target) || self.masked(ip4) == self.masked(own.ip4),
+                IpAddr::V6(ip6) => ip6 == own.ip6,
+            };
+        is_taken.then_some(()).ok_or(Refusal::ForeignTarget)
     }
 
     /// An address that this node knows for another's cannot come from this one.

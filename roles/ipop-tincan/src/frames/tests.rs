@@ -343,6 +343,43 @@ fn what_is_not_of_the_peer_is_refused() {
 }
 
 #[test]
+fn what_is_for_the_networks_around_this_node_is_refused() {
+    let mut overlay = overlay();
+    let to = |overlay: &Overlay, target: [u8; 4]| {
+        let frame = ethernet(0x0800, &ipv4(17, PEER4, target.into(), &[]));
+        let taken = overlay.incoming(&mut from_peer(&frame), sender()).map(drop);
+        taken.err()
+    };
+    let to6 = |target: &str| {
+        let packet = ipv6(peer().ip6(), target.parse().unwrap(), 17, &[]);
+        let mut data = from_peer(&ethernet(0x86dd, &packet));
+        overlay.incoming(&mut data, sender()).map(drop).err()
+    };
+    for all in ["ff02::fb", "ff0e::1"] {
+        assert_eq!(to6(all), None, "{all}");
+    }
+    for foreign in ["2001:db8::1", "fd50:dbc:41f2:4a3c::1"] {
+        assert_eq!(to6(foreign), Some(Refusal::ForeignTarget), "{foreign}");
+    }
+    for all in [[224, 0, 0, 251], [172, 31, 0, 255], [255; 4]] {
+        assert_eq!(to(&overlay, all), None, "{all:?}");
+    }
+    let (elsewhere, behind) = ([192, 168, 1, 1], [172, 31, 0, 7]);
+    for foreign in [elsewhere, behind] {
+        assert_eq!(to(&overlay, foreign), Some(Refusal::ForeignTarget));
+    }
+    // A router takes what is for its network, and a switch what is for the machines behind it.
+    overlay.set_own(Own {
+        subnet_bits: 24,
+        ..own()
+    });
+    assert_eq!(to(&overlay, behind), None);
+    assert_eq!(to(&overlay, elsewhere), Some(Refusal::ForeignTarget));
+    overlay.switch = true;
+    assert_eq!(to(&overlay, elsewhere), None);
+}
+
+#[test]
 fn the_beginning_of_a_uid_is_not_enough() {
     let mut header = header(peer(), Some(own().uid));
     header[19] ^= 1;

@@ -62,6 +62,22 @@ fn a_controller_that_does_not_know_this_node_hears_of_no_peer() {
 }
 
 #[test]
+fn a_controller_may_have_another_socket_for_what_happens() {
+    let mut scene = Scene::new(Api::V14_07);
+    let place = "[::1]:40001".parse().unwrap();
+    scene.request(&json!({"m": "set_cb_endpoint", "ip": "::1", "port": 40001}));
+    scene.request(&local_ip());
+    scene.heard(GREATER, "con_req", OF_PEER);
+    assert!(scene.world.sent.is_empty());
+    scene.get_state(false);
+    scene.heard(GREATER, "con_req", OF_PEER);
+    let [(to, _)] = &scene.world.sent[..] else {
+        panic!("{:?}", scene.world.sent);
+    };
+    assert_eq!(*to, place);
+}
+
+#[test]
 fn a_group_hears_of_its_members_alone() {
     let mut scene = Scene::ready(Api::V14_07);
     let stranger = "0123456789".repeat(4);
