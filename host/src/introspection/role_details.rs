@@ -43,6 +43,7 @@ impl Introspection {
                 .as_deref()
                 .filter(|stored| stored.len() <= MAX_SHOWN_DATA)
                 .and_then(|stored| kozo_data::to_value(stored).ok())
+                .map(stored_without_secrets)
                 .unwrap_or_default(),
             stored_bytes: stored.map(|stored| stored.len()),
         })
@@ -56,6 +57,13 @@ fn without_secrets(options: Value) -> Map<String, Value> {
     };
     leave_secrets_out(&mut options);
     options
+}
+
+/// What is stored, likewise: a role may have made itself a key.
+fn stored_without_secrets(stored: Value) -> Value {
+    let mut all = Map::from_iter([("stored".to_owned(), stored)]);
+    leave_secrets_out(&mut all);
+    all.remove("stored").unwrap_or_default()
 }
 
 fn leave_secrets_out(entries: &mut Map<String, Value>) {
@@ -92,5 +100,8 @@ mod tests {
             "options": {"hosts": [[{"name": "a"}]]},
         });
         assert_eq!(Value::Object(shown), expected);
+        let stored = json!([{"certificate": "a", "secretKey": "x"}, "secret"]);
+        let expected = json!([{"certificate": "a"}, "secret"]);
+        assert_eq!(stored_without_secrets(stored), expected);
     }
 }

@@ -35,8 +35,9 @@ struct Kept {
     names: Vec<String>,
     #[serde(with = "serde_bytes")]
     certificate: Vec<u8>,
+    /// By its name the host knows that it is to be shown to nobody.
     #[serde(with = "serde_bytes")]
-    key: Vec<u8>,
+    secret_key: Vec<u8>,
 }
 
 /// What protects connections.
@@ -58,7 +59,7 @@ impl Tls {
             Protection::Given(certificate, key) => given(certificate, key)?,
             Protection::Own => {
                 let kept = own(names, host)?;
-                let key = PrivatePkcs8KeyDer::from(kept.key);
+                let key = PrivatePkcs8KeyDer::from(kept.secret_key);
                 (vec![kept.certificate.into()], key.into())
             }
         };
@@ -106,7 +107,7 @@ fn own(names: &[String], host: &RoleHost) -> Result<Kept, TlsError> {
     let new = Kept {
         names: names.to_vec(),
         certificate: pair.cert.der().to_vec(),
-        key: pair.signing_key.serialize_der(),
+        secret_key: pair.signing_key.serialize_der(),
     };
     if let Err(error) = host.store(&new) {
         host.warn(&format!(

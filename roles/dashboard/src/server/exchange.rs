@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::assets::Asset;
@@ -300,7 +300,7 @@ async fn told(request: &Request<Incoming>, site: &Arc<Site>) -> Content {
             let question = json!({"request": "explain", "node": node, "peer": peer});
             asked(site, question).await
         }
-        "/api/role" => asked(site, json!({"request": "role", "role": query.get("role")})).await,
+        "/api/role" => role(site, query.get("role")).await,
         "/api/modules" => asked(site, json!({"request": "modules"})).await,
         _ => Content::text(StatusCode::NOT_FOUND, "there is no such page"),
     }
@@ -335,6 +335,18 @@ where
 async fn asked(site: &Arc<Site>, question: Value) -> Content {
     match ask::<Value>(&site.host, question, ANSWER_TIME).await {
         Ok(answer) => Content::json(&answer),
+        Err(error) => Content::text(StatusCode::BAD_GATEWAY, &error.to_string()),
+    }
+}
+
+/// A role of the node, without what it has stored: that is for nobody who looks at a page, and may be a key.
+async fn role(site: &Arc<Site>, name: Option<&str>) -> Content {
+    let question = json!({"request": "role", "role": name});
+    match ask::<Map<String, Value>>(&site.host, question, ANSWER_TIME).await {
+        Ok(mut answer) => {
+            answer.remove("stored");
+            Content::json(&answer)
+        }
         Err(error) => Content::text(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
 }
