@@ -27,7 +27,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use kozo_abi::{Error, Kind, Message, Role, RoleHost, export_role};
+use kozo_abi::{Error, InboxLimits, Kind, Message, Role, RoleHost, export_role};
 use serde_json::Value;
 
 use access::{Guard, Names};
@@ -40,6 +40,9 @@ use told::Passed;
 
 /// How often the server's thread is looked after.
 const CARE_PERIOD: Duration = Duration::from_secs(1);
+
+/// How many lines for the log may wait for the role at least: a whole network may have something to say at once.
+const INBOX_LENGTH: u64 = 1000;
 
 struct Dashboard {
     hub: Arc<Hub>,
@@ -84,6 +87,13 @@ impl Role for Dashboard {
         match self.server.is_at_work() {
             true => Ok(()),
             false => Err("the server's thread has ended".into()),
+        }
+    }
+
+    fn inbox(&self, configured: InboxLimits) -> InboxLimits {
+        InboxLimits {
+            length: configured.length.max(INBOX_LENGTH),
+            ..configured
         }
     }
 

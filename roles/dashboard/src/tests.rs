@@ -35,7 +35,11 @@ fn started(options: &[(&str, Value)]) -> Result<Scene, Error> {
             &json!({"version": 1, "status": status("waiting")}),
         )
         .answer("network", &json!({"nodes": []}))
-        .answer("modules", &json!([{"name": "timer"}]));
+        .answer("modules", &json!([{"name": "timer"}]))
+        .answer(
+            "role",
+            &json!({"options": {"a": 1}, "stored": {"something": "hidden"}, "stored_bytes": 9}),
+        );
     for (name, value) in options {
         bench = bench.option(name, value);
     }
@@ -132,11 +136,20 @@ fn what_the_node_tells_is_told_as_it_happens() -> Result<(), Error> {
         .bench
         .deliver(Incoming::log("Ping! <b>").from("clock", "hub"));
     scene.bench.run()?;
+    assert!(
+        scene.bench.inbox().length >= 1000,
+        "a network says much at once"
+    );
     let mut logs = scene.sent(&["GET /api/logs?role=cl* HTTP/1.1"], "")?;
     until(&mut logs, "Ping! <b>")?;
     // What is not granted is told as well.
     let mut messages = scene.sent(&["GET /api/messages HTTP/1.1"], "")?;
     until(&mut messages, "event: trouble")?;
+    let role = scene.asked(&["GET /api/role?role=pub HTTP/1.1"], "")?;
+    assert!(
+        role.contains("{\"a\":1}") && !role.contains("hidden"),
+        "{role}"
+    );
     let modules = scene.asked(&["GET /api/modules HTTP/1.1"], "")?;
     assert!(modules.contains(r#"[{"name":"timer"}]"#), "{modules}");
     // Whatever is told as it happens ends with the role.
