@@ -428,7 +428,7 @@ impl Endpoint {
                 Timer::Binding(addresses) => {
                     let wanted = self.bindings.get(&addresses).is_some_and(|kept| {
                         self.peers.values().any(|peer| {
-                            !peer.is_online() && peer.settings().stun.contains(&kept.name)
+                            !peer.is_online() && kept.is_one_of(peer.settings().stun.iter())
                         })
                     });
                     if let Some(kept) = self.bindings.get_mut(&addresses) {
@@ -497,7 +497,14 @@ impl Endpoint {
                 } => self.transmit(now, addresses, contents),
                 Action::Event(event) => self.event(now, event),
                 Action::Route(addresses) => {
-                    self.routes.insert(addresses, id);
+                    // A peer may pretend to send from where another one is: what that sends must still reach it.
+                    let is_taken = self.routes.get(&addresses).is_some_and(|owner| {
+                        let owner = self.peers.get(owner).filter(|_| *owner != id);
+                        owner.is_some_and(|owner| owner.is_online_over(&addresses))
+                    });
+                    if !is_taken {
+                        self.routes.insert(addresses, id);
+                    }
                 }
                 Action::NoRoute(addresses) => {
                     if self.routes.get(&addresses) == Some(&id) {

@@ -1,6 +1,6 @@
 //! What servers are asked, for all peers together, and the candidates that come of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -36,9 +36,37 @@ pub(super) struct Name {
 #[derive(Debug)]
 pub(super) struct Kept<What> {
     pub(super) what: What,
-    /// The server, as it was given.
-    pub(super) name: String,
+    /// The server, as it was given: several names may lead to it.
+    pub(super) names: BTreeSet<String>,
     pub(super) last_used: Instant,
+}
+
+impl<What> Kept<What> {
+    fn new(now: Instant, what: What) -> Self {
+        Self {
+            what,
+            names: BTreeSet::new(),
+            last_used: now,
+        }
+    }
+
+    /// It is wanted under this name.
+    fn is_wanted(&mut self, now: Instant, name: &str) {
+        self.last_used = now;
+        if !self.names.contains(name) {
+            self.names.insert(name.to_owned());
+        }
+    }
+
+    /// Whether one of these is a name of it.
+    pub(super) fn is_one_of<'a>(&self, mut names: impl Iterator<Item = &'a String>) -> bool {
+        names.any(|name| self.names.contains(name))
+    }
+}
+
+/// The names of relays.
+fn servers(turn: &[TurnServer]) -> impl Iterator<Item = &String> + Clone {
+    turn.iter().map(|turn| &turn.server)
 }
 
 impl Endpoint {
@@ -144,12 +172,11 @@ impl Endpoint {
             .collect();
         for local in locals {
             let addresses = (local, server);
-            let kept = self.bindings.entry(addresses).or_insert_with(|| Kept {
-                what: Binding::new(now, name, server),
-                name: name.to_owned(),
-                last_used: now,
-            });
-            kept.last_used = now;
+            let kept = self
+                .bindings
+                .entry(addresses)
+                .or_insert_with(|| Kept::new(now, Binding::new(now, name, server)));
+            kept.is_wanted(now, name);
             if !online {
                 kept.what.set_wanted(now, true);
             }
@@ -197,12 +224,11 @@ impl Endpoint {
         };
         for local in locals {
             let addresses = (local, server.address);
-            let kept = self.allocations.entry(addresses).or_insert_with(|| Kept {
-                what: Allocation::new(now, turn, server.address),
-                name: turn.server.clone(),
-                last_used: now,
-            });
-            kept.last_used = now;
+            let kept = self
+                .allocations
+                .entry(addresses)
+                .or_insert_with(|| Kept::new(now, Allocation::new(now, turn, server.address)));
+            kept.is_wanted(now, &turn.server);
             kept.what.use_account(now, turn);
             self.flush_allocation(addresses);
         }
@@ -283,7 +309,7 @@ impl Endpoint {
             }
         };
         for server in &peer.settings().stun {
-            for (local, address) in sorted_for(&self.bindings, |name| name == *server) {
+            for (local, address) in sorted_for(&self.bindings, std::iter::once(server)) {
                 let Some(binding) = self.bindings.get(&(local, address)).map(|kept| &kept.what)
                 else {
                     continue;
@@ -297,7 +323,7 @@ impl Endpoint {
             }
         }
         for turn in &peer.settings().turn {
-            for (local, address) in sorted_for(&self.allocations, |name| name == turn.server) {
+            for (local, address) in sorted_for(&self.allocations, std::iter::once(&turn.server)) {
                 let Some(allocation) = self
                     .allocations
                     .get(&(local, address))
@@ -339,12 +365,12 @@ impl Endpoint {
                 || self
                     .bindings
                     .values()
-                    .filter(|binding| stun.contains(&binding.name))
+                    .filter(|binding| binding.is_one_of(stun.iter()))
                     .all(|binding| binding.what.is_concluded()))
             && self
                 .allocations
                 .values()
-                .filter(|allocation| turn.iter().any(|turn| turn.server == allocation.name))
+                .filter(|allocation| allocation.is_one_of(servers(turn)))
                 .all(|allocation| allocation.what.is_concluded())
     }
 
@@ -353,9 +379,7 @@ impl Endpoint {
         let Some(peer) = self.peers.get(&id) else {
             return;
         };
-        let relays = sorted_for(&self.allocations, |name| {
-            peer.settings().turn.iter().any(|turn| turn.server == name)
-        });
+        let relays = sorted_for(&self.allocations, servers(&peer.settings().turn));
         let remotes: Vec<_> = peer
             .remotes()
             .iter()
@@ -404,10 +428,12 @@ impl Endpoint {
     pub(super) fn allocation_changed(&mut self, now: Instant, addresses: Addresses, changed: bool) {
         if changed {
             self.relays.retain(|_, owner| *owner != addresses);
+            // What goes out of a socket of ours shall not go through a relay because that says that it has its address.
             if let Some(relayed) = self
                 .allocations
                 .get(&addresses)
                 .and_then(|kept| kept.what.relayed())
+                .filter(|relayed| !self.has_address(*relayed))
             {
                 self.relays.insert(relayed, addresses);
             }
@@ -442,12 +468,8 @@ impl Endpoint {
             return;
         };
         let settings = peer.settings();
-        let bindings = sorted_for(&self.bindings, |name| {
-            settings.stun.iter().any(|stun| stun == name)
-        });
-        let relays = sorted_for(&self.allocations, |name| {
-            settings.turn.iter().any(|turn| turn.server == name)
-        });
+        let bindings = sorted_for(&self.bindings, settings.stun.iter());
+        let relays = sorted_for(&self.allocations, servers(&settings.turn));
         for addresses in bindings {
             if let Some(kept) = self.bindings.get_mut(&addresses) {
                 kept.what.set_wanted(now, true);
@@ -477,7 +499,7 @@ impl Endpoint {
             let found: Vec<_> = self
                 .bindings
                 .values()
-                .filter(|binding| binding.name == *server)
+                .filter(|binding| binding.names.contains(server))
                 .map(|binding| &binding.what)
                 .collect();
             if found.iter().all(|binding| binding.mapped().is_none()) {
@@ -491,7 +513,7 @@ impl Endpoint {
             let found: Vec<_> = self
                 .allocations
                 .values()
-                .filter(|allocation| allocation.name == server.server)
+                .filter(|allocation| allocation.names.contains(&server.server))
                 .map(|allocation| &allocation.what)
                 .collect();
             if found
@@ -511,17 +533,12 @@ impl Endpoint {
     pub(super) fn drop_unused(&mut self, now: Instant) {
         for peer in self.peers.values() {
             for kept in self.bindings.values_mut() {
-                if peer.settings().stun.contains(&kept.name) {
+                if kept.is_one_of(peer.settings().stun.iter()) {
                     kept.last_used = now;
                 }
             }
             for kept in self.allocations.values_mut() {
-                if peer
-                    .settings()
-                    .turn
-                    .iter()
-                    .any(|turn| turn.server == kept.name)
-                {
+                if kept.is_one_of(servers(&peer.settings().turn)) {
                     kept.last_used = now;
                 }
             }
@@ -556,6 +573,12 @@ impl Endpoint {
             .collect();
         self.names
             .retain(|name, known| known.asked || used.contains(name.as_str()));
+        for kept in self.bindings.values_mut() {
+            kept.names.retain(|name| used.contains(name.as_str()));
+        }
+        for kept in self.allocations.values_mut() {
+            kept.names.retain(|name| used.contains(name.as_str()));
+        }
         let rest =
             !self.peers.is_empty() || !self.allocations.is_empty() || !self.bindings.is_empty();
         self.timers.set(Timer::Unused, rest.then_some(now + UNUSED));
@@ -563,13 +586,13 @@ impl Endpoint {
 }
 
 /// The sockets and servers for which something is kept, in an order that does not change.
-fn sorted_for<What>(
+fn sorted_for<'a, What>(
     kept: &HashMap<Addresses, Kept<What>>,
-    wanted: impl Fn(&str) -> bool,
+    names: impl Iterator<Item = &'a String> + Clone,
 ) -> Vec<Addresses> {
     let mut found: Vec<_> = kept
         .iter()
-        .filter(|(_, kept)| wanted(&kept.name))
+        .filter(|(_, kept)| kept.is_one_of(names.clone()))
         .map(|(addresses, _)| *addresses)
         .collect();
     found.sort();

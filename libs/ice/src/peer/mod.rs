@@ -159,6 +159,11 @@ impl Peer {
         self.state == State::Online
     }
 
+    /// Whether datagrams pass over this pair.
+    pub(crate) fn is_online_over(&self, addresses: &Addresses) -> bool {
+        self.is_online() && self.selected == Some(*addresses)
+    }
+
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.locals.iter().map(|(candidate, _)| candidate)
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::candidate::CandidateKind;
 use crate::endpoint::PeerRefused;
 use crate::reason::Reason;
+use crate::stun::{Class, Method, Writer, attribute};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -545,6 +546,88 @@ fn foreign_and_repeated_messages_change_nothing() {
         }
         assert_eq!(world.converse(5), [5, 5]);
     }
+}
+
+#[test]
+fn nobody_takes_the_place_from_which_another_peer_sends() {
+    let plan = Plan {
+        dtls: true,
+        ..Plan::default()
+    };
+    let mut world = World::new(1, plan);
+    assert!(world.run_until(SOON, World::are_online));
+    world.run(Duration::from_secs(5));
+    let path = world.status(0).path.unwrap();
+    let (local, remote) = ("192.0.2.1:4000".parse().unwrap(), path.remote);
+    // Another peer, which knows what it needs for checks of its own.
+    let second = second_peer(&mut world, "stun");
+    let own = Credentials {
+        user: "second".to_owned(),
+        password: "second's own password".to_owned(),
+    };
+    let now = world.now;
+    let endpoint = &mut world.nodes[0].endpoint;
+    endpoint.add_remote(now, second.0, &own, []);
+    for number in 0..3 {
+        let contents = Writer::new(Class::Request, Method::Binding, &[number; 12])
+            .attribute(
+                attribute::USERNAME,
+                format!("{}:{}", second.1.user, own.user).as_bytes(),
+            )
+            .attribute(0x0024, &[0x7E, 0, 0, 0])
+            .attribute(attribute::ICE_CONTROLLING, &[1; 8])
+            .sign(second.1.password.as_bytes())
+            .with_fingerprint()
+            .into_bytes();
+        let now = world.now;
+        let endpoint = &mut world.nodes[0].endpoint;
+        let before = endpoint.drops().foreign_stun;
+        endpoint.handle(now, local, remote, &contents);
+        assert_eq!(endpoint.drops().foreign_stun, before);
+        assert_eq!(world.converse(5), [5, 5]);
+        let events = &world.nodes[0].events;
+        assert!(events.iter().all(|event| event.peer() != second.0));
+    }
+}
+
+#[test]
+fn a_server_may_have_several_names() {
+    let plan = Plan {
+        kinds: [Kind::PortRestricted; 2],
+        ..Plan::default()
+    };
+    let mut world = World::new(1, plan);
+    assert!(world.run_until(SOON, World::are_online));
+    let (peer, _) = second_peer(&mut world, "the same server");
+    world.run(Duration::from_secs(5));
+    let kinds = |world: &World, peer| -> Vec<_> {
+        let candidates = world.nodes[0].endpoint.candidates(peer);
+        candidates.iter().map(|candidate| candidate.kind).collect()
+    };
+    let seen = CandidateKind::ServerReflexive;
+    assert!(kinds(&world, peer).contains(&seen));
+    // It is kept for as long as one of them is wanted.
+    let (now, first) = (world.now, world.nodes[0].peer);
+    world.nodes[0].endpoint.remove_peer(now, first);
+    world.run(Duration::from_secs(300));
+    assert!(kinds(&world, peer).contains(&seen));
+}
+
+/// A second peer of the first node, and what it needs to be believed there.
+fn second_peer(world: &mut World, stun: &str) -> (PeerId, Credentials) {
+    let credentials = Credentials::random();
+    let settings = PeerSettings {
+        credentials: credentials.clone(),
+        controlling: false,
+        security: Security::None,
+        stun: vec![stun.to_owned()],
+        turn: Vec::new(),
+        relay_only: false,
+    };
+    let now = world.now;
+    let peer = world.nodes[0].endpoint.add_peer(now, settings).unwrap();
+    world.look(0);
+    (peer, credentials)
 }
 
 #[test]
