@@ -31,6 +31,11 @@ pub(crate) enum OptionsError {
          127.0.0.1"
     )]
     Open(String),
+    #[error(
+        "`names` has `{0}`, which no browser calls the page: give a name alone, without `https://`, port and path, and \
+         letters beyond ASCII as browsers send them (`xn--…`)"
+    )]
+    Name(String),
     #[error("`password`: {0}")]
     Password(#[from] PasswordError),
     #[error(
@@ -63,6 +68,9 @@ impl Options {
 
     /// How connections are protected, if all that has to be known is there.
     pub(crate) fn protection(&self) -> Result<Protection, OptionsError> {
+        if let Some(name) = self.names.iter().find(|name| !is_name(name)) {
+            return Err(OptionsError::Name(name.clone()));
+        }
         let token = self.token.as_ref();
         if token.is_some_and(|token| token.chars().count() < MIN_TOKEN) {
             return Err(OptionsError::Token);
@@ -85,6 +93,12 @@ impl Options {
             (_, None) => Ok(Protection::Own),
         }
     }
+}
+
+/// Whether browsers can call a page so. An address is one that the node's certificate is to be for.
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    name.parse::<IpAddr>().is_ok() || (!name.is_empty() && name.bytes().all(is_plain))
 }
 
 /// Whether only this machine reaches an address. What a name leads to may change, but for this one.
@@ -130,6 +144,27 @@ mod tests {
                 Options { tls, ..guarded }.protection(),
                 Ok(Protection::None)
             );
+        }
+    }
+
+    #[test]
+    fn what_no_browser_calls_the_page_is_no_name() {
+        let named = |name: &str| Options {
+            names: vec!["hub.lan".to_owned(), name.to_owned()],
+            ..options("::1")
+        };
+        for wrong in [
+            "",
+            "küche.lan",
+            "hub.lan:7055",
+            "https://hub.lan",
+            "hub.lan/",
+        ] {
+            let error = OptionsError::Name(wrong.to_owned());
+            assert_eq!(named(wrong).protection(), Err(error));
+        }
+        for fine in ["xn--kche-0ra.lan", "my_hub", "192.0.2.7", "2001:db8::7"] {
+            assert_eq!(named(fine).protection(), Ok(Protection::None), "{fine}");
         }
     }
 
