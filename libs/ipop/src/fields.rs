@@ -23,6 +23,10 @@ impl Fields {
         value.as_object().cloned().map(Self)
     }
 
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// A text; what is none is empty.
     pub(crate) fn text(&self, key: &str) -> String {
         self.optional_text(key).unwrap_or_default()

@@ -31,8 +31,9 @@ pub enum Request {
     },
     /// `get_state`: asks for one `local_state`, and one `peer_state` for each peer.
     GetState {
-        /// Whether with figures of links.
-        stats: bool,
+        /// Whether with figures of links. None is what controllers say from before 14.01.1, which know of no such
+        /// question.
+        stats: Option<bool>,
         /// Only this peer, if it is not empty.
         uid: String,
     },
@@ -167,7 +168,7 @@ impl Request {
                 host: fields.text("host"),
             },
             "get_state" => Self::GetState {
-                stats: fields.flag("stats"),
+                stats: fields.has("stats").then(|| fields.flag("stats")),
                 uid: fields.text("uid"),
             },
             "create_link" => Self::CreateLink(CreateLink {
@@ -239,10 +240,16 @@ impl Request {
                 "password": password.0,
                 "host": host,
             }),
-            Self::GetState { stats, uid } if uid.is_empty() => {
-                json!({"m": "get_state", "stats": stats})
+            Self::GetState { stats, uid } => {
+                let mut value = json!({"m": "get_state"});
+                if let Some(stats) = stats {
+                    value["stats"] = json!(stats);
+                }
+                if !uid.is_empty() {
+                    value["uid"] = json!(uid);
+                }
+                value
             }
-            Self::GetState { stats, uid } => json!({"m": "get_state", "stats": stats, "uid": uid}),
             Self::CreateLink(link) => json!({
                 "m": "create_link",
                 "uid": link.uid,

@@ -163,12 +163,13 @@ fn values_of_other_types_are_understood_where_they_can_be() {
         stats,
         uid: String::new(),
     };
-    assert_eq!(read(r#"{"m":"get_state","stats":1}"#), stats(true));
+    assert_eq!(read(r#"{"m":"get_state"}"#), stats(None));
+    assert_eq!(read(r#"{"m":"get_state","stats":1}"#), stats(Some(true)));
     assert_eq!(
         read(r#"{"m":"get_state","stats":"true","uid":null}"#),
-        stats(true)
+        stats(Some(true))
     );
-    assert_eq!(read(r#"{"m":"get_state","stats":{}}"#), stats(false));
+    assert_eq!(read(r#"{"m":"get_state","stats":{}}"#), stats(Some(false)));
     assert_eq!(
         read(r#"{"m":"set_logging","flag":2.7}"#),
         Request::SetLogging(2)

@@ -239,7 +239,13 @@ impl Engine {
                         .host
                         .set_status(&status.text(self.xmpp_trouble.as_deref()));
                 }
-                Signal::Seen(uid) => self.core.seen(uid, Instant::now(), machine),
+                Signal::Seen { uid, status } => {
+                    let now = Instant::now();
+                    self.core.seen(uid, now, machine);
+                    if let Some(status) = status {
+                        self.core.offered(uid, &status, now, machine);
+                    }
+                }
                 Signal::Heard { uid, kind, data } => {
                     self.core.heard(uid, &kind, &data, Instant::now(), machine);
                 }

@@ -33,8 +33,8 @@ pub(crate) struct Signalling {
 pub(crate) enum Signal {
     /// The session is there, or has ended.
     LoggedIn(Result<Jid, Reason>),
-    /// A peer is there.
-    Seen(Uid),
+    /// A peer is there, and says this by its presence.
+    Seen { uid: Uid, status: Option<String> },
     /// A peer has sent something.
     Heard {
         uid: Uid,
@@ -88,7 +88,7 @@ impl Signalling {
             server: Some(server(&wanted.host)?),
             trust: self.trust.clone(),
             namespace: NAMESPACE.to_owned(),
-            status: None,
+            status: Some(wanted.fingerprint.clone()),
             senders: Senders::Present,
         };
         self.account = None;
@@ -116,13 +116,13 @@ impl Signalling {
                     self.sessions.clear();
                     return Some(Signal::LoggedIn(Err(reason)));
                 }
-                Event::Available { from, .. } => {
+                Event::Available { from, status } => {
                     let Some(uid) = uid(&from) else { continue };
                     if !self.is_new_or_known(&uid, &from) {
                         continue;
                     }
                     self.sessions.insert(uid, from);
-                    return Some(Signal::Seen(uid));
+                    return Some(Signal::Seen { uid, status });
                 }
                 Event::Unavailable { from } => {
                     let Some(uid) = uid(&from) else { continue };

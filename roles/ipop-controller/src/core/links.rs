@@ -186,7 +186,7 @@ impl Controller {
         };
         peer.state.online = data == "online";
         self.ask(Request::GetState {
-            stats: true,
+            stats: Some(true),
             uid: uid.to_string(),
         });
     }

@@ -249,7 +249,7 @@ impl Controller {
             self.round = now;
             self.trim(now);
             self.ask(Request::GetState {
-                stats: true,
+                stats: Some(true),
                 uid: String::new(),
             });
         }
@@ -361,7 +361,7 @@ impl Controller {
             requests.push(Request::SetTrimPolicy(settings.trim_relayed));
         }
         requests.push(Request::GetState {
-            stats: true,
+            stats: Some(true),
             uid: String::new(),
         });
         if newer && !settings.ignore.is_empty() {

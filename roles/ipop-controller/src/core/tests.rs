@@ -658,7 +658,10 @@ fn runs() -> Vec<Run> {
 fn comparable(request: &Request) -> Request {
     match request.clone() {
         Request::SetCallback { ip, .. } => Request::SetCallback { ip, port: 0 },
-        Request::GetState { uid, .. } => Request::GetState { stats: true, uid },
+        Request::GetState { uid, .. } => Request::GetState {
+            stats: Some(true),
+            uid,
+        },
         other => other,
     }
 }

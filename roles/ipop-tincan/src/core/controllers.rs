@@ -32,6 +32,9 @@ pub(super) struct Callback {
     pub(super) api: Api,
     /// Who has said so: a controller may have one socket for what it asks, and another for what happens.
     pub(super) named_by: SocketAddr,
+    /// Whether it takes the presence of a peer for that peer's request, as controllers from before 14.01.1 do. Later
+    /// ones ask for links themselves.
+    pub(super) takes_presences: bool,
     /// Whether it has been told who this node is: before that, controllers cannot take a message of a peer.
     pub(super) knows_this_node: bool,
 }

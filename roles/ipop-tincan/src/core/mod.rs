@@ -22,7 +22,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use kozo_ipop::address::Group;
-use kozo_ipop::{Api, Datagram, Notification, Packet, Request, Uid};
+use kozo_ipop::{Api, Datagram, Fingerprint, Notification, Packet, Request, Uid};
 use serde::Serialize;
 
 pub(crate) use controllers::Framings;
@@ -258,6 +258,23 @@ impl Core {
             if told {
                 link.untold = None;
             }
+        }
+    }
+
+    /// A peer's presence says what the fingerprint of its certificate is. Before 14.01.1 that was how peers asked for
+    /// links, so a controller of that time is told of it as a request.
+    pub(crate) fn offered(
+        &mut self,
+        uid: Uid,
+        fingerprint: &str,
+        now: Instant,
+        outside: &mut impl Outside,
+    ) {
+        let is_taken = self
+            .callback
+            .is_some_and(|callback| callback.takes_presences);
+        if is_taken && fingerprint.parse::<Fingerprint>().is_ok() {
+            self.heard(uid, "con_req", fingerprint, now, outside);
         }
     }
 

@@ -92,6 +92,8 @@ pub(crate) struct Became {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) uid: Uid,
+    /// What peers are told by the account's presence: see [`super::Core::offered`].
+    pub(crate) fingerprint: String,
     pub(crate) username: String,
     pub(crate) password: Password,
     /// The server, with a port perhaps.

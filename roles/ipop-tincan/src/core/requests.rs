@@ -37,12 +37,13 @@ impl Core {
                 password,
                 host,
             } => {
-                let Some(uid) = self.local.as_ref().map(|local| local.uid) else {
+                let Some(local) = &self.local else {
                     let text = "register_svc came before a set_local_ip that could be taken: it is ignored";
                     return outside.say(Level::Warn, text);
                 };
                 let account = Account {
-                    uid,
+                    uid: local.uid,
+                    fingerprint: local.fingerprint.clone(),
                     username,
                     password,
                     host,
@@ -117,6 +118,7 @@ impl Core {
                     address,
                     api,
                     named_by: sender,
+                    takes_presences: false,
                     knows_this_node: false,
                 });
             }
@@ -213,7 +215,7 @@ impl Core {
         &mut self,
         sender: SocketAddr,
         api: Api,
-        stats: bool,
+        stats: Option<bool>,
         only: &str,
         now: Instant,
         outside: &mut impl Outside,
@@ -239,7 +241,7 @@ impl Core {
                 continue;
             }
             let mut state = peer.state(uid, now);
-            if stats && state.online {
+            if stats == Some(true) && state.online {
                 state.stats = Some(outside.figures(uid));
             }
             states.push(Notification::PeerState(state));
@@ -252,6 +254,7 @@ impl Core {
             |callback: &&mut Callback| callback.address == sender || callback.named_by == sender;
         if let Some(callback) = callback.filter(is_its) {
             callback.knows_this_node |= self.local.is_some();
+            callback.takes_presences = stats.is_none();
         }
     }
 

@@ -78,6 +78,32 @@ fn a_controller_may_have_another_socket_for_what_happens() {
 }
 
 #[test]
+fn a_controller_from_before_14_01_1_takes_presences_for_requests() {
+    let mut scene = Scene::ready(Api::V14_01);
+    let offer = |scene: &mut Scene, status: &str| {
+        let now = scene.now;
+        scene
+            .core
+            .offered(uid(GREATER), status, now, &mut scene.world);
+        scene.told()
+    };
+    // One that knows of figures asks for links itself.
+    assert!(offer(&mut scene, OF_PEER).is_empty());
+    scene.request(&json!({"m": "get_state"}));
+    scene.told();
+    assert_eq!(
+        offer(&mut scene, OF_PEER),
+        [json!({"type": "con_req", "uid": GREATER, "data": OF_PEER})]
+    );
+    assert!(offer(&mut scene, "away").is_empty());
+    // What peers with such controllers take, this end says as well.
+    scene.request(&json!({"m": "register_svc", "username": "alice@kozo.test", "password": "secret", "host": "::1"}));
+    assert_eq!(scene.world.accounts[0].fingerprint, FINGERPRINT);
+    scene.get_state(true);
+    assert!(offer(&mut scene, OF_PEER).is_empty());
+}
+
+#[test]
 fn a_group_hears_of_its_members_alone() {
     let mut scene = Scene::ready(Api::V14_07);
     let stranger = "0123456789".repeat(4);
