@@ -1,10 +1,13 @@
-//! Which connections an HTTP server keeps, pure: what servers of modules have in common, whatever they answer.
+//! Which connections an HTTP server keeps: what servers of modules have in common, whatever they answer. [`Door`]
+//! decides, and [`Place`] is what a connection holds.
 
 mod door;
+mod place;
 
 use std::time::Duration;
 
 pub use door::{Door, Entry};
+pub use place::{Busy, Place, Places, Refused};
 
 /// What callers may cost a server.
 #[derive(Debug, Clone, Copy)]

@@ -6,21 +6,19 @@ mod exchange;
 mod live;
 mod patience;
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kozo_http::{Door, Entry, Limits};
+use kozo_http::{Limits, Places};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::site::Site;
@@ -54,14 +52,11 @@ pub(crate) async fn serve(
     site: Arc<Site>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let shared = Arc::new(Shared {
-        site,
-        doors: Mutex::new(Doors {
-            door: Door::new(LIMITS),
-            closing: HashMap::new(),
-        }),
+    let shared = Shared {
+        site: Arc::clone(&site),
         stopped: stopped.clone(),
-    });
+    };
+    let places = Places::new(LIMITS, shared);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -71,7 +66,8 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, client)) => {
-                if let Some(place) = Place::take(&shared, client) {
+                // That there is none is no news for the log: whoever does that has enough connections to be seen.
+                if let Ok(place) = places.take(client) {
                     connections.spawn(connection(stream, place));
                 }
             }
@@ -79,7 +75,7 @@ pub(crate) async fn serve(
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 let text = format!("cannot accept connections: {error}");
-                shared.site.host.warn(&text);
+                site.host.warn(&text);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -92,93 +88,25 @@ pub(crate) async fn serve(
 /// What all connections have in common.
 struct Shared {
     site: Arc<Site>,
-    doors: Mutex<Doors>,
     stopped: watch::Receiver<bool>,
 }
 
-struct Doors {
-    door: Door,
-    /// What ends a connection.
-    closing: HashMap<u64, Arc<Notify>>,
-}
-
-impl Shared {
-    fn doors(&self) -> MutexGuard<'_, Doors> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The place of a connection, until it is dropped.
-struct Place {
-    shared: Arc<Shared>,
-    client: SocketAddr,
-    id: u64,
-    close: Arc<Notify>,
-}
-
-impl Place {
-    /// A place for a new connection; none where there is none to be had, which is no news for the log: whoever does
-    /// that has enough connections to be seen.
-    fn take(shared: &Arc<Shared>, client: SocketAddr) -> Option<Self> {
-        // A socket for both kinds of addresses shows those of IPv4 as ones of IPv6.
-        let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        let mut doors = shared.doors();
-        let Entry::Admitted { id, closing } = doors.door.enter(client.ip(), Instant::now()) else {
-            return None;
-        };
-        if let Some(close) = closing.and_then(|id| doors.closing.remove(&id)) {
-            close.notify_one();
-        }
-        let close = Arc::new(Notify::new());
-        doors.closing.insert(id, Arc::clone(&close));
-        drop(doors);
-        Some(Self {
-            shared: Arc::clone(shared),
-            client,
-            id,
-            close,
-        })
-    }
-
-    /// Says that a request is being answered, until what this returns is dropped.
-    fn busy(self: &Arc<Self>) -> Busy {
-        self.set_busy(true);
-        Busy(Arc::clone(self))
-    }
-
-    fn set_busy(&self, busy: bool) {
-        let now = Instant::now();
-        self.shared.doors().door.set_busy(self.id, busy, now);
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut doors = self.shared.doors();
-        doors.door.leave(self.id);
-        doors.closing.remove(&self.id);
-    }
-}
+/// The place of a connection.
+type Place = kozo_http::Place<Shared>;
 
 /// A request that is being answered.
-struct Busy(Arc<Place>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.set_busy(false);
-    }
-}
+type Busy = kozo_http::Busy<Shared>;
 
 async fn connection(stream: TcpStream, place: Place) {
     let _ = stream.set_nodelay(true);
     let stream = Patient::new(stream, WRITE_TIME);
-    let Some(tls) = place.shared.site.tls.clone() else {
+    let Some(tls) = place.shared().site.tls.clone() else {
         talk(stream, place).await;
         return;
     };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(LIMITS.head_time, tls.accept(stream)) => shaken,
-        () = place.close.notified() => return,
+        () = place.lost() => return,
     };
     // Who speaks no TLS here gets no answer, which could not be read either.
     if let Ok(Ok(stream)) = shaken {
@@ -188,7 +116,7 @@ async fn connection(stream: TcpStream, place: Place) {
 
 async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {
     let place = Arc::new(place);
-    let mut stopped = place.shared.stopped.clone();
+    let mut stopped = place.shared().stopped.clone();
     let answer = {
         let place = Arc::clone(&place);
         service_fn(move |request| {
@@ -206,7 +134,7 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {
         // How a connection ends matters to nobody here.
         _ = connection.as_mut() => {}
         // It has lost its place to another one.
-        () = place.close.notified() => {}
+        () = place.lost() => {}
         // What is told as it happens would go on for ever.
         _ = stopped.wait_for(|&stopped| stopped) => connection.as_mut().graceful_shutdown(),
     }

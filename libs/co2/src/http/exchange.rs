@@ -1,6 +1,5 @@
 //! One request and its answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,9 +31,9 @@ pub(super) async fn exchange<S: Service>(
     let busy = place.busy();
     let line = first_line(&request);
     let content = answer(request, place).await;
-    let service = &place.shared.service;
+    let service = &place.shared().service;
     service.log(&crate::log::request(
-        place.client.ip(),
+        place.client().ip(),
         time::now(),
         &line,
         content.status.as_u16(),
@@ -90,7 +89,7 @@ impl Content {
 }
 
 async fn answer<S: Service>(request: Request<Incoming>, place: &Place<S>) -> Content {
-    let service = &place.shared.service;
+    let service = &place.shared().service;
     match *request.method() {
         Method::POST => called(request, place).await,
         Method::GET | Method::HEAD => match service.page(request.uri().path()) {
@@ -122,7 +121,7 @@ async fn called<S: Service>(request: Request<Incoming>, place: &Place<S>) -> Con
         );
     }
     let charset = charset(headers).map(str::to_owned);
-    let shared = &place.shared;
+    let shared = place.shared();
     let read = body::read(request.into_body(), &shared.memory);
     let body = match tokio::time::timeout(shared.limits.body_time, read).await {
         Ok(Ok(body)) => body,
@@ -151,8 +150,7 @@ async fn called<S: Service>(request: Request<Incoming>, place: &Place<S>) -> Con
     let answer = match read_call(&body, charset.as_deref()) {
         Ok(call) => {
             drop(body);
-            let client: SocketAddr = place.client;
-            shared.service.call(call, client).await
+            shared.service.call(call, place.client()).await
         }
         Err(error) => Err(error.into()),
     };

@@ -1,20 +1,19 @@
 //! The server: accepts connections, and ends those that take too much.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kozo_http::{Door, Entry};
+use kozo_http::Places;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::body::Memory;
@@ -125,16 +124,13 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) {
         let (stopping, stopped) = watch::channel(false);
-        let shared = Arc::new(Shared {
-            service,
+        let shared = Shared {
+            service: Arc::clone(&service),
             limits,
             memory: Memory::default(),
-            doors: Mutex::new(Doors {
-                door: Door::new(limits),
-                closing: HashMap::new(),
-            }),
             stopped,
-        });
+        };
+        let places = Places::new(limits, shared);
         let mut connections = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
@@ -144,17 +140,16 @@ impl Server {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, client)) => {
-                    if let Some(place) = Place::take(&shared, client) {
+                Ok((stream, client)) => match places.take(client) {
+                    Ok(place) => {
                         connections.spawn(serve_connection(stream, place));
                     }
-                }
+                    Err(refused) => service.warn(&refused.to_string()),
+                },
                 // The client has gone again; there is nothing wrong with the listener.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    shared
-                        .service
-                        .warn(&format!("cannot accept connections: {error}"));
+                    service.warn(&format!("cannot accept connections: {error}"));
                     tokio::select! {
                         () = &mut stop => break,
                         () = tokio::time::sleep(ACCEPT_PAUSE) => {}
@@ -174,109 +169,19 @@ pub(super) struct Shared<S> {
     pub(super) service: Arc<S>,
     pub(super) limits: Limits,
     pub(super) memory: Memory,
-    doors: Mutex<Doors>,
     stopped: watch::Receiver<bool>,
 }
 
-struct Doors {
-    door: Door,
-    /// What ends a connection.
-    closing: HashMap<u64, Arc<Notify>>,
-}
-
-impl<S> Shared<S> {
-    fn doors(&self) -> MutexGuard<'_, Doors> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The place of a connection, until it is dropped.
-pub(super) struct Place<S> {
-    pub(super) shared: Arc<Shared<S>>,
-    pub(super) client: SocketAddr,
-    id: u64,
-    close: Arc<Notify>,
-}
-
-impl<S: Service> Place<S> {
-    fn take(shared: &Arc<Shared<S>>, client: SocketAddr) -> Option<Self> {
-        // A socket for both kinds of addresses shows those of IPv4 as ones of IPv6.
-        let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        let mut doors = shared.doors();
-        let id = match doors.door.enter(client.ip(), Instant::now()) {
-            Entry::Admitted { id, closing } => {
-                if let Some(close) = closing.and_then(|id| doors.closing.remove(&id)) {
-                    close.notify_one();
-                }
-                id
-            }
-            refused => {
-                drop(doors);
-                shared.service.warn(&refusal(refused, client.ip()));
-                return None;
-            }
-        };
-        let close = Arc::new(Notify::new());
-        doors.closing.insert(id, Arc::clone(&close));
-        drop(doors);
-        Some(Self {
-            shared: Arc::clone(shared),
-            client,
-            id,
-            close,
-        })
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        self.shared.doors().door.patience(self.id, Instant::now())
-    }
-}
-
-impl<S> Place<S> {
-    /// Says that a request is being answered, until what this returns is dropped.
-    pub(super) fn busy(self: &Arc<Self>) -> Busy<S> {
-        self.set_busy(true);
-        Busy(Arc::clone(self))
-    }
-
-    fn set_busy(&self, busy: bool) {
-        let now = Instant::now();
-        self.shared.doors().door.set_busy(self.id, busy, now);
-    }
-}
-
-impl<S> Drop for Place<S> {
-    fn drop(&mut self) {
-        let mut doors = self.shared.doors();
-        doors.door.leave(self.id);
-        doors.closing.remove(&self.id);
-    }
-}
+/// The place of a connection.
+pub(super) type Place<S> = kozo_http::Place<Shared<S>>;
 
 /// A request that is being answered.
-pub(super) struct Busy<S>(Arc<Place<S>>);
-
-impl<S> Drop for Busy<S> {
-    fn drop(&mut self) {
-        self.0.set_busy(false);
-    }
-}
-
-fn refusal(entry: Entry, ip: IpAddr) -> String {
-    match entry {
-        Entry::TooManyOfOne => format!(
-            "refused a connection of {ip}, which has as many as one address may have, and all are busy"
-        ),
-        _ => format!(
-            "refused a connection of {ip}, since there are as many as there may be, and all are busy"
-        ),
-    }
-}
+pub(super) type Busy<S> = kozo_http::Busy<Shared<S>>;
 
 async fn serve_connection<S: Service>(stream: TcpStream, place: Place<S>) {
     let _ = stream.set_nodelay(true);
     let place = Arc::new(place);
-    let mut stopped = place.shared.stopped.clone();
+    let mut stopped = place.shared().stopped.clone();
     let answer = {
         let place = Arc::clone(&place);
         service_fn(move |request| {
@@ -288,7 +193,7 @@ async fn serve_connection<S: Service>(stream: TcpStream, place: Place<S>) {
         .timer(TokioTimer::new())
         // Some end their side once they have said all, and wait for the answer.
         .half_close(true)
-        .header_read_timeout(place.shared.limits.head_time)
+        .header_read_timeout(place.shared().limits.head_time)
         .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = pin!(connection);
@@ -305,7 +210,7 @@ async fn serve_connection<S: Service>(stream: TcpStream, place: Place<S>) {
         tokio::select! {
             // How a connection ends matters to nobody here.
             _ = connection.as_mut() => return,
-            () = place.close.notified() => {}
+            () = place.lost() => {}
             _ = stopped.wait_for(|&stopped| stopped), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();

@@ -156,7 +156,7 @@ fn file(asset: &'static Asset, headers: &HeaderMap, busy: Busy) -> Answer {
 }
 
 async fn content(request: Request<Incoming>, place: &Arc<Place>) -> Content {
-    let site = &place.shared.site;
+    let site = &place.shared().site;
     let headers = request.headers();
     if let Err(foreign) = site.names.check(headers) {
         return Content::text(StatusCode::MISDIRECTED_REQUEST, &foreign.to_string());
@@ -195,7 +195,7 @@ async fn content(request: Request<Incoming>, place: &Arc<Place>) -> Content {
 
 /// What is done for whoever may have it done.
 async fn done(request: Request<Incoming>, place: &Arc<Place>) -> Content {
-    let site = &place.shared.site;
+    let site = &place.shared().site;
     let (head, body) = request.into_parts();
     // No form of another page can say so.
     let content_type = head.headers.get(header::CONTENT_TYPE);
@@ -216,7 +216,7 @@ async fn done(request: Request<Incoming>, place: &Arc<Place>) -> Content {
             let Ok(Login { password }) = serde_json::from_slice(&body) else {
                 return Content::text(StatusCode::BAD_REQUEST, "there is no `password`");
             };
-            let ip = place.client.ip();
+            let ip = place.client().ip();
             let entered = site.guard.log_in(password, ip, Instant::now()).await;
             match entered {
                 Ok(cookie) => Content::Cookie(cookie),
@@ -249,7 +249,7 @@ async fn done(request: Request<Incoming>, place: &Arc<Place>) -> Content {
 /// Sends a message as the role, and notes who had that done.
 async fn sent(site: &Arc<Site>, sending: Sending, place: &Arc<Place>) -> Content {
     let host = site.host.clone();
-    host.info(&format!("{} sends {sending}", place.client.ip()));
+    host.info(&format!("{} sends {sending}", place.client().ip()));
     let sent = tokio::task::spawn_blocking(move || sending.send(&host));
     match sent.await {
         Ok(Ok(())) => Content::json(&json!({"sent": true})),
