@@ -5,8 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// How long a user name or a password of ICE may be at most, in bytes (RFC 8839).
+/// How long a password of ICE may be at most, in bytes (RFC 8839).
 pub const LONGEST_CREDENTIAL: usize = 256;
+
+/// How long a user name of ICE may be at most, in bytes. RFC 8839 lets it have 256, but a check carries two of them with a
+/// colon between, and the agent writes no text of more than 128 bytes: it panics. Nobody has more than 32 or so.
+pub const LONGEST_USER: usize = 63;
 
 /// A place where a node may be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +78,16 @@ impl Credentials {
         }
     }
 
-    /// Whether a peer could have them: neither empty nor too long, and of printable ASCII without a colon, since a
+    /// Whether checks can carry them: neither empty nor too long, and of printable ASCII without a colon, since a
     /// colon separates the two user names of a check.
     pub fn are_usable(&self) -> bool {
-        [&self.user, &self.password].iter().all(|text| {
-            (1..=LONGEST_CREDENTIAL).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_graphic())
+        [
+            (&self.user, LONGEST_USER),
+            (&self.password, LONGEST_CREDENTIAL),
+        ]
+        .iter()
+        .all(|(text, longest)| {
+            (1..=*longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
         }) && !self.user.contains(':')
     }
 }
@@ -178,7 +186,8 @@ mod tests {
         ] {
             assert!(!with(user, password).are_usable(), "{user:?} {password:?}");
         }
-        assert!(!with(&"u".repeat(LONGEST_CREDENTIAL + 1), "p").are_usable());
+        assert!(!with(&"u".repeat(LONGEST_USER + 1), "p").are_usable());
+        assert!(!with("u", &"p".repeat(LONGEST_CREDENTIAL + 1)).are_usable());
     }
 
     #[test]

@@ -41,7 +41,7 @@ mod status;
 mod stun;
 mod timers;
 
-pub use candidate::{Candidate, CandidateKind, Credentials, LONGEST_CREDENTIAL};
+pub use candidate::{Candidate, CandidateKind, Credentials, LONGEST_CREDENTIAL, LONGEST_USER};
 pub use driver::{Driver, Ready, Waker};
 pub use endpoint::{Endpoint, NotSent, PeerRefused, ServerAddress, Transmit};
 pub use event::{Event, PeerId};

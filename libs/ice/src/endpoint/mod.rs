@@ -53,7 +53,8 @@ pub enum PeerRefused {
     TooMany,
     /// Its credentials cannot be used.
     #[error(
-        "the user name or the password for checks cannot be used: printable ASCII without a colon, 256 bytes at most"
+        "the user name or the password for checks cannot be used: printable ASCII without a colon, 63 bytes at most in the \
+         name, and 256 in the password"
     )]
     UnusableCredentials,
     /// Another peer has these credentials.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::candidate::CandidateKind;
+use crate::candidate::{CandidateKind, LONGEST_CREDENTIAL, LONGEST_USER};
 use crate::endpoint::PeerRefused;
 use crate::reason::Reason;
 use crate::stun::{Class, Method, Writer, attribute};
@@ -719,6 +719,56 @@ fn a_peer_without_what_it_needs_is_refused_and_never_left_without_protection() {
         endpoint.add_peer(now, many),
         Err(PeerRefused::TooManyServers)
     );
+}
+
+#[test]
+fn user_names_are_no_longer_than_checks_can_carry() {
+    let start = Instant::now();
+    let mut endpoint = Endpoint::new(Settings::default());
+    endpoint.add_address(start, "192.0.2.1:4000".parse().unwrap(), "eth0");
+    let with_user = |user: String| Credentials {
+        user,
+        password: "p".repeat(LONGEST_CREDENTIAL),
+    };
+    let settings = PeerSettings {
+        credentials: with_user("a".repeat(LONGEST_USER)),
+        controlling: true,
+        security: Security::None,
+        stun: Vec::new(),
+        turn: Vec::new(),
+        relay_only: false,
+    };
+    let peer = endpoint.add_peer(start, settings).unwrap();
+    let address = "192.0.2.2:4000".parse().unwrap();
+    let candidate = Candidate {
+        kind: CandidateKind::Host,
+        address,
+        base: None,
+        priority: 1,
+        foundation: "1".to_owned(),
+        interface: String::new(),
+    };
+    let mut now = start;
+    for (length, is_taken) in [
+        (256, false),
+        (LONGEST_USER + 1, false),
+        (LONGEST_USER, true),
+    ] {
+        let credentials = with_user("b".repeat(length));
+        endpoint.add_remote(now, peer, &credentials, [candidate.clone()]);
+        let end = now + Duration::from_secs(1);
+        while let Some(due) = endpoint.poll_timeout().filter(|due| *due <= end) {
+            now = due.max(now);
+            endpoint.handle_timeout(now);
+        }
+        let sent = std::iter::from_fn(|| endpoint.poll_transmit());
+        assert_eq!(
+            sent.filter(|sent| sent.to == address).count() > 0,
+            is_taken,
+            "{length}"
+        );
+    }
+    assert_eq!(endpoint.status(now, peer).unwrap().drops.candidates, 2);
 }
 
 #[test]
