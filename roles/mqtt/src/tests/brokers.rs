@@ -243,3 +243,15 @@ fn another_client_with_the_same_identifier_is_said() {
         log.iter().any(|(_, line)| line.contains("another client"))
     });
 }
+
+#[test]
+fn a_shared_subscription_is_refused_with_what_to_write() {
+    let follow = serde_json::json!([{"topic": "$share/house/doors/#", "event": "door"}]);
+    let started = role(&["mqtt://127.0.0.1"]).option("follow", follow).start();
+    let error = started.err().map(|error| error.to_string());
+    let error = error.unwrap_or_default();
+    assert!(
+        error.contains("a shared subscription") && error.contains("give the topics alone"),
+        "{error}"
+    );
+}
