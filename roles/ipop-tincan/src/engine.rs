@@ -23,6 +23,7 @@ use crate::links::Links;
 use crate::port::Port;
 use crate::signalling::{Signal, Signalling};
 use crate::tap::Tap;
+use crate::troubles::Troubles;
 
 /// The event that tells of a link.
 const PEER_EVENT: &str = "ipop-peer";
@@ -72,6 +73,8 @@ pub(crate) struct Engine {
     told: Option<Status>,
     status_at: Instant,
     xmpp_trouble: Option<String>,
+    troubles: Troubles,
+    troubles_at: Instant,
 }
 
 impl Engine {
@@ -89,6 +92,8 @@ impl Engine {
             told: None,
             status_at: Instant::now(),
             xmpp_trouble: None,
+            troubles: Troubles::default(),
+            troubles_at: Instant::now(),
         }
     }
 
@@ -131,6 +136,7 @@ impl Engine {
             }
             if Instant::now() >= self.status_at {
                 self.tell_status();
+                self.tell_troubles();
                 self.status_at = Instant::now() + STATUS_PERIOD;
             }
         }
@@ -167,6 +173,7 @@ impl Engine {
                         .host
                         .info(&format!("the link with {uid} is up: {path}"));
                     self.core.up(&uid, path.kind().name(), machine);
+                    self.troubles.is_up(&uid);
                 }
                 Event::Offline { reason, .. } => {
                     machine
@@ -270,6 +277,21 @@ impl Engine {
                         .host
                         .warn(&format!("`ipop-trim` of {uid}: there is no link with it"));
                 }
+            }
+        }
+    }
+
+    /// Tells why links are not up, where that is new.
+    fn tell_troubles(&mut self) {
+        let now = Instant::now();
+        // The status is told more often than that where links come and go.
+        if now < self.troubles_at {
+            return;
+        }
+        self.troubles_at = now + STATUS_PERIOD;
+        for (uid, reasons) in self.machine.links.not_up() {
+            if let Some(text) = self.troubles.is_not_up(now, uid, &reasons) {
+                self.machine.host.info(&text);
             }
         }
     }

@@ -18,6 +18,7 @@ mod networks;
 mod port;
 mod signalling;
 mod tap;
+mod troubles;
 
 use std::path::PathBuf;
 use std::sync::Arc;

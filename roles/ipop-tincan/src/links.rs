@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use kozo_ice::{
     Candidate, CandidateKind, Credentials, Digest, Driver, EndpointDrops, Event, Identity,
-    PairStatus, PeerId, PeerSettings, Ready, Security, Settings, TurnServer, Waker,
+    PairStatus, PeerId, PeerSettings, Ready, Reason, Security, Settings, State, TurnServer, Waker,
 };
 use kozo_ipop::Uid;
 use kozo_ipop::candidate::{self, Kind};
@@ -208,6 +208,14 @@ impl Links {
             .and_then(|peer| self.driver.status(*peer));
         status.map_or_else(Vec::new, |status| {
             status.pairs.iter().map(figures).collect()
+        })
+    }
+
+    /// The links that are not up, and why, as far as that is known.
+    pub(crate) fn not_up(&self) -> impl Iterator<Item = (Uid, Vec<Reason>)> {
+        self.by_uid.iter().filter_map(|(uid, peer)| {
+            let status = self.driver.status(*peer)?;
+            (status.state != State::Online).then_some((*uid, status.reasons))
         })
     }
 
