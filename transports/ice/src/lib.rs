@@ -11,6 +11,8 @@
 //! proven inside, with the nodes' own keys.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -131,7 +133,7 @@ impl Transport for Ice {
                 let _end = end;
                 let mut worker = Ok(worker);
                 loop {
-                    let ended = worker.and_then(|mut worker| Ok(worker.run()?));
+                    let ended = worker.and_then(|mut worker| unless_it_panics(|| worker.run()));
                     if stopping.is_stopping() {
                         return;
                     }
@@ -227,6 +229,19 @@ impl Transport for Ice {
             // Other nodes are told, and the XMPP server.
             let ended = begun.ended.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = ended.recv_timeout(LEAVE);
+        }
+    }
+}
+
+/// What comes of the thread's work. A panic is an error like any other: it shall not end the transport for good.
+fn unless_it_panics(work: impl FnOnce() -> io::Result<()>) -> Result<(), Error> {
+    // What it worked with is made anew.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => Ok(done?),
+        Err(payload) => {
+            // Its own drop might panic.
+            std::mem::forget(payload);
+            Err("a fault of this program, which stands above in the log".into())
         }
     }
 }

@@ -137,3 +137,12 @@ fn a_password_that_is_missing_is_named() -> Result<(), Error> {
     cabin.stop()?;
     Ok(())
 }
+
+#[test]
+fn a_panic_of_its_thread_is_an_error() {
+    assert!(unless_it_panics(|| Ok(())).is_ok());
+    let error = unless_it_panics(|| panic!("on purpose")).unwrap_err();
+    assert!(error.to_string().contains("above in the log"), "{error}");
+    let error = unless_it_panics(|| Err(io::Error::other("no network"))).unwrap_err();
+    assert_eq!(error.to_string(), "no network");
+}
