@@ -178,7 +178,7 @@ fn all_mistakes_are_told_at_once_where_they_are() {
          help: add it; what it is for\n\
          error: module.yaml:9:52: options.to.descripton: an option has no key `descripton`\n    \
          help: did you mean `description`? allowed here: `type`, `default`, `unit`, `minimum`, \
-         `maximum`, `choices`, `format`, `atMost` and `description`\n\
+         `maximum`, `choices`, `format`, `schemes`, `atMost` and `description`\n\
          error: module.yaml:13:30: conflicts[0].when.may: the module has no option `may`"
     );
 }
