@@ -126,12 +126,15 @@ impl Scene {
         Ok(())
     }
 
-    /// Both roles, with rounds of two seconds; `more` are options of the controller. What is in braces is of the node.
+    /// Both roles; `more` are options of the controller. What is in braces is of the node.
+    ///
+    /// A peer that says nothing is known to be gone after 15 seconds, and one that was started again meanwhile is only
+    /// asked for a link in its first eight rounds: so long have rounds to be.
     pub(crate) fn both(&self, more: &str) -> String {
         format!(
             "      ipop-tincan: {{caFile: {ca}}}\n      ipop-controller: {{ip4: {{ip4}}, xmppUser: \
              {{account}}@kozo.test, xmppHost: 203.0.113.1, xmppPasswordFile: {password}, stun: [203.0.113.1:3478], turn: \
-             [{{server: 203.0.113.1:3478, user: turner, passwordFile: {password}}}], waitTime: 2{more}}}\n",
+             [{{server: 203.0.113.1:3478, user: turner, passwordFile: {password}}}], waitTime: 4{more}}}\n",
             ca = self.ca.display(),
             password = self.password.display(),
         )
