@@ -1,7 +1,7 @@
 //! The daemons of nodes, as child processes of an ordinary user.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,6 +22,31 @@ pub(crate) fn program() -> PathBuf {
     folder.expect("it is in a folder").join("kozo")
 }
 
+/// What a node needs beside the program.
+const MODULES: [&str; 3] = ["libice.so", "libtcp.so", "liblogger.so"];
+
+/// Puts the program and its modules into a folder that [`USER`] can look into, as it cannot where somebody's home is
+/// his own.
+///
+/// # Errors
+/// A file is missing, or the disk is full.
+pub(crate) fn copy_program(folder: &Path) -> io::Result<()> {
+    let program = program();
+    let copy = copy_of_program(folder);
+    let (from, to) = (program.parent(), copy.parent());
+    let (from, to) = from.zip(to).expect("both are in folders");
+    fs::create_dir(to)?;
+    fs::copy(&program, &copy)?;
+    for module in MODULES {
+        fs::copy(from.join(module), to.join(module))?;
+    }
+    Ok(())
+}
+
+fn copy_of_program(folder: &Path) -> PathBuf {
+    folder.join("program").join("kozo")
+}
+
 /// A node's daemon.
 pub(crate) struct Daemon {
     pub(crate) node: String,
@@ -36,7 +61,7 @@ impl Daemon {
         let mut command = network.command(host, "setpriv");
         let user = USER.to_string();
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]);
-        command.arg(program()).args([
+        command.arg(copy_of_program(folder)).args([
             "--log",
             "info,transport=debug,link=debug",
             "run",

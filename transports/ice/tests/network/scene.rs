@@ -12,7 +12,7 @@ use kozo_testnet::{
     Unavailable, XMPP, Xmpp, XmppOptions,
 };
 
-use crate::daemon::{Daemon, USER, program};
+use crate::daemon::{Daemon, USER, copy_program, program};
 
 /// The nodes, with their accounts and hosts.
 pub(crate) const NODES: [(&str, &str); 2] = [("cabin", "alice"), ("barn", "bob")];
@@ -94,6 +94,7 @@ impl Scene {
             self.public_keys.push(line.to_owned());
             chown(&key, Some(USER), Some(USER)).expect("root may give files away");
         }
+        copy_program(&self.folder).expect("the program and its modules can be copied");
         self.write("password", PASSWORD);
         self.write("wrong-password", "wrong");
         self.write("relay-password", RELAY_PASSWORD);
