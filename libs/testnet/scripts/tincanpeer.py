@@ -14,8 +14,8 @@ through them, and can ping by itself. All lines on standard output are JSON, one
 With --no-relay it makes no use of TURN, as if it had not been told of it: aioice takes the first way that works, be it
 the best one or not. With --wrong-fingerprint it tells another fingerprint than that of its certificate; with
 --foreign-frame it sends one frame whose header names another node as its source before anything else. Both are to be
-refused. With --ping N it ends as soon as N pings of each peer that it sees first came back (exit code 0), or after S
-seconds (1).
+refused. With --ping N it pings until N of its pings of each peer that it sees first came back, and ends (exit code 0),
+or after S seconds (1).
 """
 
 import argparse
@@ -218,9 +218,12 @@ class Link:
                 await self.send(answer)
 
     async def ping(self):
-        for number in range(self.node.options.ping):
+        # While the link changes to a better way, one may be lost.
+        number = 0
+        while self.answered < self.node.options.ping:
             self.pinged[number] = time.time()
             await self.send(echo6(128, MAC, b"\xff" * 6, ip6_of(self.node.options.uid), ip6_of(self.uid), number))
+            number = (number + 1) % 65536
             await asyncio.sleep(0.1)
 
     def pong(self, number):
