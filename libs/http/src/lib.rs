@@ -1,13 +1,17 @@
-//! Which connections an HTTP server keeps: what servers of modules have in common, whatever they answer. [`Door`]
-//! decides, and [`Place`] is what a connection holds.
+//! What HTTP servers of modules have in common, whatever they answer: a [thread](ServerThread) of their own, where they
+//! [listen](Listener), and which connections they keep. [`Door`] decides that, and [`Place`] is what a connection holds.
 
 mod door;
+mod listener;
 mod place;
+mod thread;
 
 use std::time::Duration;
 
 pub use door::{Door, Entry};
+pub use listener::{Connections, ListenError, Listener, NotAccepted};
 pub use place::{Busy, Place, Places, Refused};
+pub use thread::{ServerThread, StartError};
 
 /// What callers may cost a server.
 #[derive(Debug, Clone, Copy)]

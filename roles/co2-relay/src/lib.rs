@@ -82,7 +82,7 @@ impl Role for Co2Relay {
         };
         let relay = Arc::new(Relay::new(settings, host.clone()));
         let place = (options.bind_address.as_str(), options.port);
-        let thread = ServerThread::start("co2 relay", place, move |server, stopped| {
+        let thread = ServerThread::start("co2 relay", place, None, move |server, stopped| {
             tasks::run(relay, server, stopped)
         })?;
         Ok(Self { thread })

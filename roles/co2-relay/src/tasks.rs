@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kozo_co2::document::write_call;
-use kozo_co2::http::{Client, Limits, Server};
+use kozo_co2::http::{self, Client, Limits, Listener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -18,7 +18,7 @@ const PING_TIME: Duration = Duration::from_secs(5);
 const PINGS_AT_A_TIME: usize = 32;
 
 /// Serves until `stop` turns true.
-pub(crate) async fn run(relay: Arc<Relay>, server: Server, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(relay: Arc<Relay>, server: Listener, mut stop: watch::Receiver<bool>) {
     relay.restore();
     relay.reporter.info(&kozo_co2::log::listening(
         kozo_co2::time::now(),
@@ -33,7 +33,7 @@ pub(crate) async fn run(relay: Arc<Relay>, server: Server, mut stop: watch::Rece
         let _ = stop.wait_for(|&stop| stop).await;
     };
     let handle = Arc::new(Handle(Arc::clone(&relay)));
-    server.serve(handle, Limits::default(), stopped).await;
+    http::serve(server, handle, Limits::default(), stopped).await;
     relay.end_deliveries();
     // The counts have changed since a satellite last came or went.
     relay.keeper.keep().await;

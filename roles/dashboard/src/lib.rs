@@ -28,13 +28,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kozo_abi::{Error, InboxLimits, Kind, Message, Role, RoleHost, export_role};
+use kozo_http::ServerThread;
 use serde_json::Value;
 
 use access::{Guard, Names};
 use hub::Hub;
 use options::Options;
 use site::Site;
-use thread::ServerThread;
 use tls::Tls;
 use told::Passed;
 
@@ -68,7 +68,7 @@ impl Role for Dashboard {
             tls: tls.map(|tls| tls.acceptor),
             may_send: options.send,
         };
-        let server = ServerThread::start(&options.bind_address, options.port, site)?;
+        let server = thread::start(&options.bind_address, options.port, site)?;
         let address = server.address();
         let place = match fingerprint {
             None => format!("at http://{address}"),

@@ -7,7 +7,6 @@ mod live;
 mod patience;
 
 use std::convert::Infallible;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +14,10 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kozo_http::{Limits, Places};
+use kozo_http::{Limits, Listener, NotAccepted, Places};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::site::Site;
 use patience::Patient;
@@ -37,9 +35,6 @@ const LIMITS: Limits = Limits {
 /// The largest head of a request, in bytes, and how much is held of what a browser does not take.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// How long nothing is accepted after that failed, for lack of descriptors say.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-
 /// How long a browser may take nothing of what there is for it.
 const WRITE_TIME: Duration = Duration::from_secs(60);
 
@@ -47,42 +42,22 @@ const WRITE_TIME: Duration = Duration::from_secs(60);
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Serves until `stopped` turns true.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    site: Arc<Site>,
-    mut stopped: watch::Receiver<bool>,
-) {
+pub(crate) async fn serve(listener: Listener, site: Arc<Site>, mut stopped: watch::Receiver<bool>) {
     let shared = Shared {
         site: Arc::clone(&site),
         stopped: stopped.clone(),
     };
     let places = Places::new(LIMITS, shared);
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            _ = stopped.wait_for(|&stopped| stopped) => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, client)) => {
-                // That there is none is no news for the log: whoever does that has enough connections to be seen.
-                if let Ok(place) = places.take(client) {
-                    connections.spawn(connection(stream, place));
-                }
-            }
-            // The client has gone again; there is nothing wrong with the listener.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                let text = format!("cannot accept connections: {error}");
-                site.host.warn(&text);
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(LAST_ANSWERS, ended).await;
+    let stop = async move {
+        let _ = stopped.wait_for(|&stopped| stopped).await;
+    };
+    let warn = |fault: &NotAccepted| match fault {
+        // That is no news for the log: whoever does that has enough connections to be seen.
+        NotAccepted::Refused(_) => {}
+        NotAccepted::System(_) => site.host.warn(&fault.to_string()),
+    };
+    let connections = listener.accept(&places, stop, warn, connection).await;
+    connections.end(LAST_ANSWERS).await;
 }
 
 /// What all connections have in common.

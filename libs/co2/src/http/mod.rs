@@ -1,5 +1,4 @@
-//! HTTP on both sides: [`Server`] answers calls and shows pages, [`Client`] calls. [`ServerThread`] is a server
-//! with a thread of its own.
+//! HTTP on both sides: [`serve`] answers calls and shows pages, [`Client`] calls.
 
 mod body;
 mod client;
@@ -8,13 +7,11 @@ mod exchange;
 mod server;
 #[cfg(test)]
 mod tests;
-mod thread;
 
 pub use client::{CallError, Client};
 pub use endpoint::{DEFAULT_PORT, Endpoint, EndpointError, PATH};
-pub use kozo_http::Limits;
-pub use server::{ListenError, Server, Service};
-pub use thread::{ServerThread, StartError};
+pub use kozo_http::{Limits, Listener, ServerThread};
+pub use server::{Service, serve};
 
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;

@@ -1,8 +1,7 @@
-//! The server: accepts connections, and ends those that take too much.
+//! The server: answers on connections, and ends those that take too much.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,10 +10,9 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kozo_http::Places;
-use tokio::net::{TcpListener, TcpStream};
+use kozo_http::{Listener, NotAccepted, Places};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::body::Memory;
 use super::exchange::exchange;
@@ -23,9 +21,6 @@ use crate::document::MethodCall;
 use crate::fault::Fault;
 use crate::page::Page;
 use crate::value::Value;
-
-/// How long nothing is accepted after that failed, for lack of descriptors say.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long requests that are being answered have when the server stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -50,118 +45,25 @@ pub trait Service: Send + Sync + 'static {
     fn warn(&self, text: &str);
 }
 
-/// Why a server cannot listen.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Somebody else listens there.
-    #[error(
-        "cannot listen on {address}: another program or role already does; end it, or choose another `port`"
-    )]
-    InUse {
-        /// Where.
-        address: String,
-    },
-    /// The address is of another machine.
-    #[error("cannot listen on {address}: this machine has no such address; correct `bindAddress`")]
-    NotOurs {
-        /// Where.
-        address: String,
-    },
-    /// Anything else.
-    #[error("cannot listen on {address}: {source}")]
-    Other {
-        /// Where.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// A server that listens.
-#[derive(Debug)]
-pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-impl Server {
-    /// Listens on an address of this machine, given without a port, and a port; 0 lets the system choose.
-    ///
-    /// # Errors
-    /// It cannot be listened there.
-    pub async fn bind(address: &str, port: u16) -> Result<Self, ListenError> {
-        let shown = match address.contains(':') {
-            true => format!("[{address}]:{port}"),
-            false => format!("{address}:{port}"),
-        };
-        let bound = match TcpListener::bind((address, port)).await {
-            Ok(listener) => listener.local_addr().map(|address| (listener, address)),
-            Err(error) => Err(error),
-        };
-        match bound {
-            Ok((listener, address)) => Ok(Self { listener, address }),
-            Err(error) => Err(match error.kind() {
-                io::ErrorKind::AddrInUse => ListenError::InUse { address: shown },
-                io::ErrorKind::AddrNotAvailable => ListenError::NotOurs { address: shown },
-                _ => ListenError::Other {
-                    address: shown,
-                    source: error,
-                },
-            }),
-        }
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves until `stop` ends, and then for as long as what is being answered takes, but not for long.
-    pub async fn serve<S: Service>(
-        self,
-        service: Arc<S>,
-        limits: Limits,
-        stop: impl Future<Output = ()>,
-    ) {
-        let (stopping, stopped) = watch::channel(false);
-        let shared = Shared {
-            service: Arc::clone(&service),
-            limits,
-            memory: Memory::default(),
-            stopped,
-        };
-        let places = Places::new(limits, shared);
-        let mut connections = JoinSet::new();
-        let mut stop = pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut stop => break,
-                Some(_) = connections.join_next() => continue,
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, client)) => match places.take(client) {
-                    Ok(place) => {
-                        connections.spawn(serve_connection(stream, place));
-                    }
-                    Err(refused) => service.warn(&refused.to_string()),
-                },
-                // The client has gone again; there is nothing wrong with the listener.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    service.warn(&format!("cannot accept connections: {error}"));
-                    tokio::select! {
-                        () = &mut stop => break,
-                        () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-                    }
-                }
-            }
-        }
-        drop(self.listener);
-        let _ = stopping.send(true);
-        let ended = async { while connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(LAST_ANSWERS, ended).await;
-    }
+/// Serves until `stop` ends, and then for as long as what is being answered takes, but not for long.
+pub async fn serve<S: Service>(
+    listener: Listener,
+    service: Arc<S>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let (stopping, stopped) = watch::channel(false);
+    let shared = Shared {
+        service: Arc::clone(&service),
+        limits,
+        memory: Memory::default(),
+        stopped,
+    };
+    let places = Places::new(limits, shared);
+    let warn = |fault: &NotAccepted| service.warn(&fault.to_string());
+    let connections = listener.accept(&places, stop, warn, serve_connection).await;
+    let _ = stopping.send(true);
+    connections.end(LAST_ANSWERS).await;
 }
 
 /// What all connections have in common.

@@ -62,7 +62,7 @@ struct Running {
 }
 
 async fn running(limits: Limits) -> Running {
-    let server = Server::bind("127.0.0.1", 0).await.unwrap();
+    let server = Listener::bind("127.0.0.1", 0).await.unwrap();
     let address = server.address();
     let echo = Arc::new(Echo {
         table: Table::new(Host::Relay),
@@ -70,7 +70,7 @@ async fn running(limits: Limits) -> Running {
     });
     let (stop, stopped) = oneshot::channel::<()>();
     let service = Arc::clone(&echo);
-    let served = tokio::spawn(server.serve(service, limits, async {
+    let served = tokio::spawn(serve(server, service, limits, async {
         let _ = stopped.await;
     }));
     Running {
@@ -473,7 +473,7 @@ fn calls_come_from_the_address_that_was_asked_for() {
 fn an_address_that_is_taken_says_so() {
     run(async {
         let running = running(Limits::default()).await;
-        let error = Server::bind("127.0.0.1", running.address.port())
+        let error = Listener::bind("127.0.0.1", running.address.port())
             .await
             .unwrap_err();
         let text = error.to_string();
@@ -481,7 +481,10 @@ fn an_address_that_is_taken_says_so() {
             text.contains("already does") && text.contains(&running.address.to_string()),
             "{text}"
         );
-        let error = Server::bind("192.0.2.1", 0).await.unwrap_err().to_string();
+        let error = Listener::bind("192.0.2.1", 0)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no such address"), "{error}");
     });
 }

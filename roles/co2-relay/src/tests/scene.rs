@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kozo_abi::bench::{RoleBench, StartedRole, reserve_port};
 use kozo_co2::document::{MethodCall, write_call};
-use kozo_co2::http::{CallError, Client, Endpoint, Limits, Server, Service};
+use kozo_co2::http::{CallError, Client, Endpoint, Limits, Listener, Service, serve};
 use kozo_co2::page::Page;
 use kozo_co2::{Fault, Struct, Value};
 use serde::Deserialize;
@@ -236,13 +236,13 @@ impl Satellite {
     }
 
     async fn new(scene: &Scene, ip: &str, pass: &'static str, stalls: bool) -> Self {
-        let server = Server::bind(ip, 0).await.unwrap();
+        let server = Listener::bind(ip, 0).await.unwrap();
         let port = server.address().port();
         let (hears, heard) = mpsc::unbounded_channel();
         let (stall, stalled) = watch::channel(stalls);
         let (stop, mut stopped) = watch::channel(false);
         let ear = Arc::new(Ear { hears, stalled });
-        let served = tokio::spawn(server.serve(ear, Limits::default(), async move {
+        let served = tokio::spawn(serve(server, ear, Limits::default(), async move {
             let _ = stopped.wait_for(|&stop| stop).await;
         }));
         let id = scene.register_with(port, pass).await.unwrap();

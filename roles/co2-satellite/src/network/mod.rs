@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kozo_abi::Error;
-use kozo_co2::http::{Limits, Server, ServerThread};
+use kozo_co2::http::{Limits, Listener, ServerThread, serve};
 use tokio::sync::{mpsc, watch};
 
 use crate::core::RemoteCall;
@@ -49,7 +49,7 @@ impl Network {
         let (calls, ordered) = mpsc::channel(ORDERS);
         let place = (shared.settings.bind_address.as_str(), shared.settings.port);
         let own = Arc::clone(shared);
-        let thread = ServerThread::start("co2 network", place, move |server, stopped| {
+        let thread = ServerThread::start("co2 network", place, None, move |server, stopped| {
             work(own, server, ordered, stopped)
         })?;
         Ok(Self { calls, thread })
@@ -80,7 +80,7 @@ impl Network {
 
 async fn work(
     shared: Arc<Shared>,
-    server: Server,
+    server: Listener,
     ordered: mpsc::Receiver<RemoteCall>,
     stopped: watch::Receiver<bool>,
 ) {
@@ -90,7 +90,7 @@ async fn work(
     // It answers until the relay has been told: it may still ask.
     let (end, ended) = watch::channel(false);
     let limits = limits(shared.settings.answer_time);
-    let serving = server.serve(service, limits, raised(ended));
+    let serving = serve(server, service, limits, raised(ended));
     let mut serving = tokio::task::spawn_local(serving);
     let calling = Outgoing::new(Arc::clone(&shared), address).run(ordered);
     let calling = tokio::task::spawn_local(calling);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use kozo_co2::document::MethodCall;
-use kozo_co2::http::{Limits, Server, Service};
+use kozo_co2::http::{Limits, Listener, Service, serve};
 use kozo_co2::methods::{Builtin, Host, Method, Prepared, Table};
 use kozo_co2::page::Page;
 use kozo_co2::{Fault, Struct, Value};
@@ -110,12 +110,12 @@ impl Relay {
                 .enable_all()
                 .build();
             runtime.unwrap().block_on(async move {
-                let server = Server::bind("127.0.0.1", port).await.unwrap();
+                let server = Listener::bind("127.0.0.1", port).await.unwrap();
                 bound.send(server.address()).unwrap();
                 let stop = async {
                     let _ = stopped.await;
                 };
-                server.serve(service, Limits::default(), stop).await;
+                serve(server, service, Limits::default(), stop).await;
             });
         });
         Self {

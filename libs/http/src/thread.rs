@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use super::{ListenError, Server};
+use crate::{ListenError, Listener};
 
 /// How long names of addresses to listen on may take.
 const BIND_TIME: Duration = Duration::from_secs(20);
@@ -42,31 +42,37 @@ pub struct ServerThread {
 }
 
 impl ServerThread {
-    /// Listens on an address and a port, as [`Server::bind`] does, and then does the work, which ends soon after what
-    /// it is given turns true.
+    /// Listens on an address and a port, as [`Listener::bind`] does, and then does the work, which ends soon after what
+    /// it is given turns true. What blocks in it has `blocking` threads at most, where that is given.
     ///
     /// # Errors
     /// It cannot be listened there, or there is no thread to be had.
     pub fn start<Work, Done>(
         name: &str,
         (address, port): (&str, u16),
+        blocking: Option<usize>,
         work: Work,
     ) -> Result<Self, StartError>
     where
-        Work: FnOnce(Server, watch::Receiver<bool>) -> Done + Send + 'static,
+        Work: FnOnce(Listener, watch::Receiver<bool>) -> Done + Send + 'static,
         Done: Future<Output = ()>,
     {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all();
+        if let Some(blocking) = blocking {
+            builder.max_blocking_threads(blocking);
+        }
+        let runtime = builder.build()?;
         let (stop, stopped) = watch::channel(false);
         let (bound, is_bound) = mpsc::channel();
         let address = address.to_owned();
         let body = move || {
             let all = async move {
-                match Server::bind(&address, port).await {
-                    Ok(server) => {
+                match Listener::bind(&address, port).await {
+                    Ok(listener) => {
                         // An error is that it took too long, and is not wanted any more.
-                        if bound.send(Ok(server.address())).is_ok() {
-                            work(server, stopped).await;
+                        if bound.send(Ok(listener.address())).is_ok() {
+                            work(listener, stopped).await;
                         }
                     }
                     Err(error) => drop(bound.send(Err(error))),
