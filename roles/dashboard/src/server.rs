@@ -7,7 +7,6 @@ mod live;
 mod patience;
 
 use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,13 +103,12 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {
         .header_read_timeout(LIMITS.head_time)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), answer);
-    let mut connection = pin!(connection);
     tokio::select! {
         // How a connection ends matters to nobody here.
-        _ = connection.as_mut() => {}
+        _ = connection => {}
         // It has lost its place to another one.
         () = place.lost() => {}
         // What is told as it happens would go on for ever.
-        _ = stopped.wait_for(|&stopped| stopped) => connection.as_mut().graceful_shutdown(),
+        _ = stopped.wait_for(|&stopped| stopped) => {}
     }
 }
