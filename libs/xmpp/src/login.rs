@@ -370,21 +370,9 @@ pub(crate) fn words(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::{Part, Reader};
+    use crate::xml::tests::element;
 
     type Tested = Result<(), Box<dyn std::error::Error>>;
-
-    fn element(text: &str) -> Element {
-        let text = format!("<s xmlns='{CLIENT}' xmlns:stream='{STREAM}'>{text}");
-        let mut bytes = text.as_bytes();
-        let mut reader = Reader::new();
-        while let Ok(Some(part)) = reader.next(&mut bytes) {
-            if let Part::Stanza(element) = part {
-                return element;
-            }
-        }
-        Element::default()
-    }
 
     fn login(verified: bool) -> Result<Login, crate::InvalidJid> {
         let account = "user@example.org".parse()?;

@@ -325,19 +325,7 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::{Part, Reader};
-
-    fn element(text: &str) -> Element {
-        let text = format!("<s xmlns='jabber:client'>{text}");
-        let mut bytes = text.as_bytes();
-        let mut reader = Reader::new();
-        while let Ok(Some(part)) = reader.next(&mut bytes) {
-            if let Part::Stanza(element) = part {
-                return element;
-            }
-        }
-        Element::default()
-    }
+    use crate::xml::tests::element;
 
     fn online(senders: Senders, now: Instant) -> Result<Online, crate::InvalidJid> {
         Ok(Online::new(

@@ -350,7 +350,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const HEADER: &str = "<?xml version='1.0'?><s:stream xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>";
@@ -365,6 +365,21 @@ mod tests {
             }
         }
         Ok(parts)
+    }
+
+    /// The stanza that this text is, with `stream` for what is of the stream itself.
+    pub(crate) fn element(text: &str) -> Element {
+        let text = format!(
+            "<s xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>{text}"
+        );
+        let mut bytes = text.as_bytes();
+        let mut reader = Reader::new();
+        while let Ok(Some(part)) = reader.next(&mut bytes) {
+            if let Part::Stanza(element) = part {
+                return element;
+            }
+        }
+        Element::default()
     }
 
     fn stanza(parts: &[Part]) -> Option<&Element> {
