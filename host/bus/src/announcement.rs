@@ -1,0 +1,1 @@
+//! What a node says of its session, signed by the node key.

@@ -1,0 +1,1 @@
+//! Requests between two nodes and their answers: keys, repairs, questions.

@@ -1,0 +1,1 @@
+//! One bus as one node sees it: all the parts together.

@@ -1,0 +1,1 @@
+//! Datagrams as they go over the bus: a fixed header, and what is sealed and signed behind it.

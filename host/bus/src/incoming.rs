@@ -1,0 +1,1 @@
+//! What comes from other nodes: order, ages, fragments, counts.

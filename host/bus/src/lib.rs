@@ -1,0 +1,27 @@
+//! Messages over a bus: an engine that somebody runs (a NATS cluster, an MQTT broker) carries datagrams by subject
+//! and knows nothing of keys or messages; everything that has to be right is here, once for all engines.
+//!
+//! All of it is pure: the time is an argument, randomness is handed in, bytes and values come and go.
+//! docs/bus.md has the protocol, byte for byte, and what it promises against whom.
+//!
+//! From the ground up: [`subject`] says where something goes. A [`session`] is one run of a node, with keys of its
+//! own; its [`announcement`], signed by the node key, ties it to the node. [`datagram`]s are sealed with a
+//! sender key and signed by the session; [`ask`]s fetch keys and repairs; [`sessions`] is what is known of others.
+//! On these stand `outgoing`, `incoming` and `repair`, which order and count, and `bus`, which is all of it.
+
+pub mod announcement;
+pub mod ask;
+pub mod datagram;
+pub mod random;
+pub mod sender_key;
+pub mod session;
+pub mod sessions;
+pub mod subject;
+
+mod bus;
+mod incoming;
+mod outgoing;
+mod repair;
+
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,1 @@
+//! The key that a session seals its datagrams with, one an epoch.

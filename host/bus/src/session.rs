@@ -1,0 +1,1 @@
+//! One run of a node: its id and its keys.

@@ -1,0 +1,1 @@
+//! What is known of the sessions of other nodes, bounded.

@@ -1,0 +1,1 @@
+//! Many nodes on one engine that is hostile, with a seed.

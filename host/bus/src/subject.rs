@@ -1,0 +1,1 @@
+//! Subjects, and the tokens that they are made of.
