@@ -14,6 +14,7 @@
 //! links count as they are on the path, encryption included. Counts start with the daemon.
 
 mod bench;
+mod bus;
 mod details;
 mod history;
 mod messages;
@@ -25,6 +26,10 @@ mod sent;
 mod transport;
 
 pub use bench::{BenchResult, RoundTrips, Throughput};
+pub use bus::{
+    BusIncomingCounts, BusNodeState, BusNodeStatus, BusOutgoingCounts, BusRefusal, BusRefusals,
+    BusState, BusStatus,
+};
 pub use details::{Explanation, PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};
 pub use messages::{PassedMessage, TapNumber, TappedMessages};

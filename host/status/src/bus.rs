@@ -1,0 +1,258 @@
+//! A bus of the node: an engine that carries messages to whoever wants them, and the nodes that are on it.
+
+use kozo_ground::names::{ModuleName, NodeName};
+use serde::{Deserialize, Serialize};
+
+use crate::Amount;
+
+/// A bus of the node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BusStatus {
+    /// The bus's name, as the network's file has it.
+    pub name: String,
+    /// The module that speaks with the engine.
+    pub module: ModuleName,
+    /// How it stands with the engine.
+    pub state: BusState,
+    /// For how many seconds its state has been so.
+    pub since_seconds: f64,
+    /// Why it is down, or why it was the last time.
+    pub error: Option<String>,
+    /// What the module has said last of what it is about.
+    pub status: Option<String>,
+    /// The server that the module is connected to, in the module's words.
+    pub server: Option<String>,
+    /// The last round trip to the server, in seconds.
+    pub round_trip_seconds: Option<f64>,
+    /// How often the bus came up since the daemon started.
+    pub times_up: u64,
+    /// The longest datagram that the engine carries, in bytes.
+    pub max_datagram_bytes: Option<usize>,
+    /// Subscriptions at the engine.
+    pub subscriptions: usize,
+    /// Nodes that this one has heard of over the bus, and whose key it has.
+    pub nodes_heard: usize,
+    /// Lanes that the node sends in: as many as its roles have (kind, type, channel) of late.
+    pub lanes_out: usize,
+    /// Lanes of other nodes that this one hears.
+    pub lanes_in: usize,
+    /// Messages that wait to be sent.
+    pub queued: Amount,
+    /// Messages that were sent and are kept, to be sent again to who asks.
+    pub kept: Amount,
+    /// Messages that the engine has not confirmed yet.
+    pub unconfirmed: Amount,
+    /// Messages of others that wait for what comes before them, or for a key.
+    pub waiting: Amount,
+    /// What became of the node's own messages.
+    #[serde(flatten)]
+    pub outgoing: BusOutgoingCounts,
+    /// What came of the messages of others.
+    #[serde(flatten)]
+    pub incoming: BusIncomingCounts,
+    /// What was refused, by reason, and nothing where a reason never came up.
+    pub refused: Vec<BusRefusals>,
+    /// Another daemon runs with this node's key, and was heard of over the bus this many seconds ago.
+    pub twin_seconds: Option<f64>,
+}
+
+impl BusStatus {
+    /// All that was refused, whatever the reason.
+    pub fn refused_total(&self) -> u64 {
+        // A node may tell anything of itself.
+        self.refused
+            .iter()
+            .fold(0, |total, refusals| total.saturating_add(refusals.count))
+    }
+}
+
+/// How it stands between a node and a bus's engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BusState {
+    /// The module has not been connected yet since the daemon started.
+    Connecting,
+    /// Messages flow.
+    Up,
+    /// The connection was lost, or could not be made; it is tried again.
+    Down,
+}
+
+/// What became of a node's messages for a bus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusOutgoingCounts {
+    /// Messages handed to the engine for the first time.
+    pub sent: u64,
+    /// Messages handed to the engine once more, since it had not confirmed them before it was lost.
+    pub sent_again: u64,
+    /// Messages that nobody in the network's file can want, and that were not sent.
+    pub unwanted_by_all: u64,
+    /// Messages that the queue's limits pushed out.
+    pub dropped_by_limit: u64,
+    /// Messages that grew too old before they could be sent.
+    pub dropped_by_age: u64,
+    /// Datagrams handed to the engine, of all kinds.
+    pub datagrams_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Messages that were sent again to nodes that asked for them.
+    pub repairs_sent: u64,
+    /// Requests of other nodes that were answered.
+    pub asks_answered: u64,
+    /// Requests that this node sent, those that were repeated included.
+    pub asks_sent: u64,
+}
+
+impl BusOutgoingCounts {
+    /// All messages that were dropped.
+    pub fn dropped(&self) -> u64 {
+        // A node may tell anything of itself.
+        self.dropped_by_limit.saturating_add(self.dropped_by_age)
+    }
+}
+
+/// What came of the messages of others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusIncomingCounts {
+    /// Messages that came, each counted once.
+    pub received: u64,
+    /// Messages among them that came only when they were asked for.
+    pub repaired: u64,
+    /// Messages that came again, and were ignored.
+    pub repeated: u64,
+    /// Messages that were sent and did not come, nor when they were asked for.
+    pub missed: u64,
+    /// Messages that came too late: they were older than their sender said that they mean something.
+    pub expired: u64,
+    /// Messages that no role here wants: patterns of interest are coarser at the engine.
+    pub unwanted: u64,
+    /// Datagrams that came, of all kinds.
+    pub datagrams_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+}
+
+/// How often something was refused for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusRefusals {
+    /// The reason.
+    pub reason: BusRefusal,
+    /// How often.
+    pub count: u64,
+}
+
+/// Why something that came over a bus was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BusRefusal {
+    /// It is not as the protocol says.
+    Malformed,
+    /// Its subject is none of this bus, or does not name a node of the file that is on the bus.
+    UnknownNode,
+    /// The policies of the two nodes are against it.
+    Policy,
+    /// It is not sealed with the sender's key.
+    Seal,
+    /// Its signature is not the sender's.
+    Signature,
+    /// A message is not of the lane that it came in.
+    Lane,
+    /// It is of a session that ended: its node has begun a newer one.
+    OldSession,
+    /// Two sessions of one node claim to be the newest: two daemons run with its key.
+    Twin,
+    /// The key that it is sealed with could not be had.
+    NoKey,
+    /// It answers nothing that was asked.
+    NotAsked,
+    /// There was too much at once: a limit of this node.
+    Limit,
+}
+
+impl BusRefusal {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Malformed,
+        Self::UnknownNode,
+        Self::Policy,
+        Self::Seal,
+        Self::Signature,
+        Self::Lane,
+        Self::OldSession,
+        Self::Twin,
+        Self::NoKey,
+        Self::NotAsked,
+        Self::Limit,
+    ];
+
+    /// The reason for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Malformed => "not as the protocol says",
+            Self::UnknownNode => "of no node of the file that is on the bus",
+            Self::Policy => "the policies are against it",
+            Self::Seal => "not sealed with the sender's key",
+            Self::Signature => "not signed by the sender",
+            Self::Lane => "not of the lane that it came in",
+            Self::OldSession => "of a session that has ended",
+            Self::Twin => "two daemons run with the node's key",
+            Self::NoKey => "its key could not be had",
+            Self::NotAsked => "an answer to nothing that was asked",
+            Self::Limit => "too much at once",
+        }
+    }
+}
+
+/// Another node, as this one sees it over a bus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BusNodeStatus {
+    /// The bus.
+    pub bus: String,
+    /// The other node.
+    pub node: NodeName,
+    /// How it stands with it.
+    pub state: BusNodeState,
+    /// For how many seconds this node has had a key of the other's present session.
+    pub heard_of_seconds: Option<f64>,
+    /// How many seconds ago anything of it was heard that was authentic.
+    pub last_heard_seconds: Option<f64>,
+    /// The start of its session's id, in hexadecimal digits.
+    pub session: Option<String>,
+    /// Which run of its daemon that is: a number that rises with each.
+    pub counter: Option<u64>,
+    /// Its program and version, as it says.
+    pub agent: Option<String>,
+    /// The digest of its file, as `NodeStatus` has it.
+    pub file_digest: Option<String>,
+    /// Whether that is another one than this node's.
+    pub other_file: bool,
+    /// The last round trip to it, in seconds.
+    pub round_trip_seconds: Option<f64>,
+    /// Lanes of it that this node hears.
+    pub lanes_in: usize,
+    /// What came of its messages.
+    #[serde(flatten)]
+    pub incoming: BusIncomingCounts,
+    /// Whether it has asked for this node's key, and so reads it, and how many seconds ago.
+    pub reads_seconds: Option<f64>,
+    /// Why it is not heard or does not read, in a sentence, where something is known against it.
+    pub why_not: Option<String>,
+}
+
+/// How it stands with another node on a bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BusNodeState {
+    /// Nothing of it has come.
+    NotHeard,
+    /// Something of it has come, and its key is being asked for.
+    Asking,
+    /// Its key is here: its messages are read.
+    Heard,
+    /// Something of it has come, and its key could not be had.
+    NoKey,
+    /// The engine says that it is not connected.
+    Absent,
+    /// The policies allow nothing between the two.
+    Never,
+}
