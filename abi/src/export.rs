@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code)] // The module's side of every `data` pointer; each block has its reason.
 
+#[cfg(not(feature = "previous-minor-fixture"))]
+mod bus;
+
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -20,6 +23,8 @@ use crate::guard::{self, guarded};
 use crate::{Connection, Error, InboxLimits, Pace, Peer, Role, RoleHost, Transport, TransportHost};
 
 pub use abi_stable::library::LibHeader as Header;
+#[cfg(not(feature = "previous-minor-fixture"))]
+pub use bus::{bus_header, bus_module};
 
 /// The metadata of an exported type, for its tests.
 pub trait Described {
@@ -42,6 +47,16 @@ macro_rules! export_role {
 macro_rules! export_transport {
     ($transport:ty) => {
         $crate::__export!($transport, $crate::export::transport_header::<$transport>());
+    };
+}
+
+/// Exports a [`Bus`](crate::Bus): the crate's shared object holds it, described by the
+/// `module.yaml` beside the crate's `Cargo.toml`. Once a crate.
+#[cfg(not(feature = "previous-minor-fixture"))]
+#[macro_export]
+macro_rules! export_bus {
+    ($bus:ty) => {
+        $crate::__export!($bus, $crate::export::bus_header::<$bus>());
     };
 }
 

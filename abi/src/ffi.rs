@@ -129,13 +129,13 @@ pub mod level {
     pub const DEBUG: u8 = 3;
 }
 
-/// Why a call to [`TransportHostVtable::wait_readable`] returned.
+/// Why a call to [`TransportHostVtable::wait_readable`], or to a bus's, returned.
 pub mod readiness {
     /// The descriptor is readable (or its other end is gone).
     pub const READY: u8 = 0;
     /// The time is up.
     pub const TIMEOUT: u8 = 1;
-    /// The transport is being stopped.
+    /// The transport or bus is being stopped.
     pub const STOPPING: u8 = 2;
 }
 
@@ -153,6 +153,15 @@ macro_rules! table {
         pub struct $name { $($body)* }
     };
 }
+
+// After the macro, which it uses.
+#[cfg(not(feature = "previous-minor-fixture"))]
+mod bus;
+#[cfg(not(feature = "previous-minor-fixture"))]
+pub use bus::{
+    BusHostHandle, BusHostVtable, BusHostVtableRef, BusModule, BusModuleRef, BusParts, BusVtable,
+    BusVtableRef, LimitsView, PublishParts, delivered, published,
+};
 
 table! {
     /// What the host does for a role.
@@ -301,7 +310,7 @@ pub struct RoleParts {
 // SAFETY: the module only makes one from a `Role`, which is `Send`.
 unsafe impl Send for RoleParts {}
 
-/// Gives a line that belongs to no role or transport, from a thread of the module's own, to the
+/// Gives a line that belongs to no role, transport or bus, from a thread of the module's own, to the
 /// host's log.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy)]

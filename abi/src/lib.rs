@@ -1,7 +1,7 @@
-//! What a Kōzō role or transport is written against.
+//! What a Kōzō role, transport or bus is written against.
 //!
-//! A module is one shared object that holds one role or one transport. Its author writes plain
-//! Rust: a type that implements [`Role`] or [`Transport`], a serde type for its options, a
+//! A module is one shared object that holds one role, one transport or one bus. Its author writes
+//! plain Rust: a type that implements [`Role`], [`Transport`] or [`Bus`], a serde type for its options, a
 //! `module.yaml` beside `Cargo.toml` that describes it, and one line that exports it:
 //!
 //! ```
@@ -43,6 +43,10 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(not(feature = "previous-minor-fixture"))]
+mod bus;
+#[cfg(not(feature = "previous-minor-fixture"))]
+mod bus_host;
 pub mod ffi;
 mod guard;
 mod log;
@@ -56,6 +60,10 @@ mod transport;
 #[doc(hidden)]
 pub mod export;
 
+#[cfg(not(feature = "previous-minor-fixture"))]
+pub use bus::{Bus, Delivered, Limits, MAX_SUBJECT, Publish, subject_matches};
+#[cfg(not(feature = "previous-minor-fixture"))]
+pub use bus_host::BusHost;
 pub use ffi::Descriptor;
 pub use log::Level;
 pub use message::{Kind, Message, SendError};

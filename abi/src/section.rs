@@ -78,7 +78,7 @@ impl fmt::Display for SectionError {
                 write!(f, "is cut off: {found} bytes instead of {expected}")
             }
             Self::SeveralModules => f.write_str(
-                "holds more than one module: export exactly one role or transport from a crate",
+                "holds more than one module: export exactly one role, transport or bus from a crate",
             ),
             Self::Encoding => f.write_str("is not UTF-8"),
         }

@@ -263,14 +263,14 @@ impl fmt::Debug for Peer<'_> {
     }
 }
 
-/// Why [`TransportHost::wait_readable`] returned.
+/// Why [`TransportHost::wait_readable`], or a bus's, returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
     /// The descriptor is readable, or its other end is gone.
     Ready,
     /// The time is up.
     TimedOut,
-    /// The transport is being stopped.
+    /// The transport or bus is being stopped.
     Stopping,
 }
 

@@ -113,7 +113,7 @@ fn a_broken_metadata_section_is_described() {
     let two = [good.clone(), good.clone()].concat();
     assert_eq!(
         inspect_error(&module(&two)),
-        "its `.kozo.meta` section holds more than one module: export exactly one role or transport from a crate"
+        "its `.kozo.meta` section holds more than one module: export exactly one role, transport or bus from a crate"
     );
     assert!(inspect_error(&module(&good[1..])).ends_with("does not start with `KOZOMETA`"));
     assert!(

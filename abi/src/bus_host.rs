@@ -1,0 +1,176 @@
+//! A bus's way to its host.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr};
+
+use crate::bus::{Delivered, Limits};
+use crate::ffi::{BusHostHandle, LimitsView, delivered, nanos, readiness};
+use crate::log::log_methods;
+use crate::{Error, Readiness};
+
+/// A bus's way to its host. Cheap to clone, and usable from any thread of the bus's.
+///
+/// What happens to the connection is told in the order in which it happened: [`up`](Self::up), then
+/// what belongs to that connection ([`deliver`](Self::deliver), [`confirmed`](Self::confirmed),
+/// [`nobody`](Self::nobody)), then [`down`](Self::down). None of these calls waits for anything, but
+/// for those that say so.
+#[derive(Clone)]
+pub struct BusHost {
+    handle: BusHostHandle,
+}
+
+impl BusHost {
+    pub(crate) fn new(handle: BusHostHandle) -> Self {
+        Self { handle }
+    }
+
+    /// The name of the node that the bus belongs to.
+    pub fn node(&self) -> &str {
+        self.handle.vtable.node()(self.handle.context).as_str()
+    }
+
+    /// The bus's name.
+    pub fn name(&self) -> &str {
+        self.handle.vtable.name()(self.handle.context).as_str()
+    }
+
+    /// The name of the bus's module.
+    pub fn module(&self) -> &str {
+        self.handle.vtable.module()(self.handle.context).as_str()
+    }
+
+    /// Whether the bus is being stopped.
+    pub fn stopping(&self) -> bool {
+        self.handle.vtable.stopping()(self.handle.context)
+    }
+
+    /// Waits until `fd` is readable, or the bus is being stopped.
+    ///
+    /// # Errors
+    /// The system's, from `poll`.
+    pub fn wait_readable(
+        &self,
+        fd: BorrowedFd<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<Readiness, Error> {
+        let wait = timeout.map_or(ROption::RNone, |timeout| ROption::RSome(nanos(timeout)));
+        let wait_readable = self.handle.vtable.wait_readable();
+        match wait_readable(self.handle.context, fd.as_raw_fd(), wait) {
+            RResult::ROk(readiness::READY) => Ok(Readiness::Ready),
+            RResult::ROk(readiness::STOPPING) => Ok(Readiness::Stopping),
+            RResult::ROk(_) => Ok(Readiness::TimedOut),
+            RResult::RErr(reason) => Err(String::from(reason).into()),
+        }
+    }
+
+    /// The engine is connected, and everything that is wanted is subscribed to. From now on the host
+    /// publishes.
+    pub fn up(&self, limits: &Limits) {
+        let limits = LimitsView {
+            max_datagram: limits.max_datagram as u64,
+            wildcards: limits.wildcards,
+            no_responders: limits.no_responders,
+            server: RStr::from_str(&limits.server),
+            extra: RSlice::EMPTY,
+        };
+        self.handle.vtable.up()(self.handle.context, &limits);
+    }
+
+    /// The connection is gone, for this reason. What was accepted and not
+    /// [confirmed](Self::confirmed) belongs to the host again: the module throws away what it still
+    /// has of it, and the host publishes it again, with numbers of their own, after the next
+    /// [`up`](Self::up).
+    pub fn down(&self, reason: &str) {
+        self.handle.vtable.down()(self.handle.context, RStr::from_str(reason));
+    }
+
+    /// A datagram has come in. `reply` is the subject at which its sender waits for an answer.
+    pub fn deliver(&self, subject: &str, reply: Option<&str>, data: &[u8]) -> Delivered {
+        let reply = reply.map(RStr::from_str).into();
+        let deliver = self.handle.vtable.deliver();
+        let (subject, data) = (RStr::from_str(subject), RSlice::from_slice(data));
+        match deliver(self.handle.context, subject, reply, data) {
+            delivered::FULL => Delivered::Full,
+            _ => Delivered::Taken,
+        }
+    }
+
+    /// Waits until [`deliver`](Self::deliver) is taken again; false when there was no room in time, or
+    /// the bus is being stopped.
+    pub fn wait_for_room(&self, timeout: Duration) -> bool {
+        self.handle.vtable.wait_for_room()(self.handle.context, nanos(timeout))
+    }
+
+    /// So many datagrams that had come in for the node were thrown away since the last call, by the module or, as it
+    /// has said, by the engine. They are counted and shown; the host asks for what it misses.
+    pub fn dropped(&self, count: u64) {
+        self.handle.vtable.dropped()(self.handle.context, count);
+    }
+
+    /// The engine has every datagram up to this number of [`Publish`](crate::Publish), so that
+    /// losing the connection does not lose them. A module whose engine never says so calls it when
+    /// they were written to the connection: what a cut then loses, receivers ask for.
+    pub fn confirmed(&self, number: u64) {
+        self.handle.vtable.confirmed()(self.handle.context, number);
+    }
+
+    /// The engine has said that nobody was subscribed to this subject when a datagram with a reply
+    /// was published to it.
+    pub fn nobody(&self, subject: &str) {
+        self.handle.vtable.nobody()(self.handle.context, RStr::from_str(subject));
+    }
+
+    /// The engine does not let this node publish to a subject, or subscribe to a pattern, for this
+    /// reason. It is shown to people: an engine whose permissions are too narrow looks like one that
+    /// loses things otherwise.
+    pub fn refused(&self, subject: &str, reason: &str) {
+        let (subject, reason) = (RStr::from_str(subject), RStr::from_str(reason));
+        self.handle.vtable.refused()(self.handle.context, subject, reason);
+    }
+
+    /// How long the engine has taken to answer last, if the module measures that.
+    pub fn round_trip(&self, time: Duration) {
+        self.handle.vtable.round_trip()(self.handle.context, nanos(time));
+    }
+
+    /// The folder for the bus's own files. It belongs to this bus of this node alone, for good, and
+    /// to the daemon's user (mode 0700). It is there when this returns; `transportStorage` of the node
+    /// says where.
+    ///
+    /// # Errors
+    /// The folder cannot be made or is not safe.
+    pub fn state_dir(&self) -> Result<PathBuf, Error> {
+        match self.handle.vtable.state_dir()(self.handle.context) {
+            RResult::ROk(path) => Ok(OsString::from_vec(path.into()).into()),
+            RResult::RErr(reason) => Err(String::from(reason).into()),
+        }
+    }
+
+    /// Says what the bus is about, in a few words, for `kozo status` and `kozo why`: `looking for a
+    /// server`. It stays until the next one; an empty text takes it back. The host shows one line of
+    /// at most 200 characters, and does not log it.
+    pub fn set_status(&self, text: &str) {
+        self.handle.vtable.set_status()(self.handle.context, RStr::from_str(text));
+    }
+
+    /// Stands for what a next minor version offers; none when the host is older than that.
+    #[cfg(feature = "next-minor-fixture")]
+    pub fn next_minor(&self) -> Option<u64> {
+        let next_minor = self.handle.vtable.next_minor()?;
+        Some(next_minor(self.handle.context))
+    }
+
+    log_methods!();
+}
+
+impl fmt::Debug for BusHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BusHost({}@{})", self.name(), self.node())
+    }
+}
