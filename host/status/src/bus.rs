@@ -124,7 +124,7 @@ pub struct BusIncomingCounts {
     pub missed: u64,
     /// Messages that came too late: they were older than their sender said that they mean something.
     pub expired: u64,
-    /// Messages that no role here wants: patterns of interest are coarser at the engine.
+    /// Datagrams with messages that no role here wants: the engine's patterns are coarser than those of roles.
     pub unwanted: u64,
     /// Datagrams that came, of all kinds.
     pub datagrams_received: u64,
@@ -133,74 +133,14 @@ pub struct BusIncomingCounts {
 }
 
 /// How often something was refused for one reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BusRefusals {
-    /// The reason.
-    pub reason: BusRefusal,
+    /// The reason, in a word.
+    pub reason: String,
+    /// The reason, in a sentence.
+    pub text: String,
     /// How often.
     pub count: u64,
-}
-
-/// Why something that came over a bus was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BusRefusal {
-    /// It is not as the protocol says.
-    Malformed,
-    /// Its subject is none of this bus, or does not name a node of the file that is on the bus.
-    UnknownNode,
-    /// The policies of the two nodes are against it.
-    Policy,
-    /// It is not sealed with the sender's key.
-    Seal,
-    /// Its signature is not the sender's.
-    Signature,
-    /// A message is not of the lane that it came in.
-    Lane,
-    /// It is of a session that ended: its node has begun a newer one.
-    OldSession,
-    /// Two sessions of one node claim to be the newest: two daemons run with its key.
-    Twin,
-    /// The key that it is sealed with could not be had.
-    NoKey,
-    /// It answers nothing that was asked.
-    NotAsked,
-    /// There was too much at once: a limit of this node.
-    Limit,
-}
-
-impl BusRefusal {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Malformed,
-        Self::UnknownNode,
-        Self::Policy,
-        Self::Seal,
-        Self::Signature,
-        Self::Lane,
-        Self::OldSession,
-        Self::Twin,
-        Self::NoKey,
-        Self::NotAsked,
-        Self::Limit,
-    ];
-
-    /// The reason for people.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Malformed => "not as the protocol says",
-            Self::UnknownNode => "of no node of the file that is on the bus",
-            Self::Policy => "the policies are against it",
-            Self::Seal => "not sealed with the sender's key",
-            Self::Signature => "not signed by the sender",
-            Self::Lane => "not of the lane that it came in",
-            Self::OldSession => "of a session that has ended",
-            Self::Twin => "two daemons run with the node's key",
-            Self::NoKey => "its key could not be had",
-            Self::NotAsked => "an answer to nothing that was asked",
-            Self::Limit => "too much at once",
-        }
-    }
 }
 
 /// Another node, as this one sees it over a bus.
