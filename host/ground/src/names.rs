@@ -132,6 +132,10 @@ name!(
     TransportName, dots: false
 );
 name!(
+    /// The name of a bus of the network file, and of what a node that is on it calls it.
+    BusName, dots: false
+);
+name!(
     /// The name of a role or transport module, as its metadata gives it.
     ModuleName, dots: false
 );

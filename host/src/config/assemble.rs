@@ -147,6 +147,7 @@ impl<'a> Assembly<'a> {
             private_key: values.text("privateKey").map(PathBuf::from)?,
             private_key_place: place_of("privateKey"),
             public_keys,
+            group: None,
             role_storage,
             role_storage_place: place_of("roleStorage"),
             transport_storage: values.text("transportStorage").map(PathBuf::from),
@@ -162,6 +163,8 @@ impl<'a> Assembly<'a> {
             settings,
             roles,
             transports,
+            buses: Vec::new(),
+            direct: Vec::new(),
         };
         if let Some(summed_up) = node.told_interests().summed_up {
             self.problems.push(

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kozo_description::{Class, Problem, Problems, Severity, Tree, parse_yaml};
 use kozo_ground::names::NodeName;
@@ -11,7 +12,7 @@ use super::assemble::Assembly;
 use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
 use super::given::{self, Given};
-use super::network::{Network, SearchPaths, unknown_node};
+use super::network::{Members, Network, SearchPaths, unknown_node};
 use super::writers;
 
 /// The largest configuration file, in bytes.
@@ -205,8 +206,15 @@ impl Document {
         if problems.has_errors() {
             return Err(problems);
         }
+        let keys = nodes
+            .values()
+            .map(|node| (node.name.clone(), node.public_keys.clone()));
         let network = Network {
+            keys: Arc::new(keys.collect()),
             nodes,
+            groups: Vec::new(),
+            buses: Vec::new(),
+            members: Members::default(),
             digest: self.digest,
             file: problems.file().to_owned(),
         };

@@ -16,26 +16,32 @@ use kozo_ground::text::join_path;
 
 mod assemble;
 mod builtin;
+mod bus;
 mod catalog;
 mod claims;
 mod disclosure;
 mod document;
 mod folders;
 mod given;
+mod group;
 mod instance;
 mod network;
+mod reach;
 pub mod reference;
 mod writers;
 
 #[cfg(test)]
 mod tests;
 
+pub use bus::{Bus, OnBus};
 pub use catalog::{Catalog, Lookup};
 pub use disclosure::Disclosure;
 pub use document::{Document, MAX_FILE_SIZE};
 pub use folders::NamedFolder;
 pub use given::{Given, Meaning};
+pub use group::Group;
 pub use network::{InboxLimits, Isolation, Network, Node, Role, SearchPaths, Settings, Transport};
+pub use reach::Reach;
 pub use reference::options_reference;
 
 /// The tables of Kōzō's own options.

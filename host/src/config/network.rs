@@ -2,33 +2,51 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kozo_addresses::Endpoint;
+use kozo_auth::identity::TrustedKeys;
 use kozo_auth::keys::PublicKey;
 use kozo_description::{Class, ModuleOptions, Place, Problem, Problems, Values};
 use kozo_faces::Face;
 use kozo_ground::age::MaxAges;
 use kozo_ground::grant::Grants;
 use kozo_ground::interest::{Interests, Pattern};
-use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
+use kozo_ground::names::{BusName, ModuleName, NodeName, RoleName, TransportName};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{enumerate, nearest, quoted};
 use kozo_router::OrderSources;
 use kozo_wire::{RoleInterests, ToldInterests};
 
+use super::bus::{Bus, OnBus};
 use super::disclosure::Disclosure;
+use super::group::Group;
+use super::reach::{Reach, Standing, reach};
 
 /// The whole network.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// Its nodes by their name.
+    /// The nodes with a block of their own, by their name; and the one that the network was built for, also
+    /// when it is a member of a group.
     pub nodes: BTreeMap<NodeName, Node>,
-    /// The SHA-256 of the file, by which two nodes see whether theirs are the same.
+    /// The groups, in the order of the file.
+    pub groups: Vec<Group>,
+    /// The buses, in the order of the file.
+    pub buses: Vec<Bus>,
+    /// The keys of all nodes, members among them.
+    pub keys: Arc<TrustedKeys>,
+    /// The SHA-256 of the file and of those that it names for members, by which two nodes see whether theirs
+    /// are the same.
     pub digest: [u8; 32],
     /// The file, as it was named, for messages.
     pub file: String,
+    /// All members that are not among the nodes.
+    pub(super) members: Members,
 }
+
+/// Members of groups by their names, each with the place of its group.
+pub(super) type Members = Arc<[(NodeName, u32)]>;
 
 impl Network {
     /// The start of the digest of the file, in hexadecimal digits: enough for people to compare.
@@ -37,16 +55,123 @@ impl Network {
         shown.map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// A node of the network.
+    /// A node with a block of its own, or the one that the network was built for. What there is of any node
+    /// is [`block`](Self::block).
     ///
     /// # Errors
     /// A report of class [`Class::UnknownNode`] that offers the names there are.
     pub fn node(&self, name: &NodeName) -> Result<&Node, Problems> {
         self.nodes.get(name).ok_or_else(|| {
             let mut problems = Problems::of_class(&self.file, Class::UnknownNode);
-            problems.push(unknown_node(name, self.nodes.keys()));
+            problems.push(unknown_node(name, self.names()));
             problems
         })
+    }
+
+    /// The block of a node: its own or that of its group, whose name and keys are not the node's.
+    pub fn block(&self, name: &str) -> Option<&Node> {
+        let of_group = || self.group_of(name).map(|group| &group.block);
+        self.nodes.get(name).or_else(of_group)
+    }
+
+    /// The group that a node is a member of; none for one with a block of its own.
+    pub fn group_of(&self, name: &str) -> Option<&Group> {
+        if let Some(node) = self.nodes.get(name) {
+            let group = node.group.as_ref()?;
+            return self.groups.iter().find(|known| known.name == *group);
+        }
+        let (_, group) = self.member(name)?;
+        self.groups.get(*group as usize)
+    }
+
+    /// The network's own copy of a node's name; none when there is no such node.
+    pub fn name(&self, name: &str) -> Option<&NodeName> {
+        let own = self.nodes.get_key_value(name).map(|(name, _)| name);
+        own.or_else(|| self.member(name).map(|(name, _)| name))
+    }
+
+    /// All nodes: those of [`nodes`](Self::nodes), then the other members of groups; each by their names.
+    pub fn names(&self) -> impl Iterator<Item = &NodeName> {
+        let members = self.members.iter().map(|(name, _)| name);
+        self.nodes.keys().chain(members)
+    }
+
+    /// How many nodes there are.
+    pub fn size(&self) -> usize {
+        self.nodes.len() + self.members.len()
+    }
+
+    /// The bus of this name.
+    pub fn bus(&self, name: &str) -> Option<&Bus> {
+        self.buses.iter().find(|bus| bus.name.as_str() == name)
+    }
+
+    /// How two nodes reach each other, whichever is named first. A node that is not in the file reaches nobody.
+    pub fn reach(&self, one: &NodeName, other: &NodeName) -> Reach<'_> {
+        match (self.standing(one), self.standing(other)) {
+            (Some(one), Some(other)) => reach(one, other),
+            _ => Reach::Not,
+        }
+    }
+
+    /// Whether the policies let messages of one node go to another, directly or over a bus.
+    pub fn may_send(&self, from: &NodeName, to: &NodeName) -> bool {
+        let policies = (self.block(from.as_str()), self.block(to.as_str()));
+        let (Some(from), Some(to)) = policies else {
+            return false;
+        };
+        from.self_to_others.min(to.others_to_self) != ConnectPolicy::Never
+    }
+
+    /// The other nodes that a node has links with, as far as transports and policies make some: by their
+    /// names, with their blocks.
+    pub fn linked_with(&self, own: &NodeName) -> Vec<(&NodeName, &Node)> {
+        let Some(standing) = self.standing(own) else {
+            return Vec::new();
+        };
+        let nodes = self.nodes.iter();
+        let members = self.members.iter().filter_map(|(name, group)| {
+            let group = self.groups.get(*group as usize)?;
+            Some((name, &group.block))
+        });
+        let mut linked: Vec<_> = nodes
+            .chain(members)
+            .filter(|(name, block)| {
+                *name != own && reach(standing, Standing::new(name, block)) == Reach::Links
+            })
+            .collect();
+        linked.sort_by_key(|(name, _)| *name);
+        linked
+    }
+
+    /// The blocks of those nodes that a node reaches over a bus and may send to; that of a group once, if any
+    /// member of it is such a node.
+    pub fn receivers_on(&self, bus: &BusName, own: &NodeName) -> Vec<&Node> {
+        let counts = |name: &NodeName| {
+            name != own && self.reach(own, name) == Reach::Bus(bus) && self.may_send(own, name)
+        };
+        let mut found: Vec<_> = self.nodes.values().collect();
+        found.retain(|node| counts(&node.name));
+        let mut groups = vec![false; self.groups.len()];
+        for (name, group) in self.members.iter() {
+            if let Some(is_found) = groups.get_mut(*group as usize) {
+                *is_found = *is_found || counts(name);
+            }
+        }
+        let groups = self.groups.iter().zip(groups);
+        found.extend(groups.filter_map(|(group, is_found)| is_found.then_some(&group.block)));
+        found
+    }
+
+    fn standing(&self, name: &NodeName) -> Option<Standing<'_>> {
+        let name = self.name(name.as_str())?;
+        Some(Standing::new(name, self.block(name.as_str())?))
+    }
+
+    fn member(&self, name: &str) -> Option<&(NodeName, u32)> {
+        let by_name = |(member, _): &(NodeName, u32)| member.as_str().cmp(name);
+        let at = self.members.binary_search_by(by_name).ok()?;
+        self.members.get(at)
     }
 }
 
@@ -77,7 +202,7 @@ pub(super) fn unknown_node<'n>(
     .with_help(help)
 }
 
-/// One machine of the network.
+/// One machine of the network, or the block of a group of them.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Its name.
@@ -88,6 +213,8 @@ pub struct Node {
     pub private_key_place: Place,
     /// Its public keys; at least one.
     pub public_keys: Vec<PublicKey>,
+    /// The group that it is a member of; none: the block is its own.
+    pub group: Option<NodeName>,
     /// The folder in which its roles store things; there if one of its roles needs it.
     pub role_storage: Option<PathBuf>,
     /// Where the network file names it; if it does not, where it names the node.
@@ -108,8 +235,12 @@ pub struct Node {
     pub settings: Settings,
     /// Its roles in the order of the file.
     pub roles: Vec<Role>,
-    /// Its transports in the order of the file.
+    /// Its transports in the order of the file: those that make links.
     pub transports: Vec<Transport>,
+    /// The buses that it is on, in the order in which the file has buses.
+    pub buses: Vec<OnBus>,
+    /// The nodes that it has links with in spite of a common bus.
+    pub direct: Vec<Pattern>,
 }
 
 impl Node {

@@ -30,7 +30,7 @@ const ACCEPTED_SLOTS: usize = 4;
 /// How often the queues are looked at while they are flushed.
 const FLUSH_POLL: Duration = Duration::from_millis(5);
 
-/// All other nodes of the file, with what is decided about them.
+/// All other nodes of the file that this one has links with, with what is decided about them.
 pub(super) fn peers(
     network: &Network,
     own: &Node,
@@ -40,12 +40,12 @@ pub(super) fn peers(
 ) -> Vec<Arc<PeerLink>> {
     let now = clock::now();
     let mut seeds = fastrand::Rng::with_seed(seed);
-    let others = network.nodes.values().filter(|node| node.name != own.name);
-    let links = others.map(|other| {
+    let others = network.linked_with(&own.name).into_iter();
+    let links = others.map(|(name, other)| {
         let settings = &own.settings;
         let settings = PeerSettings {
             own: own.name.clone(),
-            peer: other.name.clone(),
+            peer: name.clone(),
             session,
             outgoing: own.self_to_others.min(other.others_to_self),
             incoming: other.self_to_others.min(own.others_to_self),
@@ -73,7 +73,7 @@ pub(super) fn remote(
     links: &[Arc<PeerLink>],
 ) -> Vec<(Arc<PeerLink>, Vec<NamedInterests>)> {
     let wanted = |link: &Arc<PeerLink>| {
-        let node = network.nodes.get(link.name());
+        let node = network.block(link.name().as_str());
         let roles = node.map_or(&[][..], |node| &node.roles);
         let interests = roles
             .iter()

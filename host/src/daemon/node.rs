@@ -106,7 +106,7 @@ impl Daemon {
             %node,
             roles = roles.len(),
             transports = transports.own().len(),
-            peers = network.nodes.len() - 1,
+            peers = links.peers().len(),
             "started",
         );
         let mut attendants = JoinSet::new();

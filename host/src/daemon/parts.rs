@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kozo_auth::algorithms::Algorithms;
 use kozo_auth::attest::Attestor;
-use kozo_auth::identity::{Identity, TrustedKeys};
+use kozo_auth::identity::Identity;
 use kozo_auth::keys;
 use kozo_auth::ssh::Endpoint;
 use kozo_ground::names::NodeName;
@@ -35,16 +35,11 @@ pub(super) fn endpoint(network: &Network, own: &Node) -> Result<Endpoint, StartE
         node: own.name.clone(),
         key: Arc::new(key),
     };
-    let trusted: TrustedKeys = network
-        .nodes
-        .values()
-        .map(|node| (node.name.clone(), node.public_keys.clone()))
-        .collect();
     let algorithms = Algorithms::new(&own.settings.ciphers, &own.settings.macs)?;
     let max_packet = own.settings.max_buffer_read_size;
     Ok(Endpoint::new(
         identity,
-        Arc::new(trusted),
+        Arc::clone(&network.keys),
         &algorithms,
         max_packet,
     ))

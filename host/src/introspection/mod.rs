@@ -221,8 +221,8 @@ impl Introspection {
     /// peer.
     pub(crate) fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, Refusal> {
         let peer = self.peer_of(name)?;
-        let nodes = &self.network.nodes;
-        let (Some(own), Some(other)) = (nodes.get(&self.node), nodes.get(peer.link.name())) else {
+        let block = |node: &NodeName| self.network.block(node.as_str());
+        let (Some(own), Some(other)) = (block(&self.node), block(peer.link.name())) else {
             return Err(self.no_peer(name));
         };
         let ways = peer.ways.iter().map(|way| {
@@ -232,7 +232,7 @@ impl Introspection {
                 transport: way.transport.clone(),
                 peer_transport: way.peer_transport.clone(),
                 status: transport.and_then(OwnTransport::says),
-                error: transport.and_then(|own| own.barred(&way.peer_transport, &other.name)),
+                error: transport.and_then(|own| own.barred(&way.peer_transport, peer.link.name())),
             }
         });
         Ok(PeerDetails {

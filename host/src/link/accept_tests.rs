@@ -29,7 +29,7 @@ fn listener(limits: AcceptLimits) -> Listener {
         node: NodeName::new("clock").unwrap(),
         key: Arc::new(generate(NewKey::Ed25519, "clock").unwrap()),
     };
-    let trust = Arc::new(TrustedKeys::from_iter([]));
+    let trust = Arc::new(TrustedKeys::default());
     let dialling = Dialling {
         endpoint: Endpoint::new(identity, trust, &Algorithms::default(), 65_535),
         arrivals: Arc::new(Nobody),

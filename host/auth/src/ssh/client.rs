@@ -31,7 +31,7 @@ where
         return Err(AuthError::OwnName(peer.clone()));
     }
     let keys = match endpoint.trust.keys(peer.as_str()) {
-        Some(keys) if !keys.is_empty() => keys.clone(),
+        Some(keys) if !keys.is_empty() => keys.to_vec(),
         _ => return Err(AuthError::UnknownNode(peer.clone())),
     };
     let (stream, switch, traffic) = guard(stream, endpoint.chunk, READ_AHEAD);

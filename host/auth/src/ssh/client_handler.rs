@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kozo_ground::names::NodeName;
 use russh::client::{self, DisconnectReason};
-use russh::keys::{PublicKey, PublicKeyOrCertificate};
+use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelId, Disconnect};
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use super::endpoint::Endpoint;
 use super::error::{AuthError, SessionError, quote};
 use super::terms::{BoxedReceiver, MakeReceiver, SUBSYSTEM};
 use crate::algorithms::needs_no_mac;
-use crate::identity::{TrustedKeys, is_one_of};
+use crate::identity::{NodeKey, TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
 use crate::secured::{Ended, Negotiated, Refused, Termination};
 
@@ -21,7 +21,7 @@ pub(super) struct ClientHandler {
     peer: NodeName,
     own: NodeName,
     trust: Arc<TrustedKeys>,
-    keys: Arc<[PublicKey]>,
+    keys: Vec<NodeKey>,
     negotiated: Option<Negotiated>,
     state: State,
     // The last field, so that the receiver is gone when the end is announced.
@@ -61,7 +61,7 @@ impl ClientHandler {
     pub(super) fn new(
         endpoint: &Endpoint,
         peer: NodeName,
-        keys: Arc<[PublicKey]>,
+        keys: Vec<NodeKey>,
         make_receiver: MakeReceiver,
         opened: oneshot::Sender<Result<Option<Negotiated>, SessionError>>,
         termination: Arc<Termination>,
@@ -108,7 +108,7 @@ impl client::Handler for ClientHandler {
             }
             .into());
         }
-        let expected: Vec<_> = self.keys.iter().map(fingerprint).collect();
+        let expected: Vec<_> = self.keys.iter().map(NodeKey::fingerprint).collect();
         Err(AuthError::HostKeyMismatch {
             peer: self.peer.clone(),
             offered: fingerprint(&shown.public_key()),

@@ -17,7 +17,7 @@ use super::error::{AuthError, SessionError, Stage, quote};
 use super::outlet::SshOutlet;
 use super::terms::{BoxedReceiver, MakeReceiver, READ_AHEAD, SUBSYSTEM};
 use crate::algorithms::accepts_signature;
-use crate::identity::{TrustedKeys, is_one_of};
+use crate::identity::{NodeKey, TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
 use crate::secured::{self, Ended, Refused, Secured, Sender, Session, Termination};
 use crate::stream::guard;
@@ -39,7 +39,7 @@ where
     let handler = ServerHandler {
         gate: Gate {
             own: endpoint.identity.node.clone(),
-            decoy: [endpoint.identity.key.public_key().clone()].into(),
+            decoy: [NodeKey::new(endpoint.identity.key.public_key())],
             trust: endpoint.trust.clone(),
         },
         progress: progress.clone(),
@@ -115,7 +115,7 @@ enum Progress {
 struct Gate {
     own: NodeName,
     /// What a caller with an unknown name is compared with, so that it takes as long.
-    decoy: Arc<[PublicKey]>,
+    decoy: [NodeKey; 1],
     trust: Arc<TrustedKeys>,
 }
 
