@@ -13,6 +13,7 @@ pub mod announcement;
 pub mod ask;
 pub mod datagram;
 pub mod random;
+pub mod refusal;
 pub mod sender_key;
 pub mod session;
 pub mod sessions;
