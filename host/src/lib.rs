@@ -3,6 +3,7 @@
 //!
 //! The program `kozo` is a thin door to this library; ARCHITECTURE.md has the map of it.
 
+mod bus;
 pub mod cli;
 mod clients;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The hands of the pure router: takes the locks, reads the clock, waits for room, and hands each
 //! message to whom `kozo_router` says.
 
+mod outlet;
 mod room;
 mod steering;
 
@@ -14,22 +15,28 @@ use kozo_ground::interest::{Kind, Subject};
 use kozo_ground::lock::ReadWriteAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_link::Delivery;
-use kozo_router::{Lifetime, LocalRole, NamedInterests, ReceiverId, Receivers, Verdict};
+use kozo_router::{Lifetime, LocalRole, ReceiverId, Receivers, Verdict};
 use kozo_tap::{PassesBy, Passing, Taps};
 use kozo_wire::{Message, RoleInterests};
+pub(crate) use outlet::Destination;
+use outlet::Outlet;
 use room::Room;
 use smallvec::SmallVec;
 pub(crate) use steering::Sent;
 
-use crate::link::{Arrivals, FEW_PEERS, PeerLink};
+use crate::bus::BusOutlet;
+use crate::link::Arrivals;
 use crate::roles::{Dispatcher, Inbox, IncomingMessage};
 
-/// Hands messages on between the roles of this node and its peers.
+/// To how many receivers one message can go without an allocation for that alone.
+const FEW: usize = 8;
+
+/// Hands messages on between the roles of this node and other nodes.
 pub(crate) struct Router {
     node: NodeName,
     roles: Vec<(LocalRole, Arc<Inbox>)>,
     /// What stands at the places of `receivers`.
-    links: Vec<Arc<PeerLink>>,
+    outlets: Vec<Outlet>,
     receivers: RwLock<Receivers>,
     ages: MaxAges,
     room: Room,
@@ -38,23 +45,22 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// A router between the roles of `node`, each with where its messages go, and `peers`, each with
-    /// the names and interests of its roles as far as the file tells. What passes is shown to `taps`.
+    /// A router between the roles of `node`, each with where its messages go, and `destinations`, each with
+    /// what is wanted there as far as the file tells. What passes is shown to `taps`.
     pub(crate) fn new(
         node: NodeName,
         roles: Vec<(LocalRole, Arc<Inbox>)>,
-        peers: Vec<(Arc<PeerLink>, Vec<NamedInterests>)>,
+        destinations: Vec<Destination>,
         ages: MaxAges,
         taps: Arc<Taps>,
     ) -> Self {
-        let (links, wanted): (Vec<_>, Vec<_>) = peers.into_iter().unzip();
-        let policy = |link: &Arc<PeerLink>| link.look(|peer| peer.settings().outgoing);
-        let receivers = Receivers::new(links.iter().map(policy).zip(wanted));
+        let (outlets, receivers): (Vec<_>, Vec<_>) =
+            destinations.into_iter().map(Destination::split).unzip();
         Self {
             node,
             roles,
-            links,
-            receivers: RwLock::new(receivers),
+            outlets,
+            receivers: RwLock::new(Receivers::new(receivers)),
             ages,
             room: Room::default(),
             taps,
@@ -90,43 +96,48 @@ impl Router {
     }
 
     /// Hands a message of this node to the receivers that want it. With `wait` above zero all of
-    /// them get it or, if not all have room in time, none does, and there is no result. The result is how
-    /// many they are.
+    /// them get it or, if not all have room in time, none does, and there is no result.
     fn send_away(
         &self,
         message: &Message,
         subject: &Subject<'_>,
         wait: Duration,
         now: Moment,
-    ) -> Option<usize> {
+    ) -> Option<Away> {
         let receivers = self.receivers.read_anyway();
-        let wanting = receivers
-            .wanting(subject)
-            .map(|ReceiverId(place)| &*self.links[place]);
+        let wanting = receivers.wanting(subject);
         if wait.is_zero() {
-            let mut nodes = 0;
-            for link in wanting {
-                link.send(message.clone(), now);
-                nodes += 1;
+            let mut away = Away::default();
+            for ReceiverId(place) in wanting {
+                let outlet = &self.outlets[place];
+                outlet.send(message.clone(), now);
+                away.add(place, outlet);
             }
-            return Some(nodes);
+            return Some(away);
         }
-        let wanting: SmallVec<[_; FEW_PEERS]> = wanting.collect();
+        let places: SmallVec<[_; FEW]> = wanting.map(|ReceiverId(place)| place).collect();
         // What is learnt must not wait for who waits.
         drop(receivers);
+        let outlets = places.iter().map(|&place| &self.outlets[place]);
+        let outlets: SmallVec<[_; FEW]> = outlets.collect();
         // Nearly always there is room at once.
-        let is_sent = PeerLink::send_if_room(&wanting, message, now)
-            || self.send_paced(&wanting, message, wait);
-        is_sent.then_some(wanting.len())
+        let is_sent = Outlet::send_if_room(&outlets, message, now)
+            || self.send_paced(&outlets, message, wait);
+        is_sent.then(|| {
+            let mut away = Away::default();
+            let went = places.iter().zip(outlets);
+            went.for_each(|(&place, outlet)| away.add(place, outlet));
+            away
+        })
     }
 
-    /// Gives a message of this node, which goes to so many others, to the roles here that want it, and
+    /// Gives a message of this node, which goes `away`, to the roles here that want it, and
     /// shows it to whoever watches. `got` hears of each role that gets it.
     fn give_here(
         &self,
         message: &Message,
         subject: &Subject<'_>,
-        nodes: usize,
+        away: &Away,
         now: Moment,
         mut got: impl FnMut(&LocalRole),
     ) {
@@ -141,56 +152,25 @@ impl Router {
         }
         if self.taps.are_open() {
             self.taps.pass([OwnMessage {
-                node: &self.node,
+                router: self,
                 message,
                 subject,
                 lifetime,
                 roles,
-                nodes,
+                away,
             }]);
         }
     }
 
-    /// Shows what came to whoever watches.
-    fn show(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
-        self.taps
-            .pass(deliveries.iter().map(|delivery| ReceivedMessage {
-                router: self,
-                node,
-                delivery,
-                now,
-            }));
-    }
-
-    /// Sends to all of `links` as soon as all of them have room.
-    fn send_paced(&self, links: &[&PeerLink], message: &Message, wait: Duration) -> bool {
-        let deadline = Instant::now() + wait;
-        loop {
-            let seen = self.room.generation();
-            if PeerLink::send_if_room(links, message, clock::now()) {
-                return true;
-            }
-            if !self.room.wait(seen, deadline) {
-                return false;
-            }
-        }
-    }
-}
-
-impl Dispatcher for Router {
-    fn send(&self, _from: &RoleName, message: &Message, wait: Duration) -> bool {
-        let now = clock::now();
-        let subject = message.subject(self.node.as_str());
-        let Some(nodes) = self.send_away(message, &subject, wait, now) else {
-            return false;
-        };
-        self.give_here(message, &subject, nodes, now, |_| ());
-        true
-    }
-}
-
-impl Arrivals for Router {
-    fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
+    /// Messages of roles of `node`, in order, for the roles of this node, as a link or, where it is named, a bus
+    /// has brought them. Never blocks.
+    pub(crate) fn brought(
+        &self,
+        node: &NodeName,
+        deliveries: &[Delivery],
+        over: Option<&BusOutlet>,
+        now: Moment,
+    ) {
         for (role, inbox) in &self.roles {
             let mut wanted = deliveries
                 .iter()
@@ -208,12 +188,51 @@ impl Arrivals for Router {
             inbox.push_all(all);
         }
         if self.taps.are_open() {
-            self.show(node, deliveries, now);
+            self.taps
+                .pass(deliveries.iter().map(|delivery| ReceivedMessage {
+                    router: self,
+                    node,
+                    delivery,
+                    over,
+                    now,
+                }));
         }
     }
 
+    /// Sends to all of `outlets` as soon as all of them have room.
+    fn send_paced(&self, outlets: &[&Outlet], message: &Message, wait: Duration) -> bool {
+        let deadline = Instant::now() + wait;
+        loop {
+            let seen = self.room.generation();
+            if Outlet::send_if_room(outlets, message, clock::now()) {
+                return true;
+            }
+            if !self.room.wait(seen, deadline) {
+                return false;
+            }
+        }
+    }
+}
+
+impl Dispatcher for Router {
+    fn send(&self, _from: &RoleName, message: &Message, wait: Duration) -> bool {
+        let now = clock::now();
+        let subject = message.subject(self.node.as_str());
+        let Some(away) = self.send_away(message, &subject, wait, now) else {
+            return false;
+        };
+        self.give_here(message, &subject, &away, now, |_| ());
+        true
+    }
+}
+
+impl Arrivals for Router {
+    fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
+        self.brought(node, deliveries, None, now);
+    }
+
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {
-        if let Some(place) = self.links.iter().position(|link| link.name() == node) {
+        if let Some(place) = self.outlets.iter().position(|outlet| outlet.leads_to(node)) {
             let mut receivers = self.receivers.write_anyway();
             receivers.learn(ReceiverId(place), interests);
         }
@@ -224,14 +243,33 @@ impl Arrivals for Router {
     }
 }
 
+/// Where a message goes.
+#[derive(Debug, Default)]
+struct Away {
+    /// To how many nodes by links.
+    nodes: usize,
+    /// The places of the buses that it goes over.
+    buses: SmallVec<[usize; 2]>,
+}
+
+impl Away {
+    /// It goes to `outlet` as well, which stands at `place`.
+    fn add(&mut self, place: usize, outlet: &Outlet) {
+        match outlet {
+            Outlet::Link(_) => self.nodes += 1,
+            Outlet::Bus(_) => self.buses.push(place),
+        }
+    }
+}
+
 /// A message of this node, as it is shown to whoever watches.
 struct OwnMessage<'a> {
-    node: &'a NodeName,
+    router: &'a Router,
     message: &'a Message,
     subject: &'a Subject<'a>,
     lifetime: Lifetime,
     roles: usize,
-    nodes: usize,
+    away: &'a Away,
 }
 
 impl PassesBy for OwnMessage<'_> {
@@ -244,13 +282,19 @@ impl PassesBy for OwnMessage<'_> {
     }
 
     fn passing(&self) -> Passing {
+        let outlets = self
+            .away
+            .buses
+            .iter()
+            .map(|&place| &self.router.outlets[place]);
         Passing {
-            sender: self.node.clone(),
+            sender: self.router.node.clone(),
             message: self.message.clone(),
             age: self.lifetime.age,
             passed: self.lifetime.arrived,
             roles: self.roles,
-            nodes: self.nodes,
+            nodes: self.away.nodes,
+            buses: outlets.filter_map(Outlet::bus).map(Arc::clone).collect(),
         }
     }
 }
@@ -260,6 +304,7 @@ struct ReceivedMessage<'a> {
     router: &'a Router,
     node: &'a NodeName,
     delivery: &'a Delivery,
+    over: Option<&'a BusOutlet>,
     now: Moment,
 }
 
@@ -286,6 +331,12 @@ impl PassesBy for ReceivedMessage<'_> {
             passed: self.now,
             roles: roles.filter(|(role, _)| gets(role)).count(),
             nodes: 0,
+            buses: self
+                .over
+                .map(BusOutlet::name)
+                .map(Arc::clone)
+                .into_iter()
+                .collect(),
         }
     }
 }

@@ -5,12 +5,14 @@
 //! what is wanted elsewhere, and names receivers by places alone: what stands at a place is the
 //! program's matter, as are locks, the clock, and counting what was refused.
 
+mod crowd;
 mod lifetime;
 mod local;
 mod orders;
 mod receivers;
 
+pub use crowd::Crowd;
 pub use lifetime::Lifetime;
 pub use local::{LocalRole, Verdict};
 pub use orders::{OrderSources, SenderPattern};
-pub use receivers::{NamedInterests, ReceiverId, Receivers};
+pub use receivers::{NamedInterests, Receiver, ReceiverId, Receivers};

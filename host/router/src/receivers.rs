@@ -4,75 +4,100 @@ use kozo_ground::interest::{Interests, Subject};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_wire::RoleInterests;
 
+use crate::Crowd;
+
 /// A receiver's place in the list that [`Receivers`] was made of. A receiver is whatever takes
-/// messages away from this node, such as a peer with the link to it.
+/// messages away from this node: a peer with the link to it, or a bus with all nodes that it carries
+/// messages to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReceiverId(pub usize);
 
 /// A role behind a receiver, by its name, and what it wants.
 pub type NamedInterests = (String, Interests);
 
+/// A receiver, and what is wanted there.
+#[derive(Debug)]
+pub enum Receiver {
+    /// One other node.
+    Node {
+        /// By which policy this node sends to it.
+        policy: ConnectPolicy,
+        /// What its roles want to hear of, as far as the file tells.
+        wanted: Vec<NamedInterests>,
+    },
+    /// Many nodes at once. What they say themselves stays with what carries the messages.
+    Crowd(Crowd),
+}
+
 /// The receivers, always in the same order, and what they want.
 #[derive(Debug)]
-pub struct Receivers(Vec<ReceiverInterests>);
+pub struct Receivers(Vec<Wanted>);
 
 #[derive(Debug)]
-struct ReceiverInterests {
-    /// The policies let messages go there.
-    may_send: bool,
-    /// What the roles behind it want to hear of: from the file, and once they have said so
-    /// themselves, from what they said. What was learnt is kept while there is no link.
-    wanted: Vec<NamedInterests>,
+enum Wanted {
+    /// By one node that the policies let messages go to. What its roles want to hear of is known from the
+    /// file, and once they have said so themselves, from what they said. What was learnt is kept while there is
+    /// no link.
+    ByNode(Vec<NamedInterests>),
+    ByCrowd(Crowd),
+    /// By one that they let nothing go to.
+    InVain,
 }
 
 impl Receivers {
-    /// Receivers with the policy that this node sends to them by, and what the file tells of their
-    /// roles' interests, with the roles' names.
-    pub fn new(receivers: impl IntoIterator<Item = (ConnectPolicy, Vec<NamedInterests>)>) -> Self {
-        let receivers = receivers
-            .into_iter()
-            .map(|(policy, wanted)| ReceiverInterests {
-                may_send: policy != ConnectPolicy::Never,
-                wanted,
-            });
-        Self(receivers.collect())
+    /// Receivers, in the order in which they are named by places from then on.
+    pub fn new(receivers: impl IntoIterator<Item = Receiver>) -> Self {
+        let wanted = receivers.into_iter().map(|receiver| match receiver {
+            Receiver::Node {
+                policy: ConnectPolicy::Never,
+                ..
+            } => Wanted::InVain,
+            Receiver::Node { wanted, .. } => Wanted::ByNode(wanted),
+            Receiver::Crowd(crowd) => Wanted::ByCrowd(crowd),
+        });
+        Self(wanted.collect())
     }
 
     /// The receivers that a message with this subject goes to.
     pub fn wanting(&self, subject: &Subject<'_>) -> impl Iterator<Item = ReceiverId> {
         let places = self.0.iter().enumerate();
-        let wanting = places.filter(|(_, receiver)| receiver.wants(subject));
+        let wanting = places.filter(|(_, wanted)| wanted.has(subject));
         wanting.map(|(place, _)| ReceiverId(place))
     }
 
-    /// The names of the roles behind a receiver that want a message with this subject, as far as they are
-    /// known to.
+    /// The names of the roles of the one node behind a receiver that want a message with this subject, as far as
+    /// they are known to.
     pub fn roles_wanting(&self, id: ReceiverId, subject: &Subject<'_>) -> Vec<String> {
-        let wanted = self
-            .0
-            .get(id.0)
-            .map_or(&[][..], |receiver| &receiver.wanted);
+        let Some(Wanted::ByNode(wanted)) = self.0.get(id.0) else {
+            return Vec::new();
+        };
         let wanting = wanted
             .iter()
             .filter(|(_, interests)| interests.matches(subject));
         wanting.map(|(role, _)| role.clone()).collect()
     }
 
-    /// The roles behind a receiver have said what they want to hear of, and want nothing else.
+    /// The roles of the one node behind a receiver have said what they want to hear of, and want nothing else.
     pub fn learn(&mut self, id: ReceiverId, interests: Vec<RoleInterests>) {
-        if let Some(receiver) = self.0.get_mut(id.0) {
+        if let Some(Wanted::ByNode(wanted)) = self.0.get_mut(id.0) {
             let learnt = interests
                 .into_iter()
                 .map(|role| (role.role, Interests::Known(role.interests)));
-            receiver.wanted = learnt.collect();
+            *wanted = learnt.collect();
         }
     }
 }
 
-impl ReceiverInterests {
-    fn wants(&self, subject: &Subject<'_>) -> bool {
-        let mut wanted = self.wanted.iter();
-        self.may_send && wanted.any(|(_, interests)| interests.matches(subject))
+impl Wanted {
+    fn has(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::ByNode(wanted) => {
+                let mut wanted = wanted.iter();
+                wanted.any(|(_, interests)| interests.matches(subject))
+            }
+            Self::ByCrowd(crowd) => crowd.wants(subject),
+            Self::InVain => false,
+        }
     }
 }
 
@@ -121,11 +146,10 @@ mod tests {
         roles.collect()
     }
 
-    type Receiver = (ConnectPolicy, Vec<NamedInterests>);
-
     fn with_policy(policy: ConnectPolicy, wanted: Vec<Interests>) -> Receiver {
         let names = (0..).map(|number| format!("role{number}"));
-        (policy, names.zip(wanted).collect())
+        let wanted = names.zip(wanted).collect();
+        Receiver::Node { policy, wanted }
     }
 
     fn constant(wanted: Vec<Interests>) -> Receiver {
@@ -155,6 +179,22 @@ mod tests {
         receivers.learn(ReceiverId(0), hello(&["tock", "tick", "t*"]));
         let wanting = receivers.roles_wanting(ReceiverId(0), &TICK);
         assert_eq!(wanting, ["role1", "role2"]);
+        assert!(receivers.roles_wanting(ReceiverId(1), &TICK).is_empty());
+    }
+
+    #[test]
+    fn behind_a_crowd_it_is_enough_that_somebody_may_want_a_message() {
+        let (tick, tock) = (known("tick"), known("tock"));
+        let mut receivers = Receivers::new([
+            constant(vec![known("tick")]),
+            Receiver::Crowd(Crowd::new([&tick, &tock])),
+        ]);
+        assert_eq!(places(&receivers, &TICK), [0, 1]);
+        assert_eq!(places(&receivers, &subject(Kind::Event, "tock")), [1]);
+        assert_eq!(places(&receivers, &subject(Kind::Event, "ring")), []);
+        // One of its nodes cannot speak for the others.
+        receivers.learn(ReceiverId(1), hello(&["ring"]));
+        assert_eq!(places(&receivers, &TICK), [0, 1]);
         assert!(receivers.roles_wanting(ReceiverId(1), &TICK).is_empty());
     }
 

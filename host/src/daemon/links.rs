@@ -21,7 +21,7 @@ use crate::introspection::{Desk, PeerView};
 use crate::link::{
     AcceptLimits, Dialling, Driver, LinkObserver, Listener, NamedWay, PeerLink, Peers, Route,
 };
-use crate::router::Router;
+use crate::router::{Destination, Router};
 use crate::transports::Transports;
 
 /// How many accepted links may wait for the task of their peer.
@@ -68,11 +68,8 @@ pub(super) fn peers(
 }
 
 /// The links as the router knows them: with what the file tells of the interests of their roles.
-pub(super) fn remote(
-    network: &Network,
-    links: &[Arc<PeerLink>],
-) -> Vec<(Arc<PeerLink>, Vec<NamedInterests>)> {
-    let wanted = |link: &Arc<PeerLink>| {
+pub(super) fn destinations(network: &Network, links: &[Arc<PeerLink>]) -> Vec<Destination> {
+    let wanted = |link: &Arc<PeerLink>| -> Vec<NamedInterests> {
         let node = network.block(link.name().as_str());
         let roles = node.map_or(&[][..], |node| &node.roles);
         let interests = roles
@@ -82,7 +79,7 @@ pub(super) fn remote(
     };
     links
         .iter()
-        .map(|link| (Arc::clone(link), wanted(link)))
+        .map(|link| Destination::Link(Arc::clone(link), wanted(link)))
         .collect()
 }
 

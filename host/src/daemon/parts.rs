@@ -105,7 +105,7 @@ pub(super) fn router(
         };
         (known, Arc::clone(inbox))
     });
-    let remote = links::remote(network, peers);
+    let remote = links::destinations(network, peers);
     Arc::new(Router::new(
         own.name.clone(),
         local.collect(),

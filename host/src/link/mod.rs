@@ -29,4 +29,6 @@ pub(crate) use arrivals::{Arrivals, PeerQuestions};
 pub(crate) use calls::Calls;
 pub(crate) use dial::{Dialling, Route};
 pub(crate) use driver::{Driver, LinkObserver};
-pub(crate) use peer_link::{FEW_PEERS, NamedWay, NoAnswer, PeerAnswer, PeerLink, WatchedMessage};
+pub(crate) use peer_link::{
+    NamedWay, NoAnswer, PeerAnswer, PeerLink, SendingToPeer, WatchedMessage,
+};

@@ -13,15 +13,11 @@ use kozo_ground::names::NodeName;
 use kozo_link::{Action, Candidate, LinkKey, LinkOutput, Peer};
 use kozo_status::{AttemptStatus, LinkStatus, PeerStatus};
 use kozo_wire::{FrameWriter, Message};
-use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use questions::Waiting;
 pub(crate) use questions::{NoAnswer, PeerAnswer};
 pub(crate) use watched::WatchedMessage;
-
-/// To how many peers one message can go without an allocation for that alone.
-pub(crate) const FEW_PEERS: usize = 8;
 
 /// One peer, shared between the role threads that send to it, the links that bring what it
 /// sends, and the driver that does what it wants done.
@@ -90,19 +86,12 @@ impl PeerLink {
         self.queue(&mut self.lock(), message, now);
     }
 
-    /// Queues a message for all of `peers`, if all of them have room for it.
-    pub(crate) fn send_if_room(peers: &[&Self], message: &Message, now: Moment) -> bool {
-        let cost = message.cost();
-        // Always locked in the order of the router's list, so that two senders never wait for
-        // each other.
-        let mut states: SmallVec<[_; FEW_PEERS]> = peers.iter().map(|link| link.lock()).collect();
-        if !states.iter().all(|state| state.peer.has_room(cost)) {
-            return false;
+    /// Keeps the queue from all others until a message is in it, or has no room.
+    pub(crate) fn open(&self) -> SendingToPeer<'_> {
+        SendingToPeer {
+            link: self,
+            state: self.lock(),
         }
-        for (link, state) in peers.iter().zip(&mut states) {
-            link.queue(state, message.clone(), now);
-        }
-        true
     }
 
     fn queue(&self, state: &mut PeerLinkState, message: Message, now: Moment) {
@@ -229,6 +218,24 @@ impl PeerLink {
     fn lock(&self) -> MutexGuard<'_, PeerLinkState> {
         // The core does not panic; if it did, its state would still be the best there is.
         self.state.lock_anyway()
+    }
+}
+
+/// A peer whose queue nobody else changes meanwhile.
+pub(crate) struct SendingToPeer<'a> {
+    link: &'a PeerLink,
+    state: MutexGuard<'a, PeerLinkState>,
+}
+
+impl SendingToPeer<'_> {
+    /// Whether a message that counts so many bytes would push nothing out.
+    pub(crate) fn has_room(&self, cost: usize) -> bool {
+        self.state.peer.has_room(cost)
+    }
+
+    /// Queues a message of this node's roles.
+    pub(crate) fn queue(&mut self, message: Message, now: Moment) {
+        self.link.queue(&mut self.state, message, now);
     }
 }
 

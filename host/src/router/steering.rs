@@ -6,7 +6,8 @@ use kozo_ground::names::RoleName;
 use kozo_router::ReceiverId;
 use kozo_wire::Message;
 
-use super::Router;
+use super::{Away, Outlet, Router};
+use crate::bus::WatchedOnBus;
 use crate::link::WatchedMessage;
 
 /// Where a message went.
@@ -15,6 +16,8 @@ pub(crate) struct Sent {
     pub(crate) roles: Vec<RoleName>,
     /// The nodes that it went to, with the roles there that want it.
     pub(crate) nodes: Vec<(WatchedMessage, Vec<String>)>,
+    /// The buses that it went to.
+    pub(crate) buses: Vec<WatchedOnBus>,
 }
 
 impl Router {
@@ -27,18 +30,30 @@ impl Router {
     pub(crate) fn send_watched(&self, message: &Message) -> Sent {
         let now = clock::now();
         let subject = message.subject(self.node.as_str());
+        let mut away = Away::default();
+        let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         let receivers = self.receivers.read_anyway();
-        let wanting = receivers.wanting(&subject).map(|id| {
+        for id in receivers.wanting(&subject) {
             let ReceiverId(place) = id;
-            let watched = self.links[place].send_watched(message.clone(), now);
-            (watched, receivers.roles_wanting(id, &subject))
-        });
-        let nodes: Vec<_> = wanting.collect();
+            let outlet = &self.outlets[place];
+            away.add(place, outlet);
+            match outlet {
+                Outlet::Link(link) => {
+                    let watched = link.send_watched(message.clone(), now);
+                    nodes.push((watched, receivers.roles_wanting(id, &subject)));
+                }
+                Outlet::Bus(bus) => buses.push(bus.send_watched(message.clone(), now)),
+            }
+        }
         drop(receivers);
         let mut roles = Vec::new();
-        self.give_here(message, &subject, nodes.len(), now, |role| {
+        self.give_here(message, &subject, &away, now, |role| {
             roles.push(role.name.clone());
         });
-        Sent { roles, nodes }
+        Sent {
+            roles,
+            nodes,
+            buses,
+        }
     }
 }

@@ -4,11 +4,13 @@ use kozo_ground::interest::{Interest, Interests, Kind, Pattern};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::queue::QueueLimits;
 use kozo_link::{Peer, PeerSettings};
-use kozo_router::{OrderSources, SenderPattern};
+use kozo_router::{Crowd, OrderSources, SenderPattern};
 use kozo_wire::SessionId;
 
 use super::*;
+use crate::bus::{self, BusFate};
 use crate::config::InboxLimits;
+use crate::link::PeerLink;
 
 const AGES: MaxAges = MaxAges {
     message: Duration::from_secs(600),
@@ -98,11 +100,15 @@ fn router(
     roles: Vec<(LocalRole, Arc<Inbox>)>,
     peers: Vec<(Arc<PeerLink>, Vec<Interests>)>,
 ) -> Router {
-    let named = peers.into_iter().map(|(link, wanted)| {
+    let links = peers.into_iter().map(|(link, wanted)| {
         let names = (0..).map(|number| format!("role{number}"));
-        (link, names.zip(wanted).collect())
+        Destination::Link(link, names.zip(wanted).collect())
     });
-    Router::new(node("clock"), roles, named.collect(), AGES, Arc::default())
+    router_to(roles, links.collect())
+}
+
+fn router_to(roles: Vec<(LocalRole, Arc<Inbox>)>, destinations: Vec<Destination>) -> Router {
+    Router::new(node("clock"), roles, destinations, AGES, Arc::default())
 }
 
 fn send(router: &Router, message: &Message, wait: Duration) -> bool {
@@ -284,4 +290,129 @@ fn a_paced_message_goes_as_soon_as_there_is_room() {
         }
         assert!(paced.join().unwrap());
     });
+}
+
+/// A bus whose thread has not begun, and so takes nothing.
+fn silent_bus() -> Arc<BusOutlet> {
+    let limits = QueueLimits {
+        length: LENGTH,
+        size: 1 << 20,
+    };
+    bus::outlet_of_nobody("fleet", limits)
+}
+
+#[test]
+fn a_message_goes_to_a_bus_once_however_many_want_it_there() {
+    let (scribe, bus) = (peer("scribe", ConnectPolicy::Constant), silent_bus());
+    let (tick, tock) = (known("tick"), known("t*"));
+    let router = router_to(
+        vec![],
+        vec![
+            Destination::Link(
+                Arc::clone(&scribe),
+                vec![("role0".to_owned(), known("tick"))],
+            ),
+            Destination::Bus(Arc::clone(&bus), Crowd::new([&tick, &tock, &tick])),
+        ],
+    );
+    let waiting = || (queued(&scribe), bus.amount().0);
+    let mut tap = router.taps.open(vec![], || ()).unwrap();
+    send(
+        &router,
+        &message(Kind::Event, "timer1", "tick"),
+        Duration::ZERO,
+    );
+    assert_eq!(waiting(), (1, 1));
+    send(
+        &router,
+        &message(Kind::Event, "timer1", "tock"),
+        Duration::from_secs(1),
+    );
+    assert_eq!(waiting(), (1, 2));
+    send(
+        &router,
+        &message(Kind::Event, "timer1", "ring"),
+        Duration::ZERO,
+    );
+    assert_eq!(waiting(), (1, 2));
+    let seen = watched(&mut tap);
+    let fleet = || vec!["fleet".to_owned()];
+    assert_eq!(seen, [(1, fleet()), (0, fleet()), (0, vec![])]);
+}
+
+#[test]
+fn what_a_bus_brought_is_seen_to_have_come_over_it() {
+    let (bus, inbox) = (silent_bus(), inbox());
+    let roles = vec![(local("cuckoo", known("tick"), &[]), Arc::clone(&inbox))];
+    let router = router_to(roles, vec![]);
+    let mut tap = router.taps.open(vec![], || ()).unwrap();
+    let delivery = Delivery {
+        message: message(Kind::Event, "timer1", "tick"),
+        remaining: Duration::from_secs(7),
+    };
+    router.brought(&node("scribe"), &[delivery], Some(&bus), clock::now());
+    assert_eq!(inbox.status().received, 1);
+    assert_eq!(watched(&mut tap), [(0, vec!["fleet".to_owned()])]);
+}
+
+/// To how many nodes, and over which buses, what passed went.
+fn watched(tap: &mut kozo_tap::Tap) -> Vec<(usize, Vec<String>)> {
+    let passed = tap.take(100).messages.into_iter();
+    let ways = passed.map(|passing| {
+        let buses = passing.buses.iter().map(|name| name.to_string());
+        (passing.nodes, buses.collect())
+    });
+    ways.collect()
+}
+
+#[test]
+fn a_paced_message_for_which_a_bus_has_no_room_in_time_goes_to_nobody() {
+    let (scribe, bus) = (peer("scribe", ConnectPolicy::Constant), silent_bus());
+    let router = router_to(
+        vec![],
+        vec![
+            Destination::Link(
+                Arc::clone(&scribe),
+                vec![("role0".to_owned(), known("tick"))],
+            ),
+            Destination::Bus(Arc::clone(&bus), Crowd::new([&Interests::Unknown])),
+        ],
+    );
+    let tick = message(Kind::Event, "timer1", "tick");
+    assert!(!bus.note_room(false));
+    assert!(!send(&router, &tick, Duration::from_millis(1)));
+    assert_eq!((queued(&scribe), bus.amount().0), (0, 0));
+    assert!(bus.note_room(true));
+    for _ in 0..LENGTH {
+        assert!(send(&router, &tick, Duration::from_millis(1)));
+    }
+    assert!(!send(&router, &tick, Duration::from_millis(1)));
+    assert_eq!(
+        (queued(&scribe), bus.amount()),
+        (LENGTH, (LENGTH, LENGTH * tick.cost(), 0))
+    );
+    // Who does not wait pushes the oldest out, and that is counted.
+    assert!(send(&router, &tick, Duration::ZERO));
+    assert_eq!(bus.amount(), (LENGTH, LENGTH * tick.cost(), 1));
+}
+
+#[test]
+fn what_is_sent_by_hand_over_a_bus_is_watched_until_the_engine_has_it() {
+    let bus = silent_bus();
+    let everything = Crowd::new([&Interests::Unknown]);
+    let router = router_to(vec![], vec![Destination::Bus(Arc::clone(&bus), everything)]);
+    let tick = message(Kind::Event, "timer1", "tick");
+    send(&router, &tick, Duration::ZERO);
+    let first = router.send_watched(&tick).buses.remove(0);
+    assert_eq!((first.bus(), first.fate()), ("fleet", BusFate::Waiting));
+    let second = router.send_watched(&tick).buses.remove(0);
+    bus.note_settled(2, 0);
+    assert_eq!(
+        (first.fate(), second.fate()),
+        (BusFate::Confirmed, BusFate::Waiting)
+    );
+    bus.note_settled(3, 1);
+    assert_eq!(second.fate(), BusFate::Unknown);
+    drop((first, second));
+    assert!(!bus.is_watched());
 }

@@ -14,6 +14,7 @@ mod set;
 mod tap;
 mod wanted;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
@@ -45,8 +46,10 @@ pub struct Passing {
     pub passed: Moment,
     /// How many roles of this node got it.
     pub roles: usize,
-    /// To how many other nodes it goes from here.
+    /// To how many other nodes it goes from here over links with them.
     pub nodes: usize,
+    /// The buses that it goes over, or the one that it came over.
+    pub buses: Vec<Arc<str>>,
 }
 
 /// A message on its way through the node, of which taps ask no more than they need.

@@ -19,6 +19,7 @@ fn passing(type_name: &str, length: usize) -> Passing {
         passed: Moment::ZERO,
         roles: 1,
         nodes: 0,
+        buses: vec![],
     }
 }
 

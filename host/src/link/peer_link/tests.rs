@@ -120,19 +120,18 @@ fn a_writer_that_waits_is_woken_once_for_a_burst_and_again_when_it_waits_again()
 }
 
 #[test]
-fn nothing_is_queued_for_anybody_when_one_peer_has_no_room() {
-    let (one, _, _) = standing();
+fn whoever_has_a_queue_to_itself_sees_whether_there_is_room() {
     let full = PeerLink::new(peer("a", "c"));
     let now = clock::now();
-    while PeerLink::send_if_room(&[&full], &message(9), now) {}
-    assert!(!PeerLink::send_if_room(&[&one, &full], &message(9), now));
-    assert_eq!(
-        one.look(|peer| peer.status(Moment::ZERO).queued.messages),
-        0
-    );
-    assert!(PeerLink::send_if_room(&[&one], &message(9), now));
-    assert_eq!(
-        one.look(|peer| peer.status(Moment::ZERO).queued.messages),
-        1
-    );
+    let cost = message(9).cost();
+    let mut queued = 0;
+    let mut sending = full.open();
+    while sending.has_room(cost) {
+        sending.queue(message(9), now);
+        queued += 1;
+    }
+    drop(sending);
+    let status = full.look(|peer| peer.status(Moment::ZERO));
+    assert_eq!(status.queued.messages, queued);
+    assert_eq!(status.outbox.dropped(), 0);
 }

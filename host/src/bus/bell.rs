@@ -1,0 +1,75 @@
+//! What wakes the one thread that does the work of a bus.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use kozo_ground::lock::LockAnyway;
+
+/// Rung by many, heard by one, once for all that rang meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    rung: AtomicBool,
+    ear: Mutex<()>,
+    sounds: Condvar,
+}
+
+impl Bell {
+    /// There is something to do. While nobody has heard of what was there before, this is no more than a look.
+    pub(super) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // Whoever is about to wait has either seen it or hears it.
+            drop(self.ear.lock_anyway());
+            self.sounds.notify_one();
+        }
+    }
+
+    /// Waits until it is rung, for `limit` at most (none: for ever). What was put anywhere before it was rung
+    /// is seen after this.
+    pub(super) fn wait(&self, limit: Option<Duration>) {
+        let ear = self.ear.lock_anyway();
+        let silent = |(): &mut ()| !self.rung.load(Ordering::Acquire);
+        match limit {
+            Some(limit) => drop(
+                self.sounds
+                    .wait_timeout_while(ear, limit, silent)
+                    .unwrap_or_else(PoisonError::into_inner),
+            ),
+            None => drop(
+                self.sounds
+                    .wait_while(ear, silent)
+                    .unwrap_or_else(PoisonError::into_inner),
+            ),
+        }
+        self.rung.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn who_rings_before_anybody_waits_is_heard_and_once() {
+        let bell = Bell::default();
+        bell.ring();
+        bell.ring();
+        bell.wait(None);
+        let before = Instant::now();
+        bell.wait(Some(Duration::from_millis(1)));
+        assert!(before.elapsed() >= Duration::from_millis(1));
+    }
+
+    #[test]
+    fn who_waits_is_woken() {
+        let bell = Bell::default();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| bell.wait(None));
+            bell.ring();
+            waits.join().unwrap();
+        });
+    }
+}

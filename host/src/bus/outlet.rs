@@ -1,0 +1,204 @@
+//! Where the threads of roles leave messages for a bus.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use kozo_ground::clock::Moment;
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_wire::Message;
+
+use super::bell::Bell;
+
+/// The end of a bus that roles see: messages wait here until the bus's thread takes all of them at once, which is
+/// what it does first whenever it has work. Only while a module hangs do they wait for long; then the oldest
+/// roll out, as from the queue for a peer.
+pub(crate) struct BusOutlet {
+    name: Arc<str>,
+    outbox: Mutex<Outbox>,
+    /// What is behind has room for another message.
+    has_room: AtomicBool,
+    settled: Settled,
+    bell: Arc<Bell>,
+}
+
+/// A message that a role has sent.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) message: Message,
+    pub(super) sent: Moment,
+}
+
+struct Outbox {
+    waiting: RollingQueue<Outgoing>,
+    /// How many came ever.
+    came: u64,
+    /// How many rolled out ever.
+    dropped: u64,
+}
+
+/// How far the messages of an outlet have come, for those who watch one.
+#[derive(Debug, Default)]
+struct Settled {
+    /// How many are watched: nobody counts while it is none.
+    watched: AtomicU64,
+    /// So many of those that came wait nowhere any more.
+    messages: AtomicU64,
+    /// So many were dropped behind the outlet.
+    dropped: AtomicU64,
+}
+
+/// What has become of a message for a bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BusFate {
+    /// It waits here, or the engine has not confirmed it.
+    Waiting,
+    /// The bus's engine has it.
+    Confirmed,
+    /// It has left here, and messages were dropped meanwhile: it may be one of them.
+    Unknown,
+}
+
+impl BusOutlet {
+    /// The end of the bus of this name, whose thread hears `bell`.
+    pub(super) fn new(name: &str, limits: QueueLimits, bell: Arc<Bell>) -> Self {
+        Self {
+            name: name.into(),
+            outbox: Mutex::new(Outbox {
+                waiting: RollingQueue::new(limits),
+                came: 0,
+                dropped: 0,
+            }),
+            has_room: AtomicBool::new(true),
+            settled: Settled::default(),
+            bell,
+        }
+    }
+
+    /// The bus's name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Queues a message of this node's roles.
+    pub(crate) fn send(&self, message: Message, now: Moment) {
+        self.open().queue(message, now);
+    }
+
+    /// Keeps the queue from all others until a message is in it, or has no room.
+    pub(crate) fn open(&self) -> SendingToBus<'_> {
+        SendingToBus {
+            outlet: self,
+            outbox: self.outbox.lock_anyway(),
+        }
+    }
+
+    /// Queues a message of this node as [`send`](Self::send) does, and watches it.
+    pub(crate) fn send_watched(self: &Arc<Self>, message: Message, now: Moment) -> WatchedOnBus {
+        self.settled.watched.fetch_add(1, Ordering::AcqRel);
+        let mut sending = self.open();
+        sending.queue(message, now);
+        let outbox = &sending.outbox;
+        WatchedOnBus {
+            outlet: Arc::clone(self),
+            number: outbox.came,
+            dropped: outbox.dropped + self.settled.dropped.load(Ordering::Acquire),
+        }
+    }
+
+    /// Takes all that wait, the oldest first, in exchange for a queue that is empty. The result is how many have
+    /// come until now.
+    pub(super) fn take(&self, empty: &mut RollingQueue<Outgoing>) -> u64 {
+        let mut outbox = self.outbox.lock_anyway();
+        std::mem::swap(&mut outbox.waiting, empty);
+        outbox.came
+    }
+
+    /// How many wait, how many bytes they count, and how many rolled out ever.
+    pub(crate) fn amount(&self) -> (usize, usize, u64) {
+        let outbox = self.outbox.lock_anyway();
+        (outbox.waiting.len(), outbox.waiting.size(), outbox.dropped)
+    }
+
+    /// Notes whether what is behind has room. The result is whether it has now, and had not before.
+    pub(crate) fn note_room(&self, has_room: bool) -> bool {
+        let had_room = self.has_room.swap(has_room, Ordering::AcqRel);
+        has_room && !had_room
+    }
+
+    /// Whether anybody watches a message.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.settled.watched.load(Ordering::Acquire) > 0
+    }
+
+    /// Notes that of the messages that came so many wait nowhere any more, and that so many were dropped
+    /// behind the outlet.
+    pub(crate) fn note_settled(&self, messages: u64, dropped: u64) {
+        self.settled.dropped.store(dropped, Ordering::Release);
+        self.settled.messages.store(messages, Ordering::Release);
+    }
+}
+
+/// A bus whose queue nobody else changes meanwhile.
+pub(crate) struct SendingToBus<'a> {
+    outlet: &'a BusOutlet,
+    outbox: MutexGuard<'a, Outbox>,
+}
+
+impl SendingToBus<'_> {
+    /// Whether a message that counts so many bytes would push nothing out, here or behind.
+    pub(crate) fn has_room(&self, cost: usize) -> bool {
+        self.outlet.has_room.load(Ordering::Acquire) && self.outbox.waiting.has_room(cost)
+    }
+
+    /// Queues a message of this node's roles.
+    pub(crate) fn queue(&mut self, message: Message, now: Moment) {
+        let cost = message.cost();
+        let sent = now;
+        let dropped = self.outbox.waiting.push(Outgoing { message, sent }, cost);
+        self.outbox.came += 1;
+        self.outbox.dropped += dropped.len() as u64;
+        self.outlet.bell.ring();
+    }
+}
+
+/// A message that is watched until this is dropped.
+pub(crate) struct WatchedOnBus {
+    outlet: Arc<BusOutlet>,
+    /// Which of all that came it is.
+    number: u64,
+    /// How many were dropped before.
+    dropped: u64,
+}
+
+impl WatchedOnBus {
+    /// The bus.
+    pub(crate) fn bus(&self) -> &str {
+        &self.outlet.name
+    }
+
+    /// What has become of it.
+    pub(crate) fn fate(&self) -> BusFate {
+        let settled = &self.outlet.settled;
+        if settled.messages.load(Ordering::Acquire) < self.number {
+            return BusFate::Waiting;
+        }
+        let (.., here) = self.outlet.amount();
+        match here + settled.dropped.load(Ordering::Acquire) == self.dropped {
+            true => BusFate::Confirmed,
+            false => BusFate::Unknown,
+        }
+    }
+}
+
+impl Drop for WatchedOnBus {
+    fn drop(&mut self) {
+        self.outlet.settled.watched.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The end of a bus behind which there is nobody.
+#[cfg(test)]
+pub(crate) fn outlet_of_nobody(name: &str, limits: QueueLimits) -> Arc<BusOutlet> {
+    Arc::new(BusOutlet::new(name, limits, Arc::default()))
+}
