@@ -54,6 +54,26 @@ pub struct BusStatus {
     pub refused: Vec<BusRefusals>,
     /// Another daemon runs with this node's key, and was heard of over the bus this many seconds ago.
     pub twin_seconds: Option<f64>,
+    /// What the engine does not let this node do, as far as it has said so on this connection: the last ones.
+    #[serde(default)]
+    pub denied: Vec<BusDenial>,
+    /// Datagrams that came and were thrown away before they were looked at: by the engine, as it has said, by the
+    /// module, or since this node had no room.
+    #[serde(default)]
+    pub dropped_on_the_way: u64,
+}
+
+/// A subject to which the engine does not let this node publish or subscribe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BusDenial {
+    /// The subject or pattern.
+    pub subject: String,
+    /// What the engine said.
+    pub reason: String,
+    /// How many seconds ago it did so last.
+    pub last_seconds: f64,
+    /// How often it has.
+    pub times: u64,
 }
 
 impl BusStatus {
@@ -195,4 +215,30 @@ pub enum BusNodeState {
     Absent,
     /// The policies allow nothing between the two.
     Never,
+}
+
+/// The nodes that a node has heard of over its buses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BusNodes {
+    /// Those nodes, by bus and name.
+    pub nodes: Vec<BusNodeStatus>,
+    /// How many more there are than one answer has room for.
+    #[serde(default)]
+    pub left_out: usize,
+}
+
+/// How two nodes reach each other over a bus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BusDetails {
+    /// The bus, as the node has it that was asked.
+    pub bus: BusStatus,
+    /// The other node on it.
+    pub peer: BusNodeStatus,
+    /// The nodes that stand between the one that was asked and the bus; with none, it speaks with the engine
+    /// itself.
+    #[serde(default)]
+    pub through: Vec<NodeName>,
+    /// Those that stand between the other node and the bus.
+    #[serde(default)]
+    pub peer_through: Vec<NodeName>,
 }

@@ -27,8 +27,8 @@ mod transport;
 
 pub use bench::{BenchResult, RoundTrips, Throughput};
 pub use bus::{
-    BusIncomingCounts, BusNodeState, BusNodeStatus, BusOutgoingCounts, BusRefusals, BusState,
-    BusStatus,
+    BusDenial, BusDetails, BusIncomingCounts, BusNodeState, BusNodeStatus, BusNodes,
+    BusOutgoingCounts, BusRefusals, BusState, BusStatus,
 };
 pub use details::{Explanation, PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};
