@@ -79,4 +79,8 @@ impl Catalog for Modules {
     fn transport(&self, module: &str) -> Lookup<'_> {
         self.lookup(module)
     }
+
+    fn bus(&self, module: &str) -> Lookup<'_> {
+        self.lookup(module)
+    }
 }

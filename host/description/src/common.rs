@@ -1,4 +1,4 @@
-//! The options that every block of a role or transport has, whatever its module: a module's own
+//! The options that every block of a role, transport or bus has, whatever its module: a module's own
 //! options have other names.
 
 use std::sync::LazyLock;
@@ -28,11 +28,12 @@ pub const FACE: &str = "face";
 const LEAST_MEMORY: f64 = 8.0 * MIB as f64;
 const MOST_MEMORY: f64 = 1024.0 * 1024.0 * MIB as f64;
 
-/// The options that every block of a role or transport has, besides those of its module.
+/// The options that every block of a role, transport or bus has, besides those of its module.
 pub fn of(kind: ModuleKind) -> &'static [OptionSpec] {
     match kind {
         ModuleKind::Role => role(),
         ModuleKind::Transport => transport(),
+        ModuleKind::Bus => bus(),
     }
 }
 
@@ -114,6 +115,36 @@ pub fn transport() -> &'static [OptionSpec] {
                 ValueKind::Text,
                 Nothing,
                 "What the transport is there for, for people.",
+            ),
+        ]
+    });
+    &OPTIONS
+}
+
+/// The option that names the file with a bus's secret of subjects.
+pub const SUBJECT_SECRET_FILE: &str = "subjectSecretFile";
+
+/// The options that every bus block has, besides those of its module.
+pub fn bus() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        vec![
+            OptionSpec::new(
+                "type",
+                ValueKind::Text,
+                Nothing,
+                "The name of the bus's module. Without it, the bus's own name is taken.",
+            ),
+            OptionSpec::new(
+                "description",
+                ValueKind::Text,
+                Nothing,
+                "What the bus is there for, for people.",
+            ),
+            OptionSpec::new(
+                SUBJECT_SECRET_FILE,
+                ValueKind::Path,
+                Nothing,
+                "A file with a secret that all nodes on the bus have, and whoever runs the engine has not: it hides from the engine which types, channels, roles and nodes there are. Without it, only the data is hidden.",
             ),
         ]
     });

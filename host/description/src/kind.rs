@@ -1,4 +1,4 @@
-//! Roles and transports.
+//! Roles, transports and buses.
 
 use std::fmt;
 
@@ -9,6 +9,31 @@ pub enum ModuleKind {
     Role,
     /// It moves bytes between nodes.
     Transport,
+    /// It moves datagrams between all nodes on it, over an engine that is there already.
+    Bus,
+}
+
+impl ModuleKind {
+    /// Several of the kind.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Role => "roles",
+            Self::Transport => "transports",
+            Self::Bus => "buses",
+        }
+    }
+
+    /// All kinds, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Role, Self::Transport, Self::Bus];
+
+    /// The option for the folders in which modules of the kind are looked for; those for transports
+    /// hold buses as well.
+    pub fn search_path(self) -> &'static str {
+        match self {
+            Self::Role => "rolePath",
+            Self::Transport | Self::Bus => "transportPath",
+        }
+    }
 }
 
 impl fmt::Display for ModuleKind {
@@ -16,6 +41,7 @@ impl fmt::Display for ModuleKind {
         f.pad(match self {
             Self::Role => "role",
             Self::Transport => "transport",
+            Self::Bus => "bus",
         })
     }
 }

@@ -66,7 +66,7 @@ const MAX_CLAIMS: usize = 64;
 /// What a module says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata {
-    /// Role or transport.
+    /// Role, transport or bus.
     pub kind: ModuleKind,
     /// The module's name, whatever its file is called.
     pub name: ModuleName,

@@ -1,4 +1,4 @@
-//! Names of nodes, roles, transports and modules.
+//! Names of nodes, roles, transports, buses and modules.
 //!
 //! A name becomes a part of file names (`NODE.ROLE.kozo`) and of log lines, so what it may hold
 //! is narrow: letters, digits, `_`, `-` and, for nodes only, `.` (but not as the first character).
@@ -136,7 +136,7 @@ name!(
     BusName, dots: false
 );
 name!(
-    /// The name of a role or transport module, as its metadata gives it.
+    /// The name of a module, as its metadata gives it.
     ModuleName, dots: false
 );
 

@@ -43,10 +43,9 @@ fn registry(arguments: &ModulesArguments) -> Result<Registry, Failure> {
 }
 
 fn describe(registry: &Registry, name: &str, json: bool) -> Result<(), Failure> {
-    let kinds = [ModuleKind::Role, ModuleKind::Transport];
-    let found: Vec<_> = kinds
-        .iter()
-        .filter_map(|kind| Description::new(registry.entry(*kind, name)?))
+    let found: Vec<_> = ModuleKind::ALL
+        .into_iter()
+        .filter_map(|kind| Description::new(registry.entry(kind, name)?))
         .collect();
     if found.is_empty() {
         return Err(Failure::other(no_module(registry, name)));
@@ -61,7 +60,12 @@ fn describe(registry: &Registry, name: &str, json: bool) -> Result<(), Failure> 
 fn no_module(registry: &Registry, name: &str) -> NoModule {
     let mut folders: Vec<String> = Vec::new();
     let mut reasons: Vec<String> = Vec::new();
-    for lookup in [registry.role(name), registry.transport(name)] {
+    let lookups = [
+        registry.role(name),
+        registry.transport(name),
+        registry.bus(name),
+    ];
+    for lookup in lookups {
         let Lookup::Missing { looked_in, reason } = lookup else {
             continue;
         };
@@ -71,7 +75,8 @@ fn no_module(registry: &Registry, name: &str) -> NoModule {
                 folders.push(folder);
             }
         }
-        reasons.extend(reason);
+        // Transports and buses have the same folders, and what is wrong with those.
+        reasons.extend(reason.filter(|reason| !reasons.contains(reason)));
     }
     let reason = match reasons.as_slice() {
         [] => String::new(),

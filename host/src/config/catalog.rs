@@ -11,6 +11,9 @@ pub trait Catalog {
 
     /// The transport module of this name.
     fn transport(&self, module: &str) -> Lookup<'_>;
+
+    /// The bus module of this name.
+    fn bus(&self, module: &str) -> Lookup<'_>;
 }
 
 /// The answer of a [`Catalog`].

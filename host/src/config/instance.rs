@@ -211,6 +211,7 @@ impl<'a> Assembly<'a> {
         let lookup = match kind {
             ModuleKind::Role => self.catalog.role(module.as_str()),
             ModuleKind::Transport => self.catalog.transport(module.as_str()),
+            ModuleKind::Bus => self.catalog.bus(module.as_str()),
         };
         let (looked_in, reason) = match lookup {
             Lookup::Found(metadata) if metadata.kind == kind => return Some(metadata),
@@ -233,10 +234,7 @@ impl<'a> Assembly<'a> {
             none if none.is_empty() => String::new(),
             folders => format!("; looked in {folders}"),
         };
-        let option = match kind {
-            ModuleKind::Role => "rolePath",
-            ModuleKind::Transport => "transportPath",
-        };
+        let option = kind.search_path();
         self.problems.push(if is_local {
             Problem::error(place, path, message).with_help(format!(
                 "name an installed module with `type`, or the folder of this one with `{option}`{searched}"

@@ -62,7 +62,7 @@ impl<'a> Section<'a> {
                 common::transport(),
             ),
         ];
-        for kind in [ModuleKind::Role, ModuleKind::Transport] {
+        for kind in ModuleKind::ALL {
             let of_kind = modules.iter().filter(|module| module.kind == kind);
             sections.extend(of_kind.map(Self::of_module));
         }

@@ -8,7 +8,7 @@ use abi_stable::std_types::RStr;
 
 use super::host_call::guarded;
 
-/// What `context` points to in the tables that modules get: the services for one role or transport.
+/// What `context` points to in the tables that modules get: the services for one role, transport or bus.
 /// Whoever holds a handle owns a part of it.
 pub(super) struct Context<S: ?Sized>(Arc<S>);
 

@@ -31,9 +31,9 @@ pub struct Description {
     /// Its options, in its own order.
     pub options: Vec<OptionRow>,
     /// What a role wants to hear of: messages that fit any of these, with the names of its options in
-    /// braces. None for a transport.
+    /// braces. None for other modules.
     pub interests: Option<Vec<DeclaredInterest>>,
-    /// What a role is for people and other systems, with the names of its options in braces. None for a transport.
+    /// What a role is for people and other systems, with the names of its options in braces. None for other modules.
     pub faces: Option<Vec<Face>>,
     /// Those of kinds that came with a later version, which are left out here.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -36,7 +36,7 @@ pub(super) fn host_failed<T>() -> RResult<T, RString> {
     RResult::RErr("the host failed; its log has more".into())
 }
 
-/// Where lines go that belong to no role or transport: those of a module's own threads. The
+/// Where lines go that belong to no role, transport or bus: those of a module's own threads. The
 /// function has no context, so they go to the program's log.
 pub(super) const MODULE_LOG: ModuleLog = ModuleLog { log: module_log };
 

@@ -11,7 +11,7 @@ const UNKNOWN: &str = "-";
 /// A file that is called like a module, as `kozo modules` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// `role` or `transport`; none when the file is no module. So with all that follow.
+    /// `role`, `transport` or `bus`; none when the file is no module. So with all that follow.
     pub kind: Option<String>,
     /// The module's name.
     pub name: Option<String>,

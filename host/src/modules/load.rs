@@ -20,6 +20,8 @@ use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::ModuleName;
 
 use super::architecture::Architecture;
+#[cfg(not(feature = "previous-minor-fixture"))]
+use super::bus::BusModule;
 use super::dynamic;
 use super::file::TrustedWriters;
 use super::image::{ENTRY_POINT, Image};
@@ -89,6 +91,8 @@ pub struct Loader {
     imports: Imports,
     roles: Cache<RoleModule>,
     transports: Cache<TransportModule>,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    buses: Cache<BusModule>,
 }
 
 /// A module to load.
@@ -111,6 +115,8 @@ impl Loader {
             imports: Imports::new(imports, trust),
             roles: Cache::default(),
             transports: Cache::default(),
+            #[cfg(not(feature = "previous-minor-fixture"))]
+            buses: Cache::default(),
         }
     }
 
@@ -130,6 +136,16 @@ impl Loader {
     pub fn transport(&self, source: Source<'_>) -> Result<Arc<TransportModule>, LoadError> {
         self.transports
             .load(source, || self.open(source, TransportModule::new))
+    }
+
+    /// Loads a bus's module.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what keeps it from being loaded. The program goes on as before.
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    pub fn bus(&self, source: Source<'_>) -> Result<Arc<BusModule>, LoadError> {
+        self.buses
+            .load(source, || self.open(source, BusModule::new))
     }
 
     fn open<M, T>(

@@ -1,11 +1,11 @@
-//! Modules: roles and transports in files of their own.
+//! Modules: roles, transports and buses in files of their own.
 //!
 //! ```text
 //! SearchFolders ──▶ candidates ──read──▶ bytes ──▶ Image (ELF, metadata section) ──▶ Metadata
 //!  (search)        (search)   (file)             (elf, image)                      (inspect)
 //!                                        │
 //!        all that were found: Registry ◀─┘──▶ Content ──▶ Loader ──▶ RoleModule ──▶ RoleInstance
-//!                           (registry)      (content)    (load)     (role; the same in transport)
+//!                           (registry)      (content)    (load)     (role; the same in transport, bus)
 //! ```
 //!
 //! Up to the registry nothing of a module is run. What the loader takes stays in the process for
@@ -15,7 +15,7 @@
 //!
 //! `unsafe` is in `dynamic` (opens objects), `load` (finds what they export), `inherited` (closes what
 //! a process got from another), `exit` and `signals` (what modules do to the whole process), `heap` (the memory
-//! that reading them took), and `context` and `transport_host` (pointers and descriptors that come back
+//! that reading them took), and `context`, `transport_host` and `bus_host` (pointers and descriptors that come back
 //! from modules); nothing outside this folder needs any.
 
 pub mod description;
@@ -26,6 +26,9 @@ pub mod memory;
 pub mod seal;
 
 mod architecture;
+mod bus;
+mod bus_host;
+mod bus_services;
 mod call_error;
 mod content;
 mod context;
@@ -52,6 +55,8 @@ mod transport_host;
 mod transport_services;
 
 pub use architecture::Architecture;
+pub use bus::{BusInstance, BusModule};
+pub use bus_services::{BusIdentity, BusServices};
 pub use call_error::{CallError, ServiceError};
 pub use content::Content;
 pub(crate) use exit::ExitWatch;

@@ -17,6 +17,7 @@ use kozo_description::{Metadata, ModuleKind};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::ModuleName;
 
+use super::bus::BusModule;
 use super::content::{Content, ContentError};
 use super::file::TrustedWriters;
 use super::inspect::InspectError;
@@ -96,7 +97,7 @@ impl Registry {
         };
         let folders = registry.read_folders();
         registry.look_at_imports();
-        for kind in [ModuleKind::Role, ModuleKind::Transport] {
+        for kind in ModuleKind::ALL {
             registry.choose(kind, &folders);
         }
         registry
@@ -135,6 +136,15 @@ impl Registry {
     pub fn load_transport(&self, name: &ModuleName) -> Result<Arc<TransportModule>, RegistryError> {
         let content = self.present(ModuleKind::Transport, name)?;
         self.loaded(&content, Loader::transport)
+    }
+
+    /// Loads a bus module, as [`load_transport`](Self::load_transport) does a transport's.
+    ///
+    /// # Errors
+    /// [`RegistryError`] says why it cannot be had.
+    pub fn load_bus(&self, name: &ModuleName) -> Result<Arc<BusModule>, RegistryError> {
+        let content = self.present(ModuleKind::Bus, name)?;
+        self.loaded(&content, Loader::bus)
     }
 
     /// Loads a role module of this content.
@@ -250,7 +260,7 @@ impl Registry {
             });
             let searched_for = |kind| match kind {
                 ModuleKind::Role => roles.contains(&key),
-                ModuleKind::Transport => transports.contains(&key),
+                ModuleKind::Transport | ModuleKind::Bus => transports.contains(&key),
             };
             let first = self.entries.len();
             for path in files {
@@ -329,10 +339,6 @@ impl Registry {
 
     /// What is known about a name that no usable module has.
     fn reason(&self, kind: ModuleKind, name: &str) -> Option<String> {
-        let other = match kind {
-            ModuleKind::Role => ModuleKind::Transport,
-            ModuleKind::Transport => ModuleKind::Role,
-        };
         let refused = self.entries.iter().filter_map(|entry| match &entry.state {
             FileState::Refused(refusal) => Some((entry, refusal)),
             _ => None,
@@ -347,9 +353,12 @@ impl Registry {
             })
             .map(|(entry, refusal)| format!("`{}` is refused: {refusal}", entry.path.display()))
             .collect();
-        if self.metadata(other, name).is_some() {
-            reasons.push(format!("`{name}` is a {other}, not a {kind}"));
-        }
+        let others = ModuleKind::ALL.into_iter().filter(|other| *other != kind);
+        reasons.extend(
+            others
+                .filter(|other| self.metadata(*other, name).is_some())
+                .map(|other| format!("`{name}` is a {other}, not a {kind}")),
+        );
         let of_kind = |folder: &Path| self.paths.of(kind).iter().any(|path| path == folder);
         reasons.extend(
             self.folder_errors
@@ -386,6 +395,10 @@ impl Catalog for Registry {
 
     fn transport(&self, module: &str) -> Lookup<'_> {
         self.look_up(ModuleKind::Transport, module)
+    }
+
+    fn bus(&self, module: &str) -> Lookup<'_> {
+        self.look_up(ModuleKind::Bus, module)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config;
 /// Where packages put role modules.
 pub(super) const SYSTEM_ROLE_FOLDER: &str = "/usr/lib/kozo/roles";
 
-/// Where packages put transport modules.
+/// Where packages put transport and bus modules.
 pub(super) const SYSTEM_TRANSPORT_FOLDER: &str = "/usr/lib/kozo/transports";
 
 /// The ending of the names of files that are looked at.
@@ -79,7 +79,7 @@ fn holds_built_modules(folder: &Path) -> bool {
 pub struct SearchFolders {
     /// The folders of role modules.
     pub roles: Vec<PathBuf>,
-    /// The folders of transport modules.
+    /// The folders of transport and bus modules.
     pub transports: Vec<PathBuf>,
     /// The folders of libraries that modules need.
     pub imports: Vec<PathBuf>,
@@ -121,7 +121,7 @@ impl SearchFolders {
     pub fn of(&self, kind: ModuleKind) -> &[PathBuf] {
         match kind {
             ModuleKind::Role => &self.roles,
-            ModuleKind::Transport => &self.transports,
+            ModuleKind::Transport | ModuleKind::Bus => &self.transports,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The module loader, with real modules: shared objects that are built from `fixtures/`.
 
+mod buses;
 mod checking;
 mod files;
 mod imports;

@@ -3,10 +3,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
-use crate::support::bench::report;
+use kozo::modules::Inspected;
+use kozo_abi::Publish;
+
+use crate::support::bench::{Bench, make_bus, report};
 use crate::support::build::{fixture, next_host, previous_host};
-use crate::support::{load, loader, probe};
+use crate::support::{code, load, loader, probe, source};
 
 #[test]
 fn a_newer_module_works_in_an_older_host() {
@@ -40,6 +44,43 @@ fn a_module_that_asks_is_told_that_a_host_of_the_first_version_does_not_answer()
     );
 }
 
+#[test]
+fn a_host_of_the_first_version_takes_a_bus_for_nothing_else() {
+    let bus = fixture("bus_probe");
+    let modules = [
+        ("role", "probe", bus.as_path()),
+        ("transport", "probe", &bus),
+    ];
+    let expected = |kind: &str, table: &str| {
+        format!(
+            "{kind} probe failed: its interface says that it has version 1.1.0, but differs from this host's: \
+             what it exports is `{table}` in one, `BusModule` in the other; \
+             build it again with an unchanged `kozo-abi`"
+        )
+    };
+    assert_eq!(
+        host_shows(&previous_host(), &modules),
+        [
+            expected("role", "RoleModule"),
+            expected("transport", "TransportModule")
+        ]
+    );
+}
+
+#[test]
+fn a_newer_bus_works_in_an_older_host() {
+    let path = fixture("bus_probe_next");
+    let bytes = std::fs::read(&path).unwrap();
+    let inspected = Inspected::new(&path, &bytes).unwrap();
+    let name = &inspected.metadata.name;
+    let module = loader().bus(source(name, &path, &code(&bytes), &inspected.image));
+    let bench = Arc::new(Bench::default());
+    let bus = make_bus(&module.unwrap(), &bench, "").unwrap();
+    assert_eq!(bus.publish("a", None, b""), Ok(Publish::Accepted(1)));
+    let (_, said) = &bench.notes().log[0];
+    assert_eq!(said, "fleet of here (probe), next minor: None");
+}
+
 fn host_shows(host: &Path, modules: &[(&str, &str, &Path)]) -> Vec<String> {
     let arguments = modules
         .iter()
@@ -56,15 +97,20 @@ fn older_and_newer_modules_work_in_a_newer_host_in_any_order() {
     let (old, new) = (fixture("role_probe"), fixture("role_probe_next"));
     let old_transport = fixture("transport_probe");
     let new_transport = fixture("transport_probe_next");
+    let (old_bus, new_bus) = (fixture("bus_probe"), fixture("bus_probe_next"));
     let modules = [
         ("role", "probe", old.as_path()),
         ("role", "probe-next", &new),
+        ("bus", "probe", &old_bus),
+        ("bus", "probe-next", &new_bus),
         ("transport", "probe", &old_transport),
         ("transport", "probe-next", &new_transport),
     ];
     let mut expected = [
         r#"role probe 1.1.0 on 1.2.0: report ("PROBE-MARK-1", 1, None, false, Some(7))"#,
         r#"role probe-next 1.2.0 on 1.2.0: report ("PROBE-MARK-1", 1, Some(1), false, Some(7))"#,
+        "bus probe 1.1.0 on 1.2.0: probe1 of here (probe), next minor: None",
+        "bus probe-next 1.2.0 on 1.2.0: probe1 of here (probe), next minor: Some(1)",
         "transport probe 1.1.0 on 1.2.0: probe1 of here (probe, local: true), next minor: None",
         "transport probe-next 1.2.0 on 1.2.0: probe1 of here (probe, local: true), next minor: Some(1)",
     ];

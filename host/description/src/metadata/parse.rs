@@ -32,6 +32,7 @@ const FORMAT_MINOR: u32 = 1;
 const NODE: &str = "node";
 const ROLE: &str = "role";
 const TRANSPORT: &str = "transport";
+const BUS: &str = "bus";
 
 /// The keys of a mapping.
 struct Keys {
@@ -46,7 +47,7 @@ fn root_keys() -> &'static Keys {
         new: &["conflicts", "claims", "needs", "uses", faces::FACES],
         table: vec![
             text("format", "The format of this text, `1.1`."),
-            text("kind", "What kind of module it is.").one_of(&[ROLE, TRANSPORT]),
+            text("kind", "What kind of module it is.").one_of(&[ROLE, TRANSPORT, BUS]),
             text("name", "The module's name."),
             text("version", "The module's version."),
             text("author", "Who wrote it."),
@@ -150,9 +151,15 @@ impl Reader<'_> {
         let kind = match values.text("kind") {
             Some(ROLE) => Some(ModuleKind::Role),
             Some(TRANSPORT) => Some(ModuleKind::Transport),
+            Some(BUS) => Some(ModuleKind::Bus),
             _ => None,
         };
-        if kind == Some(ModuleKind::Transport) {
+        if kind == Some(ModuleKind::Bus) && self.minor == 0 {
+            let place = tree.child("kind").map(|tree| tree.place);
+            let message = format!("a bus needs the format 1.1: write `format: \"{FORMAT}\"`");
+            self.problems.push(Problem::error(place, "kind", message));
+        }
+        if kind.is_some_and(|kind| kind != ModuleKind::Role) {
             for key in ["storage", "needs", "uses", "interests", faces::FACES] {
                 if let Some(entry) = tree.entry(key) {
                     self.error(entry.key_place, key, "only a role may have this");

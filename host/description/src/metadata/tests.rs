@@ -194,7 +194,7 @@ error: metadata:1:1: author: metadata needs the key `author`
 error: metadata:1:1: description: metadata needs the key `description`
     help: add it; what it does
 error: metadata:2:7: kind: `job` is not one of the possible values
-    help: write `role` or `transport`
+    help: write `role`, `transport` or `bus`
 error: metadata:3:7: name: `a/b` is not the name of a module: '/' may not stand in a name: use letters, digits, `_` and `-`
 error: metadata:4:10: version: expected a text, found a list
     help: write a text
@@ -239,6 +239,37 @@ fn a_transport_has_no_interests_and_no_storage() {
         r#"
 error: metadata:7:1: storage: only a role may have this
 error: metadata:13:1: interests: only a role may have this"#,
+    );
+}
+
+#[test]
+fn a_bus_needs_the_format_that_it_came_with_and_has_nothing_of_a_role() {
+    let bus = with("kind: role", "kind: bus").replace("\"{role}@{node}\"", "x");
+    let bus = bus.replace("format: \"1.0\"", "format: \"1.1\"");
+    assert_refused(
+        &bus,
+        r#"
+error: metadata:7:1: storage: only a role may have this
+error: metadata:13:1: interests: only a role may have this"#,
+    );
+    let (bus, _) = bus.split_once("interests:").unwrap();
+    let bus = bus.replace("storage: true\n", "");
+    let metadata = Metadata::parse(&bus).unwrap();
+    assert_eq!(metadata.kind, ModuleKind::Bus);
+    assert_eq!(metadata.options.len(), 4);
+    let options = "options:\n  bus: {type: text, description: x}\n  subjectSecretFile: {type: path, description: x}\n";
+    assert_refused(
+        &bus.replace("options:\n", options),
+        r#"
+error: metadata:8:3: options.bus: `{bus}` already stands for the name of the bus
+    help: choose another name
+error: metadata:9:3: options.subjectSecretFile: every bus has an option `subjectSecretFile` already
+    help: choose another name"#,
+    );
+    assert_refused(
+        &bus.replace("\"1.1\"", "\"1.0\""),
+        r#"
+error: metadata:2:7: kind: a bus needs the format 1.1: write `format: "1.1"`"#,
     );
 }
 

@@ -143,6 +143,10 @@ mod tests {
         fn transport(&self, module: &str) -> Lookup<'_> {
             self.role(module)
         }
+
+        fn bus(&self, module: &str) -> Lookup<'_> {
+            self.role(module)
+        }
     }
 
     #[test]

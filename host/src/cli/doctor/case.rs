@@ -214,6 +214,8 @@ impl<'a> Described<'a> {
                 let mut roles = self.node.roles.iter();
                 roles.any(|role| role.module.as_str() == module)
             }
+            // No file about a machine asks for one.
+            ModuleKind::Bus => false,
             ModuleKind::Transport => {
                 let mut transports = self.node.transports.iter();
                 transports.any(|transport| transport.module.as_str() == module)

@@ -106,6 +106,10 @@ impl Catalog for Modules {
     fn transport(&self, module: &str) -> Lookup<'_> {
         self.lookup(module)
     }
+
+    fn bus(&self, module: &str) -> Lookup<'_> {
+        self.lookup(module)
+    }
 }
 
 /// Reads a file of which `KEY_A` and `KEY_B` stand for public keys, as the node `clock`.

@@ -67,6 +67,10 @@ fn the_reason_why_a_module_cannot_be_used_is_given() {
         fn transport(&self, module: &str) -> Lookup<'_> {
             self.role(module)
         }
+
+        fn bus(&self, module: &str) -> Lookup<'_> {
+            self.role(module)
+        }
     }
     let file = GOOD.replace("KEY_A", KEY_A).replace("KEY_B", KEY_B);
     let document = Document::parse("net.yaml", "/etc/kozo", file.as_bytes()).unwrap();

@@ -18,9 +18,10 @@ pub enum Refusal {
     /// It is no module.
     #[error(transparent)]
     Inspect(#[from] InspectError),
-    /// It is a role in a folder for transports, or the other way round.
+    /// It is a role in a folder for transports and buses, or the other way round.
     #[error(
-        "it is a {kind}, but this folder is not searched for {kind}s: move it, or add the folder to `{kind}Path`"
+        "it is a {kind}, but this folder is not searched for {}: move it, or add the folder to `{}`",
+        kind.plural(), kind.search_path()
     )]
     Kind {
         /// What it is.

@@ -34,6 +34,10 @@ impl Catalog for Timer {
             reason: None,
         }
     }
+
+    fn bus(&self, module: &str) -> Lookup<'_> {
+        self.transport(module)
+    }
 }
 
 fn node() -> Node {

@@ -1,4 +1,4 @@
-//! The host's side of roles and transports, which only takes notes.
+//! The host's side of roles, transports and buses, which only takes notes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice};
 use kozo::modules::{
-    CallError, OutgoingMessage, Received, RoleInstance, RoleModule, RoleServices, ServiceError,
-    TransportIdentity, TransportInstance, TransportModule, TransportServices,
+    BusIdentity, BusInstance, BusModule, BusServices, CallError, OutgoingMessage, Received,
+    RoleInstance, RoleModule, RoleServices, ServiceError, TransportIdentity, TransportInstance,
+    TransportModule, TransportServices,
 };
 use kozo_abi::ffi::MessageView;
-use kozo_abi::{Level, Readiness};
+use kozo_abi::{Delivered, Level, Limits, Readiness};
 use kozo_ground::interest::Kind;
-use kozo_ground::names::{ModuleName, NodeName, TransportName};
+use kozo_ground::names::{BusName, ModuleName, NodeName, TransportName};
 use serde::Serialize;
 
 /// What was sent: kind, type, channel, data, time to wait.
@@ -29,6 +30,8 @@ pub(crate) struct Notes {
     pub(crate) log: Vec<(Level, String)>,
     pub(crate) slept: Vec<Duration>,
     pub(crate) status: String,
+    /// What a bus has said, in order.
+    pub(crate) heard: Vec<String>,
 }
 
 /// A host that takes notes.
@@ -65,6 +68,10 @@ impl Bench {
 
     fn may_panic(&self, service: &str) {
         assert!(self.broken != service, "no {service} today");
+    }
+
+    fn hear(&self, what: String) {
+        self.notes().heard.push(what);
     }
 
     fn note(&self, level: Level, text: &str) {
@@ -224,6 +231,86 @@ impl TransportServices for Bench {
     }
 }
 
+/// A bus is told that there is no room for what has no content.
+impl BusServices for Bench {
+    fn identity(&self) -> &BusIdentity {
+        static IDENTITY: LazyLock<BusIdentity> = LazyLock::new(|| BusIdentity {
+            node: NodeName::new("here").unwrap(),
+            name: BusName::new("fleet").unwrap(),
+            module: ModuleName::new("probe").unwrap(),
+        });
+        &IDENTITY
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping
+    }
+
+    fn wait_readable(
+        &self,
+        fd: BorrowedFd<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<Readiness, ServiceError> {
+        TransportServices::wait_readable(self, fd, timeout)
+    }
+
+    fn up(&self, limits: Limits) {
+        self.may_panic("up");
+        self.hear(format!("up {limits:?}"));
+    }
+
+    fn down(&self, reason: &str) {
+        self.hear(format!("down {reason}"));
+    }
+
+    fn deliver(&self, subject: &str, reply: Option<&str>, data: &[u8]) -> Delivered {
+        self.may_panic("deliver");
+        self.hear(format!("deliver {subject} {reply:?} {data:?}"));
+        match data {
+            [] => Delivered::Full,
+            _ => Delivered::Taken,
+        }
+    }
+
+    fn wait_for_room(&self, timeout: Duration) -> bool {
+        self.may_panic("wait_for_room");
+        self.hear(format!("wait_for_room {timeout:?}"));
+        true
+    }
+
+    fn dropped(&self, count: u64) {
+        self.hear(format!("dropped {count}"));
+    }
+
+    fn confirmed(&self, number: u64) {
+        self.hear(format!("confirmed {number}"));
+    }
+
+    fn nobody(&self, subject: &str) {
+        self.hear(format!("nobody {subject}"));
+    }
+
+    fn refused(&self, subject: &str, reason: &str) {
+        self.hear(format!("refused {subject} {reason}"));
+    }
+
+    fn round_trip(&self, time: Duration) {
+        self.hear(format!("round_trip {time:?}"));
+    }
+
+    fn state_dir(&self) -> Result<std::path::PathBuf, ServiceError> {
+        TransportServices::state_dir(self)
+    }
+
+    fn set_status(&self, text: &str) {
+        RoleServices::set_status(self, text);
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.note(level, text);
+    }
+}
+
 #[derive(Serialize)]
 struct ProbeOptions<'a> {
     fault: &'a str,
@@ -316,4 +403,14 @@ impl io::Write for LogWriter {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The bus probe, with the call in which it panics.
+pub(crate) fn make_bus(
+    module: &BusModule,
+    bench: &Arc<Bench>,
+    fault: &str,
+) -> Result<BusInstance, CallError> {
+    let options = transport_options("nats.example:4222", fault);
+    module.create(Arc::clone(bench) as Arc<dyn BusServices>, &options)
 }

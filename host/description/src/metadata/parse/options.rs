@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use kozo_ground::names::MAX_NAME_LEN;
 use kozo_ground::text::{enumerate, join_path, quoted};
 
-use super::{FORMAT_MINOR, Keys, NODE, ROLE, Reader, TRANSPORT, optional, text};
+use super::{BUS, FORMAT_MINOR, Keys, NODE, ROLE, Reader, TRANSPORT, optional, text};
 use crate::metadata::template::Template;
 use crate::metadata::{MAX_OPTIONS, ModuleKind};
 use crate::{
@@ -164,7 +164,9 @@ impl Reader<'_> {
             self.error(entry.key_place, path, message);
         }
         let common = kind.map_or(&[] as &[OptionSpec], common::of);
-        if [NODE, ROLE, TRANSPORT].contains(&name.as_str()) {
+        // `bus` came later: other modules may have an option of that name.
+        let is_bus = kind == Some(ModuleKind::Bus) && name == BUS;
+        if [NODE, ROLE, TRANSPORT].contains(&name.as_str()) || is_bus {
             let message = format!("`{{{name}}}` already stands for the name of the {name}");
             self.problems.push(
                 Problem::error(entry.key_place, path, message).with_help("choose another name"),
@@ -248,6 +250,7 @@ impl Reader<'_> {
             };
             let instance = match kind {
                 Some(ModuleKind::Transport) => TRANSPORT,
+                Some(ModuleKind::Bus) => BUS,
                 _ => ROLE,
             };
             for name in references.references() {

@@ -1,0 +1,201 @@
+//! The host as buses see it: the functions that bus modules call.
+
+#![allow(unsafe_code)] // A descriptor crosses as a number; the block has its reason.
+
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abi_stable::prefix_type::WithMetadata;
+use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
+use kozo_abi::ffi::{
+    BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, delivered, readiness,
+};
+use kozo_abi::{Delivered, Limits, Readiness};
+
+use super::bus_services::BusServices;
+use super::call_error::told;
+use super::context;
+use super::host_call::{duration, host_failed, level_from_number};
+
+type Context = context::Context<dyn BusServices>;
+
+const VTABLE: &WithMetadata<BusHostVtable> = &WithMetadata::new(BusHostVtable {
+    retain: Context::retain,
+    release: Context::release,
+    node,
+    name,
+    module,
+    stopping,
+    wait_readable,
+    log,
+    up,
+    down,
+    deliver,
+    wait_for_room,
+    dropped,
+    confirmed,
+    nobody,
+    refused,
+    round_trip,
+    state_dir,
+    set_status,
+    #[cfg(feature = "next-minor-fixture")]
+    next_minor,
+});
+
+/// What a module gets, to call these services with.
+pub(super) fn handle(services: Arc<dyn BusServices>) -> BusHostHandle {
+    BusHostHandle {
+        context: Context::into_raw(services),
+        vtable: BusHostVtableRef(VTABLE.static_as_prefix()),
+    }
+}
+
+extern "C" fn node(context: *const ()) -> RStr<'static> {
+    Context::text(context, "node", |services| {
+        services.identity().node.as_str()
+    })
+}
+
+extern "C" fn name(context: *const ()) -> RStr<'static> {
+    Context::text(context, "name", |services| {
+        services.identity().name.as_str()
+    })
+}
+
+extern "C" fn module(context: *const ()) -> RStr<'static> {
+    Context::text(context, "module", |services| {
+        services.identity().module.as_str()
+    })
+}
+
+extern "C" fn stopping(context: *const ()) -> bool {
+    Context::call(context, "stopping", || true, |services| services.stopping())
+}
+
+extern "C" fn wait_readable(
+    context: *const (),
+    fd: i32,
+    wait: ROption<u64>,
+) -> RResult<u8, RString> {
+    if fd < 0 {
+        return RResult::RErr("a negative number is no descriptor".into());
+    }
+    Context::call(context, "wait_readable", host_failed, |services| {
+        // SAFETY: the module borrows it from itself for the length of this call.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        match services.wait_readable(fd, duration(wait)) {
+            Ok(Readiness::Ready) => RResult::ROk(readiness::READY),
+            Ok(Readiness::TimedOut) => RResult::ROk(readiness::TIMEOUT),
+            Ok(Readiness::Stopping) => RResult::ROk(readiness::STOPPING),
+            Err(reason) => RResult::RErr(told(reason)),
+        }
+    })
+}
+
+extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {
+    tell(context, "log", |services| {
+        services.log(level_from_number(level), text.as_str());
+        crate::log::settle_module_line();
+    });
+}
+
+extern "C" fn up(context: *const (), limits: &LimitsView<'_>) {
+    tell(context, "up", |services| {
+        let most = usize::try_from(limits.max_datagram).unwrap_or(usize::MAX);
+        let of_engine = Limits::new(most, limits.server.as_str())
+            .wildcards(limits.wildcards)
+            .no_responders(limits.no_responders);
+        services.up(of_engine);
+    });
+}
+
+extern "C" fn down(context: *const (), reason: RStr<'_>) {
+    tell(context, "down", |services| services.down(reason.as_str()));
+}
+
+extern "C" fn deliver(
+    context: *const (),
+    subject: RStr<'_>,
+    reply: ROption<RStr<'_>>,
+    data: RSlice<'_, u8>,
+) -> u8 {
+    // One that the host failed with is gone, rather than offered again for ever.
+    Context::call(
+        context,
+        "deliver",
+        || delivered::TAKEN,
+        |services| {
+            let reply = reply.into_option().map(|reply| reply.as_str());
+            match services.deliver(subject.as_str(), reply, data.as_slice()) {
+                Delivered::Taken => delivered::TAKEN,
+                Delivered::Full => delivered::FULL,
+            }
+        },
+    )
+}
+
+extern "C" fn wait_for_room(context: *const (), wait: u64) -> bool {
+    Context::call(
+        context,
+        "wait_for_room",
+        || false,
+        |services| services.wait_for_room(Duration::from_nanos(wait)),
+    )
+}
+
+extern "C" fn dropped(context: *const (), count: u64) {
+    tell(context, "dropped", |services| services.dropped(count));
+}
+
+extern "C" fn confirmed(context: *const (), number: u64) {
+    tell(context, "confirmed", |services| services.confirmed(number));
+}
+
+extern "C" fn nobody(context: *const (), subject: RStr<'_>) {
+    tell(context, "nobody", |services| {
+        services.nobody(subject.as_str());
+    });
+}
+
+extern "C" fn refused(context: *const (), subject: RStr<'_>, reason: RStr<'_>) {
+    tell(context, "refused", |services| {
+        services.refused(subject.as_str(), reason.as_str());
+    });
+}
+
+extern "C" fn round_trip(context: *const (), nanos: u64) {
+    tell(context, "round_trip", |services| {
+        services.round_trip(Duration::from_nanos(nanos));
+    });
+}
+
+extern "C" fn state_dir(context: *const ()) -> RResult<RVec<u8>, RString> {
+    Context::call(
+        context,
+        "state_dir",
+        host_failed,
+        |services| match services.state_dir() {
+            Ok(folder) => RResult::ROk(folder.into_os_string().into_vec().into()),
+            Err(reason) => RResult::RErr(told(reason)),
+        },
+    )
+}
+
+extern "C" fn set_status(context: *const (), text: RStr<'_>) {
+    tell(context, "set_status", |services| {
+        services.set_status(text.as_str());
+    });
+}
+
+/// Calls a service that gives nothing back.
+fn tell(context: *const (), what: &str, service: impl FnOnce(&(dyn BusServices + 'static))) {
+    Context::call(context, what, || (), service);
+}
+
+#[cfg(feature = "next-minor-fixture")]
+extern "C" fn next_minor(_context: *const ()) -> u64 {
+    1
+}
