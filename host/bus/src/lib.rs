@@ -12,12 +12,14 @@
 pub mod announcement;
 pub mod ask;
 pub mod datagram;
+pub mod members;
 pub mod random;
 pub mod refusal;
 pub mod sender_key;
 pub mod session;
 pub mod sessions;
 pub mod subject;
+pub mod veil;
 
 mod bus;
 mod incoming;
@@ -26,3 +28,5 @@ mod repair;
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod testing;
