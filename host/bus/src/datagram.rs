@@ -16,8 +16,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use kozo_wire::{MAX_DATA_LEN, Message};
-use rmp::{decode, encode};
 
+use crate::bytes::{nothing_more, number, put, take};
 use crate::refusal::Refusal;
 use crate::sender_key::{Epoch, OpeningKey, SenderKeys, Suite, TAG_LEN};
 use crate::session::{SESSION_ID_LEN, SIGNATURE_LEN, Session, SessionId, SessionKeys, SessionTime};
@@ -510,19 +510,9 @@ fn same_lane(one: &Message, other: &Message) -> bool {
         && one.channel() == other.channel()
 }
 
-fn put(bytes: &mut Vec<u8>, number: u64) {
-    // Writing to memory cannot fail.
-    let written = encode::write_uint(bytes, number);
-    debug_assert!(written.is_ok());
-}
-
 fn put_begin(bytes: &mut Vec<u8>, begin: LaneBegin) {
     put(bytes, begin.number);
     put(bytes, begin.time.0);
-}
-
-fn number(rest: &mut &[u8]) -> Result<u64, Refusal> {
-    decode::read_int(rest).map_err(|_| Refusal::Body)
 }
 
 fn take_begin(rest: &mut &[u8]) -> Result<LaneBegin, Refusal> {
@@ -534,19 +524,6 @@ fn take_begin(rest: &mut &[u8]) -> Result<LaneBegin, Refusal> {
         0 => Err(Refusal::Body),
         _ => Ok(begin),
     }
-}
-
-fn nothing_more(rest: &[u8]) -> Result<(), Refusal> {
-    match rest {
-        [] => Ok(()),
-        _ => Err(Refusal::Body),
-    }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Refusal> {
-    let (bytes, behind) = rest.split_first_chunk().ok_or(Refusal::Length)?;
-    *rest = behind;
-    Ok(*bytes)
 }
 
 #[cfg(test)]

@@ -4,17 +4,26 @@
 //! All of it is pure: the time is an argument, randomness is handed in, bytes and values come and go.
 //! docs/bus.md has the protocol, byte for byte, and what it promises against whom.
 //!
-//! From the ground up: [`subject`] says where something goes. A [`session`] is one run of a node, with keys of its
-//! own; its [`announcement`], signed by the node key, ties it to the node. [`datagram`]s are sealed with a
-//! sender key and signed by the session; [`ask`]s fetch keys and repairs; [`sessions`] is what is known of others.
+//! From the ground up:
+//!
+//! - [`subject`] says where something goes, as tokens; [`veil`] hides the names in what is not sealed otherwise.
+//! - A [`session`] is one run of a node, with keys of its own; its [`announcement`], signed by the node key, ties it to
+//!   the node, and [`members`] is what the network file says of that node.
+//! - A [`datagram`] is sealed with a [`sender_key`] and signed by the session.
+//! - An [`ask`] fetches keys and repairs; a [`letter`] is how it travels, [`sealed`] what only one may read in it;
+//!   [`sessions`] is what is known of others, and [`refusal`] why something was not taken.
+//!
 //! On these stand `outgoing`, `incoming` and `repair`, which order and count, and `bus`, which is all of it.
 
 pub mod announcement;
 pub mod ask;
+mod bytes;
 pub mod datagram;
+pub mod letter;
 pub mod members;
 pub mod random;
 pub mod refusal;
+pub mod sealed;
 pub mod sender_key;
 pub mod session;
 pub mod sessions;
