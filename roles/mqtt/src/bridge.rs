@@ -17,7 +17,6 @@ use kozo_faces::{Data, Found, Input};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::{MAX_OUTGOING, Publication, Welcome};
 use crate::devices::compose;
 use crate::early::Early;
 use crate::entity;
@@ -30,6 +29,7 @@ use crate::readings::{Heard, Readings};
 use crate::registry::{Announced, Registry, STATES_STAY};
 use crate::retained::{Class, Retained};
 use crate::topics;
+use kozo_mqtt::{MAX_OUTGOING, Publication, Welcome};
 
 /// For how long changes of the network are collected.
 const COLLECT: Duration = Duration::from_secs(1);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kozo_backoff::Backoff;
+use kozo_mqtt::{Access, Broker, Fault, Happening, connect};
+use kozo_tls::{first_line, read};
 
-use crate::broker::Broker;
-use crate::client::{Access, Happening, Protocol, connect};
-use crate::fault::Fault;
-use crate::options::{Reach, read_file};
+use crate::options::Reach;
 use crate::shared::Shared;
-use crate::tls;
+
+/// The largest packet that is taken, in bytes.
+pub(crate) const MAX_INCOMING: u32 = 256 * 1024;
 
 /// The first wait after a round in which no broker could be reached, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -74,7 +75,7 @@ fn one(shared: &Arc<Shared>, reach: &Reach, broker: &Broker) -> (bool, Fault) {
     let filters = shared.begin(sender);
     let mut connected = false;
     let fault = loop {
-        match receiver.next() {
+        match receiver.wait() {
             Happening::Connected(welcome) => {
                 if welcome.retains_nothing {
                     break Fault::RetainsNothing;
@@ -91,9 +92,10 @@ fn one(shared: &Arc<Shared>, reach: &Reach, broker: &Broker) -> (bool, Fault) {
                 topic,
                 payload,
                 retained,
+                ..
             } => shared.message(&topic, &payload, retained),
-            Happening::Progress => {}
-            Happening::Refused(reason) => shared.refused(&reason),
+            Happening::Progress | Happening::Sent(_) | Happening::Taken(_) => {}
+            Happening::Refused { reason, .. } => shared.refused(&reason),
             Happening::Lost(fault) => break fault,
         }
         shared.pump();
@@ -105,10 +107,10 @@ fn one(shared: &Arc<Shared>, reach: &Reach, broker: &Broker) -> (bool, Fault) {
 fn access(shared: &Shared, reach: &Reach, broker: &Broker) -> Result<Access, Fault> {
     let password = match &reach.password_file {
         None => None,
-        Some(path) => Some(first_line(read_file("passwordFile", path)?)),
+        Some(path) => Some(first_line(read("passwordFile", path)?)),
     };
     let tls = match broker.scheme().is_secure() {
-        true => Some(tls::config(reach)?),
+        true => Some(reach.identity.client_config().map_err(Fault::from)?),
         false => None,
     };
     Ok(Access {
@@ -119,23 +121,7 @@ fn access(shared: &Shared, reach: &Reach, broker: &Broker) -> Result<Access, Fau
         password,
         tls,
         keep_alive: reach.keep_alive,
-        will: shared.will(),
+        will: Some(shared.will()),
+        max_incoming: MAX_INCOMING,
     })
-}
-
-/// A file that an editor has saved ends with a line feed, which belongs to no password.
-fn first_line(mut file: Vec<u8>) -> Vec<u8> {
-    if let Some(end) = file.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-        file.truncate(end);
-    }
-    file
-}
-
-impl Protocol {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::V5 => "5",
-            Self::V311 => "3.1.1",
-        }
-    }
 }

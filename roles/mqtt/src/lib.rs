@@ -10,13 +10,10 @@
 //! once). `client` alone knows what speaks MQTT.
 
 mod bridge;
-mod broker;
-mod client;
 mod connection;
 mod devices;
 mod early;
 mod entity;
-mod fault;
 mod options;
 mod outbox;
 mod picture;
@@ -28,7 +25,6 @@ mod retained;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod topics;
 mod watch;
 

@@ -1,15 +1,15 @@
 //! The options, as the file has them and as the role uses them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kozo_abi::{Error, RoleHost};
 use kozo_faces::Path as DataPath;
+use kozo_mqtt::{Broker, Protocol};
+use kozo_tls::Identity;
 use serde::Deserialize;
 
-use crate::broker::Broker;
-use crate::client::Protocol;
 use crate::topics::{self, Topics};
 
 /// How many entries a list may have.
@@ -129,8 +129,7 @@ pub(crate) struct Reach {
     pub(crate) brokers: Vec<Broker>,
     pub(crate) user: Option<String>,
     pub(crate) password_file: Option<PathBuf>,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
+    pub(crate) identity: Identity,
     pub(crate) client_id: String,
     pub(crate) protocol: Protocol,
     pub(crate) keep_alive: Duration,
@@ -202,8 +201,10 @@ impl Options {
             brokers,
             user: self.user,
             password_file: self.password_file,
-            ca_file: self.ca_file,
-            certificate: self.certificate_file.zip(self.key_file),
+            identity: Identity {
+                authorities: self.ca_file,
+                certificate: self.certificate_file.zip(self.key_file),
+            },
             client_id: self.client_id,
             protocol: match self.protocol.as_str() {
                 "3.1.1" => Protocol::V311,
@@ -305,26 +306,4 @@ fn fits_any(patterns: &[String], text: &str) -> bool {
     patterns
         .iter()
         .any(|pattern| kozo_faces::fits(pattern, text))
-}
-
-/// What stands in a file that an option names.
-///
-/// # Errors
-/// In words, with the option's name.
-pub(crate) fn read_file(option: &str, path: &Path) -> Result<Vec<u8>, crate::fault::Fault> {
-    /// Certificates of all authorities that there are have some 250 KB.
-    const LARGEST: u64 = 4 << 20;
-    let read = || {
-        let size = std::fs::metadata(path)?.len();
-        match size > LARGEST {
-            true => Err(std::io::Error::other(format!(
-                "it has more than {LARGEST} bytes"
-            ))),
-            false => std::fs::read(path),
-        }
-    };
-    read().map_err(|error| {
-        let path = path.display();
-        crate::fault::Fault::File(format!("`{option}`, {path}, cannot be read: {error}"))
-    })
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::client::Publication;
+use kozo_mqtt::Publication;
 
 /// How many wait at most.
 pub(crate) const MAX_WAITING: usize = 64;

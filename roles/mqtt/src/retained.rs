@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::Publication;
+use kozo_mqtt::Publication;
 
 /// For how long the broker may be in getting an empty message before it counts as got.
 const GONE_AFTER: Duration = Duration::from_secs(30);

@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use kozo_abi::{Message, RoleHost};
 
 use crate::bridge::{Bridge, Counts, Deed};
-use crate::broker::Broker;
-use crate::client::{Access, Publication, Sender, Unsent, Welcome};
 use crate::picture::{Node, Report};
 use crate::readings::Heard;
+use kozo_mqtt::{Access, Broker, Publication, Sender, Unsent, Welcome};
 
 /// How often it is looked whether there is something to do, at least: while it all begins, and later.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -208,7 +207,7 @@ impl Shared {
         inside.bridge.connected(welcome, now);
         if let Some(line) = &inside.line {
             // Nothing else has been handed over yet, so there is room.
-            let _ = line.subscribe(filters);
+            let _ = line.subscribe(filters, true);
         }
     }
 

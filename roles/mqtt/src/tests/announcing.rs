@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::world::{Broker, World, face, node, peer, role, seconds, settings};
 use crate::bridge::{Bridge, Deed};
-use crate::client::Welcome;
 use crate::options::{MessagePattern, Settings};
 use crate::picture::Report;
+use kozo_mqtt::Welcome;
 
 const LAMP: &str = "homeassistant/device/kozo__home__hall__lamp/config";
 const STATE: &str = "kozo/node/hall/lamp/lamp/state";

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::Mqtt;
-use crate::broker::Broker;
-use crate::client::{Access, Happening, Protocol, Publication, Sender, connect};
+use crate::connection::MAX_INCOMING;
+use kozo_mqtt::{Access, Broker, Happening, Protocol, Publication, Sender, connect};
 
 /// How long anything may take: the machine may have a lot to do.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -139,24 +139,21 @@ impl Watcher {
             password: None,
             tls: None,
             keep_alive: Duration::from_secs(30),
-            will: Publication {
-                topic: format!("test/{client_id}"),
-                payload: "gone".into(),
-                acknowledged: false,
-                retained: false,
-            },
+            will: None,
+            max_incoming: MAX_INCOMING,
         };
         let (sender, mut receiver) = connect(&access).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
-        sender.subscribe(&["#".to_owned()]).unwrap();
+        sender.subscribe(&["#".to_owned()], true).unwrap();
         let hearing = Arc::clone(&heard);
         thread::spawn(move || {
             loop {
-                match receiver.next() {
+                match receiver.wait() {
                     Happening::Message {
                         topic,
                         payload,
                         retained,
+                        ..
                     } => {
                         let text = String::from_utf8_lossy(&payload).into_owned();
                         hearing.lock().unwrap().push((topic, text, retained));

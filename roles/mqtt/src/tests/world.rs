@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::bridge::{Bridge, Deed, Memory};
-use crate::client::{Publication, Welcome};
 use crate::options::{Links, Settings};
 use crate::picture::{Node, Peer, Report, Role};
 use crate::readings::Heard;
 use crate::topics::{self, Topics};
+use kozo_mqtt::{Publication, Welcome};
 
 pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)

@@ -1,5 +1,5 @@
 //! The one file that knows the client of MQTT: a connection is opened by [`connect`], publishes by
-//! [`Sender::publish`], subscribes by [`Sender::subscribe`], tells what comes by [`Receiver::next`], and ends by
+//! [`Sender::publish`], subscribes by [`Sender::subscribe`], tells what comes by [`Receiver::wait`], and ends by
 //! [`Sender::close`]. Another client would be put in here, and nothing else would change.
 //!
 //! A connection is one try: what ends it ends it for good, and nothing of it is sent again by the next one.
@@ -13,14 +13,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumqttc_v4 as v4;
 use rumqttc_v5 as v5;
-use rustls::{AlertDescription, CertificateError, ClientConfig};
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
 use crate::broker::{Broker, Scheme};
 use crate::fault::Fault;
 
 /// How long a connection may take to come about: name, TCP, TLS, WebSocket and the broker's answer together.
-pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many publications wait for the connection's thread, at most.
 const CHANNEL: usize = 64;
@@ -28,79 +28,118 @@ const CHANNEL: usize = 64;
 /// How many publications with QoS 1 are on their way without an answer, at most.
 const IN_FLIGHT: u16 = 64;
 
-/// The largest packet that is taken, in bytes. With MQTT 5 a broker does not send larger ones.
-pub(crate) const MAX_INCOMING: u32 = 256 * 1024;
-
 /// The largest packet that is sent, in bytes.
-pub(crate) const MAX_OUTGOING: usize = 256 * 1024;
+pub const MAX_OUTGOING: usize = 256 * 1024;
 
 /// The version of MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub enum Protocol {
+    /// 5.0.
     V5,
+    /// 3.1.1.
     V311,
+}
+
+impl Protocol {
+    /// Its number, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V5 => "5",
+            Self::V311 => "3.1.1",
+        }
+    }
 }
 
 /// What a connection is made of.
 #[derive(Clone)]
-pub(crate) struct Access {
-    pub(crate) broker: Broker,
-    pub(crate) protocol: Protocol,
-    pub(crate) client_id: String,
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<Vec<u8>>,
+pub struct Access {
+    /// Where the broker is.
+    pub broker: Broker,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// The client identifier; a broker has one connection with each.
+    pub client_id: String,
+    /// Who this is.
+    pub user: Option<String>,
+    /// That user's password.
+    pub password: Option<Vec<u8>>,
     /// For the schemes that have it.
-    pub(crate) tls: Option<Arc<ClientConfig>>,
-    pub(crate) keep_alive: Duration,
-    pub(crate) will: Publication,
+    pub tls: Option<Arc<ClientConfig>>,
+    /// How often both ends let each other know that they are there, in whole seconds.
+    pub keep_alive: Duration,
+    /// What the broker publishes when this end is gone without leave.
+    pub will: Option<Publication>,
+    /// The largest packet that is taken, in bytes. With MQTT 5 a broker does not send larger ones.
+    pub max_incoming: u32,
 }
 
 /// What is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Publication {
-    pub(crate) topic: String,
-    pub(crate) payload: Bytes,
+pub struct Publication {
+    /// Where.
+    pub topic: String,
+    /// What.
+    pub payload: Bytes,
     /// Whether it is asked for an answer (QoS 1).
-    pub(crate) acknowledged: bool,
-    pub(crate) retained: bool,
+    pub acknowledged: bool,
+    /// Whether it is kept for those who come later.
+    pub retained: bool,
 }
 
 /// What comes of a connection.
 #[derive(Debug)]
-pub(crate) enum Happening {
+pub enum Happening {
     /// It stands.
     Connected(Welcome),
     /// The broker has answered a subscription: whether it takes each.
     Subscribed(Vec<bool>),
     /// Somebody has published something.
     Message {
+        /// Where.
         topic: String,
+        /// What.
         payload: Bytes,
         /// Whether it was published before the subscription.
         retained: bool,
+        /// Where an answer is waited for. MQTT 3.1.1 has no word for that.
+        response: Option<String>,
     },
     /// Something went out, so there may be room again.
     Progress,
-    /// The broker has not taken a publication, and says why. MQTT 3.1.1 has no word for that.
-    Refused(String),
+    /// A publication went out. Those that are to be answered get a number, other ones have 0; they go out in the order
+    /// in which they were handed over.
+    Sent(u16),
+    /// The broker has the publication with this number.
+    Taken(u16),
+    /// The broker has not taken it, and says why. MQTT 3.1.1 has no word for that.
+    Refused {
+        /// Its number.
+        number: u16,
+        /// Why.
+        reason: String,
+    },
     /// It is over.
     Lost(Fault),
 }
 
 /// What the broker says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Welcome {
+pub struct Welcome {
     /// It keeps no messages for those who come later.
-    pub(crate) retains_nothing: bool,
+    pub retains_nothing: bool,
     /// The largest packet that it takes.
-    pub(crate) max_packet: Option<u32>,
+    pub max_packet: Option<u32>,
     /// It hands back what this end publishes itself: MQTT 3.1.1 cannot ask it not to.
-    pub(crate) hands_back: bool,
+    pub hands_back: bool,
+    /// It answers no publications.
+    pub answers_nothing: bool,
+    /// It knows no filters with wildcards.
+    pub no_wildcards: bool,
 }
 
 /// Why something was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unsent {
+pub enum Unsent {
     /// There is no room at present.
     Full,
     /// It never will be: the connection is over, or the topic is none.
@@ -108,29 +147,33 @@ pub(crate) enum Unsent {
 }
 
 /// The end of a connection that sends. It never waits.
-pub(crate) enum Sender {
+pub struct Sender(SenderOf);
+
+enum SenderOf {
     V5(v5::Client),
     V4(v4::Client),
 }
 
 /// The other end, for a thread of its own.
-pub(crate) enum Receiver {
+pub struct Receiver(ReceiverOf);
+
+enum ReceiverOf {
     V5(Box<v5::Connection>),
     V4(Box<v4::Connection>),
 }
 
-/// Opens a connection. Nothing of it happens before [`Receiver::next`] is called.
+/// Opens a connection. Nothing of it happens before [`Receiver::wait`] is called.
 ///
 /// # Errors
 /// The machine has no more threads or descriptors.
-pub(crate) fn connect(access: &Access) -> Result<(Sender, Receiver), Fault> {
+pub fn connect(access: &Access) -> Result<(Sender, Receiver), Fault> {
     let other = |error: &dyn StdError| Fault::Other(error.to_string());
     match access.protocol {
         Protocol::V5 => {
             let built = v5::Client::builder(options_v5(access)?).capacity(CHANNEL);
             let (client, connection) = built.try_build().map_err(|error| other(&error))?;
-            let receiver = Receiver::V5(Box::new(connection));
-            Ok((Sender::V5(client), receiver))
+            let receiver = Receiver(ReceiverOf::V5(Box::new(connection)));
+            Ok((Sender(SenderOf::V5(client)), receiver))
         }
         Protocol::V311 => {
             let built = v4::Client::builder(options_v4(access)?).capacity(CHANNEL);
@@ -138,8 +181,8 @@ pub(crate) fn connect(access: &Access) -> Result<(Sender, Receiver), Fault> {
             let mut network = v4::NetworkOptions::new();
             network.set_connection_timeout(CONNECT_LIMIT.as_secs());
             connection.eventloop.set_network_options(network);
-            let receiver = Receiver::V4(Box::new(connection));
-            Ok((Sender::V4(client), receiver))
+            let receiver = Receiver(ReceiverOf::V4(Box::new(connection)));
+            Ok((Sender(SenderOf::V4(client)), receiver))
         }
     }
 }
@@ -195,30 +238,32 @@ macro_rules! options {
 
 fn options_v5(access: &Access) -> Result<v5::MqttOptions, Fault> {
     let mut options = options!(v5, access);
-    let will = &access.will;
-    options.set_last_will(v5::LastWill::new(
-        will.topic.clone(),
-        will.payload.to_vec(),
-        v5::QoS::AtLeastOnce,
-        will.retained,
-        None,
-    ));
+    if let Some(will) = &access.will {
+        options.set_last_will(v5::LastWill::new(
+            will.topic.clone(),
+            will.payload.to_vec(),
+            v5::QoS::AtLeastOnce,
+            will.retained,
+            None,
+        ));
+    }
     options.set_connect_timeout(CONNECT_LIMIT);
-    options.set_max_packet_size(Some(MAX_INCOMING));
+    options.set_max_packet_size(Some(access.max_incoming));
     options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
     Ok(options)
 }
 
 fn options_v4(access: &Access) -> Result<v4::MqttOptions, Fault> {
     let mut options = options!(v4, access);
-    let will = &access.will;
-    options.set_last_will(v4::LastWill::new(
-        will.topic.clone(),
-        will.payload.to_vec(),
-        v4::QoS::AtLeastOnce,
-        will.retained,
-    ));
-    options.set_max_packet_size(MAX_INCOMING as usize, MAX_OUTGOING);
+    if let Some(will) = &access.will {
+        options.set_last_will(v4::LastWill::new(
+            will.topic.clone(),
+            will.payload.to_vec(),
+            v4::QoS::AtLeastOnce,
+            will.retained,
+        ));
+    }
+    options.set_max_packet_size(access.max_incoming as usize, MAX_OUTGOING);
     options.set_inflight(IN_FLIGHT);
     Ok(options)
 }
@@ -235,92 +280,133 @@ impl Sender {
     ///
     /// # Errors
     /// [`Unsent`]
-    pub(crate) fn publish(&self, publication: &Publication) -> Result<(), Unsent> {
+    pub fn publish(&self, publication: &Publication) -> Result<(), Unsent> {
+        self.ask(publication, None)
+    }
+
+    /// The same, with the topic at which an answer is waited for. MQTT 3.1.1 cannot say that.
+    ///
+    /// # Errors
+    /// [`Unsent`]
+    pub fn ask(&self, publication: &Publication, response: Option<&str>) -> Result<(), Unsent> {
         let Publication {
             topic,
             payload,
             acknowledged,
             retained,
         } = publication;
-        match self {
-            Self::V5(client) => {
+        match &self.0 {
+            SenderOf::V5(client) => {
                 let qos = match acknowledged {
                     true => v5::QoS::AtLeastOnce,
                     false => v5::QoS::AtMostOnce,
                 };
-                let options = v5::PublishOptions::new(qos).retain(*retained);
+                let mut options = v5::PublishOptions::new(qos).retain(*retained);
+                if let Some(response) = response {
+                    options = options.properties(v5::PublishProperties {
+                        response_topic: Some(response.to_owned()),
+                        ..Default::default()
+                    });
+                }
                 let sent = client.try_publish(topic.clone(), payload.clone(), options);
-                sent.map_err(|error| match error {
-                    v5::ClientError::RequestChannelFull(_) => Unsent::Full,
-                    _ => Unsent::Never,
-                })
+                sent.map_err(|error| of_client_v5(&error))
             }
-            Self::V4(client) => {
+            SenderOf::V4(client) => {
                 let qos = match acknowledged {
                     true => v4::QoS::AtLeastOnce,
                     false => v4::QoS::AtMostOnce,
                 };
                 let options = v4::PublishOptions::new(qos).retain(*retained);
                 let sent = client.try_publish(topic.clone(), payload.clone(), options);
-                sent.map_err(|error| match error {
-                    v4::ClientError::RequestChannelFull(_) => Unsent::Full,
-                    _ => Unsent::Never,
-                })
+                sent.map_err(|error| of_client_v4(&error))
             }
         }
     }
 
     /// Asks for what is published on topics that fit one of these filters; with MQTT 5, by others. The answer is
-    /// one [`Happening::Subscribed`].
+    /// one [`Happening::Subscribed`]. Each message is answered if the broker is to send it again otherwise.
     ///
     /// # Errors
     /// [`Unsent`]
-    pub(crate) fn subscribe(&self, filters: &[String]) -> Result<(), Unsent> {
-        match self {
-            Self::V5(client) => {
-                let filters = filters.iter().map(|filter| {
-                    v5::SubscribeFilterInput::new(filter, v5::QoS::AtLeastOnce).no_local(true)
-                });
-                let sent = client.try_subscribe_many(filters);
-                sent.map_err(|error| match error {
-                    v5::ClientError::RequestChannelFull(_) => Unsent::Full,
-                    _ => Unsent::Never,
-                })
-            }
-            Self::V4(client) => {
+    pub fn subscribe(&self, filters: &[String], acknowledged: bool) -> Result<(), Unsent> {
+        match &self.0 {
+            SenderOf::V5(client) => {
+                let qos = match acknowledged {
+                    true => v5::QoS::AtLeastOnce,
+                    false => v5::QoS::AtMostOnce,
+                };
                 let filters = filters
                     .iter()
-                    .map(|filter| v4::SubscribeFilterInput::new(filter, v4::QoS::AtLeastOnce));
+                    .map(|filter| v5::SubscribeFilterInput::new(filter, qos).no_local(true));
                 let sent = client.try_subscribe_many(filters);
-                sent.map_err(|error| match error {
-                    v4::ClientError::RequestChannelFull(_) => Unsent::Full,
-                    _ => Unsent::Never,
-                })
+                sent.map_err(|error| of_client_v5(&error))
+            }
+            SenderOf::V4(client) => {
+                let qos = match acknowledged {
+                    true => v4::QoS::AtLeastOnce,
+                    false => v4::QoS::AtMostOnce,
+                };
+                let filters = filters
+                    .iter()
+                    .map(|filter| v4::SubscribeFilterInput::new(filter, qos));
+                let sent = client.try_subscribe_many(filters);
+                sent.map_err(|error| of_client_v4(&error))
+            }
+        }
+    }
+
+    /// Asks for it no longer.
+    ///
+    /// # Errors
+    /// [`Unsent`]
+    pub fn unsubscribe(&self, filter: &str) -> Result<(), Unsent> {
+        match &self.0 {
+            SenderOf::V5(client) => {
+                let sent = client.try_unsubscribe(filter);
+                sent.map_err(|error| of_client_v5(&error))
+            }
+            SenderOf::V4(client) => {
+                let sent = client.try_unsubscribe(filter);
+                sent.map_err(|error| of_client_v4(&error))
             }
         }
     }
 
     /// Takes leave of the broker, once what was handed over is out, or in two seconds.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         const PATIENCE: Duration = Duration::from_secs(2);
         // Where there is no room for that, the connection is dropped with this.
-        match self {
-            Self::V5(client) => drop(client.try_disconnect_with_timeout(PATIENCE)),
-            Self::V4(client) => drop(client.try_disconnect_with_timeout(PATIENCE)),
+        match &self.0 {
+            SenderOf::V5(client) => drop(client.try_disconnect_with_timeout(PATIENCE)),
+            SenderOf::V4(client) => drop(client.try_disconnect_with_timeout(PATIENCE)),
         }
+    }
+}
+
+fn of_client_v5(error: &v5::ClientError) -> Unsent {
+    match error {
+        v5::ClientError::RequestChannelFull(_) => Unsent::Full,
+        _ => Unsent::Never,
+    }
+}
+
+fn of_client_v4(error: &v4::ClientError) -> Unsent {
+    match error {
+        v4::ClientError::RequestChannelFull(_) => Unsent::Full,
+        _ => Unsent::Never,
     }
 }
 
 impl Receiver {
     /// Waits for what happens next. After [`Happening::Lost`] nothing does.
-    pub(crate) fn next(&mut self) -> Happening {
-        match self {
-            Self::V5(connection) => match connection.recv() {
+    pub fn wait(&mut self) -> Happening {
+        match &mut self.0 {
+            ReceiverOf::V5(connection) => match connection.recv() {
                 Ok(Ok(event)) => of_v5(event),
                 Ok(Err(error)) => Happening::Lost(fault_v5(&error)),
                 Err(_) => Happening::Lost(Fault::Left),
             },
-            Self::V4(connection) => match connection.recv() {
+            ReceiverOf::V4(connection) => match connection.recv() {
                 Ok(Ok(event)) => of_v4(event),
                 Ok(Err(error)) => Happening::Lost(fault_v4(&error)),
                 Err(_) => Happening::Lost(Fault::Left),
@@ -337,12 +423,17 @@ fn of_v5(event: v5::Event) -> Happening {
                 retains_nothing: properties.and_then(|all| all.retain_available) == Some(0),
                 max_packet: properties.and_then(|all| all.max_packet_size),
                 hands_back: false,
+                answers_nothing: properties.and_then(|all| all.max_qos) == Some(0),
+                no_wildcards: properties.and_then(|all| all.wildcard_subscription_available)
+                    == Some(0),
             })
         }
+        v5::Event::Outgoing(v5::Outgoing::Publish(number)) => Happening::Sent(number),
         v5::Event::Incoming(v5::Packet::Publish(message)) => Happening::Message {
             topic: String::from_utf8_lossy(&message.topic).into_owned(),
             payload: message.payload,
             retained: message.retain,
+            response: message.properties.and_then(|all| all.response_topic),
         },
         v5::Event::Incoming(v5::Packet::SubAck(answer)) => {
             let taken = |code: &v5::SubscribeReasonCode| {
@@ -352,9 +443,12 @@ fn of_v5(event: v5::Event) -> Happening {
         }
         v5::Event::Incoming(v5::Packet::PubAck(answer)) => match answer.reason {
             v5::PubAckReason::Success | v5::PubAckReason::NoMatchingSubscribers => {
-                Happening::Progress
+                Happening::Taken(answer.pkid)
             }
-            reason => Happening::Refused(format!("{reason:?}")),
+            reason => Happening::Refused {
+                number: answer.pkid,
+                reason: format!("{reason:?}"),
+            },
         },
         v5::Event::Incoming(v5::Packet::Disconnect(words)) => {
             Happening::Lost(disconnected(words.reason_code))
@@ -373,7 +467,10 @@ fn of_v4(event: v4::Event) -> Happening {
             topic: String::from_utf8_lossy(&message.topic).into_owned(),
             payload: message.payload,
             retained: message.retain,
+            response: None,
         },
+        v4::Event::Outgoing(v4::Outgoing::Publish(number)) => Happening::Sent(number),
+        v4::Event::Incoming(v4::Packet::PubAck(answer)) => Happening::Taken(answer.pkid),
         v4::Event::Incoming(v4::Packet::SubAck(answer)) => {
             let taken = |code: &v4::SubscribeReasonCode| {
                 matches!(code, v4::SubscribeReasonCode::Success(_))
@@ -452,7 +549,7 @@ fn of_causes(error: &(dyn StdError + 'static)) -> Fault {
     let mut last = error.to_string();
     while let Some(error) = cause {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return of_tls(tls);
+            return Fault::Tls(kozo_tls::Fault::of(tls));
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             // An error that is in one of I/O is none of its causes.
@@ -474,31 +571,4 @@ fn of_causes(error: &(dyn StdError + 'static)) -> Fault {
         cause = error.source();
     }
     Fault::Other(last)
-}
-
-fn of_tls(error: &rustls::Error) -> Fault {
-    match error {
-        rustls::Error::InvalidCertificate(reason) => match reason {
-            CertificateError::UnknownIssuer => Fault::UnknownAuthority,
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Fault::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Fault::NotYetValid
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Fault::OtherName
-            }
-            reason => Fault::Certificate(reason.to_string()),
-        },
-        rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::AccessDenied => Fault::OwnCertificate(format!("{alert:?}")),
-            alert => Fault::Tls(format!("the broker says {alert:?}")),
-        },
-        error => Fault::Tls(error.to_string()),
-    }
 }

@@ -2,7 +2,7 @@
 
 /// Why a connection did not come about, or is over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Nobody listens there.
     #[error("nothing listens there: is the broker running, and is this its port?")]
     Refused,
@@ -44,27 +44,9 @@ pub(crate) enum Fault {
     /// It is being ended.
     #[error("it shuts down")]
     ShutsDown,
-    /// Its certificate is from somebody who is not known here.
-    #[error("its certificate is from an authority that is not known here: name that with `caFile`")]
-    UnknownAuthority,
-    /// Its certificate has expired.
-    #[error("its certificate has expired, or this machine's clock is wrong")]
-    Expired,
-    /// Its certificate is not valid yet.
-    #[error("its certificate is not valid yet, or this machine's clock is wrong")]
-    NotYetValid,
-    /// Its certificate is for another name.
-    #[error("its certificate is for another name than the one in `broker`")]
-    OtherName,
-    /// Its certificate cannot be used.
-    #[error("its certificate cannot be used: {0}")]
-    Certificate(String),
-    /// It does not take the certificate of this end.
-    #[error("it does not take this end's certificate (`certificateFile`, `keyFile`): {0}")]
-    OwnCertificate(String),
-    /// Something else about the encryption.
-    #[error("no encrypted connection: {0}")]
-    Tls(String),
+    /// Something about the encryption.
+    #[error(transparent)]
+    Tls(#[from] kozo_tls::Fault),
     /// There is nothing to encrypt with.
     #[error("nothing is set up for TLS")]
     NoTls,
@@ -72,8 +54,8 @@ pub(crate) enum Fault {
     #[error("it says {0}")]
     Told(String),
     /// A file that cannot be used.
-    #[error("{0}")]
-    File(String),
+    #[error(transparent)]
+    File(#[from] kozo_tls::FileFault),
     /// Whatever else.
     #[error("{0}")]
     Other(String),

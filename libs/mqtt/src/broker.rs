@@ -8,10 +8,14 @@ use crate::fault::Fault;
 
 /// How a broker is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub enum Scheme {
+    /// TCP.
     Mqtt,
+    /// TLS over TCP.
     Mqtts,
+    /// A WebSocket.
     Ws,
+    /// A WebSocket over TLS.
     Wss,
 }
 
@@ -24,14 +28,14 @@ impl Scheme {
     ];
 
     /// Whether it is encrypted.
-    pub(crate) fn is_secure(self) -> bool {
+    pub fn is_secure(self) -> bool {
         matches!(self, Self::Mqtts | Self::Wss)
     }
 }
 
 /// Where a broker is, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Broker {
+pub struct Broker {
     url: Url,
     scheme: Scheme,
     port: u16,
@@ -42,7 +46,7 @@ impl Broker {
     ///
     /// # Errors
     /// The text is none.
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub fn parse(text: &str) -> Result<Self, Fault> {
         let schemes = Scheme::ALL.map(|(name, ..)| name);
         let mut url =
             Url::parse(text, &schemes).map_err(|error| Fault::Other(error.to_string()))?;
@@ -63,19 +67,23 @@ impl Broker {
         Ok(Self { url, scheme, port })
     }
 
-    pub(crate) fn scheme(&self) -> Scheme {
+    /// How it is spoken to.
+    pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    pub(crate) fn host(&self) -> &str {
+    /// Its host, without the brackets of IPv6.
+    pub fn host(&self) -> &str {
         &self.url.host
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Its port.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The whole URL, with its port.
+    pub fn url(&self) -> String {
         self.url.to_string()
     }
 }
