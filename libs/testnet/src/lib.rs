@@ -1,4 +1,9 @@
-//! Networks for tests: two homes behind routers with NAT and a public host, with an XMPP server, a relay (STUN and
+//! Networks and servers for tests.
+//!
+//! Servers on this machine's loopback, as any user: [`Nats`] and [`NatsCluster`], [`Mosquitto`], and an [`Authority`]
+//! for their TLS.
+//!
+//! Networks: two homes behind routers with NAT and a public host, with an XMPP server, a relay (STUN and
 //! TURN), and a peer of IPOP that others wrote. As network namespaces, as root, and all of it real.
 //!
 //! ```no_run
@@ -19,12 +24,22 @@
 //!
 //! The scripts in `scripts` do the work; they can be run by hand as well.
 
+mod authority;
+mod local;
+mod mosquitto;
+mod nats;
 mod network;
+mod operator;
 mod peer;
 mod process;
 mod servers;
 
+pub use authority::Authority;
+pub use local::free_port;
+pub use mosquitto::Mosquitto;
+pub use nats::{Nats, NatsCluster, NatsProgram};
 pub use network::{Host, Ipv6, Nat, Network};
+pub use operator::{NatsKey, NatsOperator};
 pub use peer::{Peer, PeerOptions, Pings};
 pub use process::{DEADLINE, LIFETIME, Process, Unavailable, wait_until};
 pub use servers::{

@@ -238,9 +238,9 @@ impl Network {
 }
 
 /// A command that ends with the thread that starts it.
-fn lasting(signal: &str, program: &str) -> Command {
+pub(crate) fn lasting(signal: &str, program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", signal, "--", program]);
+    command.args(["--pdeathsig", signal, "--"]).arg(program);
     command
 }
 

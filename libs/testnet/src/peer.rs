@@ -1,12 +1,11 @@
 //! The far end of an IPOP link, made of slixmpp, aioice and OpenSSL (`scripts/tincanpeer.py`).
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
-use std::{env, str};
 
 use serde_json::Value;
 
+use crate::local::fetched;
 use crate::network::{Host, Network, need, script};
 use crate::process::{Process, Unavailable};
 use crate::servers::{PASSWORD, RELAY, RELAY_PASSWORD, RELAY_USER, XMPP};
@@ -135,17 +134,5 @@ impl Network {
 /// The Python of the peer, in the target folder; made when there is none.
 fn python() -> Result<PathBuf, Unavailable> {
     need(&[("python3", "python3")])?;
-    let own = env::current_exe().map_err(|error| Unavailable(error.to_string()))?;
-    // A test is in `target/debug/deps`.
-    let target = own.ancestors().nth(3).unwrap_or(Path::new("/tmp"));
-    let output = Command::new(script("peer-python"))
-        .arg(target.join("peer-python"))
-        .output()
-        .map_err(|error| Unavailable(error.to_string()))?;
-    if output.status.success() {
-        let path = str::from_utf8(&output.stdout).unwrap_or_default().trim();
-        return Ok(PathBuf::from(path));
-    }
-    let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Unavailable(reason))
+    fetched("peer-python")
 }

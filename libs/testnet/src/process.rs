@@ -145,6 +145,16 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// Tells it that its configuration is another one (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Sends it SIGUSR2, which has a meaning of its own for each program.
+    pub fn signal_usr2(&self) {
+        self.signal(Signal::USR2);
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, signal);
