@@ -1,1 +1,501 @@
 //! One bus as one node sees it: all the parts together.
+//!
+//! A [`Bus`] performs nothing. Whoever drives it tells it what the module said and when, takes what it wants to be
+//! published or subscribed to ([`output`](Bus::output)), what the roles of this node get
+//! ([`deliveries`](Bus::deliveries)), and what happened ([`happened`](Bus::happened)), and calls it again when
+//! [`timeout`](Bus::timeout) says so.
+//!
+//! ```text
+//!             up, down, confirmed, nobody, received          send, ping
+//!   module ───────────────────────────────────────▶ Bus ◀───────────────── node
+//!          ◀───────────────────────────────────────     ─────────────────▶
+//!             output: publish, subscribe                     deliveries, happened, status
+//! ```
+
+mod answers;
+mod arrivals;
+mod asks;
+mod engine;
+mod held;
+mod known;
+mod nodes;
+mod output;
+mod settings;
+mod status;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+pub use settings::{BusSettings, MayBeWanted};
+pub use terms::{BusError, Delivery, EngineLimits, Happened, Output, PingId, Published, Unpinged};
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+use kozo_wire::Message;
+
+use crate::announcement::{Announcement, SignedAnnouncement};
+use crate::incoming::Incoming;
+use crate::members::NodeKeys;
+use crate::outgoing::Outgoing;
+use crate::random::{Random, draw};
+use crate::refusal::Refusal;
+use crate::sender_key::{SenderKeys, Suite};
+use crate::session::Session;
+use crate::subject::{Address, Nonce, Subjects, Token};
+use crate::veil::Veil;
+use asks::Asked;
+use engine::{Engine, Letter, Letters};
+use held::Held;
+use known::Known;
+use nodes::{Allowance, Nodes};
+use output::Offered;
+
+/// How many things that happened are kept until somebody asks for them; the oldest give way.
+const MAX_HAPPENED: usize = 256;
+
+/// How many asks of all nodes together are looked at in a second.
+const ASKS_PER_SECOND: f64 = 2000.0;
+
+/// How many of them at once.
+const ASKS_AT_ONCE: f64 = 4000.0;
+
+/// How often this node announces itself, by chance a third more or less.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(300);
+
+/// How often a sign of another daemon with this node's key is told.
+const TWINS_TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// How often what may be given up is looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// One bus of one node.
+pub struct Bus {
+    settings: BusSettings,
+    subjects: Subjects,
+    /// This node, in subjects.
+    token: Token,
+    veil: Veil,
+    keys: Arc<dyn NodeKeys>,
+    random: Box<dyn Random + Send>,
+    /// For what need not be secret: jitter.
+    chance: fastrand::Rng,
+    session: Session,
+    sender_keys: SenderKeys,
+    announcement: SignedAnnouncement,
+    engine: Engine,
+    /// What this node subscribes to.
+    patterns: Vec<String>,
+    /// What of that the module was not told yet.
+    subscriptions: VecDeque<(String, bool)>,
+    letters: Letters,
+    /// What was given to be published, with its length, until the module has said something to it.
+    offered: Option<(Offered, usize)>,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    nodes: Nodes,
+    known: HashMap<NodeName, Known>,
+    held: Held,
+    /// When keys are asked for, or earlier.
+    pulls: BinaryHeap<Reverse<(Moment, NodeName)>>,
+    asked: HashMap<Nonce, Asked>,
+    /// Until when each of them waits for an answer; those that were answered as well.
+    asked_in_order: VecDeque<(Moment, Nonce)>,
+    next_ping: u64,
+    /// How much may be asked of this node.
+    asks: Allowance,
+    /// When this node announces itself next.
+    announce: Moment,
+    sweep: Moment,
+    /// When another daemon with this node's key was heard of last.
+    twin: Option<Moment>,
+    refused: BTreeMap<Refusal, u64>,
+    happened: VecDeque<Happened>,
+    sent: SentCounts,
+    received: ReceivedCounts,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct SentCounts {
+    datagrams_sent: u64,
+    bytes_sent: u64,
+    asks_answered: u64,
+    asks_sent: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct ReceivedCounts {
+    datagrams: u64,
+    bytes: u64,
+}
+
+/// What it takes to make datagrams of this node, without borrowing all of a bus.
+macro_rules! sealing {
+    ($bus:expr) => {
+        crate::outgoing::Sealing {
+            session: &$bus.session,
+            keys: &mut $bus.sender_keys,
+            subjects: &$bus.subjects,
+            random: &mut *$bus.random,
+        }
+    };
+}
+use sealing;
+
+/// What it takes to write asks and answers, likewise.
+macro_rules! pen {
+    ($bus:expr) => {
+        crate::letter::Pen {
+            session: &$bus.session,
+            subjects: &$bus.subjects,
+            veil: &$bus.veil,
+        }
+    };
+}
+use pen;
+
+/// What it takes to read the messages of others, likewise.
+macro_rules! reading {
+    ($bus:expr) => {
+        crate::incoming::Reading {
+            subjects: &$bus.subjects,
+            wanted: &$bus.settings.wanted,
+        }
+    };
+}
+use reading;
+
+impl Bus {
+    /// A bus that is not connected yet. It begins a session, which the node key signs.
+    ///
+    /// # Errors
+    /// The node key cannot sign, or there is no randomness.
+    pub fn new(
+        settings: BusSettings,
+        keys: Arc<dyn NodeKeys>,
+        mut random: Box<dyn Random + Send>,
+        now: Moment,
+    ) -> Result<Self, BusError> {
+        let subjects = Subjects::new(settings.name.clone(), &settings.subject_key);
+        let token = subjects.node(&settings.own);
+        let session = Session::new(&mut *random, now)?;
+        let suite = Suite::of_this_processor();
+        let sender_keys = SenderKeys::new(session.id(), suite, &mut *random, now)?;
+        let announcement = announcement(&settings, &session, &sender_keys, &*keys)?;
+        let mut chance = fastrand::Rng::with_seed(u64::from_le_bytes(draw(&mut *random)?));
+        let mut patterns = vec![
+            subjects.ask(token),
+            subjects.answers(token),
+            subjects.here(token),
+        ];
+        patterns.extend(subjects.patterns(&settings.wanted));
+        let subscriptions = patterns.iter().map(|pattern| (pattern.clone(), true));
+        Ok(Self {
+            token,
+            veil: Veil::new(&settings.subject_key),
+            keys,
+            session,
+            sender_keys,
+            announcement,
+            engine: Engine::new(now),
+            subscriptions: subscriptions.collect(),
+            patterns,
+            letters: Letters::default(),
+            offered: None,
+            outgoing: Outgoing::new(settings.queue, now),
+            incoming: Incoming::new(chance.u64(..), now),
+            nodes: Nodes::new(),
+            known: HashMap::new(),
+            held: Held::default(),
+            pulls: BinaryHeap::new(),
+            asked: HashMap::new(),
+            asked_in_order: VecDeque::new(),
+            next_ping: 0,
+            asks: Allowance::new(ASKS_AT_ONCE, ASKS_PER_SECOND),
+            announce: now,
+            sweep: now + SWEEP_EVERY,
+            twin: None,
+            refused: BTreeMap::new(),
+            happened: VecDeque::new(),
+            sent: SentCounts::default(),
+            received: ReceivedCounts::default(),
+            subjects,
+            random,
+            chance,
+            settings,
+        })
+    }
+
+    /// What it was made with.
+    pub fn settings(&self) -> &BusSettings {
+        &self.settings
+    }
+
+    /// The engine is reached. What it has not confirmed before it was lost is published again, and every lane that
+    /// this node knew is asked for what came in the meantime.
+    pub fn up(&mut self, limits: EngineLimits, now: Moment) {
+        self.forget_engine(now);
+        self.outgoing.up(limits.max_datagram);
+        let server = limits.server.clone();
+        self.engine.up(limits, now);
+        self.incoming.up(now);
+        self.announce = now;
+        for known in self.nodes.values_mut() {
+            known.is_absent = false;
+        }
+        self.tell(Happened::Up { server });
+    }
+
+    /// The engine is not reached, or not any more.
+    pub fn down(&mut self, reason: &str, now: Moment) {
+        let was_up = self.engine.is_up();
+        let is_new = self.engine.error.as_deref() != Some(reason);
+        self.engine.down(reason, now);
+        self.forget_engine(now);
+        if was_up || is_new {
+            let reason = reason.to_owned();
+            self.tell(Happened::Down { reason });
+        }
+    }
+
+    /// The engine has taken all that was published up to this number of the module's.
+    pub fn confirmed(&mut self, number: u64) {
+        self.outgoing.confirmed(number);
+        self.engine.has_room();
+    }
+
+    /// The engine says that nobody listens where something was published: the node is not connected.
+    pub fn nobody(&mut self, subject: &str, now: Moment) {
+        let Some(Address::Ask(token)) = self.subjects.read(subject) else {
+            return;
+        };
+        let Some(node) = self.settings.members.name_of(token) else {
+            return;
+        };
+        self.nodes.entry(node.clone()).or_default().is_absent = true;
+        let asked = self.asked.iter().filter(|(_, asked)| asked.node == node);
+        let nonces: Vec<Nonce> = asked.map(|(nonce, _)| *nonce).collect();
+        for nonce in nonces {
+            if let Some(asked) = self.asked.remove(&nonce) {
+                let reason = "the engine says that it is not connected";
+                self.unanswered(asked, reason, now);
+            }
+        }
+    }
+
+    /// The module has measured how long a round trip to the server takes.
+    pub fn round_trip(&mut self, round_trip: Duration) {
+        self.engine.round_trip = Some(round_trip);
+    }
+
+    /// The module has said what it is about.
+    pub fn said(&mut self, text: Option<String>) {
+        self.engine.text = text;
+    }
+
+    /// Queues a message of this node's roles. `lifetime` says how long it has a meaning.
+    pub fn send(&mut self, message: Message, lifetime: Duration, now: Moment) {
+        let Self {
+            outgoing,
+            subjects,
+            settings,
+            token,
+            session,
+            ..
+        } = self;
+        outgoing.push(message, lifetime, session.time(now), now, |message| {
+            let subject = message.subject(settings.own.as_str());
+            let is_wanted = (settings.may_be_wanted)(&subject);
+            (subjects.lane_of(message, *token), is_wanted)
+        });
+    }
+
+    /// Whether a message that counts `cost` bytes would push nothing out.
+    pub fn has_room(&self, cost: usize) -> bool {
+        self.outgoing.has_room(cost)
+    }
+
+    /// Whether nothing waits to be sent, and the engine has confirmed all that was.
+    pub fn is_idle(&self) -> bool {
+        self.outgoing.queued().messages == 0 && self.outgoing.unconfirmed().messages == 0
+    }
+
+    /// Who may read this node has changed: a new sender key, which those get alone that may from now on.
+    ///
+    /// # Errors
+    /// There is no randomness, or the node key cannot sign: the old one stays.
+    pub fn rekey(&mut self, now: Moment) -> Result<(), BusError> {
+        self.sender_keys.renew(&mut *self.random, now)?;
+        self.announce_anew()?;
+        self.announce = now;
+        Ok(())
+    }
+
+    /// Does what the time demands.
+    pub fn tick(&mut self, now: Moment) {
+        self.forget_asked(now);
+        self.outgoing.tick(now);
+        self.incoming.tick(now);
+        if self.sender_keys.is_due(now) {
+            // Where there is no randomness, the old one goes on, and it is tried again.
+            let _ = self.rekey(now);
+        }
+        if now >= self.sweep {
+            self.sweep = now + SWEEP_EVERY;
+            for _ in 0..self.held.expire(now) {
+                self.refuse(None, Refusal::UnknownSession);
+            }
+            let ages = self.settings.max_ages;
+            self.sender_keys.forget(ages.message.max(ages.order), now);
+        }
+        if self.engine.is_up() {
+            if now >= self.announce {
+                self.announce(now);
+            }
+            self.pull_due(now);
+            self.repair_due(now);
+        }
+        self.missed();
+    }
+
+    /// When [`tick`](Self::tick) or [`output`](Self::output) may have something to do that they have not now.
+    pub fn timeout(&self) -> Option<Moment> {
+        let asked = self.asked_in_order.front().map(|(until, _)| *until);
+        let waits = !self.held.is_empty() || self.incoming.has_parts();
+        let always = [
+            asked,
+            self.outgoing.timeout(),
+            waits.then_some(self.sweep),
+            Some(self.sender_keys.due()),
+        ];
+        let pulls = self.pulls.peek().map(|Reverse((due, _))| *due);
+        let linked = [
+            Some(self.announce),
+            pulls,
+            self.incoming.timeout(),
+            self.outgoing.end_due(),
+            self.engine.held_until(),
+        ];
+        let linked = linked.into_iter().filter(|_| self.engine.is_up());
+        always.into_iter().chain(linked).flatten().min()
+    }
+
+    /// Takes what the roles of this node get, in order.
+    pub fn deliveries(&mut self) -> Vec<Delivery> {
+        self.incoming.deliveries()
+    }
+
+    /// Takes the next thing that happened.
+    pub fn happened(&mut self) -> Option<Happened> {
+        self.happened.pop_front()
+    }
+
+    /// The engine is another one now, or none: what was under way there is lost.
+    fn forget_engine(&mut self, now: Moment) {
+        self.offered = None;
+        self.outgoing.down();
+        self.letters.clear();
+        let asked = std::mem::take(&mut self.asked);
+        self.asked_in_order.clear();
+        for (_, asked) in asked {
+            self.unanswered(asked, "the bus is down", now);
+        }
+    }
+
+    fn announce(&mut self, now: Moment) {
+        let third = ANNOUNCE_EVERY / 3;
+        self.announce = now + ANNOUNCE_EVERY - third + (2 * third).mul_f64(self.chance.f64());
+        let data = pen!(self).announcement(&self.announcement, &mut *self.random);
+        if let Ok(data) = data {
+            let letter = Letter {
+                subject: self.subjects.here(self.token),
+                reply: None,
+                data: Bytes::from(data),
+            };
+            // The next one is as good.
+            let _ = self.letters.push(letter);
+        }
+    }
+
+    fn announce_anew(&mut self) -> Result<(), BusError> {
+        let keys = &*self.keys;
+        self.announcement = announcement(&self.settings, &self.session, &self.sender_keys, keys)?;
+        Ok(())
+    }
+
+    /// Another daemon runs with this node's key.
+    fn twin_seen(&mut self, now: Moment) {
+        let is_old = |seen| now.since(seen) >= TWINS_TOLD_EVERY;
+        if self.twin.is_none_or(is_old) {
+            let node = self.settings.own.clone();
+            self.tell(Happened::Twins { node });
+        }
+        self.twin = Some(now);
+    }
+
+    fn refuse(&mut self, node: Option<NodeName>, reason: Refusal) {
+        *self.refused.entry(reason).or_default() += 1;
+        // Once for each node and reason in a row: the log limits what comes often.
+        self.tell(Happened::Refused { node, reason });
+    }
+
+    fn tell(&mut self, happened: Happened) {
+        if self.happened.back() == Some(&happened) {
+            return;
+        }
+        if self.happened.len() >= MAX_HAPPENED {
+            self.happened.pop_front();
+        }
+        self.happened.push_back(happened);
+    }
+
+    fn nodes_heard(&self) -> usize {
+        let heard = self
+            .nodes
+            .values()
+            .filter(|known| known.heard_since.is_some());
+        heard.count()
+    }
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bus")
+            .field("name", &self.settings.name)
+            .field("own", &self.settings.own)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+fn announcement(
+    settings: &BusSettings,
+    session: &Session,
+    sender_keys: &SenderKeys,
+    keys: &dyn NodeKeys,
+) -> Result<SignedAnnouncement, BusError> {
+    let announcement = Announcement {
+        bus: settings.name.clone(),
+        node: settings.own.clone(),
+        session: session.id(),
+        counter: settings.counter,
+        keys: *session.keys(),
+        epoch: sender_keys.epoch(),
+        digest: settings.digest,
+        agent: settings.agent.clone(),
+    };
+    Ok(announcement.sign(keys)?)
+}
+
+/// How many bytes of a digest people see.
+const SHOWN_DIGEST: usize = 8;
+
+fn digest_text(digest: &[u8]) -> String {
+    let shown = digest.iter().take(SHOWN_DIGEST);
+    shown.map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,1 +1,665 @@
-//! What comes from other nodes: order, ages, fragments, counts.
+//! What comes from other nodes: order, holes, ages, counts.
+//!
+//! It is told only what was opened and is proven to be of its sender. A sender may lie all the same, with its
+//! numbers and times: it harms its own lanes alone, and what it makes this node keep has limits.
+
+mod clock;
+mod lane;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use clock::SessionClock;
+
+use std::cmp::Reverse;
+use std::collections::hash_map::RandomState;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use kozo_ground::clock::Moment;
+use kozo_ground::interest::Interest;
+use kozo_ground::names::NodeName;
+use kozo_status::{Amount, BusIncomingCounts};
+
+use crate::bus::Delivery;
+use crate::datagram::{Batch, Body, End, LaneBegin, Part, Sent};
+use crate::refusal::Refusal;
+use crate::repair::{
+    JITTER, JITTER_AFTER_CUT, MAX_REPAIRS, MAX_REPAIRS_OF_A_NODE, Repair, TRIES, TRY_FOR, WAIT,
+};
+use crate::subject::{Subjects, Token};
+use lane::{InLane, Tally};
+use parts::Parts;
+
+/// How many lanes of others are known at once, at most.
+pub(crate) const MAX_LANES: usize = 131_072;
+
+/// How many of them are of one node.
+pub(crate) const MAX_LANES_OF_A_NODE: usize = 16_384;
+
+/// How many bytes of all lanes together wait for what comes before them, at most.
+pub(crate) const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long a lane is remembered after it was heard last. Its sender forgets it earlier.
+const FORGET_AFTER: Duration = Duration::from_secs(2 * 3600);
+
+/// How often lanes are looked at for being forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How many places for deliveries are kept when they have been taken.
+const KEPT_DELIVERIES: usize = 1024;
+
+/// Which node, by a number that is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SourceId(u32);
+
+/// Which lane, by numbers that are short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LaneKey {
+    pub(crate) source: SourceId,
+    subject: u64,
+}
+
+/// Another node that is heard, with its present session.
+#[derive(Debug)]
+struct Source {
+    node: NodeName,
+    token: Token,
+    clock: SessionClock,
+    counts: BusIncomingCounts,
+    heard: Moment,
+    /// Its lanes, by the hashes of their subjects.
+    lanes: Vec<u64>,
+    /// How many repairs are under way with it.
+    repairs: u16,
+    /// Something of it looked too old.
+    looks_old: bool,
+}
+
+/// Something to ask another node for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RepairAsk {
+    pub(crate) lane: LaneKey,
+    pub(crate) node: NodeName,
+    pub(crate) subject: String,
+    pub(crate) from: u64,
+    /// The last number that is missing; none: all that there is.
+    pub(crate) to: Option<u64>,
+}
+
+/// All lanes of all other nodes.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    sources: Vec<Source>,
+    lanes: HashMap<LaneKey, InLane>,
+    hashes: RandomState,
+    parts: Parts,
+    waiting: Amount,
+    /// When repairs are due, or earlier.
+    due: BinaryHeap<Reverse<(Moment, LaneKey)>>,
+    /// How many repairs wait for an answer.
+    repairing: usize,
+    /// Since when this node hears what it has subscribed to.
+    subscribed: Option<Moment>,
+    sweep: Moment,
+    deliveries: Vec<Delivery>,
+    missed: Vec<(NodeName, u64)>,
+    counts: BusIncomingCounts,
+    random: fastrand::Rng,
+}
+
+impl Incoming {
+    pub(crate) fn new(seed: u64, now: Moment) -> Self {
+        Self {
+            sources: Vec::new(),
+            lanes: HashMap::new(),
+            hashes: RandomState::new(),
+            parts: Parts::default(),
+            waiting: Amount::default(),
+            due: BinaryHeap::new(),
+            repairing: 0,
+            subscribed: None,
+            sweep: now + SWEEP_EVERY,
+            deliveries: Vec::new(),
+            missed: Vec::new(),
+            counts: BusIncomingCounts::default(),
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// A node is heard for the first time.
+    pub(crate) fn add_source(
+        &mut self,
+        node: NodeName,
+        token: Token,
+        clock: SessionClock,
+        now: Moment,
+    ) -> SourceId {
+        self.sources.push(Source {
+            node,
+            token,
+            clock,
+            counts: BusIncomingCounts::default(),
+            heard: now,
+            lanes: Vec::new(),
+            repairs: 0,
+            looks_old: false,
+        });
+        SourceId(self.sources.len() as u32 - 1)
+    }
+
+    /// A node has begun a new session: nothing comes any more of the lanes of the one before.
+    pub(crate) fn new_session(&mut self, id: SourceId, clock: SessionClock, now: Moment) {
+        for subject in std::mem::take(&mut self.source_mut(id).lanes) {
+            self.close_lane(
+                LaneKey {
+                    source: id,
+                    subject,
+                },
+                now,
+            );
+        }
+        let source = self.source_mut(id);
+        source.clock = clock;
+        source.looks_old = false;
+    }
+
+    /// An authenticated round trip to a node's present session.
+    pub(crate) fn synced(&mut self, id: SourceId, asked: Moment, session_ms: u64, now: Moment) {
+        let source = self.source_mut(id);
+        source.clock.sync(asked, session_ms, now);
+        source.looks_old = false;
+        source.heard = now;
+    }
+
+    /// Whether the node is to be asked for its time.
+    pub(crate) fn wants_sync(&self, id: SourceId, now: Moment) -> bool {
+        let source = self.source(id);
+        source.clock.wants_sync(source.looks_old, now)
+    }
+
+    /// The engine carries what this node wants, from now on or again.
+    pub(crate) fn up(&mut self, now: Moment) {
+        if self.subscribed.is_none() {
+            self.subscribed = Some(now);
+            return;
+        }
+        for (key, lane) in &mut self.lanes {
+            if lane.is_wanted {
+                let due = now + WAIT + JITTER_AFTER_CUT.mul_f64(self.random.f64());
+                lane.repair = Some(Box::new(Repair::new(due, true)));
+                self.due.push(Reverse((due, *key)));
+            }
+        }
+        self.repairing = 0;
+        self.sources
+            .iter_mut()
+            .for_each(|source| source.repairs = 0);
+    }
+
+    /// Whether a lane is known to be wanted by no role here: then it need not be opened.
+    pub(crate) fn is_unwanted(&mut self, source: SourceId, subject: &str) -> bool {
+        let key = self.key(source, subject);
+        let is_unwanted = self.lanes.get(&key).is_some_and(|lane| !lane.is_wanted);
+        if is_unwanted {
+            self.counts.unwanted += 1;
+            self.source_mut(source).counts.unwanted += 1;
+        }
+        is_unwanted
+    }
+
+    /// A datagram of this lane came and was opened; `was_asked`: as an answer.
+    pub(crate) fn received(
+        &mut self,
+        source: SourceId,
+        subject: &str,
+        body: Body,
+        was_asked: bool,
+        reading: Reading<'_>,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        self.source_mut(source).heard = now;
+        let key = self.key(source, subject);
+        if self
+            .lanes
+            .get(&key)
+            .is_some_and(|lane| *lane.subject != *subject)
+        {
+            // Two lanes with one hash, which is as good as never.
+            return Err(Refusal::TooMany);
+        }
+        match body {
+            Body::Messages(batch) => self.batch(key, subject, batch, was_asked, reading, now),
+            Body::Part(part) => self.part(key, subject, part, was_asked, reading, now),
+            Body::End(end) => self.end(key, subject, end, now),
+        }
+    }
+
+    fn batch(
+        &mut self,
+        key: LaneKey,
+        subject: &str,
+        batch: Batch,
+        was_asked: bool,
+        reading: Reading<'_>,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let Batch {
+            begin,
+            first,
+            mut messages,
+        } = batch;
+        let Some(example) = messages.first() else {
+            return Ok(());
+        };
+        if !self.lanes.contains_key(&key) {
+            let wanted = reading.is_wanted(&example.message, self.source(key.source));
+            let next = self.first_to_hear(key.source, begin, first);
+            self.add_lane(key, subject, begin, next, now)?.is_wanted = wanted;
+        }
+        let latest = messages
+            .iter()
+            .map(|sent| sent.at.0)
+            .max()
+            .unwrap_or_default();
+        self.source_mut(key.source).clock.heard(latest, now);
+        if self.is_unwanted(key.source, subject) {
+            return Ok(());
+        }
+        self.change(key, now, |lane, room, sink| {
+            lane.came(begin.number, first, &mut messages, was_asked, room, sink)
+        });
+        Ok(())
+    }
+
+    fn part(
+        &mut self,
+        key: LaneKey,
+        subject: &str,
+        part: Part,
+        was_asked: bool,
+        reading: Reading<'_>,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        if let Some(lane) = self.lanes.get(&key)
+            && part.first + part.messages <= lane.next()
+        {
+            self.counts.repeated += part.messages;
+            self.source_mut(key.source).counts.repeated += part.messages;
+            return Ok(());
+        }
+        let joined = self.parts.add(key, part, was_asked, now);
+        let Some(joined) = joined.map_err(|_| Refusal::TooMany)? else {
+            return Ok(());
+        };
+        let token = self.source(key.source).token;
+        let (part, bytes) = (&joined.part, &joined.bytes);
+        let batch = Batch::read_joined(part, bytes, reading.subjects, token, subject)?;
+        self.batch(key, subject, batch, joined.was_asked, reading, now)
+    }
+
+    fn end(&mut self, key: LaneKey, subject: &str, end: End, now: Moment) -> Result<(), Refusal> {
+        if !self.lanes.contains_key(&key) {
+            let next = self.first_to_hear(key.source, end.begin, end.last + 1);
+            if next > end.last {
+                // Nothing of it was for this node, and nothing is missing.
+                return Ok(());
+            }
+            self.add_lane(key, subject, end.begin, next, now)?;
+        }
+        self.change(key, now, |lane, _, sink| {
+            lane.ends(end.begin.number, end.last, sink)
+        });
+        Ok(())
+    }
+
+    /// The sender has these messages of the lane no more.
+    pub(crate) fn lost(&mut self, key: LaneKey, from: u64, to: u64, now: Moment) {
+        self.change(key, now, |lane, room, sink| lane.lost(from, to, room, sink));
+    }
+
+    /// An answer is complete, as far as the sender goes: it has said of all that it could tell what it has sent and
+    /// what it has no more; `last` is the lane's last number.
+    pub(crate) fn answered(&mut self, key: LaneKey, last: u64, now: Moment) {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        let next = lane.next();
+        if let Some(repair) = &mut lane.repair
+            && let Some((from, to)) = repair.asked
+        {
+            if repair.is_open {
+                repair.is_open = false;
+                let to = if next > from {
+                    last.min(next - 1)
+                } else {
+                    last
+                };
+                repair.asked = Some((from, to));
+                lane.ends(0, last, &mut |_, _| {});
+            } else if next > from {
+                // The answer had no room for more.
+                repair.asked = Some((from, to.min(next - 1)));
+            }
+        }
+        self.change(key, now, |_, _, _| Tally::default());
+    }
+
+    /// What is to be asked for now.
+    pub(crate) fn due_repairs(&mut self, now: Moment) -> Vec<RepairAsk> {
+        let mut asks = Vec::new();
+        while let Some(&Reverse((due, key))) = self.due.peek()
+            && due <= now
+        {
+            self.due.pop();
+            let due_now = |repair: &Repair| repair.due <= now;
+            let lane = self.lanes.get_mut(&key);
+            let Some(lane) = lane.filter(|lane| lane.repair.as_deref().is_some_and(due_now)) else {
+                continue;
+            };
+            let hole = lane.hole();
+            let Some(repair) = &mut lane.repair else {
+                continue;
+            };
+            let source = &mut self.sources[key.source.0 as usize];
+            if repair.asked.take().is_some() {
+                self.repairing -= 1;
+                source.repairs -= 1;
+            }
+            if repair.tries >= TRIES {
+                lane.repair = None;
+                if hole.is_some() {
+                    self.change(key, now, |lane, _, sink| lane.give_up(sink));
+                }
+                continue;
+            }
+            if self.repairing >= MAX_REPAIRS || source.repairs >= MAX_REPAIRS_OF_A_NODE {
+                repair.due = now + JITTER;
+                self.due.push(Reverse((repair.due, key)));
+                continue;
+            }
+            let (from, to) = match (repair.is_open, hole) {
+                (true, _) => (lane.next(), None),
+                (false, Some((from, to))) => (from, Some(to)),
+                (false, None) => {
+                    lane.repair = None;
+                    continue;
+                }
+            };
+            let Some(repair) = &mut lane.repair else {
+                continue;
+            };
+            repair.tries += 1;
+            repair.asked = Some((from, to.unwrap_or(u64::MAX)));
+            repair.due = now + TRY_FOR;
+            self.due.push(Reverse((repair.due, key)));
+            self.repairing += 1;
+            source.repairs += 1;
+            asks.push(RepairAsk {
+                lane: key,
+                node: source.node.clone(),
+                subject: lane.subject.to_string(),
+                from,
+                to,
+            });
+        }
+        asks
+    }
+
+    /// Gives up what does not become complete, and forgets lanes that have been silent for long.
+    pub(crate) fn tick(&mut self, now: Moment) {
+        self.parts.tick(now);
+        if now < self.sweep {
+            return;
+        }
+        self.sweep = now + SWEEP_EVERY;
+        let silent = |lane: &InLane| now.since(lane.heard) >= FORGET_AFTER;
+        let old = self.lanes.iter().filter(|(_, lane)| silent(lane));
+        let old: Vec<LaneKey> = old.map(|(key, _)| *key).collect();
+        for key in old {
+            self.forget_lane(key, now);
+        }
+    }
+
+    /// When [`due_repairs`](Self::due_repairs) or [`tick`](Self::tick) may have something to do.
+    pub(crate) fn timeout(&self) -> Option<Moment> {
+        let due = self.due.peek().map(|Reverse((due, _))| *due);
+        let sweep = (!self.lanes.is_empty()).then_some(self.sweep);
+        due.into_iter().chain(sweep).min()
+    }
+
+    /// Takes what the roles of this node get.
+    pub(crate) fn deliveries(&mut self) -> Vec<Delivery> {
+        let room = self.deliveries.len().min(KEPT_DELIVERIES);
+        std::mem::replace(&mut self.deliveries, Vec::with_capacity(room))
+    }
+
+    /// Takes who has sent messages that are missing for good, and how many.
+    pub(crate) fn missed(&mut self) -> Vec<(NodeName, u64)> {
+        std::mem::take(&mut self.missed)
+    }
+
+    pub(crate) fn lane_count(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// What waits for what comes before it, the parts of batches included.
+    pub(crate) fn waiting(&self) -> Amount {
+        Amount {
+            messages: self.waiting.messages,
+            bytes: self.waiting.bytes + self.parts.bytes(),
+        }
+    }
+
+    /// Whether batches are put together.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.parts.bytes() > 0
+    }
+
+    pub(crate) fn counts(&self) -> BusIncomingCounts {
+        self.counts
+    }
+
+    /// What came of a node's messages; when it was heard last; how many lanes it has.
+    pub(crate) fn seen_of(&self, id: SourceId) -> (BusIncomingCounts, Moment, usize) {
+        let source = self.source(id);
+        (source.counts, source.heard, source.lanes.len())
+    }
+
+    /// A datagram of the node was opened.
+    pub(crate) fn datagram(&mut self, id: SourceId, length: usize) {
+        let counts = &mut self.source_mut(id).counts;
+        counts.datagrams_received += 1;
+        counts.bytes_received += length as u64;
+    }
+
+    /// Where to begin with a lane that is heard of for the first time, in the middle of it at `present`: if it was
+    /// begun since this node hears it, everything in it was for this node.
+    fn first_to_hear(&self, source: SourceId, begin: LaneBegin, present: u64) -> u64 {
+        let clock = &self.source(source).clock;
+        let is_ours = |subscribed| clock.is_after(begin.time.0, subscribed);
+        match self.subscribed.is_some_and(is_ours) {
+            true => begin.number,
+            false => present,
+        }
+    }
+
+    fn add_lane(
+        &mut self,
+        key: LaneKey,
+        subject: &str,
+        begin: LaneBegin,
+        next: u64,
+        now: Moment,
+    ) -> Result<&mut InLane, Refusal> {
+        if self.source(key.source).lanes.len() >= MAX_LANES_OF_A_NODE {
+            self.make_room(key.source, now);
+        }
+        if self.lanes.len() >= MAX_LANES {
+            return Err(Refusal::TooMany);
+        }
+        self.source_mut(key.source).lanes.push(key.subject);
+        let lane = InLane::new(subject, begin.number, next, now);
+        Ok(self.lanes.entry(key).or_insert(lane))
+    }
+
+    /// Forgets the eighth of a node's lanes that has been silent for the longest time.
+    fn make_room(&mut self, id: SourceId, now: Moment) {
+        let subjects = &self.source(id).lanes;
+        let mut lanes: Vec<(Moment, LaneKey)> = subjects
+            .iter()
+            .map(|&subject| LaneKey {
+                source: id,
+                subject,
+            })
+            .filter_map(|key| Some((self.lanes.get(&key)?.heard, key)))
+            .collect();
+        let eighth = lanes.len() / 8;
+        if eighth > 0 {
+            lanes.select_nth_unstable(eighth);
+        }
+        for (_, key) in lanes.into_iter().take(eighth.max(1)) {
+            self.forget_lane(key, now);
+        }
+    }
+
+    fn forget_lane(&mut self, key: LaneKey, now: Moment) {
+        self.close_lane(key, now);
+        let lanes = &mut self.source_mut(key.source).lanes;
+        if let Some(place) = lanes.iter().position(|subject| *subject == key.subject) {
+            lanes.swap_remove(place);
+        }
+    }
+
+    fn close_lane(&mut self, key: LaneKey, now: Moment) {
+        self.parts.forget(key);
+        self.change(key, now, |lane, _, sink| lane.close(sink));
+        self.lanes.remove(&key);
+    }
+
+    /// Changes a lane; delivers, counts, and sees to what is missing afterwards.
+    fn change(
+        &mut self,
+        key: LaneKey,
+        now: Moment,
+        change: impl FnOnce(&mut InLane, usize, &mut dyn FnMut(Sent, bool)) -> Tally,
+    ) {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        let source = &mut self.sources[key.source.0 as usize];
+        let (before, next) = (lane.waiting(), lane.next());
+        let room = MAX_WAITING_BYTES.saturating_sub(self.waiting.bytes);
+        let Source {
+            node,
+            clock,
+            counts,
+            looks_old,
+            ..
+        } = source;
+        let deliveries = &mut self.deliveries;
+        let mut change_of = BusIncomingCounts::default();
+        let mut sink = |sent: Sent, was_asked: bool| {
+            let age = clock.age(sent.at.0, now);
+            if age >= sent.lifetime {
+                change_of.expired += 1;
+                *looks_old = true;
+                return;
+            }
+            change_of.received += 1;
+            change_of.repaired += u64::from(was_asked);
+            deliveries.push(Delivery {
+                from: node.clone(),
+                message: sent.message,
+                age,
+                remaining: sent.lifetime - age,
+            });
+        };
+        let tally = change(lane, room, &mut sink);
+        change_of.repeated = tally.repeated;
+        change_of.missed = tally.missed;
+        add(counts, &change_of);
+        add(&mut self.counts, &change_of);
+        if tally.missed > 0 {
+            self.missed.push((node.clone(), tally.missed));
+        }
+        lane.heard = now;
+        let after = lane.waiting();
+        self.waiting.messages = self.waiting.messages + after.messages - before.messages;
+        self.waiting.bytes = self.waiting.bytes + after.bytes - before.bytes;
+        let next_now = lane.next();
+        let has_moved = next_now > next;
+        let has_hole = lane.hole().is_some();
+        let under_way = lane
+            .repair
+            .as_deref()
+            .is_some_and(|repair| repair.asked.is_some());
+        match &mut lane.repair {
+            None if has_hole => {
+                // What is asked for in a lane that was whole waits by chance; the rest does not.
+                let due = now + WAIT + JITTER.mul_f64(self.random.f64());
+                lane.repair = Some(Box::new(Repair::new(due, false)));
+                self.due.push(Reverse((due, key)));
+            }
+            Some(repair) if !has_hole && !repair.is_open => lane.repair = None,
+            Some(repair) => {
+                if has_moved {
+                    repair.tries = 0;
+                }
+                if repair.asked.is_some_and(|(_, to)| to < next_now) && has_hole {
+                    **repair = Repair::new(now + WAIT, false);
+                    self.due.push(Reverse((repair.due, key)));
+                }
+            }
+            None => {}
+        }
+        let still = lane
+            .repair
+            .as_deref()
+            .is_some_and(|repair| repair.asked.is_some());
+        if under_way && !still {
+            self.repairing = self.repairing.saturating_sub(1);
+            source.repairs = source.repairs.saturating_sub(1);
+        }
+    }
+
+    fn key(&self, source: SourceId, subject: &str) -> LaneKey {
+        let subject = self.hashes.hash_one(subject);
+        LaneKey { source, subject }
+    }
+
+    fn source(&self, id: SourceId) -> &Source {
+        &self.sources[id.0 as usize]
+    }
+
+    fn source_mut(&mut self, id: SourceId) -> &mut Source {
+        &mut self.sources[id.0 as usize]
+    }
+}
+
+/// What it takes to read what others have sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) subjects: &'a Subjects,
+    /// What the roles of this node want.
+    pub(crate) wanted: &'a [Interest],
+}
+
+impl Reading<'_> {
+    fn is_wanted(&self, message: &kozo_wire::Message, source: &Source) -> bool {
+        let subject = message.subject(source.node.as_str());
+        self.wanted
+            .iter()
+            .any(|interest| interest.matches(&subject))
+    }
+}
+
+/// Adds what came of messages. A sender's numbers may be anything.
+fn add(total: &mut BusIncomingCounts, more: &BusIncomingCounts) {
+    total.received += more.received;
+    total.repaired += more.repaired;
+    total.repeated += more.repeated;
+    total.expired += more.expired;
+    total.missed = total.missed.saturating_add(more.missed);
+}

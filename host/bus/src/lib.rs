@@ -35,6 +35,11 @@ mod incoming;
 mod outgoing;
 mod repair;
 
+pub use bus::{
+    Bus, BusError, BusSettings, Delivery, EngineLimits, Happened, MayBeWanted, Output, PingId,
+    Published, Unpinged,
+};
+
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

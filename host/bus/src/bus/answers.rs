@@ -1,0 +1,198 @@
+//! What others ask this node for.
+
+use bytes::Bytes;
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+
+use super::engine::Letter;
+use super::terms::Happened;
+use super::{Bus, pen};
+use crate::ask::{Answer, Ask, AskRefusal, MAX_GAPS, Repaired, SealedKey};
+use crate::letter::ReceivedAsk;
+use crate::refusal::Refusal;
+use crate::sender_key::Epoch;
+use crate::session::{SessionId, SessionKeys};
+use crate::subject::{Address, Nonce, Token};
+
+/// Who has asked, and where the answer goes.
+#[derive(Debug)]
+struct Asker {
+    token: Token,
+    session: SessionId,
+    nonce: Nonce,
+    /// It has introduced itself, so most likely it does not know this session either.
+    is_new: bool,
+}
+
+impl Bus {
+    /// Another node asks.
+    pub(super) fn asked_by_other(
+        &mut self,
+        subject: &str,
+        reply: Option<&str>,
+        data: &[u8],
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        // All asks together, before anything is done that costs.
+        if !self.asks.take(1.0, now) {
+            return Err(Refusal::TooMany);
+        }
+        let reply = reply.and_then(|reply| self.subjects.read(reply));
+        let Some(Address::Answer(token, nonce)) = reply else {
+            return Err(Refusal::Subject);
+        };
+        let Some(node) = self.settings.members.name_of(token) else {
+            return Err(Refusal::UnknownNode);
+        };
+        if node == self.settings.own {
+            return Err(Refusal::OwnNode);
+        }
+        let ask = ReceivedAsk::uncover(&self.veil, subject, data)?;
+        if ask.nonce != nonce {
+            return Err(Refusal::Unasked);
+        }
+        let asker = Asker {
+            token,
+            session: ask.session,
+            nonce,
+            is_new: ask.announcement()?.is_some(),
+        };
+        let known = self.nodes.entry(node.clone()).or_default();
+        if !known.asks.take(1.0, now) {
+            return Err(Refusal::TooMany);
+        }
+        if let Some(claimed) = ask.announcement()? {
+            let introduced = self.introduced(&node, &claimed);
+            if let Err(refusal) = introduced {
+                let said = match refusal {
+                    Refusal::NotAllowed | Refusal::UnknownNode => AskRefusal::NotAllowed,
+                    Refusal::ForeignKey => AskRefusal::ForeignKey,
+                    Refusal::Older | Refusal::Twin => AskRefusal::Older,
+                    _ => return Err(refusal),
+                };
+                self.answer_with(&asker, Answer::Refused(said));
+                return Err(refusal);
+            }
+        }
+        let Some(signer) = self.signer(&node, ask.session) else {
+            self.answer_with(&asker, Answer::Introduce);
+            return Ok(());
+        };
+        let content = ask.verify(&signer, &self.subjects, &self.settings.own)?;
+        self.sent.asks_answered += 1;
+        let answer = match content {
+            Some(Ask::Ping) => Answer::Pong {
+                time: self.session.time(now),
+            },
+            Some(Ask::Evidence(announcement)) => {
+                self.evidence(&announcement, now)?;
+                Answer::Pong {
+                    time: self.session.time(now),
+                }
+            }
+            _ if !self.settings.members.may_read(&node) => Answer::Refused(AskRefusal::NotAllowed),
+            Some(Ask::Key { session, .. }) if session != self.session.id() => {
+                Answer::Refused(AskRefusal::OtherSession)
+            }
+            Some(Ask::Key { epoch, .. }) => self.key_for(&node, &asker, &signer, epoch, now),
+            Some(Ask::Repair { lane, from, to }) => self.repair(&asker, &lane, from, to),
+            Some(Ask::Question(_)) | None => Answer::Refused(AskRefusal::NotUnderstood),
+        };
+        self.answer_with(&asker, answer);
+        Ok(())
+    }
+
+    fn key_for(
+        &mut self,
+        node: &NodeName,
+        asker: &Asker,
+        signer: &SessionKeys,
+        epoch: Epoch,
+        now: Moment,
+    ) -> Answer {
+        let Some(key) = self.sender_keys.key(epoch) else {
+            return Answer::Refused(AskRefusal::Gone);
+        };
+        let own = (&self.session, self.session.time(now));
+        let to = (asker.session, signer);
+        match SealedKey::seal(key, epoch, own, to, &self.subjects, &mut *self.random) {
+            Ok(sealed) => {
+                if let Some(known) = self.nodes.get_mut(node) {
+                    known.reads = Some(now);
+                    known.is_absent = false;
+                }
+                Answer::Key(sealed)
+            }
+            // Its agreement key is none, or there is no randomness: it may ask again.
+            Err(_) => Answer::Refused(AskRefusal::TooMany),
+        }
+    }
+
+    /// Sends again what is kept of a lane; the answer says what is not.
+    fn repair(&mut self, asker: &Asker, lane: &str, from: u64, to: Option<u64>) -> Answer {
+        let again = self.outgoing.again(lane, from, to, MAX_GAPS);
+        let subject = self.subjects.answer(asker.token, asker.nonce);
+        for data in again.datagrams {
+            let letter = Letter {
+                subject: subject.clone(),
+                reply: None,
+                data,
+            };
+            if self.letters.push(letter).is_err() {
+                // It asks again for what does not come.
+                return Answer::Refused(AskRefusal::TooMany);
+            }
+        }
+        Answer::Repaired(Repaired {
+            lost: again.lost,
+            last: again.last,
+        })
+    }
+
+    /// Somebody has an announcement that this node's key has signed, with a counter no lower than the present one:
+    /// the counter was lost with the disk, or another daemon runs with the key.
+    fn evidence(&mut self, announcement: &[u8], now: Moment) -> Result<(), Refusal> {
+        let claimed = crate::announcement::ClaimedAnnouncement::read(announcement)?;
+        if claimed.node()? != self.settings.own {
+            return Err(Refusal::OtherNode);
+        }
+        let verified = claimed.verify(&self.settings.name, &*self.keys)?;
+        let other = verified.announcement();
+        if other.session == self.session.id() || other.counter < self.settings.counter {
+            return Ok(());
+        }
+        self.twin_seen(now);
+        self.settings.counter = other.counter.saturating_add(1);
+        if self.announce_anew().is_ok() {
+            let counter = self.settings.counter;
+            self.tell(Happened::Counter { counter });
+        }
+        Ok(())
+    }
+
+    fn answer_with(&mut self, asker: &Asker, answer: Answer) {
+        // Where the asker may not know this session, it has to learn whose answer that is.
+        let is_known = matches!(answer, Answer::Repaired(_) | Answer::Pong { .. });
+        let announcement = (asker.is_new || !is_known).then_some(&self.announcement);
+        let data = pen!(self).answer(
+            asker.token,
+            asker.session,
+            asker.nonce,
+            announcement,
+            &answer,
+            &mut *self.random,
+        );
+        let Ok(data) = data else {
+            return;
+        };
+        let letter = Letter {
+            subject: self.subjects.answer(asker.token, asker.nonce),
+            reply: None,
+            data: Bytes::from(data),
+        };
+        if self.letters.push(letter).is_err() {
+            // The asker asks again.
+            self.refuse(None, Refusal::TooMany);
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! What came over the bus.
+
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+
+use super::asks::{Asked, Purpose};
+use super::held::HeldDatagram;
+use super::terms::Happened;
+use super::{Bus, reading};
+use crate::announcement::ClaimedAnnouncement;
+use crate::ask::{Answer, AskRefusal, Repaired, SealedKey};
+use crate::datagram::{self, FORMAT, Header};
+use crate::incoming::SessionClock;
+use crate::letter::{ReceivedAnswer, uncover_announcement};
+use crate::refusal::Refusal;
+use crate::session::SessionId;
+use crate::subject::{Address, Nonce, Token};
+
+impl Bus {
+    /// Something came with this subject. Whatever it is: what is not as it should be is refused and counted.
+    pub fn received(&mut self, subject: &str, reply: Option<&str>, data: &[u8], now: Moment) {
+        self.received.datagrams += 1;
+        self.received.bytes += data.len() as u64;
+        let (node, result) = match self.subjects.read(subject) {
+            None => (None, Err(Refusal::Subject)),
+            Some(Address::Lane(token)) => self.of_node(token, |bus, node| {
+                bus.lane_datagram(node, token, subject, data, now)
+            }),
+            Some(Address::Here(token)) => {
+                self.of_node(token, |bus, node| bus.announced(node, subject, data, now))
+            }
+            Some(Address::Ask(token)) if token == self.token => {
+                (None, self.asked_by_other(subject, reply, data, now))
+            }
+            Some(Address::Answer(token, nonce)) if token == self.token => {
+                let node = self.asked.get(&nonce).map(|asked| asked.node.clone());
+                (node, self.answer(subject, nonce, data, now))
+            }
+            Some(Address::Ask(_) | Address::Answer(..)) => (None, Err(Refusal::Subject)),
+        };
+        if let Err(refusal) = result {
+            self.refuse(node, refusal);
+        }
+        self.missed();
+    }
+
+    /// Does something with what came of a node, if that is one whose messages are for this node.
+    fn of_node(
+        &mut self,
+        token: Token,
+        with: impl FnOnce(&mut Self, &NodeName) -> Result<(), Refusal>,
+    ) -> (Option<NodeName>, Result<(), Refusal>) {
+        let Some(node) = self.settings.members.name_of(token) else {
+            return (None, Err(Refusal::UnknownNode));
+        };
+        if node != self.settings.own && !self.settings.members.may_be_heard(&node) {
+            return (Some(node), Err(Refusal::NotAllowed));
+        }
+        let result = with(self, &node);
+        (Some(node), result)
+    }
+
+    /// A datagram of a lane.
+    fn lane_datagram(
+        &mut self,
+        node: &NodeName,
+        token: Token,
+        subject: &str,
+        data: &[u8],
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let header = Header::read(data)?;
+        if *node == self.settings.own {
+            // Some engines give a node what it has published itself.
+            return match header.session == self.session.id() {
+                true => Ok(()),
+                false => Err(Refusal::OwnNode),
+            };
+        }
+        let known = self.nodes.get(node);
+        let source = known.and_then(|known| known.source);
+        let is_present = known.is_some_and(|known| known.session == Some(header.session));
+        if let Some(source) = source.filter(|_| is_present) {
+            if self.incoming.is_unwanted(source, subject) {
+                return Ok(());
+            }
+            if self.has_key(node, header.session, header.epoch) {
+                self.open(node, token, subject, data, false, now)?;
+                self.sync_if_due(node, now);
+                return Ok(());
+            }
+        }
+        if self.is_over(node, header.session) {
+            return Err(Refusal::Older);
+        }
+        let is_refused =
+            |(session, until): (SessionId, Moment)| session == header.session && until > now;
+        if known
+            .and_then(|known| known.refuse_until)
+            .is_some_and(is_refused)
+        {
+            return Err(Refusal::UnknownSession);
+        }
+        let datagram = HeldDatagram {
+            epoch: header.epoch,
+            subject: subject.to_owned(),
+            data: data.to_vec(),
+        };
+        let held = self.held.add(node, header.session, datagram, now);
+        self.pull(node, header.session, header.epoch, now);
+        held.map_err(|_| Refusal::TooMany)
+    }
+
+    /// Opens a datagram of the present session of a node, whose key is here.
+    fn open(
+        &mut self,
+        node: &NodeName,
+        token: Token,
+        subject: &str,
+        data: &[u8],
+        was_asked: bool,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let header = Header::read(data)?;
+        let (key, signer) = self
+            .opening(node, header.session, header.epoch)
+            .ok_or(Refusal::UnknownEpoch)?;
+        let body = datagram::open(data, key, signer, &self.subjects, token, subject)?;
+        let known = self.nodes.get_mut(node);
+        let Some(source) = known.and_then(|known| known.source) else {
+            return Err(Refusal::UnknownSession);
+        };
+        self.incoming.datagram(source, data.len());
+        let reading = reading!(self);
+        self.incoming
+            .received(source, subject, body, was_asked, reading, now)
+    }
+
+    /// An announcement came by itself.
+    fn announced(
+        &mut self,
+        node: &NodeName,
+        subject: &str,
+        data: &[u8],
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let bytes = uncover_announcement(&self.veil, subject, data)?;
+        let claimed = ClaimedAnnouncement::read(&bytes)?;
+        if claimed.is(&self.announcement) {
+            return Ok(());
+        }
+        if claimed.node()? != *node {
+            return Err(Refusal::OtherNode);
+        }
+        if !self.asks.take(1.0, now) {
+            return Err(Refusal::TooMany);
+        }
+        if *node != self.settings.own {
+            return self.introduced(node, &claimed).map(|_| ());
+        }
+        let verified = claimed.verify(&self.settings.name, &*self.keys)?;
+        let other = verified.announcement();
+        // This node's own earlier runs may still be under way.
+        if other.session != self.session.id() && other.counter >= self.settings.counter {
+            self.twin_seen(now);
+            return Err(Refusal::Twin);
+        }
+        Ok(())
+    }
+
+    /// An answer came.
+    fn answer(
+        &mut self,
+        subject: &str,
+        nonce: Nonce,
+        data: &[u8],
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let Some(asked) = self.asked.get(&nonce).cloned() else {
+            return Err(Refusal::Unasked);
+        };
+        if data.first() == Some(&FORMAT) {
+            let Purpose::Repair { subject, .. } = &asked.purpose else {
+                return Err(Refusal::Unasked);
+            };
+            let token = self.subjects.node(&asked.node);
+            return self.open(&asked.node, token, subject, data, true, now);
+        }
+        let answer = ReceivedAnswer::uncover(&self.veil, subject, data)?;
+        if answer.nonce != nonce {
+            return Err(Refusal::Unasked);
+        }
+        if let Some(claimed) = answer.announcement()? {
+            self.introduced(&asked.node, &claimed)?;
+        }
+        let signer = self
+            .signer(&asked.node, answer.session)
+            .ok_or(Refusal::UnknownSession)?;
+        let content = answer.verify(&signer, &self.subjects, self.session.id())?;
+        // Everything is proven: it is from the node that was asked, and to this ask.
+        let is_present = self.is_present(&asked.node, answer.session);
+        self.asked.remove(&nonce);
+        let session = answer.session;
+        if let Some(known) = self.nodes.get_mut(&asked.node) {
+            known.is_absent = false;
+            known.round_trip = Some(now.since(asked.at));
+            known.knows_us |= !matches!(content, Some(Answer::Introduce));
+        }
+        match content {
+            Some(Answer::Key(key)) => self.key_came(asked, session, &key, now),
+            Some(Answer::Repaired(repaired)) if is_present => {
+                self.repaired(&asked, &repaired, now);
+                Ok(())
+            }
+            Some(Answer::Pong { time }) => {
+                let Asked {
+                    node, at, purpose, ..
+                } = asked;
+                let source = self.nodes.get_mut(&node).and_then(|known| {
+                    known.syncing = None;
+                    known.source
+                });
+                if let Some(source) = source.filter(|_| is_present) {
+                    self.incoming.synced(source, at, time.0, now);
+                }
+                if let Purpose::Ping(ping) = purpose {
+                    let round_trip = now.since(at);
+                    self.tell(Happened::Pong {
+                        ping,
+                        node,
+                        round_trip,
+                    });
+                }
+                Ok(())
+            }
+            Some(Answer::Introduce) if !asked.introduced => {
+                if let Some(known) = self.nodes.get_mut(&asked.node) {
+                    known.knows_us = false;
+                }
+                self.ask(&asked.node, asked.purpose, true, now);
+                Ok(())
+            }
+            Some(Answer::Refused(refusal)) => {
+                self.asked_in_vain(asked, refusal, now);
+                Ok(())
+            }
+            Some(Answer::Repaired(_)) => Ok(()),
+            Some(Answer::Reply(_) | Answer::Introduce) | None => Err(Refusal::Unasked),
+        }
+    }
+
+    /// The key of a session came.
+    fn key_came(
+        &mut self,
+        asked: Asked,
+        session: SessionId,
+        sealed: &SealedKey,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let Purpose::Key { epoch, .. } = asked.purpose else {
+            return Err(Refusal::Unasked);
+        };
+        if sealed.epoch != epoch || !self.is_present(&asked.node, session) {
+            return Err(Refusal::Unasked);
+        }
+        let key = sealed.open(&self.session, session, &self.subjects)?;
+        self.add_key(&asked.node, session, epoch, &key);
+        let token = self.subjects.node(&asked.node);
+        let time = sealed.time.0;
+        let known = self.nodes.entry(asked.node.clone()).or_default();
+        known.pull = None;
+        known.why_not = None;
+        known.refuse_until = None;
+        let clock = SessionClock::new(asked.at, time, now);
+        match known.source {
+            Some(source) if known.session == Some(session) => {
+                self.incoming.synced(source, asked.at, time, now);
+            }
+            Some(source) => self.incoming.new_session(source, clock, now),
+            None => {
+                let node = asked.node.clone();
+                known.source = Some(self.incoming.add_source(node, token, clock, now));
+            }
+        }
+        let again = known.session.is_some();
+        if known.session.replace(session) != Some(session) {
+            known.heard_since = Some(now);
+            let node = asked.node.clone();
+            self.tell(Happened::Heard { node, again });
+        }
+        self.open_held(&asked.node, session, now);
+        Ok(())
+    }
+
+    /// Opens what has waited for a key.
+    fn open_held(&mut self, node: &NodeName, session: SessionId, now: Moment) {
+        let token = self.subjects.node(node);
+        for held in self.held.take(node, session) {
+            if !self.has_key(node, session, held.epoch) {
+                // Of another epoch: its key comes next.
+                self.pull(node, session, held.epoch, now);
+                if self.held.add(node, session, held, now).is_err() {
+                    self.refuse(Some(node.clone()), Refusal::TooMany);
+                }
+                continue;
+            }
+            let opened = self.open(node, token, &held.subject, &held.data, false, now);
+            if let Err(refusal) = opened {
+                self.refuse(Some(node.clone()), refusal);
+            }
+        }
+    }
+
+    /// A repair is complete, as far as the sender goes.
+    fn repaired(&mut self, asked: &Asked, repaired: &Repaired, now: Moment) {
+        let Purpose::Repair { lane, .. } = asked.purpose else {
+            return;
+        };
+        for (from, to) in &repaired.lost {
+            self.incoming.lost(lane, *from, *to, now);
+        }
+        self.incoming.answered(lane, repaired.last, now);
+    }
+
+    /// A node says no.
+    fn asked_in_vain(&mut self, asked: Asked, refusal: AskRefusal, now: Moment) {
+        match &asked.purpose {
+            Purpose::Key { session, .. } => {
+                let node = asked.node.clone();
+                match refusal {
+                    // The announcement that came along says which one is its present session.
+                    AskRefusal::OtherSession => self.ask_for_present(&node, *session, now),
+                    AskRefusal::TooMany => self.unanswered(asked, "", now),
+                    AskRefusal::NotAllowed
+                    | AskRefusal::ForeignKey
+                    | AskRefusal::Older
+                    | AskRefusal::Gone
+                    | AskRefusal::NotUnderstood => self.no_key(&node, refusal.to_string(), now),
+                }
+            }
+            _ => self.unanswered(asked, &refusal.to_string(), now),
+        }
+    }
+
+    /// A node has another session than the one that was asked for: what waits for that one is void, and what waits
+    /// for the present one needs its key.
+    fn ask_for_present(&mut self, node: &NodeName, asked: SessionId, now: Moment) {
+        self.held.take(node, asked);
+        let present = self.present(node);
+        if let Some(known) = self.nodes.get_mut(node) {
+            known.pull = None;
+        }
+        let Some((session, epoch)) = present.filter(|(session, _)| *session != asked) else {
+            return;
+        };
+        if self.held.has(node, session) && !self.has_key(node, session, epoch) {
+            self.pull(node, session, epoch, now);
+        }
+    }
+
+    /// Tells what is missing for good.
+    pub(super) fn missed(&mut self) {
+        for (node, messages) in self.incoming.missed() {
+            self.tell(Happened::Missed { node, messages });
+        }
+    }
+}

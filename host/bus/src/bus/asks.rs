@@ -1,0 +1,288 @@
+//! What this node asks others for: keys, repairs, whether they are there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+
+use super::engine::Letter;
+use super::nodes::{PULL_AGAIN, PULL_JITTER, Pull};
+use super::terms::{Happened, PingId, Unpinged};
+use super::{Bus, pen};
+use crate::ask::{ANSWER_TIMEOUT, Ask};
+use crate::incoming::LaneKey;
+use crate::random::draw;
+use crate::sender_key::Epoch;
+use crate::session::SessionId;
+use crate::subject::Nonce;
+
+/// How many asks wait for an answer at once, at most.
+pub(super) const MAX_ASKED: usize = 4096;
+
+/// How many pings wait for an answer at once, at most.
+const MAX_PINGS: usize = 64;
+
+/// An ask that waits for an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) node: NodeName,
+    pub(super) at: Moment,
+    pub(super) purpose: Purpose,
+    /// Whether this node's announcement went along.
+    pub(super) introduced: bool,
+}
+
+/// Why something is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To open what a session seals.
+    Key { session: SessionId, epoch: Epoch },
+    /// To have again what is missing in a lane.
+    Repair {
+        lane: LaneKey,
+        subject: String,
+        from: u64,
+        to: Option<u64>,
+    },
+    /// Because somebody wants to know whether the node is there.
+    Ping(PingId),
+    /// To know the time of its session.
+    Sync,
+}
+
+impl Purpose {
+    fn ask(&self) -> Ask {
+        match self {
+            Self::Key { session, epoch } => Ask::Key {
+                session: *session,
+                epoch: *epoch,
+            },
+            Self::Repair {
+                subject, from, to, ..
+            } => Ask::Repair {
+                lane: subject.clone(),
+                from: *from,
+                to: *to,
+            },
+            Self::Ping(_) | Self::Sync => Ask::Ping,
+        }
+    }
+}
+
+impl Bus {
+    /// Asks another node whether it is there. The answer, or that there is none, comes as
+    /// [`Happened::Pong`] or [`Happened::NoPong`].
+    ///
+    /// # Errors
+    /// Why it is not asked.
+    pub fn ping(&mut self, node: &NodeName, now: Moment) -> Result<PingId, Unpinged> {
+        let members = &self.settings.members;
+        if !members.may_be_heard(node) && !members.may_read(node) {
+            return Err(Unpinged::NotAMember);
+        }
+        if !self.engine.is_up() {
+            return Err(Unpinged::Down);
+        }
+        let is_ping = |asked: &&Asked| matches!(asked.purpose, Purpose::Ping(_));
+        if self.asked.values().filter(is_ping).count() >= MAX_PINGS {
+            return Err(Unpinged::TooMany);
+        }
+        self.next_ping += 1;
+        let ping = PingId(self.next_ping);
+        match self.ask(node, Purpose::Ping(ping), false, now) {
+            Some(_) => Ok(ping),
+            None => Err(Unpinged::TooMany),
+        }
+    }
+
+    /// Asks a node; none where too much is asked already.
+    pub(super) fn ask(
+        &mut self,
+        node: &NodeName,
+        purpose: Purpose,
+        introduce: bool,
+        now: Moment,
+    ) -> Option<Nonce> {
+        if self.asked.len() >= MAX_ASKED {
+            return None;
+        }
+        // A node that was not heard yet most likely does not know this session.
+        let introduced = introduce || !self.nodes.get(node).is_some_and(|known| known.knows_us);
+        let nonce = Nonce(draw(&mut *self.random).ok()?);
+        let announcement = introduced.then_some(&self.announcement);
+        let ask = purpose.ask();
+        let data = pen!(self).ask(node, nonce, announcement, &ask, &mut *self.random);
+        let letter = Letter {
+            subject: self.subjects.ask(self.subjects.node(node)),
+            reply: Some(self.subjects.answer(self.token, nonce)),
+            data: Bytes::from(data.ok()?),
+        };
+        self.letters.push(letter).ok()?;
+        self.sent.asks_sent += 1;
+        let asked = Asked {
+            node: node.clone(),
+            at: now,
+            purpose,
+            introduced,
+        };
+        self.asked.insert(nonce, asked);
+        self.asked_in_order.push_back((now + ANSWER_TIMEOUT, nonce));
+        Some(nonce)
+    }
+
+    /// A key of a node is necessary.
+    pub(super) fn pull(&mut self, node: &NodeName, session: SessionId, epoch: Epoch, now: Moment) {
+        let jitter = PULL_JITTER.mul_f64(self.chance.f64());
+        let known = self.nodes.entry(node.clone()).or_default();
+        if let Some(pull) = &known.pull {
+            let is_same = (pull.session, pull.epoch) == (session, epoch);
+            // One at a time: whatever session is asked about, the answer says which one is the present.
+            if is_same || pull.nonce.is_some() || known.session != Some(session) {
+                return;
+            }
+        }
+        let due = now + jitter;
+        known.pull = Some(Pull {
+            session,
+            epoch,
+            due,
+            tries: 0,
+            nonce: None,
+        });
+        self.pulls.push(std::cmp::Reverse((due, node.clone())));
+    }
+
+    /// Asks for the keys that are due.
+    pub(super) fn pull_due(&mut self, now: Moment) {
+        while let Some(std::cmp::Reverse((due, _))) = self.pulls.peek()
+            && *due <= now
+            && let Some(std::cmp::Reverse((_, node))) = self.pulls.pop()
+        {
+            let Some(known) = self.nodes.get_mut(&node) else {
+                continue;
+            };
+            let Some(pull) = known.pull.as_mut().filter(|pull| pull.due <= now) else {
+                continue;
+            };
+            if pull.tries >= PULL_AGAIN.len() {
+                let reason = match known.is_absent {
+                    true => "the engine says that it is not connected",
+                    false => "it does not answer",
+                };
+                self.no_key(&node, reason.to_owned(), now);
+                continue;
+            }
+            if !known.pulls.take(1.0, now) {
+                pull.due = now + PULL_AGAIN[2];
+                self.pulls.push(std::cmp::Reverse((pull.due, node)));
+                continue;
+            }
+            let (session, epoch) = (pull.session, pull.epoch);
+            let wait = PULL_AGAIN[pull.tries].mul_f64(1.0 + 0.3 * self.chance.f64());
+            pull.tries += 1;
+            pull.due = now + wait;
+            self.pulls.push(std::cmp::Reverse((pull.due, node.clone())));
+            let nonce = self.ask(&node, Purpose::Key { session, epoch }, true, now);
+            if let Some(known) = self.nodes.get_mut(&node)
+                && let Some(pull) = &mut known.pull
+            {
+                pull.nonce = nonce;
+            }
+        }
+    }
+
+    /// The key of a node cannot be had: what waits for it is dropped, until something of it comes again.
+    pub(super) fn no_key(&mut self, node: &NodeName, reason: String, now: Moment) {
+        let Some(known) = self.nodes.get_mut(node) else {
+            return;
+        };
+        let Some(pull) = known.pull.take() else {
+            return;
+        };
+        known.refuse_until = Some((pull.session, now + NO_KEY_FOR));
+        let is_new = known.why_not.as_ref() != Some(&reason);
+        known.why_not = Some(reason.clone());
+        self.held.take(node, pull.session);
+        if is_new {
+            let node = node.clone();
+            self.tell(Happened::NoKey { node, reason });
+        }
+    }
+
+    /// Asks for what is missing in lanes, as far as it is due.
+    pub(super) fn repair_due(&mut self, now: Moment) {
+        for repair in self.incoming.due_repairs(now) {
+            let purpose = Purpose::Repair {
+                lane: repair.lane,
+                subject: repair.subject,
+                from: repair.from,
+                to: repair.to,
+            };
+            // What cannot be asked now counts as a try, and is asked again.
+            self.ask(&repair.node, purpose, false, now);
+        }
+    }
+
+    /// Forgets asks that were not answered in time.
+    pub(super) fn forget_asked(&mut self, now: Moment) {
+        while let Some((until, nonce)) = self.asked_in_order.front()
+            && *until <= now
+        {
+            let asked = self.asked.remove(nonce);
+            self.asked_in_order.pop_front();
+            if let Some(asked) = asked {
+                self.unanswered(asked, "it does not answer", now);
+            }
+        }
+    }
+
+    /// An ask will not be answered.
+    pub(super) fn unanswered(&mut self, asked: Asked, reason: &str, now: Moment) {
+        let Asked { node, purpose, .. } = asked;
+        match purpose {
+            Purpose::Ping(ping) => self.tell(Happened::NoPong {
+                ping,
+                node,
+                reason: reason.to_owned(),
+            }),
+            Purpose::Key { .. } => {
+                if let Some(known) = self.nodes.get_mut(&node)
+                    && let Some(pull) = &mut known.pull
+                {
+                    // It is asked again when it is due.
+                    pull.nonce = None;
+                }
+            }
+            Purpose::Sync => {
+                if let Some(known) = self.nodes.get_mut(&node) {
+                    known.syncing = Some(now);
+                }
+            }
+            // The lane sees to that.
+            Purpose::Repair { .. } => {}
+        }
+    }
+
+    /// Asks a node for its time, if that is due: clocks drift.
+    pub(super) fn sync_if_due(&mut self, node: &NodeName, now: Moment) {
+        let Some(known) = self.nodes.get_mut(node) else {
+            return;
+        };
+        let Some(source) = known.source else {
+            return;
+        };
+        let waits = |since: Moment| now.since(since) < SYNC_AGAIN_AFTER;
+        if !self.incoming.wants_sync(source, now) || known.syncing.is_some_and(waits) {
+            return;
+        }
+        known.syncing = Some(now);
+        self.ask(node, Purpose::Sync, false, now);
+    }
+}
+
+/// For how long a session whose key could not be had is not asked for again.
+const NO_KEY_FOR: Duration = Duration::from_secs(60);
+
+/// How long after an ask for the time that was not answered another one is sent.
+const SYNC_AGAIN_AFTER: Duration = Duration::from_secs(30);

@@ -1,0 +1,133 @@
+//! What this node knows of each of the others on the bus: only of those of which anything came.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+
+use crate::incoming::SourceId;
+use crate::sender_key::Epoch;
+use crate::session::SessionId;
+use crate::subject::Nonce;
+
+/// How many asks of one node are looked at in a second.
+const ASKS_PER_SECOND: f64 = 20.0;
+
+/// How many of one node are looked at at once.
+const ASKS_AT_ONCE: f64 = 60.0;
+
+/// How long after another try a key is asked for again, by how often that came to nothing. A node asks another one
+/// for its key no more than twice a minute on the whole.
+pub(super) const PULL_AGAIN: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+];
+
+/// How long is waited by chance at most before a key is asked for, so that not all that hear a node for the
+/// first time ask at once.
+pub(super) const PULL_JITTER: Duration = Duration::from_millis(100);
+
+/// Another node.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    /// Where its lanes are, once its key was here.
+    pub(super) source: Option<SourceId>,
+    /// The session that `source` has heard last.
+    pub(super) session: Option<SessionId>,
+    /// Since when its present session is heard.
+    pub(super) heard_since: Option<Moment>,
+    /// A key that is asked for.
+    pub(super) pull: Option<Pull>,
+    /// The time of its session is asked for.
+    pub(super) syncing: Option<Moment>,
+    /// When it got this node's key last.
+    pub(super) reads: Option<Moment>,
+    pub(super) round_trip: Option<Duration>,
+    /// Why it is not heard, or does not read.
+    pub(super) why_not: Option<String>,
+    /// The engine says that it is not connected.
+    pub(super) is_absent: bool,
+    /// Its file is another one, and that was told.
+    pub(super) other_file: bool,
+    /// It has answered this session, so it knows it.
+    pub(super) knows_us: bool,
+    /// A session whose key could not be had, and until when it is not asked for again.
+    pub(super) refuse_until: Option<(SessionId, Moment)>,
+    /// What it may ask.
+    pub(super) asks: Allowance,
+    /// How often it may be asked for a key.
+    pub(super) pulls: PullAllowance,
+}
+
+/// How often a node may be asked for a key: twice a minute on the whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PullAllowance(Allowance);
+
+impl Default for PullAllowance {
+    fn default() -> Self {
+        Self(Allowance::new(4.0, 2.0 / 60.0))
+    }
+}
+
+impl PullAllowance {
+    pub(super) fn take(&mut self, many: f64, now: Moment) -> bool {
+        self.0.take(many, now)
+    }
+}
+
+/// A key that is being asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pull {
+    pub(super) session: SessionId,
+    pub(super) epoch: Epoch,
+    /// When it is asked for, again or for the first time.
+    pub(super) due: Moment,
+    /// How often it was.
+    pub(super) tries: usize,
+    /// The ask that waits for an answer.
+    pub(super) nonce: Option<Nonce>,
+}
+
+/// So many at once, and so many a second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    left: f64,
+    since: Moment,
+    most: f64,
+    per_second: f64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::new(ASKS_AT_ONCE, ASKS_PER_SECOND)
+    }
+}
+
+impl Allowance {
+    pub(super) fn new(most: f64, per_second: f64) -> Self {
+        Self {
+            left: most,
+            since: Moment::ZERO,
+            most,
+            per_second,
+        }
+    }
+
+    /// Takes `many`, if there are as many.
+    pub(super) fn take(&mut self, many: f64, now: Moment) -> bool {
+        let grown = now.since(self.since).as_secs_f64() * self.per_second;
+        self.left = (self.left + grown).min(self.most);
+        self.since = now;
+        let has = self.left >= many;
+        if has {
+            self.left -= many;
+        }
+        has
+    }
+}
+
+/// All nodes of which anything came. Each is a node of the file, so they are bounded as that is.
+pub(super) type Nodes = HashMap<NodeName, Node>;

@@ -1,0 +1,191 @@
+//! Two nodes on an engine that works, and what people see of them.
+
+use kozo_ground::age::MaxAges;
+use kozo_ground::interest::{Interest, Kind};
+use kozo_ground::names::{ModuleName, RoleName, TransportName};
+use kozo_ground::queue::QueueLimits;
+use kozo_status::{BusNodeState, BusState};
+
+use super::*;
+use crate::random::SeededRandom;
+use crate::subject::SubjectKey;
+use crate::testing::{File, node};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn bus(file: &File, name: &str, seed: u8, now: Moment) -> Bus {
+    let keys = Arc::new(file.add(name, seed));
+    let settings = BusSettings {
+        name: TransportName::new("fleet").unwrap(),
+        module: ModuleName::new("nats").unwrap(),
+        own: node(name),
+        members: Arc::new(file.members("fleet")),
+        wanted: vec![Interest {
+            kind: Some(Kind::Event),
+            ..Interest::default()
+        }],
+        may_be_wanted: Arc::new(|subject| subject.kind == Kind::Event),
+        queue: QueueLimits {
+            length: 128,
+            size: 1 << 20,
+        },
+        max_ages: MaxAges {
+            message: SECOND * 3600,
+            order: SECOND * 30,
+        },
+        digest: [7; 32],
+        agent: "kozo 0.1.0".to_owned(),
+        subject_key: SubjectKey::public(),
+        counter: 1,
+    };
+    let random = Box::new(SeededRandom::new(u64::from(seed)));
+    Bus::new(settings, keys, random, now).unwrap()
+}
+
+fn message(kind: Kind, number: u64) -> Message {
+    let role = RoleName::new("timer").unwrap();
+    let data = rmp_serde::to_vec(&number).unwrap();
+    Message::new(kind, &role, "tick", None, 0.0, &data).unwrap()
+}
+
+fn limits() -> EngineLimits {
+    EngineLimits {
+        max_datagram: 1 << 20,
+        no_responders: true,
+        server: "here".to_owned(),
+    }
+}
+
+/// Carries everything between all buses at once, until nothing moves.
+fn carry(buses: &mut [Bus], now: Moment) {
+    let mut number = 0;
+    loop {
+        let mut moved = Vec::new();
+        for bus in buses.iter_mut() {
+            bus.tick(now);
+            while let Some(output) = bus.output(now) {
+                if let Output::Publish {
+                    subject,
+                    reply,
+                    data,
+                } = output
+                {
+                    number += 1;
+                    bus.published(Published::Accepted(number), now);
+                    bus.confirmed(number);
+                    moved.push((subject, reply, data));
+                }
+            }
+        }
+        if moved.is_empty() {
+            return;
+        }
+        for (subject, reply, data) in moved {
+            for bus in buses.iter_mut() {
+                let wants = |pattern: &String| {
+                    let mut tokens = subject.split('.');
+                    pattern.split('.').all(|token| match token {
+                        ">" => tokens.by_ref().count() > 0,
+                        "*" => tokens.next().is_some(),
+                        token => tokens.next() == Some(token),
+                    }) && tokens.next().is_none()
+                };
+                if bus.patterns.iter().any(wants) {
+                    bus.received(&subject, reply.as_deref(), &data, now);
+                }
+            }
+        }
+    }
+}
+
+fn run(buses: &mut [Bus], now: &mut Moment, span: Duration) {
+    let until = *now + span;
+    while *now < until {
+        carry(buses, *now);
+        *now = *now + Duration::from_millis(10);
+    }
+}
+
+fn numbers(bus: &mut Bus) -> Vec<u64> {
+    let deliveries = bus.deliveries().into_iter();
+    let numbers = deliveries.map(|one| rmp_serde::from_slice(one.message.data()).unwrap());
+    numbers.collect()
+}
+
+#[test]
+fn messages_of_one_node_reach_the_other_in_order() {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
+    for bus in &mut buses {
+        bus.up(limits(), now);
+    }
+    for number in 0..10 {
+        buses[0].send(message(Kind::Event, number), SECOND * 60, now);
+        buses[0].send(message(Kind::Log, number), SECOND * 60, now);
+    }
+    run(&mut buses, &mut now, SECOND);
+    assert_eq!(numbers(&mut buses[1]), (0..10).collect::<Vec<_>>());
+    buses[0].send(message(Kind::Event, 10), SECOND * 60, now);
+    run(&mut buses, &mut now, SECOND);
+    assert_eq!(numbers(&mut buses[1]), [10]);
+
+    let status = buses[0].status(now);
+    assert_eq!((status.state, status.lanes_out), (BusState::Up, 2));
+    assert_eq!(status.outgoing.sent, 11);
+    assert_eq!(status.outgoing.unwanted_by_all, 10);
+    assert_eq!(
+        (status.refused_total(), status.unconfirmed.messages),
+        (0, 0)
+    );
+    let status = buses[1].status(now);
+    assert_eq!(status.incoming.received, 11);
+    assert_eq!((status.lanes_in, status.nodes_heard), (1, 1));
+    let view = buses[1].view_of(&node("a"), now);
+    assert_eq!(view.state, BusNodeState::Heard);
+    assert_eq!(view.agent.as_deref(), Some("kozo 0.1.0"));
+    assert!(buses[0].view_of(&node("b"), now).reads_seconds.is_some());
+    let view = buses[0].view_of(&node("nobody"), now);
+    assert_eq!(view.state, BusNodeState::Never);
+}
+
+#[test]
+fn a_node_answers_a_ping_and_one_that_is_not_connected_does_not() {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
+    assert_eq!(buses[0].ping(&node("b"), now), Err(Unpinged::Down));
+    for bus in &mut buses {
+        bus.up(limits(), now);
+    }
+    let pings = ["b", "b", "c"].map(|name| buses[0].ping(&node(name), now));
+    assert_eq!(pings[2], Err(Unpinged::NotAMember));
+    run(&mut buses, &mut now, SECOND);
+    let mut pongs = Vec::new();
+    while let Some(happened) = buses[0].happened() {
+        if let Happened::Pong { ping, .. } = happened {
+            pongs.push(Ok(ping));
+        }
+    }
+    assert_eq!(pongs, pings[..2]);
+
+    let mut alone = [bus(&file, "c", 3, now)];
+    alone[0].up(limits(), now);
+    let lost = alone[0].ping(&node("a"), now).unwrap();
+    let told = alone[0].ping(&node("b"), now).unwrap();
+    let subject = alone[0].subjects.ask(alone[0].subjects.node(&node("b")));
+    alone[0].nobody(&subject, now);
+    run(&mut alone, &mut now, SECOND * 3);
+    let happened = std::iter::from_fn(|| alone[0].happened());
+    let reasons: Vec<_> = happened
+        .filter_map(|happened| match happened {
+            Happened::NoPong { ping, reason, .. } => Some((ping, reason)),
+            _ => None,
+        })
+        .collect();
+    let absent = "the engine says that it is not connected".to_owned();
+    assert_eq!(
+        reasons,
+        [(told, absent), (lost, "it does not answer".to_owned())]
+    );
+}
