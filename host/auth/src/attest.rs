@@ -1,4 +1,4 @@
-//! Proofs of who a node is, for transports that secure their streams by themselves.
+//! Proofs of who a node is, for transports that secure their streams by themselves, and for buses.
 //!
 //! A transport hands over data of its own, something that only the two ends of one stream know (a
 //! channel binding), and gets a signature of the node's key. What is signed is never that data
@@ -6,6 +6,9 @@
 //! transport's module, over the signer's name and the data. So nothing that a transport can ask
 //! for is of use anywhere else: not to log in by SSH, and not with another module. Each is a PEM
 //! text, which `ssh-keygen -Y verify` can check as well.
+//!
+//! What a node says of its session on a bus is signed in the same way, with a namespace of its own
+//! ([`BusAttestor`]): what a transport had signed is of no use on a bus, nor the other way round.
 
 use std::sync::Arc;
 
@@ -16,8 +19,10 @@ use russh::keys::{HashAlg, PrivateKey};
 use crate::algorithms::accepts_signature;
 use crate::identity::{Identity, TrustedKeys};
 
-/// The start of the namespace; the module's name follows.
-const NAMESPACE: &str = "kozo-transport-v1@";
+/// The start of the namespace for transports; the module's name follows.
+const TRANSPORT: &str = "kozo-transport-v1@";
+/// The start of the namespace for buses; the module's name follows.
+const BUS: &str = "kozo-bus-v1@";
 
 /// The most data that is signed, in bytes: a channel binding has some dozens.
 pub const MAX_DATA_LEN: usize = 64 << 10;
@@ -72,12 +77,7 @@ impl Attestor {
     /// # Errors
     /// The data is too long, or the key cannot sign.
     pub fn sign(&self, module: &ModuleName, data: &[u8]) -> Result<Vec<u8>, AttestError> {
-        let text = text(&self.identity.node, data)?;
-        let key: &PrivateKey = &self.identity.key;
-        key.sign(&namespace(module), HashAlg::Sha512, &text)
-            .and_then(|signature| signature.to_pem(LineEnding::LF))
-            .map(String::into_bytes)
-            .map_err(AttestError::Sign)
+        self.sign_in(&namespace(TRANSPORT, module), data)
     }
 
     /// Checks that `node` signed `data`, on another machine and for a transport of this module.
@@ -92,25 +92,7 @@ impl Attestor {
         signature: &[u8],
     ) -> Result<(), AttestError> {
         let node = self.peer(node)?;
-        let text = text(&node, data)?;
-        if signature.len() > MAX_SIGNATURE_LEN {
-            return Err(AttestError::NotSignature { node, source: None });
-        }
-        let signature = match SshSig::from_pem(signature) {
-            Ok(signature) => signature,
-            Err(error) => {
-                let source = Some(error);
-                return Err(AttestError::NotSignature { node, source });
-            }
-        };
-        let signer = signature.public_key().clone().into();
-        let holds = self.trust.holds(node.as_str(), &signer)
-            && accepts_signature(&signature.algorithm())
-            && signer.verify(&namespace(module), &text, &signature).is_ok();
-        match holds {
-            true => Ok(()),
-            false => Err(AttestError::Wrong(node)),
-        }
+        self.verify_in(&namespace(TRANSPORT, module), node, data, signature)
     }
 
     /// The other node of this name.
@@ -126,10 +108,87 @@ impl Attestor {
             )),
         }
     }
+
+    fn sign_in(&self, namespace: &str, data: &[u8]) -> Result<Vec<u8>, AttestError> {
+        let text = text(&self.identity.node, data)?;
+        let key: &PrivateKey = &self.identity.key;
+        key.sign(namespace, HashAlg::Sha512, &text)
+            .and_then(|signature| signature.to_pem(LineEnding::LF))
+            .map(String::into_bytes)
+            .map_err(AttestError::Sign)
+    }
+
+    fn verify_in(
+        &self,
+        namespace: &str,
+        node: NodeName,
+        data: &[u8],
+        signature: &[u8],
+    ) -> Result<(), AttestError> {
+        let text = text(&node, data)?;
+        if signature.len() > MAX_SIGNATURE_LEN {
+            return Err(AttestError::NotSignature { node, source: None });
+        }
+        let signature = match SshSig::from_pem(signature) {
+            Ok(signature) => signature,
+            Err(error) => {
+                let source = Some(error);
+                return Err(AttestError::NotSignature { node, source });
+            }
+        };
+        let signer = signature.public_key().clone().into();
+        let holds = self.trust.holds(node.as_str(), &signer)
+            && accepts_signature(&signature.algorithm())
+            && signer.verify(namespace, &text, &signature).is_ok();
+        match holds {
+            true => Ok(()),
+            false => Err(AttestError::Wrong(node)),
+        }
+    }
 }
 
-fn namespace(module: &ModuleName) -> String {
-    format!("{NAMESPACE}{module}")
+/// Signs for this node on the buses of one module, and verifies what nodes signed for them.
+#[derive(Debug, Clone)]
+pub struct BusAttestor {
+    attestor: Attestor,
+    namespace: String,
+}
+
+impl BusAttestor {
+    /// One for the buses of this module.
+    pub fn new(attestor: Attestor, module: &ModuleName) -> Self {
+        Self {
+            attestor,
+            namespace: namespace(BUS, module),
+        }
+    }
+
+    /// Signs `data`.
+    ///
+    /// # Errors
+    /// The data is too long, or the key cannot sign.
+    pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>, AttestError> {
+        self.attestor.sign_in(&self.namespace, data)
+    }
+
+    /// Checks that `node` signed `data` for a bus of this module. It may be this node itself: what it signed in an
+    /// earlier run, or what another daemon signs with its key, comes back over a bus.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    pub fn verify(
+        &self,
+        node: &NodeName,
+        data: &[u8],
+        signature: &[u8],
+    ) -> Result<(), AttestError> {
+        self.attestor
+            .verify_in(&self.namespace, node.clone(), data, signature)
+    }
+}
+
+fn namespace(start: &str, module: &ModuleName) -> String {
+    format!("{start}{module}")
 }
 
 /// The signer's name belongs to it: two nodes may have one key.
@@ -213,6 +272,47 @@ mod tests {
         assert_eq!(signature.namespace(), "kozo-transport-v1@tls");
         let blob = SshSig::signed_data(signature.namespace(), HashAlg::Sha512, b"attic\0data");
         assert!(blob.unwrap().starts_with(b"SSHSIG"));
+    }
+
+    #[test]
+    fn what_one_node_signed_for_a_bus_the_others_verify_and_itself() {
+        for kind in [
+            NewKey::Ed25519,
+            NewKey::EcdsaP256,
+            NewKey::Rsa { bits: 2048 },
+        ] {
+            let (attic, cellar) = pair(kind);
+            let [attic, cellar] = [attic, cellar].map(|one| BusAttestor::new(one, &name("nats")));
+            let node = NodeName::new("attic").unwrap();
+            let signature = attic.sign(b"session").unwrap();
+            cellar.verify(&node, b"session", &signature).unwrap();
+            attic.verify(&node, b"session", &signature).unwrap();
+            assert!(cellar.verify(&node, b"sessioN", &signature).is_err());
+            let other = NodeName::new("cellar").unwrap();
+            assert!(cellar.verify(&other, b"session", &signature).is_err());
+            let unknown = NodeName::new("garden").unwrap();
+            assert!(cellar.verify(&unknown, b"session", &signature).is_err());
+        }
+    }
+
+    #[test]
+    fn a_signature_for_a_bus_is_none_for_a_transport_or_another_module() {
+        let (attic, cellar) = pair(NewKey::Ed25519);
+        let node = NodeName::new("attic").unwrap();
+        let bus = |attestor: &Attestor, module| BusAttestor::new(attestor.clone(), &name(module));
+        let for_bus = bus(&attic, "nats").sign(b"data").unwrap();
+        assert_eq!(
+            SshSig::from_pem(&for_bus).unwrap().namespace(),
+            "kozo-bus-v1@nats"
+        );
+        let for_transport = attic.sign(&name("nats"), b"data").unwrap();
+        let verify =
+            |module, signature: &[u8]| bus(&cellar, module).verify(&node, b"data", signature);
+        assert!(verify("nats", &for_bus).is_ok());
+        assert!(verify("other", &for_bus).is_err());
+        assert!(verify("nats", &for_transport).is_err());
+        let as_transport = cellar.verify(&name("nats"), "attic", b"data", &for_bus);
+        assert!(as_transport.is_err());
     }
 
     #[test]
