@@ -41,18 +41,18 @@ use kozo_wire::Message;
 
 use crate::announcement::{Announcement, SignedAnnouncement};
 use crate::incoming::Incoming;
-use crate::members::NodeKeys;
+use crate::members::{Members, NodeKeys};
 use crate::outgoing::Outgoing;
 use crate::random::{Random, draw};
 use crate::refusal::Refusal;
 use crate::sender_key::{SenderKeys, Suite};
 use crate::session::Session;
+use crate::sessions::Sessions;
 use crate::subject::{Address, Nonce, Subjects, Token};
 use crate::veil::Veil;
 use asks::Asked;
 use engine::{Engine, Letter, Letters};
 use held::Held;
-use known::Known;
 use nodes::{Allowance, Nodes};
 use output::Offered;
 
@@ -99,7 +99,7 @@ pub struct Bus {
     outgoing: Outgoing,
     incoming: Incoming,
     nodes: Nodes,
-    known: HashMap<NodeName, Known>,
+    sessions: Sessions,
     held: Held,
     /// When keys are asked for, or earlier.
     pulls: BinaryHeap<Reverse<(Moment, NodeName)>>,
@@ -210,7 +210,7 @@ impl Bus {
             outgoing: Outgoing::new(settings.queue, now),
             incoming: Incoming::new(chance.u64(..), now),
             nodes: Nodes::new(),
-            known: HashMap::new(),
+            sessions: Sessions::new(),
             held: Held::default(),
             pulls: BinaryHeap::new(),
             asked: HashMap::new(),
@@ -325,6 +325,28 @@ impl Bus {
         self.outgoing.queued().messages == 0 && self.outgoing.unconfirmed().messages == 0
     }
 
+    /// The network's file has changed: `members` has the nodes that there are now. Those that are no more, or have
+    /// another key, are forgotten; whether one of them had this node's key is for the caller to know, who then
+    /// [changes](Self::rekey) it.
+    pub fn file_changed(&mut self, members: Arc<dyn Members>, now: Moment) {
+        self.settings.members = members;
+        let members = &self.settings.members;
+        let may_stay = |node: &NodeName| members.may_be_heard(node) || members.may_read(node);
+        let gone = self
+            .sessions
+            .file_changed(&self.settings.name, &*self.keys, may_stay);
+        for node in gone {
+            if let Some(known) = self.nodes.get_mut(&node) {
+                known.pull = None;
+                known.heard_since = None;
+                known.session = None;
+                if let Some(source) = known.source {
+                    self.incoming.session_over(source, now);
+                }
+            }
+        }
+    }
+
     /// Who may read this node has changed: a new sender key, which those get alone that may from now on.
     ///
     /// # Errors
@@ -351,7 +373,9 @@ impl Bus {
                 self.refuse(None, Refusal::UnknownSession);
             }
             let ages = self.settings.max_ages;
-            self.sender_keys.forget(ages.message.max(ages.order), now);
+            let max_age = ages.message.max(ages.order);
+            self.sender_keys.forget(max_age, now);
+            self.sessions.expire(max_age, now);
         }
         if self.engine.is_up() {
             if now >= self.announce {

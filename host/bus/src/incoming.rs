@@ -151,6 +151,14 @@ impl Incoming {
 
     /// A node has begun a new session: nothing comes any more of the lanes of the one before.
     pub(crate) fn new_session(&mut self, id: SourceId, clock: SessionClock, now: Moment) {
+        self.session_over(id, now);
+        let source = self.source_mut(id);
+        source.clock = clock;
+        source.looks_old = false;
+    }
+
+    /// Nothing comes any more of a node's session.
+    pub(crate) fn session_over(&mut self, id: SourceId, now: Moment) {
         for subject in std::mem::take(&mut self.source_mut(id).lanes) {
             self.close_lane(
                 LaneKey {
@@ -160,9 +168,6 @@ impl Incoming {
                 now,
             );
         }
-        let source = self.source_mut(id);
-        source.clock = clock;
-        source.looks_old = false;
     }
 
     /// An authenticated round trip to a node's present session.

@@ -5,7 +5,6 @@ use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 
 use super::engine::Letter;
-use super::terms::Happened;
 use super::{Bus, pen};
 use crate::ask::{Answer, Ask, AskRefusal, MAX_GAPS, Repaired, SealedKey};
 use crate::letter::ReceivedAsk;
@@ -62,7 +61,7 @@ impl Bus {
             return Err(Refusal::TooMany);
         }
         if let Some(claimed) = ask.announcement()? {
-            let introduced = self.introduced(&node, &claimed);
+            let introduced = self.introduced(&node, &claimed, now);
             if let Err(refusal) = introduced {
                 let said = match refusal {
                     Refusal::NotAllowed | Refusal::UnknownNode => AskRefusal::NotAllowed,
@@ -74,7 +73,7 @@ impl Bus {
                 return Err(refusal);
             }
         }
-        let Some(signer) = self.signer(&node, ask.session) else {
+        let Some(&signer) = self.sessions.signer(&node, ask.session) else {
             self.answer_with(&asker, Answer::Introduce);
             return Ok(());
         };
@@ -147,27 +146,6 @@ impl Bus {
             lost: again.lost,
             last: again.last,
         })
-    }
-
-    /// Somebody has an announcement that this node's key has signed, with a counter no lower than the present one:
-    /// the counter was lost with the disk, or another daemon runs with the key.
-    fn evidence(&mut self, announcement: &[u8], now: Moment) -> Result<(), Refusal> {
-        let claimed = crate::announcement::ClaimedAnnouncement::read(announcement)?;
-        if claimed.node()? != self.settings.own {
-            return Err(Refusal::OtherNode);
-        }
-        let verified = claimed.verify(&self.settings.name, &*self.keys)?;
-        let other = verified.announcement();
-        if other.session == self.session.id() || other.counter < self.settings.counter {
-            return Ok(());
-        }
-        self.twin_seen(now);
-        self.settings.counter = other.counter.saturating_add(1);
-        if self.announce_anew().is_ok() {
-            let counter = self.settings.counter;
-            self.tell(Happened::Counter { counter });
-        }
-        Ok(())
     }
 
     fn answer_with(&mut self, asker: &Asker, answer: Answer) {

@@ -90,7 +90,7 @@ impl Bus {
                 return Ok(());
             }
         }
-        if self.is_over(node, header.session) {
+        if self.sessions.is_over(node, header.session) {
             return Err(Refusal::Older);
         }
         let is_refused =
@@ -123,6 +123,7 @@ impl Bus {
     ) -> Result<(), Refusal> {
         let header = Header::read(data)?;
         let (key, signer) = self
+            .sessions
             .opening(node, header.session, header.epoch)
             .ok_or(Refusal::UnknownEpoch)?;
         let body = datagram::open(data, key, signer, &self.subjects, token, subject)?;
@@ -156,7 +157,7 @@ impl Bus {
             return Err(Refusal::TooMany);
         }
         if *node != self.settings.own {
-            return self.introduced(node, &claimed).map(|_| ());
+            return self.introduced(node, &claimed, now);
         }
         let verified = claimed.verify(&self.settings.name, &*self.keys)?;
         let other = verified.announcement();
@@ -191,9 +192,10 @@ impl Bus {
             return Err(Refusal::Unasked);
         }
         if let Some(claimed) = answer.announcement()? {
-            self.introduced(&asked.node, &claimed)?;
+            self.introduced(&asked.node, &claimed, now)?;
         }
-        let signer = self
+        let signer = *self
+            .sessions
             .signer(&asked.node, answer.session)
             .ok_or(Refusal::UnknownSession)?;
         let content = answer.verify(&signer, &self.subjects, self.session.id())?;
@@ -264,7 +266,8 @@ impl Bus {
             return Err(Refusal::Unasked);
         }
         let key = sealed.open(&self.session, session, &self.subjects)?;
-        self.add_key(&asked.node, session, epoch, &key);
+        self.sessions
+            .install(&asked.node, session, epoch, &key, now)?;
         let token = self.subjects.node(&asked.node);
         let time = sealed.time.0;
         let known = self.nodes.entry(asked.node.clone()).or_default();

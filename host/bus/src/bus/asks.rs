@@ -49,6 +49,8 @@ pub(super) enum Purpose {
     Ping(PingId),
     /// To know the time of its session.
     Sync,
+    /// To show it what its own key has signed before.
+    Evidence(Vec<u8>),
 }
 
 impl Purpose {
@@ -66,6 +68,7 @@ impl Purpose {
                 to: *to,
             },
             Self::Ping(_) | Self::Sync => Ask::Ping,
+            Self::Evidence(announcement) => Ask::Evidence(announcement.clone()),
         }
     }
 }
@@ -260,7 +263,7 @@ impl Bus {
                 }
             }
             // The lane sees to that.
-            Purpose::Repair { .. } => {}
+            Purpose::Repair { .. } | Purpose::Evidence(_) => {}
         }
     }
 

@@ -1,109 +1,66 @@
-//! The sessions of other nodes, and their sender keys.
+//! What announcements of others mean here.
 
-use std::collections::VecDeque;
-
+use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 
 use super::Bus;
+use super::asks::Purpose;
 use super::terms::Happened;
-use crate::announcement::{Announcement, ClaimedAnnouncement, SignedAnnouncement};
+use crate::announcement::ClaimedAnnouncement;
 use crate::refusal::Refusal;
-use crate::sender_key::{Epoch, OpeningKey, SenderKey};
-use crate::session::{SessionId, SessionKeys};
-
-/// How many epochs of a session can be opened: the latest ones.
-const MAX_EPOCHS: usize = 4;
-
-/// How many ended sessions of a node are remembered by their ids.
-const MAX_OVER: usize = 4;
-
-/// What is known of another node's sessions.
-#[derive(Debug)]
-pub(super) struct Known {
-    present: SignedAnnouncement,
-    keys: VecDeque<(Epoch, OpeningKey)>,
-    over: VecDeque<SessionId>,
-}
+use crate::sender_key::Epoch;
+use crate::session::SessionId;
+use crate::sessions::{Evidence, Heard, judge_evidence};
 
 impl Bus {
-    /// A node introduces a session with an announcement: true if that is a new one.
+    /// A node introduces a session of its own.
     pub(super) fn introduced(
         &mut self,
         node: &NodeName,
         claimed: &ClaimedAnnouncement<'_>,
-    ) -> Result<bool, Refusal> {
+        now: Moment,
+    ) -> Result<(), Refusal> {
         let members = &self.settings.members;
         if !members.may_be_heard(node) && !members.may_read(node) {
             return Err(Refusal::NotAllowed);
         }
-        let known = self.known.get(node);
-        if known.is_some_and(|known| claimed.is(&known.present)) {
-            return Ok(false);
-        }
         if claimed.node()? != *node {
             return Err(Refusal::OtherNode);
         }
-        let verified = claimed.verify(&self.settings.name, &*self.keys)?;
-        let new = verified.announcement();
-        let (session, is_other) = (new.session, new.digest != self.settings.digest);
-        let mut is_new = true;
-        if let Some(known) = self.known.get_mut(node) {
-            let old = known.present.announcement();
-            if new.session == old.session {
-                is_new = false;
-                // The same session in a later epoch.
-                if new.counter >= old.counter {
-                    known.present = verified;
+        let heard = self
+            .sessions
+            .hear(claimed, &self.settings.name, &*self.keys, now);
+        let heard = match heard {
+            Ok((_, heard)) => heard,
+            Err(refusal @ (Refusal::Older | Refusal::Twin)) => {
+                if refusal == Refusal::Twin {
+                    let node = node.clone();
+                    self.tell(Happened::Twins { node });
                 }
-            } else if new.counter == old.counter {
-                let node = node.clone();
-                self.tell(Happened::Twins { node });
-                return Err(Refusal::Twin);
-            } else if new.counter < old.counter {
-                return Err(Refusal::Older);
-            } else {
-                known.over.push_front(old.session);
-                known.over.truncate(MAX_OVER);
-                known.keys.clear();
-                known.present = verified;
+                self.show_evidence(node, now);
+                return Err(refusal);
             }
-        } else {
-            let known = Known {
-                present: verified,
-                keys: VecDeque::new(),
-                over: VecDeque::new(),
-            };
-            self.known.insert(node.clone(), known);
+            Err(refusal) => return Err(refusal),
+        };
+        let digest = self.sessions.present(node).map(|present| present.digest);
+        let is_other = digest.is_some_and(|digest| digest != self.settings.digest);
+        let known = self.nodes.entry(node.clone()).or_default();
+        if heard != Heard::Present {
+            known.knows_us = false;
+            // The lanes of the session before stay until the key of this one is here; nothing more comes in them.
+            known.heard_since = None;
         }
-        if is_new {
-            let entry = self.nodes.entry(node.clone()).or_default();
-            entry.knows_us = false;
-            if entry.session.is_some_and(|heard| heard != session) {
-                // Its lanes go on until the key of the new session is here, but nothing more comes in them.
-                entry.heard_since = None;
-            }
-            let was_other = std::mem::replace(&mut entry.other_file, is_other);
-            if is_other && !was_other {
-                let node = node.clone();
-                self.tell(Happened::OtherFile { node });
-            }
+        let was_other = std::mem::replace(&mut known.other_file, is_other);
+        if is_other && !was_other {
+            let node = node.clone();
+            self.tell(Happened::OtherFile { node });
         }
-        Ok(is_new)
-    }
-
-    /// The public keys of a session, if that is the node's present one.
-    pub(super) fn signer(&self, node: &NodeName, session: SessionId) -> Option<SessionKeys> {
-        let present = self.announcement_of(node)?;
-        (present.session == session).then_some(present.keys)
-    }
-
-    pub(super) fn announcement_of(&self, node: &NodeName) -> Option<&Announcement> {
-        Some(self.known.get(node)?.present.announcement())
+        Ok(())
     }
 
     /// A node's present session, and the epoch that it announced.
     pub(super) fn present(&self, node: &NodeName) -> Option<(SessionId, Epoch)> {
-        let present = self.announcement_of(node)?;
+        let present = self.sessions.present(node)?;
         Some((present.session, present.epoch))
     }
 
@@ -112,46 +69,36 @@ impl Bus {
             .is_some_and(|(present, _)| present == session)
     }
 
-    /// Whether a session is known to have ended.
-    pub(super) fn is_over(&self, node: &NodeName, session: SessionId) -> bool {
-        let known = self.known.get(node);
-        known.is_some_and(|known| known.over.contains(&session))
-    }
-
     pub(super) fn has_key(&self, node: &NodeName, session: SessionId, epoch: Epoch) -> bool {
-        self.opening(node, session, epoch).is_some()
+        self.sessions.opening(node, session, epoch).is_some()
     }
 
-    /// What opens and verifies the datagrams of a node's present session.
-    pub(super) fn opening(
-        &self,
-        node: &NodeName,
-        session: SessionId,
-        epoch: Epoch,
-    ) -> Option<(&OpeningKey, &SessionKeys)> {
-        let known = self.known.get(node)?;
-        let present = known.present.announcement();
-        if present.session != session {
-            return None;
+    /// Somebody shows what this node's key is said to have signed.
+    pub(super) fn evidence(&mut self, shown: &[u8], now: Moment) -> Result<(), Refusal> {
+        let own = self.announcement.announcement();
+        let Evidence::Counter(counter) = judge_evidence(shown, own, &*self.keys)? else {
+            return Ok(());
+        };
+        self.twin_seen(now);
+        let counter = counter.saturating_add(1);
+        self.settings.counter = counter;
+        if self.announce_anew().is_ok() {
+            self.announce = now;
+            self.tell(Happened::Counter { counter });
         }
-        let (_, key) = known.keys.iter().find(|(of, _)| *of == epoch)?;
-        Some((key, &present.keys))
+        Ok(())
     }
 
-    pub(super) fn add_key(
-        &mut self,
-        node: &NodeName,
-        session: SessionId,
-        epoch: Epoch,
-        key: &SenderKey,
-    ) {
-        let Some(known) = self.known.get_mut(node) else {
+    /// Shows a node what its own key has signed before: it is not to be had with what it announces now.
+    fn show_evidence(&mut self, node: &NodeName, now: Moment) {
+        let Some(evidence) = self.sessions.evidence(node) else {
             return;
         };
-        if known.present.announcement().session == session {
-            known.keys.retain(|(of, _)| *of != epoch);
-            known.keys.push_front((epoch, OpeningKey::new(key)));
-            known.keys.truncate(MAX_EPOCHS);
+        let purpose = Purpose::Evidence(evidence.to_vec());
+        let known = self.nodes.entry(node.clone()).or_default();
+        // As rarely as keys are asked for.
+        if known.pulls.take(1.0, now) {
+            self.ask(node, purpose, true, now);
         }
     }
 }

@@ -67,7 +67,7 @@ impl Bus {
         let members = &self.settings.members;
         let is_ours = members.may_be_heard(node) || members.may_read(node);
         let known = self.nodes.get(node);
-        let announced = self.announcement_of(node);
+        let announced = self.sessions.present(node);
         let seen = known.and_then(|known| known.source);
         let seen = seen.map(|source| self.incoming.seen_of(source));
         let is_heard = known.is_some_and(|known| known.heard_since.is_some());
