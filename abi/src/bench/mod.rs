@@ -1,4 +1,4 @@
-//! A test bench: a role or transport is tested without a daemon, in the test's own process.
+//! A test bench: a role, transport or bus is tested without a daemon, in the test's own process.
 //!
 //! Switch it on for the tests of a module, in its `Cargo.toml`:
 //!
@@ -79,19 +79,28 @@
 //!
 //! A transport is driven by [`TransportBench`]. Two of them on one machine, each with a real
 //! socket, show whether it connects; [`reserve_port`] finds a port that is free.
+//!
+//! A bus is driven by [`BusBench`], against a real engine; [`StartedBus::exchange`] lets two of
+//! them that are on the same one find out whether the module keeps the contract.
 
+mod bus;
+mod bus_exchange;
+mod bus_host;
 mod description;
 mod given;
 mod incoming;
 mod port;
 mod role;
 mod role_host;
+mod stopping;
 mod transport;
 mod transport_host;
 
 #[cfg(test)]
 mod tests;
 
+pub use bus::{BusBench, StartedBus};
+pub use bus_host::Datagram;
 pub use incoming::Incoming;
 /// What roles are for people and other systems, and what such faces show and take.
 pub use kozo_faces as faces;

@@ -2,20 +2,19 @@
 
 #![allow(unsafe_code)] // The bench's side of every `context` pointer; each block has its reason.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
+use super::stopping::Stopping;
 use crate::Level;
-use crate::ffi::{TransportHostHandle, TransportHostVtable, TransportHostVtableRef, readiness};
+use crate::ffi::{TransportHostHandle, TransportHostVtable, TransportHostVtableRef};
 
 /// One transport's host.
 pub(super) struct Host {
@@ -27,9 +26,7 @@ pub(super) struct Host {
     pub(super) state_dir: Option<PathBuf>,
     pub(super) logged: Mutex<Vec<(Level, String)>>,
     pub(super) status: Mutex<String>,
-    stopping: AtomicBool,
-    /// Readable once the transport is being stopped.
-    stop_signal: OwnedFd,
+    stopping: Stopping,
 }
 
 impl Host {
@@ -48,15 +45,12 @@ impl Host {
             state_dir,
             logged: Mutex::new(Vec::new()),
             status: Mutex::default(),
-            stopping: AtomicBool::new(false),
-            stop_signal: eventfd(0, EventfdFlags::CLOEXEC)?,
+            stopping: Stopping::new()?,
         })
     }
 
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        // A counter that one was added to a few times is never full.
-        let _ = rustix::io::write(&self.stop_signal, &1_u64.to_ne_bytes());
+        self.stopping.stop();
     }
 
     /// The transport's way to this host.
@@ -64,24 +58,6 @@ impl Host {
         TransportHostHandle {
             context: Arc::into_raw(Arc::clone(self)).cast(),
             vtable: TransportHostVtableRef(VTABLE.static_as_prefix()),
-        }
-    }
-
-    fn wait_readable(&self, fd: BorrowedFd<'_>, wait: Option<Duration>) -> Result<u8, Errno> {
-        let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
-        let mut fds = [
-            PollFd::from_borrowed_fd(self.stop_signal.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(fd, PollFlags::IN),
-        ];
-        loop {
-            match poll(&mut fds, wait.as_ref()) {
-                // Starting the wait anew is exact enough for a test.
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
-                Ok(_) if !fds[0].revents().is_empty() => return Ok(readiness::STOPPING),
-                Ok(0) => return Ok(readiness::TIMEOUT),
-                Ok(_) => return Ok(readiness::READY),
-            }
         }
     }
 }
@@ -136,7 +112,7 @@ extern "C" fn local(context: *const ()) -> bool {
 }
 
 extern "C" fn stopping(context: *const ()) -> bool {
-    host(context).stopping.load(Ordering::SeqCst)
+    host(context).stopping.is_stopping()
 }
 
 extern "C" fn wait_readable(
@@ -151,6 +127,7 @@ extern "C" fn wait_readable(
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let wait = wait.map(Duration::from_nanos).into();
     host(context)
+        .stopping
         .wait_readable(fd, wait)
         .map_err(|error| format!("cannot wait: {error}").into())
         .into()
