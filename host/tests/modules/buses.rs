@@ -7,7 +7,7 @@ use kozo::modules::{BusInstance, BusModule, CallError, Inspected, LoadError};
 use kozo_abi::{Level, Publish};
 
 use crate::support::bench::{Bench, make_bus};
-use crate::support::build::fixture;
+use crate::support::build::{cargo, check, fixture};
 use crate::support::{code, inspect_error, loader, patched, source};
 
 fn load(fixture_name: &str) -> Result<Arc<BusModule>, LoadError> {
@@ -162,4 +162,12 @@ fn a_kind_that_a_host_does_not_know_is_named() {
          error: /modules/libx.so:2:7: kind: `zoo` is not one of the possible values\n    \
          help: write `role`, `transport` or `bus`"
     );
+}
+
+/// The engine that tests of daemons use, against the contract and doing wrong what it is told to.
+#[test]
+fn the_hub_of_the_tests_does_what_it_is_told() {
+    let output = cargo("test").args(["-p", "fixture-bus-hub"]).output();
+    let said = check(&output.unwrap());
+    assert!(said.contains("6 passed; 0 failed"), "{said}");
 }

@@ -63,12 +63,12 @@ pub(crate) fn c_library(to: &Path, code: &str, arguments: &[&str]) {
     check(&output);
 }
 
-fn check(output: &Output) {
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+/// What a program said that has ended well.
+pub(crate) fn check(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{errors}");
+    said.into_owned()
 }
 
 /// Metadata that is good.
