@@ -227,8 +227,10 @@ impl End<'_> {
     }
 
     fn is_told_that_nobody_listens(&self) -> Result<(), Error> {
-        let subject = "exchange.nobody";
-        self.publish(subject, Some("exchange.re.2"), b"?")?;
+        let (subject, reply) = ("exchange.nobody", "exchange.re.2");
+        // As whoever asks does; an engine tells it where the answers would go.
+        self.bus.subscribe(reply, true)?;
+        self.publish(subject, Some(reply), b"?")?;
         self.bus.wait_for_nobody(subject, self.limit)
     }
 }
