@@ -121,10 +121,9 @@ impl Nats {
             folder,
             program: program.clone(),
             port,
-            scheme: if lines.contains("tls ") || lines.contains("tls:") {
-                "tls"
-            } else {
-                "nats"
+            scheme: match lines.lines().any(|line| line.starts_with("tls ")) {
+                true => "tls",
+                false => "nats",
             },
         };
         server.wait();
@@ -150,7 +149,7 @@ impl Nats {
         self.port
     }
 
-    /// Where clients find it: `nats://127.0.0.1:PORT`, or with `tls` if its lines set that up.
+    /// Where clients find it: `nats://127.0.0.1:PORT`, or with `tls` if one of its lines begins with that.
     pub fn url(&self) -> String {
         format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }

@@ -135,9 +135,18 @@ impl Process {
         }
     }
 
-    /// Stops it for a while (SIGSTOP), as if its machine stood still.
+    /// Stops it for a while (SIGSTOP), as if its machine stood still. It does when this returns.
+    ///
+    /// # Panics
+    /// It has ended.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        wait_until("a process stands still", || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+            // Its state stands behind its name, which may have anything in it.
+            let (_, behind) = stat.rsplit_once(") ")?;
+            behind.starts_with('T').then_some(())
+        });
     }
 
     /// Lets it go on (SIGCONT).
