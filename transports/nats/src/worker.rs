@@ -1,0 +1,484 @@
+//! The thread that has the connection: it tries one server after the other, moves bytes between it and the outbox,
+//! and tells the host what happens.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kozo_abi::{BusHost, Delivered, Error, Limits};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::dial::{Connection, Reading, Writing, connect};
+use crate::fault::{Fault, Told};
+use crate::info::Info;
+use crate::options::Settings;
+use crate::outbox::Outbox;
+use crate::protocol::{Op, PING, PONG, Reader};
+use crate::pulse::{Beat, Pulse};
+use crate::servers::{Server, Servers};
+
+/// How long a connection has to stand to count as one.
+const STOOD: Duration = Duration::from_secs(5);
+
+/// How many connections in a row that did not stand are followed by another one at once: servers of a cluster may be
+/// restarted one after the other. Then it is the host that waits.
+const FLEETING: u32 = 3;
+
+/// How long the host may have no room before what comes in is thrown away. A server waits for a node some ten seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is asked meanwhile.
+const RETRY: Duration = Duration::from_millis(2);
+
+/// How long after that the loss of the connection is put down to it.
+const SLOW: Duration = Duration::from_secs(30);
+
+/// How long what is still waiting may take to be written when the bus is stopped.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long what a server said before it went may take to be read.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How many subjects are told of that a server refuses; the host hears of each once.
+const MAX_REFUSED: usize = 256;
+
+/// How many reasons are shown of those why servers cannot be used.
+const SHOWN_REASONS: usize = 3;
+
+/// What the host's threads and the worker share.
+pub(crate) struct Shared {
+    outbox: Mutex<Outbox>,
+    /// There is something to be sent.
+    wake: Notify,
+    stop: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(outbox: Outbox) -> Self {
+        Self {
+            outbox: Mutex::new(outbox),
+            wake: Notify::new(),
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    /// It is never held while anything is waited for.
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    async fn stopped(&self) {
+        let mut stop = self.stop.subscribe();
+        // The sender is here, so there is no other end to this.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+/// What is remembered for as long as the bus is there.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    servers: Servers,
+    random: fastrand::Rng,
+    /// Whether the host counts on a connection.
+    up: bool,
+    /// Which refusals the host has heard of.
+    refused: BTreeSet<(&'static str, String)>,
+    refusals: u64,
+}
+
+impl Memory {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            servers: Servers::new(settings.servers.clone(), settings.order),
+            random: fastrand::Rng::new(),
+            up: false,
+            refused: BTreeSet::new(),
+            refusals: 0,
+        }
+    }
+}
+
+/// One call of the host's.
+pub(crate) struct Worker<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) shared: &'a Shared,
+    pub(crate) host: &'a BusHost,
+    pub(crate) memory: &'a mut Memory,
+}
+
+/// How a connection came to its end.
+enum End {
+    Stopped,
+    Lost(Fault),
+}
+
+impl Worker<'_> {
+    /// Keeps a connection until the bus is stopped, or no server can be used.
+    ///
+    /// # Errors
+    /// Why there is no connection (any more).
+    pub(crate) async fn run(&mut self) -> Result<(), Error> {
+        let mut fleeting = 0;
+        loop {
+            let found = tokio::select! {
+                biased;
+                () = self.shared.stopped() => return Ok(()),
+                found = find(self.memory, self.settings) => found,
+            };
+            let (server, connection) = found?;
+            let since = Instant::now();
+            self.memory.up = false;
+            let end = self.serve(&server, connection).await;
+            self.shared.outbox().end();
+            let fault = match end {
+                End::Stopped => return Ok(()),
+                End::Lost(fault) => fault,
+            };
+            let reason = format!("{server}: {fault}");
+            self.memory.servers.lost(&server);
+            if std::mem::take(&mut self.memory.up) {
+                self.host.down(&reason);
+            }
+            self.host.set_status("");
+            fleeting = match since.elapsed() < STOOD {
+                true => fleeting + 1,
+                false => 0,
+            };
+            if fleeting >= FLEETING {
+                return Err(reason.into());
+            }
+        }
+    }
+
+    /// One connection, from its beginning to its end.
+    async fn serve(&mut self, server: &Server, connection: Connection) -> End {
+        let Connection {
+            mut reading,
+            mut writing,
+            reader,
+            info,
+            about,
+        } = connection;
+        self.memory.servers.connected(server);
+        let (mut chunk, mut written, mut flushed) = (Vec::new(), 0, true);
+        let sent = self.shared.outbox().begin();
+        // The answer to this says that everything is subscribed to.
+        self.shared.outbox().take(&mut chunk);
+        chunk.extend_from_slice(PING);
+        let mut link = Link {
+            server,
+            about,
+            reader,
+            pulse: Pulse::new(self.settings.reach.ping_interval, sent, Instant::now()),
+            limits: Some(limits(server, &info)),
+            answers: Vec::new(),
+            held: None,
+            slow: None,
+            dropping: false,
+        };
+        self.told(server, &info);
+        let mut timer = pin!(sleep_until(link.pulse.timeout().into()));
+        loop {
+            // What came with the login is there before anything is read.
+            if let Err(fault) = self.handle(&mut link) {
+                return End::Lost(link.explained(fault));
+            }
+            if written == chunk.len() {
+                let now = Instant::now();
+                let next = self.shared.outbox().take(&mut chunk);
+                written = 0;
+                if let Some(number) = next
+                    && link.pulse.sending(number, now)
+                {
+                    chunk.extend_from_slice(PING);
+                }
+                chunk.append(&mut link.answers);
+            }
+            let now = Instant::now();
+            match link.pulse.tick(now) {
+                // While the host has no room nothing is read, so the server cannot be heard.
+                Beat::Silent if link.held.is_some() => link.pulse.heard(now),
+                Beat::Silent => return End::Lost(Fault::Silent),
+                Beat::Ask => chunk.extend_from_slice(PING),
+                Beat::Nothing => {}
+            }
+            let deadline = link.pulse.timeout().into();
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            let to_write = written < chunk.len();
+            let result = tokio::select! {
+                read = reading.read_buf(link.reader.room()), if link.held.is_none() => match read {
+                    Ok(0) => Err(Fault::Closed),
+                    Ok(_) => {
+                        link.pulse.heard(Instant::now());
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                },
+                wrote = write_some(&mut writing, &chunk[written..]), if to_write || !flushed => match wrote {
+                    Ok(count) => {
+                        written += count;
+                        // Nothing to write was left, and so it was flushed.
+                        flushed = !to_write;
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                },
+                () = self.shared.wake.notified(), if !to_write => Ok(()),
+                () = sleep(RETRY), if link.held.is_some() => Ok(()),
+                () = timer.as_mut() => Ok(()),
+                () = self.shared.stopped() => {
+                    self.farewell(&mut writing, &mut chunk, written).await;
+                    return End::Stopped;
+                }
+            };
+            if let Err(fault) = result {
+                let told = self.last_words(&mut reading, &mut link).await;
+                return End::Lost(link.explained(told.unwrap_or(fault)));
+            }
+        }
+    }
+
+    /// What the server has said before it went: that tells more than that it went.
+    async fn last_words(&mut self, reading: &mut Reading, link: &mut Link<'_>) -> Option<Fault> {
+        loop {
+            match timeout(LAST_WORDS, reading.read_buf(link.reader.room())).await {
+                Ok(Ok(count)) if count > 0 => {
+                    if let Err(told) = self.handle(link) {
+                        return Some(told);
+                    }
+                    if link.held.is_some() {
+                        return None;
+                    }
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// Works off what was read, as far as the host has room.
+    fn handle(&mut self, link: &mut Link<'_>) -> Result<(), Fault> {
+        if let Some(held) = &link.held {
+            let reply = held.reply.as_deref();
+            match self.host.deliver(&held.subject, reply, &held.payload) {
+                Delivered::Taken => link.dropping = false,
+                Delivered::Full if held.since.elapsed() < PATIENCE => return Ok(()),
+                Delivered::Full => {
+                    self.host.dropped(1);
+                    link.dropping = true;
+                }
+            }
+            link.slow = Some(Instant::now());
+            link.held = None;
+        }
+        while let Some(op) = link.reader.next()? {
+            // It works off what it is sent in order; so what it says of a subscription, or behind all of them, is
+            // the sign that it has them.
+            if matches!(op, Op::Message { .. } | Op::Pong)
+                && let Some(limits) = link.limits.take()
+            {
+                self.memory.up = true;
+                self.host.up(&limits);
+            }
+            match op {
+                Op::Message {
+                    subject,
+                    status: Some(503),
+                    payload: [],
+                    ..
+                } => {
+                    let request = self.shared.outbox().request(subject);
+                    self.host.nobody(request.as_deref().unwrap_or(subject));
+                }
+                Op::Message {
+                    subject,
+                    reply,
+                    payload,
+                    ..
+                } => match self.host.deliver(subject, reply, payload) {
+                    Delivered::Taken => link.dropping = false,
+                    Delivered::Full if link.dropping => {
+                        link.slow = Some(Instant::now());
+                        self.host.dropped(1);
+                    }
+                    Delivered::Full => {
+                        link.held = Some(Held {
+                            subject: subject.to_owned(),
+                            reply: reply.map(str::to_owned),
+                            payload: payload.to_owned(),
+                            since: Instant::now(),
+                        });
+                        return Ok(());
+                    }
+                },
+                Op::Ping => link.answers.extend_from_slice(PONG),
+                Op::Pong => {
+                    let (answer, again) = link.pulse.answered(Instant::now());
+                    if let Some(answer) = answer {
+                        if let Some(number) = answer.confirmed {
+                            self.host.confirmed(number);
+                        }
+                        self.host.round_trip(answer.round_trip);
+                    }
+                    if again {
+                        link.answers.extend_from_slice(PING);
+                    }
+                }
+                Op::Info(json) => {
+                    let info = Info::parse(json)?;
+                    self.told(link.server, &info);
+                }
+                Op::Ok => {}
+                Op::Error(text) => match Told::parse(text) {
+                    Told::Refused { deed, subject } => self.refuse(deed, subject),
+                    Told::Fatal(fault) => return Err(fault),
+                    Told::Warning => self
+                        .host
+                        .warn(&format!("{}: it says `{text}`", link.server)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Something is not allowed. The host hears of it once.
+    fn refuse(&mut self, deed: &'static str, subject: &str) {
+        self.memory.refusals += 1;
+        let known = (deed, subject.to_owned());
+        if self.memory.refused.len() < MAX_REFUSED && self.memory.refused.insert(known) {
+            let reason =
+                format!("the server does not let this node {deed} there: widen its permissions");
+            self.host.refused(subject, &reason);
+        }
+        self.host.set_status(&format!(
+            "the server has refused {} times, at {} subjects so far: last, to {deed} at `{subject}`",
+            self.memory.refusals,
+            self.memory.refused.len()
+        ));
+    }
+
+    /// What a server says of itself and its cluster.
+    fn told(&mut self, server: &Server, info: &Info) {
+        let neighbours = match server.scheme.is_websocket() {
+            true => &info.ws_connect_urls,
+            false => &info.connect_urls,
+        };
+        self.memory.servers.told(server, neighbours);
+        if info.leaving {
+            // It ends connections one by one, over minutes: what it does until then is done well.
+            self.host
+                .set_status("the server is about to be shut down, and will end this connection");
+            self.host
+                .info(&format!("{server} is about to be shut down"));
+        }
+    }
+
+    /// Sends what is waiting, for a short while.
+    async fn farewell(&self, writing: &mut Writing, chunk: &mut Vec<u8>, written: usize) {
+        let all = async {
+            writing.write_all(&chunk[written..]).await?;
+            while self.shared.outbox().take(chunk).is_some() {
+                writing.write_all(chunk).await?;
+            }
+            writing.flush().await?;
+            writing.shutdown().await
+        };
+        // Whoever stops has no use for the reason why it did not work.
+        let _ = timeout(FAREWELL, all).await;
+    }
+}
+
+/// One connection's own things.
+struct Link<'a> {
+    server: &'a Server,
+    /// What the login says about how long it holds.
+    about: String,
+    reader: Reader,
+    pulse: Pulse,
+    /// What the host is to hear when everything is subscribed to.
+    limits: Option<Limits>,
+    /// What is to be written besides what the host sends.
+    answers: Vec<u8>,
+    /// What the host had no room for.
+    held: Option<Held>,
+    /// When the host had none last.
+    slow: Option<Instant>,
+    /// It had none for so long that what comes is thrown away until it has.
+    dropping: bool,
+}
+
+struct Held {
+    subject: String,
+    reply: Option<String>,
+    payload: Vec<u8>,
+    since: Instant,
+}
+
+impl Link<'_> {
+    /// Why it was lost, with what else is known.
+    fn explained(&self, fault: Fault) -> Fault {
+        let slow = self.slow.is_some_and(|slow| slow.elapsed() < SLOW);
+        match fault {
+            Fault::Closed if slow => Fault::TooSlow,
+            Fault::Expired(_) => Fault::Expired(self.about.clone()),
+            fault => fault,
+        }
+    }
+}
+
+/// The first server of a round that lets this node in.
+async fn find(memory: &mut Memory, settings: &Settings) -> Result<(Server, Connection), Error> {
+    let mut reasons: Vec<String> = Vec::new();
+    for server in memory.servers.round(&mut memory.random) {
+        match connect(&server, &settings.reach).await {
+            Ok(connection) => return Ok((server, connection)),
+            Err(fault) => {
+                memory.servers.failed(&server);
+                if fault.is_here() {
+                    return Err(fault.to_string().into());
+                }
+                reasons.push(format!("{server}: {fault}"));
+            }
+        }
+    }
+    let more = reasons.len().saturating_sub(SHOWN_REASONS);
+    reasons.truncate(SHOWN_REASONS);
+    let mut text = reasons.join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
+    }
+    Err(text.into())
+}
+
+/// Writes some of the bytes; when there are none, flushes.
+async fn write_some(writing: &mut Writing, bytes: &[u8]) -> std::io::Result<usize> {
+    let mut writing = Pin::new(writing);
+    match bytes {
+        [] => {
+            writing.flush().await?;
+            Ok(0)
+        }
+        bytes => match poll_fn(|context| writing.as_mut().poll_write(context, bytes)).await? {
+            0 => Err(std::io::ErrorKind::WriteZero.into()),
+            count => Ok(count),
+        },
+    }
+}
+
+fn limits(server: &Server, info: &Info) -> Limits {
+    let max_datagram = usize::try_from(info.max_payload).unwrap_or(usize::MAX);
+    Limits::new(max_datagram, format!("{server} ({info})")).no_responders(true)
+}
