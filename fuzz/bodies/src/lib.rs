@@ -4,6 +4,7 @@
 //! `fuzz/fuzz_targets`; the tests of this crate call it with each input of the corpus and with
 //! mutations of them ([`Target::replay`]), on any compiler.
 
+mod bus;
 mod co2;
 mod control;
 mod data;
@@ -50,6 +51,7 @@ mod tincan;
 #[path = "../../../roles/ipop-tincan/src/frames/mod.rs"]
 mod tincan_frames;
 
+pub use bus::{bus_announcement, bus_ask, bus_datagram, bus_subject};
 pub use co2::co2_document;
 pub use control::control_request;
 pub use data::data;
@@ -67,7 +69,11 @@ pub use replay::Target;
 pub use tincan::tincan_frame;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 26] = [
+    Target::new("bus_announcement", bus_announcement),
+    Target::new("bus_ask", bus_ask),
+    Target::new("bus_datagram", bus_datagram),
+    Target::new("bus_subject", bus_subject),
     Target::new("co2_document", co2_document),
     Target::new("control_request", control_request),
     Target::new("data", data),

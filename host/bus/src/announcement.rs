@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use kozo_ground::names::{NodeName, TransportName};
 use kozo_ground::text::printable;
+use kozo_wire::value_len;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
@@ -177,6 +178,10 @@ impl<'a> ClaimedAnnouncement<'a> {
         let node = self.node()?;
         if !keys.verify(&node, &text(bus, self.body), self.signature) {
             return Err(Refusal::ForeignKey);
+        }
+        // One value and nothing behind it; nested deeply, what is skipped would exhaust the stack.
+        if value_len(self.body) != Ok(self.body.len()) {
+            return Err(Refusal::Body);
         }
         let map: Map = rmp_serde::from_slice(self.body).map_err(|_| Refusal::Body)?;
         if map.bus != bus.as_str() {
@@ -347,7 +352,12 @@ mod tests {
         let of_other_node = sign(&body(|announcement| announcement.node = node("field")));
         assert_eq!(verify(&of_other_node, &field), Err(Refusal::OtherNode));
         assert_eq!(verify(&sign(b"\x80"), &field), Err(Refusal::Body));
-        assert_eq!(verify(&sign(&[0x91; 4000]), &field), Err(Refusal::Body));
+        let before = body(|_| {});
+        let longer = [&before[..], b"\xc0"].concat();
+        assert_eq!(verify(&sign(&longer), &field), Err(Refusal::Body));
+        let mut nested = [&before[..], b"\xa1x", &[0x91; 3000], b"\xc0"].concat();
+        nested[0] += 1;
+        assert_eq!(verify(&sign(&nested), &field), Err(Refusal::Body));
     }
 
     #[test]

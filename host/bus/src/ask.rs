@@ -163,7 +163,8 @@ const QUESTION: u64 = 3;
 const EVIDENCE: u64 = 4;
 
 impl Ask {
-    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+    /// Adds its bytes, as they stand in a letter.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Key { session, epoch } => {
                 put(bytes, KEY);
@@ -188,7 +189,11 @@ impl Ask {
         }
     }
 
-    pub(crate) fn read(mut rest: &[u8]) -> Result<Option<Self>, Refusal> {
+    /// Reads one. `None`: it is of a kind that this version does not know.
+    ///
+    /// # Errors
+    /// [`Refusal::Body`].
+    pub fn read(mut rest: &[u8]) -> Result<Option<Self>, Refusal> {
         let ask = match number(&mut rest)? {
             KEY => {
                 let session = SessionId(take(&mut rest).map_err(|_| Refusal::Body)?);
@@ -232,7 +237,8 @@ const INTRODUCE: u64 = 4;
 const REFUSED: u64 = 5;
 
 impl Answer {
-    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+    /// Adds its bytes, as they stand in a letter.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Key(key) => {
                 put(bytes, SEALED_KEY);
@@ -268,7 +274,11 @@ impl Answer {
         }
     }
 
-    pub(crate) fn read(mut rest: &[u8]) -> Result<Option<Self>, Refusal> {
+    /// Reads one. `None`: it is of a kind that this version does not know.
+    ///
+    /// # Errors
+    /// [`Refusal::Body`].
+    pub fn read(mut rest: &[u8]) -> Result<Option<Self>, Refusal> {
         let answer = match number(&mut rest)? {
             SEALED_KEY => {
                 let epoch = small(&mut rest)?;
