@@ -262,6 +262,18 @@ fn malformed_frames_are_refused() {
 }
 
 #[test]
+fn a_hello_that_nests_deeply_is_refused() {
+    let mut map = hello().encode();
+    assert_eq!(map[0] & 0xf0, 0x80, "fewer than 15 keys");
+    map[0] += 1;
+    map.extend_from_slice(b"\xa5later");
+    map.resize(map.len() + 3000, 0x91);
+    map.push(0xc0);
+    let refused = Hello::parse(&map).unwrap_err();
+    assert!(refused.contains("nests deeper"), "{refused}");
+}
+
+#[test]
 fn a_hello_with_too_many_interests_is_refused() {
     let mut hello = hello();
     hello.interests[0].interests = vec![Interest::default(); MAX_INTERESTS + 1];

@@ -9,6 +9,8 @@ use serde_bytes::ByteBuf;
 
 use kozo_ground::text::error_text;
 
+use crate::value::value_len;
+
 /// The version of the protocol that this host speaks. A peer with another one is refused; what
 /// can be added without a break is a feature of the hello or a frame that older peers skip.
 pub const PROTOCOL: u32 = 1;
@@ -138,6 +140,8 @@ impl Hello {
     /// # Errors
     /// What is missing, of the wrong type or over its limit, in words.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        // Nested deeply, what is skipped would exhaust the stack.
+        value_len(bytes).map_err(|error| error.to_string())?;
         let hello: Self = rmp_serde::from_slice(bytes).map_err(|error| error_text(&error))?;
         let interests: usize = hello.interests.iter().map(RoleInterests::count).sum();
         if interests > MAX_INTERESTS {
