@@ -126,6 +126,15 @@ fn the_bytes_are_pinned() {
     };
     assert_eq!(hex(&end.encode()), "020346cd012c");
     let mut sender = sender(1, Suite::Aes256Gcm);
+    // For who checks them by other means (docs/bus.md has the first one).
+    assert_eq!(
+        hex(sender.keys.key(1).unwrap().bytes()),
+        "8b04a64ffb644a10475916b49456f32856915a6257485b0161b5f78c2b253edd"
+    );
+    assert_eq!(
+        hex(&sender.session.keys().signing),
+        "82459060ff892c9cf87d3c4b5446c6a9e46a92cad48eeee461465bd59c4c7533"
+    );
     assert_eq!(
         hex(&sender.seal(&end.encode())),
         "0101b1bed1b6cdbd33a83dfeb5aae597dc880000000100000000000000008124c5f3c34c39df44acabeb385e040c22389719fcc4ab68b02be0993f48e3bfbbb12ba80aa750f161462de629bf32a9f24c9639642cab45999c438373ac25e49d8848f917ff139fe48339980c875b2a4ace16b2a040"

@@ -41,6 +41,8 @@ pub use bus::{
 };
 
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod testing;
