@@ -1,5 +1,6 @@
 //! Combinations of options that a module can do nothing with.
 
+use kozo_addresses::{Endpoint, is_loopback};
 use kozo_ground::interest::Pattern;
 
 use crate::value::{ModuleOptions, Value};
@@ -18,8 +19,19 @@ pub(crate) struct Conflict {
 pub(crate) struct Condition {
     /// The option's name.
     pub(crate) option: String,
-    /// What its value, or any item of it, fits; none: it has no value.
-    pub(crate) value: Option<Pattern>,
+    /// What is true of its value, or of any item of it.
+    pub(crate) value: Expected,
+}
+
+/// What a condition expects of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expected {
+    /// That there is none.
+    Nothing,
+    /// That it fits.
+    Fitting(Pattern),
+    /// Of an address to listen on: that this machine alone reaches it (`true`), or others as well.
+    Loopback(bool),
 }
 
 impl Condition {
@@ -28,14 +40,52 @@ impl Condition {
             return false;
         };
         match (&self.value, value) {
-            (None, value) => *value == Value::Null,
-            (Some(_), Value::Null) => false,
-            (Some(pattern), Value::List(items)) => {
-                // An empty list was given as well.
-                (items.is_empty() && pattern.matches(""))
-                    || items.iter().any(|item| pattern.matches(&item.to_text()))
+            (Expected::Nothing, value) => *value == Value::Null,
+            (_, Value::Null) => false,
+            // An empty list was given as well.
+            (expected, Value::List(items)) if items.is_empty() => expected.is_met_by(""),
+            (expected, Value::List(items)) => {
+                items.iter().any(|item| expected.is_met_by(&item.to_text()))
             }
-            (Some(pattern), value) => pattern.matches(&value.to_text()),
+            (expected, value) => expected.is_met_by(&value.to_text()),
+        }
+    }
+}
+
+impl Expected {
+    fn is_met_by(&self, text: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Fitting(pattern) => pattern.matches(text),
+            Self::Loopback(expected) => {
+                let host = text.trim();
+                let with_port = || Endpoint::parse_listening(host);
+                (is_loopback(host) || with_port().is_ok_and(|it| it.is_loopback())) == *expected
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_this_machines_alone_or_others_reach_it() {
+        for (text, is_loopback) in [
+            ("127.0.0.1", true),
+            ("0:0::1", true),
+            ("Localhost", true),
+            ("127.0.0.1:9464", true),
+            ("[::1]:9464", true),
+            ("", false),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("127.0.0.1.example", false),
+            ("192.0.2.1:9464", false),
+        ] {
+            assert!(Expected::Loopback(is_loopback).is_met_by(text), "{text}");
+            assert!(!Expected::Loopback(!is_loopback).is_met_by(text), "{text}");
         }
     }
 }

@@ -58,15 +58,21 @@ impl Endpoint {
 
     /// Whether only this machine itself can reach it. A name but `localhost` may be anything.
     pub fn is_loopback(&self) -> bool {
-        let address = self.host.parse::<IpAddr>();
-        address.is_ok_and(|address| address.to_canonical().is_loopback())
-            || self.host.eq_ignore_ascii_case("localhost")
+        is_loopback(&self.host)
     }
 
     /// Whether only Tor can reach it. Such a name must not be given to DNS (RFC 7686).
     pub fn is_onion(&self) -> bool {
         onion::is_onion(&self.host)
     }
+}
+
+/// Whether only this machine itself reaches what listens on an address, which has no port. A name but `localhost`
+/// may be anything, and the empty text is all addresses.
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    address.is_ok_and(|address| address.to_canonical().is_loopback())
+        || host.eq_ignore_ascii_case("localhost")
 }
 
 impl fmt::Display for Endpoint {

@@ -5,7 +5,7 @@
 //! nobody has is a name all the same.
 //!
 //! - [`Endpoint`]: a host and a port, to connect to.
-//! - [`check_listening`]: a host to listen on.
+//! - [`check_listening`]: a host to listen on; [`is_loopback`]: whether others reach it there.
 //! - [`Listening`]: whether two of those leave room for each other.
 //! - [`check_onion`]: the address of an onion service.
 //! - [`Url`]: where a server is, and how it is spoken to.
@@ -19,7 +19,7 @@ mod onion;
 mod sharing;
 mod url;
 
-pub use endpoint::{Endpoint, check_listening};
+pub use endpoint::{Endpoint, check_listening, is_loopback};
 pub use error::AddressError;
 pub use host::interface;
 pub use onion::check_onion;

@@ -103,8 +103,7 @@ fn is_name(name: &str) -> bool {
 
 /// Whether only this machine reaches an address. What a name leads to may change, but for this one.
 fn is_local(address: &str) -> bool {
-    let ip = address.parse::<IpAddr>();
-    address.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+    kozo_addresses::is_loopback(address)
 }
 
 #[cfg(test)]

@@ -224,7 +224,8 @@ fn what_would_be_open_to_everybody_does_not_start() -> Result<(), Error> {
     for (options, said) in [
         (
             vec![("bindAddress", json!("0.0.0.0"))],
-            "`kozo password` makes it",
+            // As `kozo check` says it, of the metadata.
+            "others reach the page there: give `password` (`kozo password` makes it)",
         ),
         (
             vec![("password", json!("plain text"))],

@@ -1,7 +1,7 @@
 use kozo_ground::interest::{Kind, Pattern};
 
 use super::*;
-use crate::conflict::{Condition, Conflict};
+use crate::conflict::{Condition, Conflict, Expected};
 use crate::{Format, ModuleOptions};
 
 const GOOD: &str = "\
@@ -352,8 +352,9 @@ fn newer(option: &str, more: &str) -> String {
 fn formats_of_texts_and_conflicts_are_read() {
     let metadata = Metadata::parse(&newer(
         "address: {type: list, default: null, format: address, description: Where.}\n  \
+         listen: {type: text, default: \"\", format: listening-address, description: Where.}\n  \
          most: {type: number, default: 9, atMost: tick, description: How many.}",
-        "conflicts:\n  - {when: {address: \"*\", nodes: null, timer: a*}, message: \"not both\"}\n",
+        "conflicts:\n  - {when: {address: \"*\", nodes: null, timer: a*, listen: {loopback: false}}, message: \"not both\"}\n",
     ))
     .unwrap();
     assert_eq!(
@@ -364,17 +365,19 @@ fn formats_of_texts_and_conflicts_are_read() {
         metadata.option("most").unwrap().at_most.as_deref(),
         Some("tick")
     );
-    let condition = |option: &str, value: Option<&str>| Condition {
+    let condition = |option: &str, value: Expected| Condition {
         option: option.to_owned(),
-        value: value.map(Pattern::new),
+        value,
     };
+    let fitting = |text: &str| Expected::Fitting(Pattern::new(text));
     assert_eq!(
         metadata.conflicts,
         [Conflict {
             when: vec![
-                condition("address", Some("*")),
-                condition("nodes", None),
-                condition("timer", Some("a*"))
+                condition("address", fitting("*")),
+                condition("nodes", Expected::Nothing),
+                condition("timer", fitting("a*")),
+                condition("listen", Expected::Loopback(false)),
             ],
             message: "not both".to_owned(),
         }]
@@ -428,7 +431,8 @@ fn formats_and_conflicts_that_can_mean_nothing_are_refused() {
              b: {type: text, default: x, format: uuid, description: x}\n  \
              c: {type: text, format: colour, description: x}\n  \
              d: {type: integer, atMost: timer, description: x}",
-            "conflicts:\n  - {when: {}, message: x}\n  - {when: {e: 1}, message: x}\n  - {when: {a: [1]}}\n",
+            "conflicts:\n  - {when: {}, message: x}\n  - {when: {e: 1}, message: x}\n  - {when: {a: [1]}}\n  \
+             - {when: {b: {loopback: true}}, message: x}\n  - {when: {c: {loopback: maybe}}, message: x}\n",
         ),
         r#"
 error: metadata:9:34: options.a.format: only a text or a list may have this, not an option of type `integer`
@@ -441,7 +445,9 @@ error: metadata:22:13: conflicts[1].when.e: the module has no option `e`
 error: metadata:23:5: conflicts[2].message: a conflict needs the key `message`
     help: add it; what is wrong, and what to do
 error: metadata:23:16: conflicts[2].when.a: expected a value
-    help: write one, `"*"` for any or `null` for none"#,
+    help: write one, `"*"` for any or `null` for none; of an address to listen on also `{loopback: true}` or `{loopback: false}`
+error: metadata:24:16: conflicts[3].when.b: `b` has no format of an address to listen on
+error: metadata:25:27: conflicts[4].when.c: expected `true` or `false`"#,
     );
 }
 

@@ -6,9 +6,10 @@ use kozo_ground::interest::Pattern;
 use kozo_ground::text::{join_path, quoted};
 
 use super::{Keys, List, Reader, text};
-use crate::conflict::{Condition, Conflict};
+use crate::conflict::{Condition, Conflict, Expected};
 use crate::metadata::MAX_CONFLICTS;
-use crate::{DefaultValue, Entry, OptionSpec, Problem, Tree, TreeNode, ValueKind};
+use crate::scalar;
+use crate::{DefaultValue, Entry, Format, OptionSpec, Problem, Scalar, Tree, TreeNode, ValueKind};
 
 const CONFLICTS: List = List {
     key: "conflicts",
@@ -19,6 +20,9 @@ const CONFLICTS: List = List {
 
 /// What an option whose value is anything is called in a condition.
 const ANY_VALUE: &str = "*";
+
+/// What a condition says of an address to listen on, `true` or `false`: that nobody else reaches it.
+const LOOPBACK: &str = "loopback";
 
 fn conflict_keys() -> &'static Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| {
@@ -76,18 +80,31 @@ impl Reader<'_> {
         options: &[OptionSpec],
     ) -> Option<Condition> {
         let path = join_path(path, &entry.key);
-        if !options.iter().any(|option| option.name == entry.key) {
+        let option = options.iter().find(|option| option.name == entry.key);
+        if option.is_none() {
             let message = format!("the module has no option {}", quoted(&entry.key));
             self.error(entry.key_place, &path, message);
         }
         let value = match (&entry.value.node, entry.value.is_null()) {
-            (_, true) => None,
-            (TreeNode::Scalar(scalar), false) => Some(Pattern::new(&scalar.text)),
+            (_, true) => Expected::Nothing,
+            (TreeNode::Scalar(scalar), false) => Expected::Fitting(Pattern::new(&scalar.text)),
             (TreeNode::Invalid, _) => return None,
+            (TreeNode::Map(entries), _) if entries.iter().any(|entry| entry.key == LOOPBACK) => {
+                let expected = self.loopback(entries, &path)?;
+                if let Some(option) = option.filter(|option| !is_to_listen_on(option)) {
+                    let name = quoted(&option.name);
+                    let message = format!("{name} has no format of an address to listen on");
+                    self.error(entry.value.place, &path, message);
+                }
+                Expected::Loopback(expected)
+            }
             _ => {
                 self.problems.push(
                     Problem::error(entry.value.place, &path, "expected a value").with_help(
-                        format!("write one, `\"{ANY_VALUE}\"` for any or `null` for none"),
+                        format!(
+                            "write one, `\"{ANY_VALUE}\"` for any or `null` for none; of an address to listen \
+                             on also `{{{LOOPBACK}: true}}` or `{{{LOOPBACK}: false}}`"
+                        ),
                     ),
                 );
                 return None;
@@ -98,4 +115,31 @@ impl Reader<'_> {
             value,
         })
     }
+
+    /// Whether an address is to be this machine's alone.
+    fn loopback(&mut self, entries: &[Entry], path: &str) -> Option<bool> {
+        match entries {
+            [entry] => match &entry.value.node {
+                TreeNode::Scalar(Scalar { text, plain: true }) => match scalar::boolean(text) {
+                    Some(expected) => return Some(expected),
+                    None => self.error(entry.value.place, path, "expected `true` or `false`"),
+                },
+                TreeNode::Invalid => {}
+                _ => self.error(entry.value.place, path, "expected `true` or `false`"),
+            },
+            [first, ..] => {
+                let message = format!("`{LOOPBACK}` stands alone");
+                self.error(first.key_place, path, message);
+            }
+            [] => {}
+        }
+        None
+    }
+}
+
+fn is_to_listen_on(option: &OptionSpec) -> bool {
+    matches!(
+        option.format,
+        Some(Format::Listening | Format::ListeningEndpoint)
+    )
 }
