@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use kozo_ground::names::NodeName;
 use kozo_ground::text::span;
-use kozo_status::{PingAnswer, PingSummary};
+use kozo_status::{NodeStatus, PingAnswer, PingSummary};
 
 use super::arguments::PingArguments;
 use super::failure::Failure;
 use super::output;
 use super::reach::reach;
-use crate::control::ClientError;
+use crate::control::{Client, ClientError};
 use crate::introspection::Request;
 
 /// From one ping to the next.
@@ -55,13 +56,21 @@ pub(super) fn ping(arguments: &PingArguments) -> Result<(), Failure> {
         output::print(&sentence(&summary))?;
     }
     match (&summary.answers[..], summary.error) {
-        ([], reason) => Err(Failure::NothingCame(format!(
-            "{}; `kozo why {}` says more",
-            reason.unwrap_or_default(),
-            summary.node
-        ))),
+        ([], reason) => {
+            let mut text = reason.unwrap_or_default();
+            if is_peer(&daemon, &arguments.peer) {
+                text += &format!("; `kozo why {}` says more", arguments.peer);
+            }
+            Err(Failure::NothingCame(text))
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a daemon can say why there is no link with a node.
+fn is_peer(daemon: &Client, node: &NodeName) -> bool {
+    let status = daemon.ask::<NodeStatus>(&Request::Status);
+    status.is_ok_and(|status| status.peers.iter().any(|peer| peer.peer == *node))
 }
 
 fn pong(answer: &PingAnswer) -> String {

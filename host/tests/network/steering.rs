@@ -333,6 +333,11 @@ fn round_trips_are_measured_where_there_is_a_link() {
         code == 2 && error.contains("no link") && error.contains("kozo why"),
         "{error}"
     );
+    // Nothing more can be said of what is no other node.
+    for node in ["clock", "nobody"] {
+        let (code, error) = refusal(&scene, "clock", &["ping", node]);
+        assert!(code == 2 && !error.contains("kozo why"), "{error}");
+    }
     daemons.into_iter().for_each(Daemon::stop);
 }
 

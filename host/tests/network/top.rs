@@ -165,6 +165,24 @@ impl Terminal {
         waited.unwrap_or_else(|_| panic!("{what:?} in\n{last}"))
     }
 
+    /// Sends a signal to the view that the shell runs.
+    fn signal(&self, signal: &str) {
+        let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
+        let kill = Command::new("pkill")
+            .args([&format!("-{signal}"), "-P", shell.trim(), "kozo"])
+            .status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Runs the view in place of the shell.
+    fn start_top_alone(&self, scene: &Scene) {
+        let program = env!("CARGO_BIN_EXE_kozo");
+        let control = scene.control("clock");
+        let command = format!("{program} top --control {}", control.display());
+        self.send(&format!("exec {command}"));
+        self.wait_for(&["2 of 2 nodes answer"]);
+    }
+
     /// Types a command that runs the view, without colours.
     fn start_top(&self, scene: &Scene) {
         let program = env!("CARGO_BIN_EXE_kozo");
@@ -224,19 +242,26 @@ fn the_view_is_steered_by_keys_and_leaves_the_terminal_as_it_was() {
     terminal.wait_for_shell(&["Stopped"]);
     terminal.send("fg");
     terminal.wait_for(&["[paused]", "sort by the next column"]);
+    // Somebody else stops it.
+    terminal.signal("TSTP");
+    terminal.wait_for_shell(&["Stopped"]);
+    terminal.send("fg");
+    terminal.wait_for(&["[paused]", "sort by the next column"]);
     terminal.keys(&["q"]);
     terminal.wait_for_shell(&[]);
     // So do signals.
     for signal in ["TERM", "INT", "HUP"] {
         terminal.start_top(&scene);
         terminal.wait_for(&["2 of 2 nodes answer"]);
-        let group = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
-        let kill = Command::new("pkill")
-            .args([&format!("-{signal}"), "-P", group.trim(), "kozo"])
-            .status();
-        assert!(kill.unwrap().success());
+        terminal.signal(signal);
         terminal.wait_for_shell(&[]);
     }
+    // Where there is no shell that could let it go on, it does not stop.
+    terminal.start_top_alone(&scene);
+    let is_there = &["2 of 2 nodes answer", "[paused]"];
+    terminal.keys(&["C-z", "p"]);
+    terminal.wait_for(is_there);
+    terminal.keys(&["q"]);
     daemons.into_iter().for_each(Daemon::stop);
 }
 

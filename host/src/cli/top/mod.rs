@@ -79,6 +79,7 @@ async fn live(daemon: Client) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let mut stopped = signal(SignalKind::from_raw(libc::SIGTSTP))?;
     let mut continued = signal(SignalKind::from_raw(libc::SIGCONT))?;
     let mut screen = Screen::open()?;
     let mut happenings = listen(daemon)?;
@@ -94,6 +95,10 @@ async fn live(daemon: Client) -> io::Result<()> {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
             _ = hang_up.recv() => return Ok(()),
+            _ = stopped.recv() => {
+                screen.suspend(&mut continued).await?;
+                continue;
+            }
             _ = continued.recv() => {
                 screen.take_again()?;
                 continue;
@@ -106,7 +111,7 @@ async fn live(daemon: Client) -> io::Result<()> {
             Some(Happening::Typed(Event::Key(key))) => match ui.key(key, &model) {
                 Effect::Shown => {}
                 Effect::Quit => return Ok(()),
-                Effect::Suspend => screen.suspend(&mut continued).await?,
+                Effect::Suspend => screen::ask_to_stop()?,
             },
             // Drawing finds out how large the terminal is now.
             Some(Happening::Typed(_)) => {}

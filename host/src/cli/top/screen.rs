@@ -1,5 +1,6 @@
 //! The terminal: taken for drawing, and given back as it was, however the program ends.
 
+use std::fs;
 use std::io::{self, Stdout, Write};
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use rustix::process::{Signal, kill_current_process_group};
+use rustix::process::{
+    Pid, Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process,
+};
 use tokio::signal::unix;
 
-/// How long it is waited for the shell to say that the program goes on; where nothing can stop it, it
-/// goes on after that.
+/// How long it is waited for the shell to say that the program goes on, once it does.
 const STOP_LIMIT: Duration = Duration::from_millis(300);
 
 /// The exit code of a program that panicked.
@@ -42,11 +44,15 @@ impl Screen {
         &mut self.terminal
     }
 
-    /// Stops the program, as Ctrl-Z does where nobody draws, and goes on when the shell says so, which
-    /// `continued` tells.
+    /// Stops the program, after it was told to by `SIGTSTP`, and goes on when the shell says so, which
+    /// `continued` tells. Where no shell can, it does not stop.
     pub(super) async fn suspend(&mut self, continued: &mut unix::Signal) -> io::Result<()> {
+        if !is_of_a_shell() {
+            return Ok(());
+        }
         give_back();
-        kill_current_process_group(Signal::TSTP)?;
+        // The other one is caught, for the terminal to be given back first.
+        kill_process(getpid(), Signal::STOP)?;
         // Another thread may be the one that the signal stops first.
         let _ = tokio::time::timeout(STOP_LIMIT, continued.recv()).await;
         self.take_again()
@@ -65,6 +71,25 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Tells this program, and those that it was started with, to stop, as Ctrl-Z does where nobody draws.
+pub(super) fn ask_to_stop() -> io::Result<()> {
+    Ok(kill_current_process_group(Signal::TSTP)?)
+}
+
+/// Whether whoever started the program is in its session, as shells that stop and continue programs are.
+fn is_of_a_shell() -> bool {
+    let group = getpgrp().as_raw_nonzero();
+    let Ok(stat) = fs::read_to_string(format!("/proc/{group}/stat")) else {
+        return false;
+    };
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split(' ');
+    let parent = fields.nth(2).and_then(|parent| parent.parse().ok());
+    let session = parent
+        .and_then(Pid::from_raw)
+        .map(|parent| getsid(Some(parent)));
+    matches!((session, getsid(None)), (Some(Ok(theirs)), Ok(own)) if theirs == own)
 }
 
 fn take() -> io::Result<()> {
