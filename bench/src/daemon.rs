@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::Failure;
@@ -122,6 +123,12 @@ impl Daemon {
     pub(crate) fn said_of_links(&self) -> Vec<Value> {
         let lines = self.said.try_iter().map(|(_, line)| line);
         lines.filter(|line| line["target"] == "link").collect()
+    }
+
+    /// Lets it stand still from now on, with its links: it says nothing, and nobody is told.
+    pub(crate) fn stop(&self) -> Result<(), Failure> {
+        let process = Pid::from_child(&self.child);
+        Ok(kill_process(process, Signal::STOP)?)
     }
 
     /// The processor time that it has used so far, of all its threads.

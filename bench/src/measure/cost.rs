@@ -18,7 +18,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
     let watch = Duration::from_secs(settings.choose(60, 5));
     for links in [1, settings.choose(LINKS, 5)] {
-        let (hub, _others) = star(links)?;
+        let star = star(links)?;
+        let hub = &star.hub;
         thread::sleep(SETTLE);
         let before = hub.processor_time()?;
         thread::sleep(watch);
@@ -41,8 +42,16 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
     Ok(())
 }
 
+/// A node, and others that it has links with.
+pub(super) struct Star {
+    pub(super) hub: Daemon,
+    pub(super) others: Vec<Daemon>,
+    /// What the daemons have in files.
+    _network: Network,
+}
+
 /// A node with links to so many others.
-fn star(links: usize) -> Result<(Daemon, Vec<Daemon>), Failure> {
+pub(super) fn star(links: usize) -> Result<Star, Failure> {
     let names = (0..links).map(|node| format!("n{node}"));
     let names: Vec<_> = names.chain(["hub".to_owned()]).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -57,5 +66,9 @@ fn star(links: usize) -> Result<(Daemon, Vec<Daemon>), Failure> {
     for _ in 0..links {
         hub.wait_for_link()?;
     }
-    Ok((hub, others))
+    Ok(Star {
+        hub,
+        others,
+        _network: network,
+    })
 }

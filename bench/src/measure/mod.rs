@@ -8,6 +8,7 @@ mod floor;
 mod latency;
 mod mesh;
 mod outage;
+mod overview;
 mod peers;
 mod program;
 mod python;
@@ -154,6 +155,12 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         about: "memory and processor time, idle and with fifty links",
         limit: minutes(8),
         run: cost::run,
+    },
+    Measurement {
+        name: "overview",
+        about: "how long `kozo status --all` takes for fifty nodes, also where some do not answer",
+        limit: minutes(5),
+        run: overview::run,
     },
     Measurement {
         name: "outage",
