@@ -79,7 +79,12 @@ pub(super) struct Words {
 }
 
 impl Words {
-    fn at(&self, address: u64) -> Option<u64> {
+    /// The first address behind it.
+    pub(super) fn end(&self) -> u64 {
+        self.start.saturating_add(self.bytes.len() as u64)
+    }
+
+    pub(super) fn at(&self, address: u64) -> Option<u64> {
         let at = usize::try_from(address.checked_sub(self.start)?).ok()?;
         let word = self.bytes.get(at..at.checked_add(8)?)?;
         Some(u64::from_ne_bytes(word.try_into().ok()?))
@@ -119,12 +124,16 @@ impl Stacks {
             return Err("stacks of this kind of processor are not known here".to_owned());
         }
         let path = format!("/proc/{}/task/{}/syscall", self.process, thread.id);
+        let look =
+            || fs::read_to_string(&path).map_err(|error| format!("it cannot be had: {error}"));
         for _ in 0..LOOKS {
-            let line =
-                fs::read_to_string(&path).map_err(|error| format!("it cannot be had: {error}"))?;
+            let line = look()?;
             if let Some(registers) = registers(&line) {
                 let words = self.words(registers.stack)?;
-                return Ok(self.walk(registers, &words));
+                // One that has gone on meanwhile has another stack than that at its place.
+                if look()? == line {
+                    return Ok(self.walk(registers, &words));
+                }
             }
             sleep(LOOK_PAUSE);
         }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
-use super::{Stacks, Thread, threads_of};
+use super::{Stacks, Thread, Trace, threads_of};
 
 /// The thread of this name, once it waits.
 fn waiting(name: &str) -> Thread {
@@ -96,35 +96,45 @@ fn a_function_that_never_waits(ends: &AtomicBool) -> u64 {
     count
 }
 
-#[test]
-fn the_stack_of_a_thread_that_never_waits_is_told_by_gdb() {
-    let ends = Arc::new(AtomicBool::new(false));
-    let end = Arc::clone(&ends);
-    let turns = thread::Builder::new()
-        .name("turns-round".to_owned())
-        .spawn(move || a_function_that_never_waits(&ends))
-        .unwrap();
-    let thread = loop {
-        let threads = threads_of(std::process::id()).unwrap();
-        if let Some(found) = threads.into_iter().find(|one| one.is_named("turns-round")) {
-            break found;
-        }
-    };
-    let trace = Stacks::new(thread.process).unwrap().of(&thread);
-    end.store(true, Ordering::Relaxed);
-    turns.join().unwrap();
+/// A thread that never waits, until it is told to end.
+struct Turning {
+    ends: Arc<AtomicBool>,
+    thread: JoinHandle<u64>,
+}
+
+impl Turning {
+    fn start(name: &str) -> (Self, Thread) {
+        let ends = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&ends);
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || a_function_that_never_waits(&end))
+            .unwrap();
+        let found = loop {
+            let threads = threads_of(std::process::id()).unwrap();
+            if let Some(found) = threads.into_iter().find(|one| one.is_named(name)) {
+                break found;
+            }
+        };
+        (Self { ends, thread }, found)
+    }
+
+    fn end(self) {
+        self.ends.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
+fn is_that_of_one_that_never_waits(trace: Result<Trace, String>) {
     match trace {
         Ok(trace) => {
-            let names = trace
+            let mut names = trace
                 .frames
                 .iter()
                 .filter_map(|frame| frame.function.as_deref());
-            let names: Vec<_> = names.collect();
             assert!(
-                names
-                    .iter()
-                    .any(|name| name.contains("a_function_that_never_waits")),
-                "{names:#?}"
+                names.any(|name| name.contains("a_function_that_never_waits")),
+                "{trace:#x?}"
             );
         }
         Err(error) => {
@@ -132,4 +142,32 @@ fn the_stack_of_a_thread_that_never_waits_is_told_by_gdb() {
             assert!(error.contains("gdb"), "{error}");
         }
     }
+}
+
+#[test]
+fn the_stack_of_a_thread_that_never_waits_is_told_by_gdb() {
+    let (turning, thread) = Turning::start("turns-round");
+    let trace = Stacks::new(thread.process).unwrap().of(&thread);
+    turning.end();
+    is_that_of_one_that_never_waits(trace);
+}
+
+#[test]
+fn all_who_ask_for_such_a_stack_at_once_are_told() {
+    let (turning, thread) = Turning::start("is-asked-about");
+    let traces: Vec<_> = thread::scope(|scope| {
+        let ask = || Stacks::new(thread.process).unwrap().of(&thread);
+        let asking: Vec<_> = (0..3).map(|_| scope.spawn(ask)).collect();
+        let asking = asking.into_iter();
+        asking.map(|asking| asking.join().unwrap()).collect()
+    });
+    turning.end();
+    // A machine on which gdb cannot tell tells nobody; on one that is very busy it may take too long.
+    let is_told = |trace: &&Result<Trace, String>| match trace {
+        Ok(_) => true,
+        Err(error) => error.contains("within"),
+    };
+    let told = traces.iter().filter(is_told).count();
+    assert!(told == 0 || told == traces.len(), "{traces:#?}");
+    traces.into_iter().for_each(is_that_of_one_that_never_waits);
 }
