@@ -35,7 +35,8 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// What one node wants of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// The sender key of an epoch of a session of yours.
+    /// The sender key of an epoch of a session of yours; if there is none of that epoch, the present one: the epoch
+    /// stands in the header of a datagram, which anybody can write.
     Key {
         /// The session that datagrams came of.
         session: SessionId,
@@ -129,15 +130,12 @@ pub enum AskRefusal {
     /// The session is not the answerer's present one.
     #[error("it has begun another session since")]
     OtherSession = 4,
-    /// The epoch's key is gone.
-    #[error("the key of that epoch is gone")]
-    Gone = 5,
     /// Too many asks at present: ask again later.
     #[error("it is asked too much at present")]
-    TooMany = 6,
+    TooMany = 5,
     /// An ask of a kind that the answerer does not know.
     #[error("it does not know this kind of request")]
-    NotUnderstood = 7,
+    NotUnderstood = 6,
 }
 
 impl AskRefusal {
@@ -147,7 +145,6 @@ impl AskRefusal {
             Self::ForeignKey,
             Self::Older,
             Self::OtherSession,
-            Self::Gone,
             Self::TooMany,
             Self::NotUnderstood,
         ]
@@ -334,14 +331,15 @@ impl Repaired {
     fn read(mut rest: &[u8]) -> Result<Self, Refusal> {
         let last = number(&mut rest)?;
         let count = number(&mut rest)?;
-        if count > MAX_GAPS as u64 {
+        // A lane never comes to the highest number, so that there is always a next one.
+        if count > MAX_GAPS as u64 || last == u64::MAX {
             return Err(Refusal::Body);
         }
         let mut lost = Vec::with_capacity(count as usize);
         let mut behind = 0;
         for _ in 0..count {
             let (from, to) = (number(&mut rest)?, number(&mut rest)?);
-            if from <= behind || to < from {
+            if from <= behind || to < from || to == u64::MAX {
                 return Err(Refusal::Body);
             }
             behind = to;

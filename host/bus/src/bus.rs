@@ -107,6 +107,8 @@ pub struct Bus {
     /// Until when each of them waits for an answer; those that were answered as well.
     asked_in_order: VecDeque<(Moment, Nonce)>,
     next_ping: u64,
+    /// How many asks the session has sent: each has a number of its own.
+    next_ask: u64,
     /// How much may be asked of this node.
     asks: Allowance,
     /// When this node announces itself next.
@@ -216,6 +218,7 @@ impl Bus {
             asked: HashMap::new(),
             asked_in_order: VecDeque::new(),
             next_ping: 0,
+            next_ask: 0,
             asks: Allowance::new(ASKS_AT_ONCE, ASKS_PER_SECOND),
             announce: now,
             sweep: now + SWEEP_EVERY,
@@ -390,7 +393,8 @@ impl Bus {
     /// When [`tick`](Self::tick) or [`output`](Self::output) may have something to do that they have not now.
     pub fn timeout(&self) -> Option<Moment> {
         let asked = self.asked_in_order.front().map(|(until, _)| *until);
-        let waits = !self.held.is_empty() || self.incoming.has_parts();
+        let has_old_keys = self.sender_keys.has_earlier() || self.sessions.has_old_keys();
+        let waits = !self.held.is_empty() || self.incoming.has_parts() || has_old_keys;
         let always = [
             asked,
             self.outgoing.timeout(),

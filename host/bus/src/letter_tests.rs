@@ -366,6 +366,9 @@ fn what_a_member_writes_wrongly_is_refused() {
         }
     }
     refused_answer(b"\x01\x05\x01\x00\x05");
+    let highest = [&b"\xcf"[..], &[0xff; 8]].concat();
+    refused_answer(&[b"\x01", &highest[..], b"\x00"].concat());
+    refused_answer(&[&b"\x01\x05\x01\x01"[..], &highest].concat());
     refused_answer(b"\x01\x05\x01\x05\x04");
     refused_answer(b"\x01\x05\x02\x01\x04\x04\x05");
     let mut gaps = vec![1, 0, MAX_GAPS as u8 + 1];

@@ -62,6 +62,9 @@ pub enum Refusal {
     /// A sender key that is not there, or not any more.
     #[error("there is no key of that epoch")]
     UnknownEpoch,
+    /// An ask that came before.
+    #[error("it came before")]
+    Repeated,
     /// An answer to nothing that was asked.
     #[error("it answers nothing that was asked")]
     Unasked,
@@ -93,6 +96,7 @@ impl Refusal {
             Self::Twin => "twin",
             Self::UnknownSession => "unknown-session",
             Self::UnknownEpoch => "unknown-epoch",
+            Self::Repeated => "repeated",
             Self::Unasked => "unasked",
             Self::TooMany => "too-many",
         }

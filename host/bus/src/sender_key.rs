@@ -272,6 +272,11 @@ impl SenderKeys {
         earlier.map(|earlier| &earlier.key)
     }
 
+    /// Whether there are keys that [`forget`](Self::forget) will forget.
+    pub fn has_earlier(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
     /// Forgets the keys of epochs that ended longer ago than a message means anything, `max_age`.
     pub fn forget(&mut self, max_age: Duration, now: Moment) {
         self.earlier

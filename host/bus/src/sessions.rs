@@ -24,6 +24,7 @@ use crate::members::NodeKeys;
 use crate::refusal::Refusal;
 use crate::sender_key::{Epoch, OpeningKey, SenderKey};
 use crate::session::{SessionId, SessionKeys};
+use crate::subject::Nonce;
 
 /// How many nodes' sessions are known at most. Each is a node of the network file; when there are more, the one that
 /// was announced longest ago is forgotten, with its counter.
@@ -49,6 +50,8 @@ pub enum Heard {
 #[derive(Debug, Default)]
 pub struct Sessions {
     nodes: HashMap<NodeName, Known>,
+    /// Whether any key was superseded since old ones were forgotten.
+    has_old_keys: bool,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,7 @@ struct Known {
     /// When it was announced last.
     announced: Moment,
     keys: Vec<Held>,
+    asks: Window,
     earlier: Vec<SessionId>,
     twin: Option<Moment>,
 }
@@ -194,17 +198,48 @@ impl Sessions {
         known.keys.truncate(MAX_KEYS_OF_A_SESSION);
         for held in known.keys.iter_mut().skip(1) {
             held.superseded.get_or_insert(now);
+            self.has_old_keys = true;
         }
         Ok(())
     }
 
+    /// Whether this ask of the session did not come before. To be asked only once its signature is verified: else
+    /// anybody could use up the session's numbers.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSession`] or [`Refusal::Repeated`].
+    pub fn first_time(
+        &mut self,
+        node: &NodeName,
+        session: SessionId,
+        nonce: Nonce,
+    ) -> Result<(), Refusal> {
+        let known = self.nodes.get_mut(node);
+        let known = known.filter(|known| known.signed.announcement().session == session);
+        let known = known.ok_or(Refusal::UnknownSession)?;
+        match known.asks.take(nonce.number()) {
+            true => Ok(()),
+            false => Err(Refusal::Repeated),
+        }
+    }
+
+    /// Whether there are keys that [`expire`](Self::expire) will forget.
+    pub fn has_old_keys(&self) -> bool {
+        self.has_old_keys
+    }
+
     /// Forgets the keys of epochs that were over longer ago than a message means anything, `max_age`.
     pub fn expire(&mut self, max_age: Duration, now: Moment) {
+        if !self.has_old_keys {
+            return;
+        }
+        self.has_old_keys = false;
         for known in self.nodes.values_mut() {
             known.keys.retain(|held| {
                 let superseded = held.superseded;
                 superseded.is_none_or(|since| now.since(since) <= max_age)
             });
+            self.has_old_keys |= known.keys.len() > 1;
         }
     }
 
@@ -268,9 +303,35 @@ impl Known {
             signed,
             announced: now,
             keys: Vec::new(),
+            asks: Window::default(),
             earlier: Vec::new(),
             twin: None,
         }
+    }
+}
+
+/// Which of a session's asks came already: the one with the highest number, and the 63 numbers below it. An ask is
+/// answered with much more than it has bytes, so whoever recorded one shall not have it answered again and again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Window {
+    highest: u64,
+    /// A bit for each number, the lowest for the highest one.
+    seen: u64,
+}
+
+impl Window {
+    /// Whether this number did not come before. One that is too far below the highest counts as if it did.
+    fn take(&mut self, number: u64) -> bool {
+        if number > self.highest {
+            let by = u32::try_from(number - self.highest).unwrap_or(u32::MAX);
+            self.seen = self.seen.checked_shl(by).unwrap_or(0);
+            self.highest = number;
+        }
+        let below = u32::try_from(self.highest - number).unwrap_or(u32::MAX);
+        let bit = 1u64.checked_shl(below).unwrap_or(0);
+        let is_new = bit != 0 && self.seen & bit == 0;
+        self.seen |= bit;
+        is_new
     }
 }
 

@@ -3,6 +3,7 @@ use crate::members::Members;
 use crate::random::SeededRandom;
 use crate::sender_key::{SENDER_KEY_LEN, Suite};
 use crate::session::Session;
+use crate::subject::Nonce;
 use crate::testing::{File, FileKeys, node, subjects};
 
 fn fleet() -> TransportName {
@@ -241,4 +242,36 @@ fn a_node_that_lost_its_counter_is_shown_what_it_signed() {
     let others = announced(&fixture.own, "field", 12, u64::MAX);
     let judged = judge_evidence(others.bytes(), own, &fixture.hub);
     assert_eq!(judged, Err(Refusal::OtherNode));
+}
+
+#[test]
+fn an_ask_is_answered_once() {
+    let mut fixture = fixture();
+    let first = announced(&fixture.hub, "hub", 10, 5);
+    fixture.hear(&first).unwrap();
+    let mut take = |signed: &SignedAnnouncement, number| {
+        let nonce = Nonce::new(number, [0; 8]);
+        assert_eq!(nonce.number(), number);
+        let session = signed.announcement().session;
+        fixture.sessions.first_time(&node("hub"), session, nonce)
+    };
+    for number in [1, 2, 5, 4, 3, 70, 7, 200] {
+        assert_eq!(take(&first, number), Ok(()), "{number}");
+        assert_eq!(take(&first, number), Err(Refusal::Repeated), "{number}");
+    }
+    // Too far below the highest one to be known.
+    for number in [0, 6, 71, 136] {
+        assert_eq!(take(&first, number), Err(Refusal::Repeated), "{number}");
+    }
+    assert_eq!(take(&first, 137), Ok(()));
+    assert_eq!(take(&first, u64::MAX), Ok(()));
+    assert_eq!(take(&first, u64::MAX), Err(Refusal::Repeated));
+    // Another session counts from 1 again.
+    let second = announced(&fixture.hub, "hub", 11, 6);
+    assert_eq!(take(&second, 1), Err(Refusal::UnknownSession));
+    fixture.hear(&second).unwrap();
+    let nonce = Nonce::new(1, [0; 8]);
+    let session = second.announcement().session;
+    let taken = fixture.sessions.first_time(&node("hub"), session, nonce);
+    assert_eq!(taken, Ok(()));
 }

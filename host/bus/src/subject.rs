@@ -81,6 +81,22 @@ impl fmt::Debug for Token {
 pub struct Nonce(pub [u8; NONCE_LEN]);
 
 impl Nonce {
+    /// The nonce of a session's ask with this number, which no other ask of the session has, and so many random bytes:
+    /// an answer has to name all of it.
+    pub fn new(number: u64, random: [u8; 8]) -> Self {
+        let mut bytes = [0; NONCE_LEN];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        bytes[8..].copy_from_slice(&random);
+        Self(bytes)
+    }
+
+    /// Which ask of its session it is of: they are counted from 1.
+    pub fn number(&self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.0[..8]);
+        u64::from_be_bytes(bytes)
+    }
+
     fn read(text: &str) -> Option<Self> {
         if text.len() != NONCE_TEXT_LEN {
             return None;

@@ -56,28 +56,10 @@ impl Bus {
             nonce,
             is_new: ask.announcement()?.is_some(),
         };
-        let known = self.nodes.entry(node.clone()).or_default();
-        if !known.asks.take(1.0, now) {
-            return Err(Refusal::TooMany);
-        }
-        if let Some(claimed) = ask.announcement()? {
-            let introduced = self.introduced(&node, &claimed, now);
-            if let Err(refusal) = introduced {
-                let said = match refusal {
-                    Refusal::NotAllowed | Refusal::UnknownNode => AskRefusal::NotAllowed,
-                    Refusal::ForeignKey => AskRefusal::ForeignKey,
-                    Refusal::Older | Refusal::Twin => AskRefusal::Older,
-                    _ => return Err(refusal),
-                };
-                self.answer_with(&asker, Answer::Refused(said));
-                return Err(refusal);
-            }
-        }
-        let Some(&signer) = self.sessions.signer(&node, ask.session) else {
-            self.answer_with(&asker, Answer::Introduce);
+        let content = self.proven(&node, &asker, &ask, now)?;
+        let Some((signer, content)) = content else {
             return Ok(());
         };
-        let content = ask.verify(&signer, &self.subjects, &self.settings.own)?;
         self.sent.asks_answered += 1;
         let answer = match content {
             Some(Ask::Ping) => Answer::Pong {
@@ -101,6 +83,51 @@ impl Bus {
         Ok(())
     }
 
+    /// What a node asks, and the keys of its session, once it is proven that it asks so for the first time. Before
+    /// that anybody may have written it: so what strangers cause is counted for itself, and uses up nothing of what the
+    /// node may ask. None: it has to introduce itself first.
+    fn proven(
+        &mut self,
+        node: &NodeName,
+        asker: &Asker,
+        ask: &ReceivedAsk,
+        now: Moment,
+    ) -> Result<Option<(SessionKeys, Option<Ask>)>, Refusal> {
+        if self.sessions.signer(node, asker.session).is_none() {
+            let known = self.nodes.entry(node.clone()).or_default();
+            if !known.strangers.take(1.0, now) {
+                return Err(Refusal::TooMany);
+            }
+            if let Some(claimed) = ask.announcement()?
+                && let Err(refusal) = self.introduced(node, &claimed, now)
+            {
+                let said = match refusal {
+                    Refusal::NotAllowed | Refusal::UnknownNode => AskRefusal::NotAllowed,
+                    Refusal::ForeignKey => AskRefusal::ForeignKey,
+                    Refusal::Older | Refusal::Twin => AskRefusal::Older,
+                    _ => return Err(refusal),
+                };
+                self.answer_with(asker, Answer::Refused(said));
+                return Err(refusal);
+            }
+        }
+        let Some(&signer) = self.sessions.signer(node, asker.session) else {
+            self.answer_with(asker, Answer::Introduce);
+            return Ok(None);
+        };
+        let content = ask.verify(&signer, &self.subjects, &self.settings.own)?;
+        self.sessions.first_time(node, asker.session, asker.nonce)?;
+        let known = self.nodes.entry(node.clone()).or_default();
+        if !known.asks.take(1.0, now) {
+            return Err(Refusal::TooMany);
+        }
+        if let Some(claimed) = ask.announcement()? {
+            // Its session is known; the rest may be newer.
+            self.introduced(node, &claimed, now)?;
+        }
+        Ok(Some((signer, content)))
+    }
+
     fn key_for(
         &mut self,
         node: &NodeName,
@@ -109,8 +136,12 @@ impl Bus {
         epoch: Epoch,
         now: Moment,
     ) -> Answer {
-        let Some(key) = self.sender_keys.key(epoch) else {
-            return Answer::Refused(AskRefusal::Gone);
+        // Where there is no such epoch, or none any more, the present key is all that helps.
+        let present = self.sender_keys.epoch();
+        let (epoch, key) = match (self.sender_keys.key(epoch), self.sender_keys.key(present)) {
+            (Some(key), _) => (epoch, key),
+            (None, Some(key)) => (present, key),
+            (None, None) => return Answer::Refused(AskRefusal::TooMany),
         };
         let own = (&self.session, self.session.time(now));
         let to = (asker.session, signer);

@@ -13,6 +13,7 @@ use crate::datagram::{self, FORMAT, Header};
 use crate::incoming::SessionClock;
 use crate::letter::{ReceivedAnswer, uncover_announcement};
 use crate::refusal::Refusal;
+use crate::sender_key::Epoch;
 use crate::session::SessionId;
 use crate::subject::{Address, Nonce, Token};
 
@@ -262,12 +263,12 @@ impl Bus {
         let Purpose::Key { epoch, .. } = asked.purpose else {
             return Err(Refusal::Unasked);
         };
-        if sealed.epoch != epoch || !self.is_present(&asked.node, session) {
+        if !self.is_present(&asked.node, session) {
             return Err(Refusal::Unasked);
         }
         let key = sealed.open(&self.session, session, &self.subjects)?;
         self.sessions
-            .install(&asked.node, session, epoch, &key, now)?;
+            .install(&asked.node, session, sealed.epoch, &key, now)?;
         let token = self.subjects.node(&asked.node);
         let time = sealed.time.0;
         let known = self.nodes.entry(asked.node.clone()).or_default();
@@ -291,14 +292,20 @@ impl Bus {
             let node = asked.node.clone();
             self.tell(Happened::Heard { node, again });
         }
-        self.open_held(&asked.node, session, now);
+        let gone = Some(epoch).filter(|epoch| *epoch != sealed.epoch);
+        self.open_held(&asked.node, session, gone, now);
         Ok(())
     }
 
-    /// Opens what has waited for a key.
-    fn open_held(&mut self, node: &NodeName, session: SessionId, now: Moment) {
+    /// Opens what has waited for a key. The sender has none of the epoch `gone`: whoever wrote that into a header, it
+    /// is not to be opened.
+    fn open_held(&mut self, node: &NodeName, session: SessionId, gone: Option<Epoch>, now: Moment) {
         let token = self.subjects.node(node);
         for held in self.held.take(node, session) {
+            if gone == Some(held.epoch) {
+                self.refuse(Some(node.clone()), Refusal::UnknownEpoch);
+                continue;
+            }
             if !self.has_key(node, session, held.epoch) {
                 // Of another epoch: its key comes next.
                 self.pull(node, session, held.epoch, now);
@@ -337,7 +344,6 @@ impl Bus {
                     AskRefusal::NotAllowed
                     | AskRefusal::ForeignKey
                     | AskRefusal::Older
-                    | AskRefusal::Gone
                     | AskRefusal::NotUnderstood => self.no_key(&node, refusal.to_string(), now),
                 }
             }

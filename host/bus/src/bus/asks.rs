@@ -112,7 +112,8 @@ impl Bus {
         }
         // A node that was not heard yet most likely does not know this session.
         let introduced = introduce || !self.nodes.get(node).is_some_and(|known| known.knows_us);
-        let nonce = Nonce(draw(&mut *self.random).ok()?);
+        self.next_ask += 1;
+        let nonce = Nonce::new(self.next_ask, draw(&mut *self.random).ok()?);
         let announcement = introduced.then_some(&self.announcement);
         let ask = purpose.ask();
         let data = pen!(self).ask(node, nonce, announcement, &ask, &mut *self.random);

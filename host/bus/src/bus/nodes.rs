@@ -56,8 +56,10 @@ pub(super) struct Node {
     pub(super) knows_us: bool,
     /// A session whose key could not be had, and until when it is not asked for again.
     pub(super) refuse_until: Option<(SessionId, Moment)>,
-    /// What it may ask.
+    /// What it may ask, once it is proven that it does.
     pub(super) asks: Allowance,
+    /// What is looked at that claims to be of a session of it that is not known.
+    pub(super) strangers: Allowance,
     /// How often it may be asked for a key.
     pub(super) pulls: PullAllowance,
 }
