@@ -157,11 +157,15 @@ impl Inner {
     /// Calls `run`; the bus is down afterwards, whatever it says.
     fn run(&self) -> Result<(), Error> {
         let ended = outcome(self.parts.vtable.run()(self.parts.data));
-        let reason = match &ended {
-            Ok(()) => "`run` has returned".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        self.host.is_down(&reason);
+        match &ended {
+            Ok(()) => self.host.is_down("`run` has returned"),
+            Err(error) => {
+                // First the line: whoever sees that it is down looks for it.
+                let line = (Level::Error, format!("`run` has ended: {error}"));
+                self.host.tell(|told| told.logged.push(line));
+                self.host.is_down(&error.to_string());
+            }
+        }
         ended
     }
 }
@@ -188,7 +192,7 @@ pub struct StartedBus {
 }
 
 impl StartedBus {
-    /// Calls [`Bus::run`] once, in this thread.
+    /// Calls [`Bus::run`] once, in this thread. Its error is in [`logged`](Self::logged) as well.
     ///
     /// # Errors
     /// The bus's own, or a panic's text.
@@ -213,10 +217,8 @@ impl StartedBus {
             let _ended: mpsc::Sender<()> = sender;
             let host = Arc::clone(&inner.host);
             while !host.is_stopping() {
-                if let Err(error) = inner.run() {
-                    let line = (Level::Error, format!("`run` has ended: {error}"));
-                    host.tell(|told| told.logged.push(line));
-                }
+                // It is told in the log.
+                let _ = inner.run();
                 host.wait_for(BACK_OFF, |_| host.is_stopping().then_some(()));
             }
         };

@@ -136,6 +136,8 @@ impl Host {
         let mut told = self.told();
         loop {
             if let Some(result) = ready(&mut told) {
+                // It may have taken something, for which others wait.
+                self.changed.notify_all();
                 return Some(result);
             }
             let left = until.checked_duration_since(Instant::now())?;

@@ -97,6 +97,8 @@ mod transport;
 mod transport_host;
 
 #[cfg(test)]
+mod bus_tests;
+#[cfg(test)]
 mod tests;
 
 pub use bus::{BusBench, StartedBus};
