@@ -15,6 +15,8 @@
 mod answers;
 mod arrivals;
 mod asks;
+#[cfg(test)]
+mod attacks;
 mod engine;
 mod held;
 mod known;

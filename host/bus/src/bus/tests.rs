@@ -13,7 +13,7 @@ use crate::testing::{File, node};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn bus(file: &File, name: &str, seed: u8, now: Moment) -> Bus {
+pub(super) fn bus(file: &File, name: &str, seed: u8, now: Moment) -> Bus {
     let keys = Arc::new(file.add(name, seed));
     let settings = BusSettings {
         name: TransportName::new("fleet").unwrap(),
@@ -42,13 +42,13 @@ fn bus(file: &File, name: &str, seed: u8, now: Moment) -> Bus {
     Bus::new(settings, keys, random, now).unwrap()
 }
 
-fn message(kind: Kind, number: u64) -> Message {
+pub(super) fn message(kind: Kind, number: u64) -> Message {
     let role = RoleName::new("timer").unwrap();
     let data = rmp_serde::to_vec(&number).unwrap();
     Message::new(kind, &role, "tick", None, 0.0, &data).unwrap()
 }
 
-fn limits() -> EngineLimits {
+pub(super) fn limits() -> EngineLimits {
     EngineLimits {
         max_datagram: 1 << 20,
         no_responders: true,
@@ -98,7 +98,7 @@ fn carry(buses: &mut [Bus], now: Moment) {
     }
 }
 
-fn run(buses: &mut [Bus], now: &mut Moment, span: Duration) {
+pub(super) fn run(buses: &mut [Bus], now: &mut Moment, span: Duration) {
     let until = *now + span;
     while *now < until {
         carry(buses, *now);
@@ -106,7 +106,7 @@ fn run(buses: &mut [Bus], now: &mut Moment, span: Duration) {
     }
 }
 
-fn numbers(bus: &mut Bus) -> Vec<u64> {
+pub(super) fn numbers(bus: &mut Bus) -> Vec<u64> {
     let deliveries = bus.deliveries().into_iter();
     let numbers = deliveries.map(|one| rmp_serde::from_slice(one.message.data()).unwrap());
     numbers.collect()

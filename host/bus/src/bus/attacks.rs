@@ -1,0 +1,161 @@
+//! What whoever reaches the engine can write without any key, or repeat, and what must not come of it.
+
+use kozo_ground::interest::Kind;
+
+use super::tests::{bus, limits, message, numbers, run};
+use super::*;
+use crate::ask::Ask;
+use crate::random::SeededRandom;
+use crate::session::SessionId;
+use crate::testing::{File, node};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Carried = (String, Option<String>, Bytes);
+
+/// Two nodes that have heard each other, their file, and the time.
+fn acquainted() -> ([Bus; 2], File, Moment) {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
+    for bus in &mut buses {
+        bus.up(limits(), now);
+    }
+    for bus in &mut buses {
+        bus.send(message(Kind::Event, 0), SECOND * 600, now);
+    }
+    run(&mut buses, &mut now, SECOND);
+    assert_eq!(buses.each_mut().map(numbers), [[0], [0]]);
+    (buses, file, now)
+}
+
+/// What a node publishes now.
+fn published(bus: &mut Bus, now: Moment) -> Vec<Carried> {
+    bus.tick(now);
+    let mut published = Vec::new();
+    while let Some(output) = bus.output(now) {
+        if let Output::Publish {
+            subject,
+            reply,
+            data,
+        } = output
+        {
+            bus.published(Published::Accepted(1), now);
+            published.push((subject, reply, data));
+        }
+    }
+    published
+}
+
+fn give(bus: &mut Bus, (subject, reply, data): &Carried, now: Moment) {
+    bus.received(subject, reply.as_deref(), data, now);
+}
+
+fn refused(bus: &Bus, reason: Refusal) -> u64 {
+    bus.refused.get(&reason).copied().unwrap_or(0)
+}
+
+#[test]
+fn a_repair_that_somebody_recorded_is_not_made_again() {
+    let ([mut a, mut b], _, mut now) = acquainted();
+    for number in [1, 2] {
+        a.send(message(Kind::Event, number), SECOND * 600, now);
+        let datagrams = published(&mut a, now);
+        assert_eq!(datagrams.len(), 1);
+        if number == 2 {
+            give(&mut b, &datagrams[0], now);
+        }
+    }
+    let mut asks = Vec::new();
+    while asks.is_empty() {
+        now = now + Duration::from_millis(10);
+        asks = published(&mut b, now);
+        asks.retain(|(_, reply, _)| reply.is_some());
+    }
+    give(&mut a, &asks[0], now);
+    let answered = published(&mut a, now);
+    assert_eq!(answered.len(), 2, "the datagram, and that this is all");
+    for _ in 0..100 {
+        give(&mut a, &asks[0], now);
+    }
+    assert_eq!(published(&mut a, now), []);
+    assert_eq!(refused(&a, Refusal::Repeated), 100);
+    // Under another reply subject it is none at all.
+    let elsewhere = a
+        .subjects
+        .answer(a.subjects.node(&node("a")), Nonce([9; 16]));
+    give(
+        &mut a,
+        &(asks[0].0.clone(), Some(elsewhere), asks[0].2.clone()),
+        now,
+    );
+    assert_eq!(published(&mut a, now), []);
+    answered.iter().for_each(|one| give(&mut b, one, now));
+    assert_eq!(numbers(&mut b), [1, 2]);
+}
+
+#[test]
+fn asks_in_anothers_name_use_up_nothing_of_what_it_may_ask() {
+    let ([mut a, mut b], _, mut now) = acquainted();
+    let random = &mut SeededRandom::new(99);
+    let forger = Session::new(random, now).unwrap();
+    let subjects = a.subjects.clone();
+    let veil = a.veil.clone();
+    for number in 0..3000 {
+        let pen = crate::letter::Pen {
+            session: &forger,
+            subjects: &subjects,
+            veil: &veil,
+        };
+        let nonce = Nonce::new(number, [0; 8]);
+        let forged = pen
+            .ask(&node("a"), nonce, None, &Ask::Ping, random)
+            .unwrap();
+        let to = subjects.ask(subjects.node(&node("a")));
+        let reply = subjects.answer(subjects.node(&node("b")), nonce);
+        give(&mut a, &(to, Some(reply), forged.into()), now);
+    }
+    // That it is not known is said a few times only.
+    assert!(published(&mut a, now).len() < 100);
+    assert!(refused(&a, Refusal::TooMany) > 2500);
+    let ping = b.ping(&node("a"), now).unwrap();
+    let mut buses = [a, b];
+    run(&mut buses, &mut now, SECOND);
+    let mut happened = std::iter::from_fn(|| buses[1].happened());
+    let is_pong = |happened| matches!(happened, Happened::Pong { ping: of, .. } if of == ping);
+    assert!(happened.any(is_pong));
+}
+
+#[test]
+fn headers_with_epochs_that_never_were_keep_nobody_from_being_heard() {
+    let ([mut a, mut b], file, mut now) = acquainted();
+    let lane = a.subjects.lane_of(&message(Kind::Event, 0), a.token);
+    let fake = |epoch: u32, session: SessionId| {
+        let mut data = vec![1, 1];
+        data.extend_from_slice(&session.0);
+        data.extend_from_slice(&epoch.to_be_bytes());
+        data.resize(200, 7);
+        (lane.clone(), None, Bytes::from(data))
+    };
+    let session = a.session.id();
+    // To a node that has the key, and to one that has just begun.
+    let mut c = bus(&file, "c", 3, now);
+    c.up(limits(), now);
+    for epoch in 100..300 {
+        give(&mut b, &fake(epoch, session), now);
+        give(&mut c, &fake(epoch, session), now);
+    }
+    a.rekey(now).unwrap();
+    let mut buses = [a, b, c];
+    for number in 1..5 {
+        buses[0].send(message(Kind::Event, number), SECOND * 600, now);
+        run(&mut buses, &mut now, SECOND * 10);
+    }
+    let [_, mut b, mut c] = buses;
+    assert_eq!(numbers(&mut b), [1, 2, 3, 4]);
+    // What had no room to wait is older than the first that it heard.
+    assert_eq!(numbers(&mut c), [2, 3, 4]);
+    for bus in [&b, &c] {
+        assert!(refused(bus, Refusal::UnknownEpoch) > 0);
+    }
+}
