@@ -118,7 +118,7 @@ impl<R: Role + Described> RoleBench<R> {
         let name = description::name("role", name, RoleName::new)?;
         let (options, faces) =
             description::options(&metadata, self.options?, node.as_str(), name.as_str())?;
-        let interests = metadata.interests(&options, &node, &name);
+        let interests = metadata.interests(&options, node.as_str(), &name);
         let (node, name) = (node.to_string(), name.to_string());
         let host = Arc::new(Host::new(node, name, metadata.storage));
         host.state().stored = self.stored;

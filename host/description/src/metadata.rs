@@ -31,7 +31,7 @@ use std::path::Path;
 use kozo_faces::Face;
 use kozo_ground::grant::Grants;
 use kozo_ground::interest::Interest;
-use kozo_ground::names::{ModuleName, NodeName, RoleName};
+use kozo_ground::names::{ModuleName, RoleName};
 
 use crate::check::located;
 use crate::conflict::Conflict;
@@ -174,15 +174,11 @@ impl Metadata {
         }
     }
 
-    /// What a role of this module wants to hear of, with these options and names.
-    pub fn interests(
-        &self,
-        options: &ModuleOptions,
-        node: &NodeName,
-        role: &RoleName,
-    ) -> Vec<Interest> {
+    /// What a role of this module wants to hear of, with these options and names; that of the node may be a
+    /// pattern, where it stands for several.
+    pub fn interests(&self, options: &ModuleOptions, node: &str, role: &RoleName) -> Vec<Interest> {
         let names = Names {
-            node: node.as_str(),
+            node,
             role: role.as_str(),
         };
         let values = |name: &str| names.values(options, name);

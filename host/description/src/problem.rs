@@ -56,6 +56,9 @@ pub struct Place {
 pub struct Problem {
     /// Whether the file can be used all the same.
     pub severity: Severity,
+    /// The file that it is in, where that is another one than the report is about: one that it names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Where it is, if it is at one place.
     pub place: Option<Place>,
     /// The way through the blocks, `system.clock.roles.timer1.tick` say; empty for the whole file.
@@ -75,6 +78,7 @@ impl Problem {
     ) -> Self {
         Self {
             severity: Severity::Error,
+            file: None,
             place: place.into(),
             path: path.into(),
             message: message.into(),
@@ -94,6 +98,13 @@ impl Problem {
         }
     }
 
+    /// The same problem in a file that the one of the report names.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
     /// The same problem with advice on what to do.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -102,11 +113,12 @@ impl Problem {
     }
 }
 
-/// All that is wrong with one file, in the order of the file.
+/// All that is wrong with one file, in the order of the file, and then with those that it names.
 ///
 /// It displays as one `error: FILE:LINE:COLUMN: PATH: MESSAGE` line a problem, each followed by an
 /// indented `help:` line where there is advice, and serialises as
-/// `{file, problems: [{severity, place: {line, column}, path, message, help}], omitted}`.
+/// `{file, problems: [{severity, place: {line, column}, path, message, help}], omitted}`; a problem in
+/// a file that this one names has a `file` of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problems {
     file: String,
@@ -155,7 +167,7 @@ impl Problems {
         self.errors += usize::from(problem.severity == Severity::Error);
         let behind = self
             .problems
-            .partition_point(|other| other.place <= problem.place);
+            .partition_point(|other| (&other.file, other.place) <= (&problem.file, problem.place));
         self.problems.insert(behind, problem);
     }
 
@@ -164,7 +176,8 @@ impl Problems {
     pub fn advise(&mut self, place: Place, subject: &str, help: &str) -> bool {
         let mut is_advised = false;
         for problem in &mut self.problems {
-            if problem.place == Some(place) && problem.message.contains(subject) {
+            let is_there = problem.file.is_none() && problem.place == Some(place);
+            if is_there && problem.message.contains(subject) {
                 problem.help = Some(help.to_owned());
                 is_advised = true;
             }
@@ -182,7 +195,7 @@ impl Problems {
         self.class
     }
 
-    /// The problems in the order of the file; those without a place come first.
+    /// The problems in the order of the file, those without a place first, and then those in other files.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.problems.iter()
     }
@@ -218,7 +231,8 @@ impl fmt::Display for Problems {
             if index > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}: {}", problem.severity, printable(&self.file))?;
+            let file = problem.file.as_ref().unwrap_or(&self.file);
+            write!(f, "{}: {}", problem.severity, printable(file))?;
             if let Some(Place { line, column }) = problem.place {
                 write!(f, ":{line}:{column}")?;
             }

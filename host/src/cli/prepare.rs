@@ -66,9 +66,9 @@ impl Prepared {
         self.document.require_node(node)
     }
 
-    /// The names of all nodes of the file, whether all of it is valid or not.
-    pub(super) fn nodes(&self) -> Vec<NodeName> {
-        self.document.nodes().collect()
+    /// One node of each block of the file but that of `own`, whether all of it is valid or not.
+    pub(super) fn others(&self, own: Option<&NodeName>) -> Vec<NodeName> {
+        self.document.others(own).collect()
     }
 
     /// The paths and addresses that the file gives for a node.

@@ -32,7 +32,7 @@ pub(super) fn check(
     }
     own.iter()
         .for_each(|given| interface(given, true, problems));
-    for node in document.nodes().filter(|node| node != local) {
+    for node in document.others(Some(local)) {
         for given in document.given(catalog, &node) {
             // Only where others are reached is this node's affair, too.
             if given.meaning == Meaning::Formatted(Format::Address) {

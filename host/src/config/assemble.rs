@@ -1,13 +1,15 @@
 //! Builds the network out of the tree: its root, its nodes, and what holds between nodes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use kozo_addresses::Endpoint;
+use kozo_auth::identity::{NodeKey, TrustedKeys};
 use kozo_auth::keys;
 use kozo_auth::keys::PublicKey;
 use kozo_description::{
-    Block, Claimed, Entry, Format, OptionSpec, Place, Problem, Problems, Severity, Tree, TreeNode,
+    Block, Claimed, Entry, Format, OptionSpec, Problem, Problems, Severity, Tree, TreeNode,
     Unknown, Values,
 };
 use kozo_ground::interest::Pattern;
@@ -17,14 +19,42 @@ use kozo_ground::text::{join_path, quoted};
 use kozo_router::{OrderSources, SenderPattern};
 
 use super::builtin::{self, OVERRIDE};
+use super::bus::Bus;
 use super::catalog::Catalog;
-use super::claims::{Claims, Noted};
+use super::claims::{Claims, Noted, Shared};
 use super::disclosure::Disclosure;
+use super::document::is_group;
+use super::group::Group;
+use super::known::KnownNodes;
+use super::members::{MEMBERS, MembersFile, MembersFiles};
 use super::network::{Node, Settings};
 use super::node_path;
 
 /// Where a node is asked for metrics.
 const METRICS: &str = "metrics";
+
+/// What the name of the node is filled in with where a block is that of many.
+const ANY_NODE: &str = "*";
+
+/// What a network is made of.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) nodes: BTreeMap<NodeName, Node>,
+    pub(super) groups: Vec<Group>,
+    pub(super) buses: Vec<Bus>,
+    pub(super) keys: TrustedKeys,
+}
+
+/// Whose block it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whose<'n> {
+    /// The name of the node, or of the group.
+    pub(super) name: &'n NodeName,
+    /// What stands where options have the name of the node in them.
+    pub(super) filled_in: &'n str,
+    /// It is the node that the network is built for.
+    pub(super) is_local: bool,
+}
 
 /// The network under construction.
 pub(super) struct Assembly<'a> {
@@ -34,9 +64,10 @@ pub(super) struct Assembly<'a> {
     /// How bad it is when another node than the local one could do nothing with its options.
     others: Severity,
     pub(super) problems: &'a mut Problems,
+    members: &'a MembersFiles,
     root: Values,
-    /// The nodes by the fingerprints of their keys.
-    key_owners: HashMap<String, String>,
+    /// The nodes by their keys.
+    key_owners: HashMap<NodeKey, NodeName>,
     /// What the roles and transports of the node at hand claim.
     pub(super) claimed: Vec<Noted>,
     claims: Claims,
@@ -48,6 +79,7 @@ impl<'a> Assembly<'a> {
         catalog: &'a dyn Catalog,
         local: Option<&'a NodeName>,
         others: Severity,
+        members: &'a MembersFiles,
         problems: &'a mut Problems,
     ) -> Self {
         Self {
@@ -55,6 +87,7 @@ impl<'a> Assembly<'a> {
             catalog,
             local,
             others,
+            members,
             problems,
             root: Values::default(),
             key_owners: HashMap::new(),
@@ -63,8 +96,8 @@ impl<'a> Assembly<'a> {
         }
     }
 
-    /// All nodes; what is wrong with the file is pushed to the problems.
-    pub(super) fn nodes(mut self, tree: &Tree) -> BTreeMap<NodeName, Node> {
+    /// What the network is made of; what is wrong with the file is pushed to the problems.
+    pub(super) fn parts(mut self, tree: &Tree) -> Parts {
         let root = Block {
             tree,
             place: tree.place,
@@ -73,10 +106,12 @@ impl<'a> Assembly<'a> {
             noun: "option",
         };
         self.root = self.check(&root, builtin::root().iter(), Unknown::REFUSED);
-        let mut nodes = BTreeMap::new();
+        let mut parts = Parts::default();
         for entry in entries(tree, "system") {
-            if let Some(node) = self.node(entry) {
-                nodes.insert(node.name.clone(), node);
+            if is_group(entry) {
+                parts.groups.extend(self.group(entry, &mut parts.nodes));
+            } else if let Some(node) = self.own_block(entry) {
+                parts.nodes.insert(node.name.clone(), node);
             }
         }
         if let Some(system) = tree.entry("system")
@@ -87,13 +122,105 @@ impl<'a> Assembly<'a> {
                     .with_help("describe each node in a block under its name"),
             );
         }
-        self.unmatched_senders(&nodes);
-        nodes
+        self.names_of_members(tree);
+        self.unmatched_senders(&parts);
+        let held = self.key_owners.into_iter();
+        parts.keys = held.map(|(key, node)| (node, vec![key])).collect();
+        parts
     }
 
-    fn node(&mut self, entry: &Entry) -> Option<Node> {
+    /// A node with a block of its own.
+    fn own_block(&mut self, entry: &Entry) -> Option<Node> {
         let path = node_path(&entry.key);
         let name = self.name(entry, &path, "node", NodeName::new);
+        let whose = name.as_ref().map(|name| Whose {
+            name,
+            filled_in: name.as_str(),
+            is_local: Some(name) == self.local,
+        });
+        let node = self.block(entry, &path, whose);
+        let claimed = std::mem::take(&mut self.claimed);
+        let is_dialled = node.as_ref().is_none_or(|node| node.is_dialled());
+        self.claims.add(&path, is_dialled, claimed, self.problems);
+        node
+    }
+
+    /// A group. If the node that the network is built for is a member of it, that one is added to the nodes.
+    fn group(&mut self, entry: &Entry, nodes: &mut BTreeMap<NodeName, Node>) -> Option<Group> {
+        let path = node_path(&entry.key);
+        let name = self.name(entry, &path, "group", NodeName::new);
+        let file = self.members.of(&entry.key);
+        self.keys_of_members(file);
+        if let Some(key) = entry.value.entry("publicKey") {
+            let message = "the keys of members stand in their file";
+            self.problems.push(
+                Problem::error(key.key_place, join_path(&path, "publicKey"), message)
+                    .with_help("remove the option here, or the option `members` for a single node"),
+            );
+        }
+        let whose = name.as_ref().map(|name| Whose {
+            name,
+            filled_in: ANY_NODE,
+            is_local: false,
+        });
+        let lines = file.map_or(&[][..], |file| &file.lines);
+        let local = self
+            .local
+            .filter(|local| lines.iter().any(|line| line.name == **local));
+        let block = match local {
+            None => self.block(entry, &path, whose),
+            Some(local) => {
+                // What is wrong with the block is told once, as it is for this node.
+                let mut told = Problems::new(self.problems.file());
+                let block = self.telling(&mut told, |other| other.block(entry, &path, whose));
+                let claimed = std::mem::take(&mut self.claimed);
+                let own = Whose {
+                    name: local,
+                    filled_in: local.as_str(),
+                    is_local: true,
+                };
+                let own = self.block(entry, &path, Some(own));
+                self.claimed = claimed;
+                if let Some(mut own) = own {
+                    own.group = name.clone();
+                    let lines = lines.iter().filter(|line| line.name == *local);
+                    own.public_keys = lines.filter_map(|line| line.key.public_key()).collect();
+                    nodes.insert(local.clone(), own);
+                }
+                block
+            }
+        };
+        let claimed = std::mem::take(&mut self.claimed);
+        let is_dialled = block.as_ref().is_none_or(|block| block.is_dialled());
+        let mut names: Vec<_> = lines.iter().map(|line| &line.name).collect();
+        names.sort();
+        names.dedup();
+        let members = names.len();
+        let shared = Shared {
+            group: &entry.key,
+            members,
+        };
+        let claims = &mut self.claims;
+        claims.add_shared(&path, is_dialled, claimed, &shared, self.problems);
+        if file.is_some() && members == 0 {
+            let option = entry.value.child(MEMBERS);
+            let place = option.map_or(entry.key_place, |option| option.place);
+            let message = "the file of members has none, so this block describes no node";
+            self.problems.push(
+                Problem::warning(place, join_path(&path, MEMBERS), message)
+                    .with_help("add a line `NAME ssh-ed25519 AAAA...` for each node"),
+            );
+        }
+        Some(Group {
+            name: name?,
+            file: file?.path.clone(),
+            block: block?,
+            members,
+        })
+    }
+
+    /// The block of a node or of a group, without its claims, which are left where they are collected.
+    fn block(&mut self, entry: &Entry, path: &str, whose: Option<Whose<'_>>) -> Option<Node> {
         let root_option = |key: &str| {
             let known = builtin::settings().iter().any(|spec| spec.name == key);
             known.then(|| {
@@ -103,46 +230,55 @@ impl<'a> Assembly<'a> {
                 )
             })
         };
+        let is_group = is_group(entry);
         let block = Block {
             tree: &entry.value,
             place: entry.key_place,
-            path: &path,
-            what: "a node",
+            path,
+            what: if is_group { "a group" } else { "a node" },
             noun: "option",
         };
         let unknown = Unknown::Refused {
             elsewhere: &root_option,
         };
-        let values = self.check(&block, builtin::node().iter(), unknown);
-        let settings = self.settings(&entry.value, &path);
-        let public_keys = self.public_keys(entry, &path);
-        let values = values.with_defaults(builtin::node().iter());
+        // That a group has no key was said.
+        let specs = builtin::node().iter();
+        let values = match is_group {
+            true => self.check(&block, builtin::group().iter(), unknown),
+            false => self.check(&block, specs.clone(), unknown),
+        };
+        let settings = self.settings(&entry.value, path);
+        let public_keys = match is_group {
+            true => Vec::new(),
+            false => self.public_keys(entry, whose, path),
+        };
+        let values = values.with_defaults(specs);
         let role_storage = values.text("roleStorage").map(PathBuf::from);
 
         let roles = entries(&entry.value, "roles");
         let roles: Vec<_> = roles
-            .filter_map(|role| self.role(role, &path, name.as_ref(), role_storage.is_some()))
+            .filter_map(|role| self.role(role, path, whose, role_storage.is_some()))
             .collect();
         let transports = entries(&entry.value, "transports");
         let transports: Vec<_> = transports
-            .filter_map(|transport| self.transport(transport, &path, name.as_ref()))
+            .filter_map(|transport| self.transport(transport, path, whose))
             .collect();
 
-        let metrics = self.metrics(entry, &values, &path);
+        let metrics = self.metrics(entry, &values, path);
         let policy = |option| {
             let name = values.text(option)?;
             ConnectPolicy::from_name(name)
         };
-        let others_to_self = policy("othersToSelfConnectPolicy");
-        let is_dialled = others_to_self != Some(ConnectPolicy::Never);
-        let claimed = std::mem::take(&mut self.claimed);
-        self.claims.add(&path, is_dialled, claimed, self.problems);
         let place_of = |option| match entry.value.child(option) {
             Some(value) => value.place,
             None => entry.key_place,
         };
+        let patterns = |option| {
+            let value = values.value(option)?;
+            Some(value.texts().map(Pattern::new).collect::<Vec<_>>())
+        };
         let node = Node {
-            name: name?,
+            name: whose?.name.clone(),
             // Missing ones were reported, and no network comes of it.
             private_key: values.text("privateKey").map(PathBuf::from)?,
             private_key_place: place_of("privateKey"),
@@ -152,13 +288,11 @@ impl<'a> Assembly<'a> {
             role_storage_place: place_of("roleStorage"),
             transport_storage: values.text("transportStorage").map(PathBuf::from),
             self_to_others: policy("selfToOthersConnectPolicy")?,
-            others_to_self: others_to_self?,
+            others_to_self: policy("othersToSelfConnectPolicy")?,
             introspection: values
                 .text("introspection")
                 .and_then(Disclosure::from_name)?,
-            introspection_for: values
-                .value("introspectionFor")
-                .map(|list| list.texts().map(Pattern::new).collect()),
+            introspection_for: patterns("introspectionFor"),
             metrics,
             settings,
             roles,
@@ -170,13 +304,67 @@ impl<'a> Assembly<'a> {
             self.problems.push(
                 Problem::warning(
                     entry.key_place,
-                    join_path(&path, "roles"),
+                    join_path(path, "roles"),
                     summed_up.to_string(),
                 )
                 .with_help("say it in fewer patterns: `*` stands for any run of characters"),
             );
         }
         Some(node)
+    }
+
+    /// Does something whose problems go elsewhere.
+    fn telling<T>(&mut self, told: &mut Problems, work: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(self.problems, told);
+        let result = work(self);
+        std::mem::swap(self.problems, told);
+        result
+    }
+
+    /// Takes the keys of a group's members.
+    fn keys_of_members(&mut self, file: Option<&MembersFile>) {
+        let Some(file) = file else {
+            return;
+        };
+        let shown = file.path.display().to_string();
+        for line in &file.lines {
+            self.claim_key(line.key.clone(), &line.name, |problem| Problem {
+                place: Some(line.place),
+                ..problem.in_file(&shown)
+            });
+        }
+    }
+
+    /// No member is called as another node or a group is.
+    fn names_of_members(&mut self, tree: &Tree) {
+        let blocks: HashMap<&str, &Entry> = entries(tree, "system")
+            .map(|entry| (entry.key.as_str(), entry))
+            .collect();
+        let mut groups: HashMap<&NodeName, &str> = HashMap::new();
+        for (group, file) in &self.members.of {
+            let mut told: HashSet<&NodeName> = HashSet::new();
+            for line in &file.lines {
+                let name = line.name.as_str();
+                let first = *groups.entry(&line.name).or_insert(group);
+                let message = match blocks.get(name) {
+                    Some(entry) if is_group(entry) => {
+                        format!("the name {} is that of a group", quoted(name))
+                    }
+                    Some(_) => format!("the node {} has a block of its own", quoted(name)),
+                    None if first != group => {
+                        format!("{} is a member of {}, too", quoted(name), quoted(first))
+                    }
+                    None => continue,
+                };
+                if told.insert(&line.name) {
+                    self.problems.push(
+                        Problem::error(line.place, name, message)
+                            .in_file(file.path.display().to_string())
+                            .with_help("give each node a name of its own, and one block"),
+                    );
+                }
+            }
+        }
     }
 
     fn settings(&mut self, node: &Tree, node_path: &str) -> Settings {
@@ -233,7 +421,12 @@ impl<'a> Assembly<'a> {
         Some(endpoint)
     }
 
-    fn public_keys(&mut self, node: &Entry, node_path: &str) -> Vec<PublicKey> {
+    fn public_keys(
+        &mut self,
+        node: &Entry,
+        whose: Option<Whose<'_>>,
+        node_path: &str,
+    ) -> Vec<PublicKey> {
         let Some(tree) = node.value.child("publicKey") else {
             return Vec::new();
         };
@@ -257,7 +450,13 @@ impl<'a> Assembly<'a> {
             };
             match keys::parse_public(&scalar.text) {
                 Ok(key) => {
-                    self.claim_key(&key, &node.key, line.place, &path);
+                    if let Some(whose) = whose {
+                        self.claim_key(NodeKey::new(&key), whose.name, |problem| Problem {
+                            place: Some(line.place),
+                            path,
+                            ..problem
+                        });
+                    }
                     found.push(key);
                 }
                 Err(error) => self.problems.push(
@@ -288,57 +487,59 @@ impl<'a> Assembly<'a> {
         None
     }
 
-    /// Keys tell who is at the other end of a link, so no two nodes may have the same.
-    fn claim_key(&mut self, key: &PublicKey, node: &str, place: Place, path: &str) {
-        let fingerprint = keys::fingerprint(key);
-        let Some(owner) = self.key_owners.get(&fingerprint) else {
-            self.key_owners.insert(fingerprint, node.to_owned());
-            return;
+    /// Keys tell who is at the other end of a link, so no two nodes may have the same. `place` says where
+    /// this one stands.
+    fn claim_key(&mut self, key: NodeKey, node: &NodeName, place: impl FnOnce(Problem) -> Problem) {
+        let owner = match self.key_owners.entry(key) {
+            Slot::Vacant(slot) => {
+                slot.insert(node.clone());
+                return;
+            }
+            Slot::Occupied(slot) => slot.get().clone(),
         };
-        self.problems.push(if owner == node {
-            Problem::warning(place, path, "the same key stands here twice")
+        self.problems.push(place(if owner == *node {
+            Problem::warning(None, node.as_str(), "the same key stands here twice")
                 .with_help("remove one of them")
         } else {
-            let (owner, node) = (quoted(owner), quoted(node));
-            let message = format!("the nodes {owner} and {node} have the same public key");
-            Problem::error(place, path, message)
+            let (owner, name) = (quoted(owner.as_str()), quoted(node.as_str()));
+            let message = format!("the nodes {owner} and {name} have the same public key");
+            Problem::error(None, node.as_str(), message)
                 .with_help("make a key pair for each node: it is what tells them apart")
-        });
+        }));
     }
 
     /// A pattern that no node fits is probably a slip.
-    fn unmatched_senders(&mut self, nodes: &BTreeMap<NodeName, Node>) {
-        let roles = nodes
-            .values()
-            .flat_map(|node| node.roles.iter().map(move |role| (node, role)));
-        for (node, role) in roles {
-            let OrderSources::Listed(patterns) = &role.accept_orders_from else {
-                continue;
-            };
-            for SenderPattern { node: pattern, .. } in patterns {
-                let text = pattern.as_str();
-                if nodes.contains_key(text)
-                    || nodes.keys().any(|name| pattern.matches(name.as_str()))
-                {
+    fn unmatched_senders(&mut self, parts: &Parts) {
+        let mut known = KnownNodes::new(parts, self.members);
+        let groups = parts.groups.iter().map(|group| &group.block);
+        let own = parts.nodes.values().filter(|node| node.group.is_none());
+        for node in own.chain(groups) {
+            for role in &node.roles {
+                let OrderSources::Listed(patterns) = &role.accept_orders_from else {
                     continue;
+                };
+                for SenderPattern { node: pattern, .. } in patterns {
+                    if known.some_fits(pattern) {
+                        continue;
+                    }
+                    let path = ["roles", role.name.as_str(), "acceptOrdersFrom"]
+                        .iter()
+                        .fold(node_path(node.name.as_str()), |path, key| {
+                            join_path(&path, key)
+                        });
+                    let message = format!("no node of this file fits {}", quoted(pattern.as_str()));
+                    self.problems.push(
+                        Problem::warning(role.place, path, message)
+                            .with_help("check the name: nobody there can give this role an order"),
+                    );
                 }
-                let path = ["roles", role.name.as_str(), "acceptOrdersFrom"]
-                    .iter()
-                    .fold(node_path(node.name.as_str()), |path, key| {
-                        join_path(&path, key)
-                    });
-                let message = format!("no node of this file fits {}", quoted(text));
-                self.problems.push(
-                    Problem::warning(role.place, path, message)
-                        .with_help("check the name: nobody there can give this role an order"),
-                );
             }
         }
     }
 
     /// How bad it is when this node could do nothing with options of its.
-    pub(super) fn severity_at(&self, node: Option<&NodeName>) -> Severity {
-        match node.is_some() && node == self.local {
+    pub(super) fn severity_at(&self, whose: Option<Whose<'_>>) -> Severity {
+        match whose.is_some_and(|whose| whose.is_local) {
             true => Severity::Error,
             false => self.others,
         }
@@ -356,7 +557,7 @@ impl<'a> Assembly<'a> {
 
 /// The entries of a mapping inside of a mapping; none where it is missing or something else,
 /// which is reported with the options around it.
-fn entries<'t>(tree: &'t Tree, key: &str) -> impl Iterator<Item = &'t Entry> {
+pub(super) fn entries<'t>(tree: &'t Tree, key: &str) -> impl Iterator<Item = &'t Entry> {
     let entries: &[Entry] = match tree.child(key).map(|child| &child.node) {
         Some(TreeNode::Map(entries)) => entries,
         _ => &[],

@@ -78,12 +78,27 @@ pub fn settings() -> &'static [OptionSpec] {
     &OPTIONS
 }
 
+/// The options of the block of a group: those of a node but its key, which stands in the file of members.
+pub(super) fn group() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        let mut options = node().to_vec();
+        for option in &mut options {
+            if option.name == "publicKey" {
+                option.default = Nothing;
+            }
+        }
+        options
+    });
+    &OPTIONS
+}
+
 /// The options of a node block.
 pub fn node() -> &'static [OptionSpec] {
     static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
         vec![
             OptionSpec::new("privateKey", ValueKind::Path, Required, "The file with the node's private SSH key. It is on that node only, so all nodes may have the same path here."),
             OptionSpec::new("publicKey", ValueKind::PublicKeys, Required, "The public half of that key, as the line in its `.pub` file: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521), or `ssh-rsa` of 2048 to 8192 bits. A list while one key replaces another."),
+            OptionSpec::new("members", ValueKind::Path, Nothing, "A file that makes the block one of a group of nodes that are alike (docs/fleet.md): on each line the name of a node and its public key, `NAME ssh-ed25519 AAAA... comment`; several lines for several keys; lines that are empty or begin with `#` mean nothing. Each is a node with this block. In place of `publicKey`."),
             OptionSpec::new("roleStorage", ValueKind::Path, Nothing, "The folder in which the node's roles keep what they have to remember. Required when one of its roles does."),
             OptionSpec::new("transportStorage", ValueKind::Path, Nothing, "The folder in which the node's transports keep their own files, such as the keys of an onion address: each in a folder `NODE.TRANSPORT`. Without it, the first that fits of: the state folder that systemd gives the service (`$STATE_DIRECTORY`), `/var/lib/kozo` for root and for the user that it belongs to, `kozo` in the user's state folder (`$XDG_STATE_HOME`, else `~/.local/state`)."),
             OptionSpec::new("selfToOthersConnectPolicy", ValueKind::Text, text("constant"), "When this node connects to others. `constant`: it keeps a link at all times. `ondemand`: it makes one when there is a message. `never`: it makes none.").one_of(&CONNECT_POLICIES),

@@ -22,6 +22,15 @@ pub(super) struct Noted {
     pub(super) place: Place,
 }
 
+/// Whose block it is, when it is that of many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shared<'g> {
+    /// The group.
+    pub(super) group: &'g str,
+    /// How many members it has.
+    pub(super) members: usize,
+}
+
 /// Who has something.
 #[derive(Debug, Clone)]
 struct Holder {
@@ -75,6 +84,39 @@ impl Claims {
             if let Some(problem) = self.claim(claimed, holder) {
                 problems.push(problem);
             }
+        }
+    }
+
+    /// Adds those of a block that many nodes have: what only one of all nodes can have is told at once.
+    pub(super) fn add_shared(
+        &mut self,
+        node: &str,
+        is_dialled: bool,
+        noted: Vec<Noted>,
+        shared: &Shared<'_>,
+        problems: &mut Problems,
+    ) {
+        let (of_all, of_each): (Vec<_>, Vec<_>) = noted.into_iter().partition(|noted| {
+            matches!(noted.claimed, Claimed::Network(_) | Claimed::Reach { .. })
+        });
+        self.add(node, is_dialled, of_each, problems);
+        if shared.members <= 1 {
+            return;
+        }
+        for noted in of_all {
+            let what = match &noted.claimed {
+                // The name of the node is in it, and differs.
+                Claimed::Network(name) if name.contains('*') => continue,
+                Claimed::Network(name) => plain(name),
+                Claimed::Reach { address, .. } if is_dialled => quoted(address),
+                _ => continue,
+            };
+            let (members, group) = (shared.members, quoted(shared.group));
+            let message = format!("all {members} members of {group} have {what}");
+            problems.push(
+                Problem::warning(noted.place, &noted.path, message)
+                    .with_help("only one node can have it: give that one a block of its own"),
+            );
         }
     }
 

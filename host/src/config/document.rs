@@ -5,14 +5,15 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kozo_description::{Class, Problem, Problems, Severity, Tree, parse_yaml};
+use kozo_description::{Class, Entry, Problem, Problems, Severity, Tree, parse_yaml};
 use kozo_ground::names::NodeName;
 
-use super::assemble::Assembly;
+use super::assemble::{Assembly, Parts, entries};
 use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
 use super::given::{self, Given};
-use super::network::{Members, Network, SearchPaths, unknown_node};
+use super::members::{MEMBERS, MembersFiles};
+use super::network::{Members, Network, SearchPaths, is_a_group, unknown_node};
 use super::writers;
 
 /// The largest configuration file, in bytes.
@@ -24,6 +25,9 @@ pub struct Document {
     tree: Tree,
     folder: PathBuf,
     digest: [u8; 32],
+    members: MembersFiles,
+    /// The members by their names, each with the place of its file.
+    by_name: Members,
     /// What was wrong with the YAML, without making it unreadable, and with the file itself.
     problems: Problems,
 }
@@ -90,7 +94,7 @@ impl Document {
     }
 
     /// Reads the bytes of a file that is called `file` in messages, and whose relative paths
-    /// start at `folder`.
+    /// start at `folder`; with the files of members that it names.
     ///
     /// # Errors
     /// A report of class [`Class::Invalid`] when they are not one YAML mapping.
@@ -100,13 +104,16 @@ impl Document {
         let help = "begin with `system:` and describe the network below it";
         match tree {
             Some(tree) if tree.is_mapping() => {
-                let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-                let mut sha256 = [0; 32];
-                sha256.copy_from_slice(digest.as_ref());
+                let folder = folder.into();
+                let mut members = MembersFiles::read(&tree, &folder);
+                let odd = std::mem::take(&mut members.problems);
+                odd.into_iter().for_each(|problem| problems.push(problem));
                 return Ok(Self {
+                    digest: digest(bytes, &members),
+                    by_name: members.by_name(),
+                    members,
                     tree,
-                    folder: folder.into(),
-                    digest: sha256,
+                    folder,
                     problems,
                 });
             }
@@ -125,13 +132,13 @@ impl Document {
     /// Where the file says that modules are, for this node or, without one, at its root. What is
     /// wrong there is left out; [`Document::network`] reports it.
     pub fn search_paths(&self, local: Option<&NodeName>) -> SearchPaths {
-        folders::search_paths(&self.tree, &self.folder, local)
+        folders::search_paths(&self.tree, &self.folder, self.block_of(local))
     }
 
     /// The folders that [`search_paths`](Self::search_paths) has for modules, with where the file
     /// names each of them.
     pub fn module_folders(&self, local: Option<&NodeName>) -> Vec<NamedFolder> {
-        folders::named(&self.tree, &self.folder, local)
+        folders::named(&self.tree, &self.folder, self.block_of(local))
     }
 
     /// The folder of the file, at which its relative paths start.
@@ -141,14 +148,47 @@ impl Document {
 
     /// The paths and addresses that the file gives for a node, as far as their options are known.
     pub fn given(&self, catalog: &dyn Catalog, node: &NodeName) -> Vec<Given<'_>> {
-        given::given(&self.tree, catalog, node)
+        let block = self.block_of(Some(node)).unwrap_or_default();
+        given::given(&self.tree, catalog, block)
     }
 
-    /// The names of all nodes.
+    /// The names of all nodes: of those with a block of their own, then of members.
     pub fn nodes(&self) -> impl Iterator<Item = NodeName> {
-        let system = self.tree.child("system");
-        let keys = system.into_iter().flat_map(Tree::keys);
-        keys.filter_map(|key| NodeName::new(key).ok())
+        let members = self.by_name.iter().map(|(name, _)| name.clone());
+        let blocks = self.blocks().filter(|entry| !is_group(entry));
+        let nodes = blocks.filter_map(|entry| NodeName::new(&entry.key).ok());
+        nodes.chain(members)
+    }
+
+    /// One node of each block but that of `own`: those with one of their own, and of each group that has members
+    /// its first.
+    pub fn others(&self, own: Option<&NodeName>) -> impl Iterator<Item = NodeName> {
+        let example = |entry: &Entry| match is_group(entry) {
+            true => Some(self.members.of(&entry.key)?.lines.first()?.name.clone()),
+            false => NodeName::new(&entry.key).ok(),
+        };
+        let own = self.block_of(own).map(str::to_owned);
+        let others = self.blocks();
+        let others = others.filter(move |entry| own.as_ref() != Some(&entry.key));
+        others.filter_map(example)
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Entry> {
+        entries(&self.tree, "system")
+    }
+
+    /// The key of the block that a node has.
+    fn block_of<'a>(&'a self, node: Option<&'a NodeName>) -> Option<&'a str> {
+        let node = node?;
+        let by_name = |(member, _): &(NodeName, u32)| member.cmp(node);
+        match self.by_name.binary_search_by(by_name) {
+            Ok(at) => {
+                let (_, file) = self.by_name.get(at)?;
+                let (block, _) = self.members.of.get(*file as usize)?;
+                Some(block)
+            }
+            Err(_) => Some(node.as_str()),
+        }
     }
 
     /// Checks that the file has a node of this name; whether all of it is valid plays no part.
@@ -161,7 +201,17 @@ impl Document {
             return Ok(());
         }
         let mut problems = Problems::of_class(self.problems.file(), Class::UnknownNode);
-        problems.push(unknown_node(name, nodes.iter()));
+        let group = self
+            .blocks()
+            .find(|entry| entry.key == name.as_str() && is_group(entry));
+        problems.push(match group {
+            Some(entry) => {
+                let lines = self.members.of(&entry.key).map(|file| &file.lines);
+                let members = lines.into_iter().flatten().map(|line| &line.name);
+                is_a_group(name, members)
+            }
+            None => unknown_node(name, nodes.iter()),
+        });
         Err(problems)
     }
 
@@ -201,28 +251,60 @@ impl Document {
         others: Severity,
     ) -> Result<(Network, Problems), Problems> {
         let mut problems = self.problems.clone();
-        let assembly = Assembly::new(&self.folder, catalog, local, others, &mut problems);
-        let nodes = assembly.nodes(&self.tree);
+        let assembly = Assembly::new(
+            &self.folder,
+            catalog,
+            local,
+            others,
+            &self.members,
+            &mut problems,
+        );
+        let parts = assembly.parts(&self.tree);
         if problems.has_errors() {
             return Err(problems);
         }
-        let keys = nodes
-            .values()
-            .map(|node| (node.name.clone(), node.public_keys.clone()));
-        let network = Network {
-            keys: Arc::new(keys.collect()),
+        let Parts {
             nodes,
-            groups: Vec::new(),
-            buses: Vec::new(),
-            members: Members::default(),
+            groups,
+            buses,
+            keys,
+        } = parts;
+        let network = Network {
+            nodes,
+            groups,
+            buses,
+            keys: Arc::new(keys),
+            members: Arc::clone(&self.by_name),
             digest: self.digest,
             file: problems.file().to_owned(),
         };
         if let Some(local) = local {
-            network.node(local)?;
+            self.require_node(local)?;
         }
         Ok((network, problems))
     }
+}
+
+/// The SHA-256 of the file or, where it names files of members, that of its own and of theirs.
+fn digest(bytes: &[u8], members: &MembersFiles) -> [u8; 32] {
+    let sha256 = |bytes: &[u8]| {
+        let mut sum = [0; 32];
+        let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+        sum.copy_from_slice(digest.as_ref());
+        sum
+    };
+    let mut all = sha256(bytes).to_vec();
+    all.extend(members.of.iter().flat_map(|(_, file)| file.digest));
+    match members.of.is_empty() {
+        true => sha256(bytes),
+        false => sha256(&all),
+    }
+}
+
+/// Whether the block is that of a group.
+pub(super) fn is_group(entry: &Entry) -> bool {
+    let option = entry.value.child(MEMBERS);
+    option.is_some_and(|option| !option.is_null())
 }
 
 /// The file's first bytes, one more than allowed at most, and the folder it is in.

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use kozo_description::{Block, Place, Problems, Tree, TreeNode, Unknown, Values};
-use kozo_ground::names::NodeName;
 use kozo_ground::text::join_path;
 
 use super::builtin::{self, OVERRIDE};
@@ -25,10 +24,10 @@ pub struct NamedFolder {
     pub place: Place,
 }
 
-/// What the file says for this node or, without one, at its root.
-pub(super) fn search_paths(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> SearchPaths {
+/// What the file says in this block of a node or, without one, at its root.
+pub(super) fn search_paths(tree: &Tree, folder: &Path, block: Option<&str>) -> SearchPaths {
     let values = values(tree, folder);
-    let values = match override_of(tree, local) {
+    let values = match override_of(tree, block) {
         Some((over, _)) => values.overridden_by(&self::values(over, folder)),
         None => values,
     };
@@ -36,8 +35,8 @@ pub(super) fn search_paths(tree: &Tree, folder: &Path, local: Option<&NodeName>)
 }
 
 /// The same folders one by one.
-pub(super) fn named(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> Vec<NamedFolder> {
-    let over = override_of(tree, local);
+pub(super) fn named(tree: &Tree, folder: &Path, block: Option<&str>) -> Vec<NamedFolder> {
+    let over = override_of(tree, block);
     let mut found = Vec::new();
     for option in OF_MODULES {
         let overridden = over
@@ -74,10 +73,10 @@ pub(super) fn named(tree: &Tree, folder: &Path, local: Option<&NodeName>) -> Vec
 }
 
 /// The root options that a node has for itself, and the way to them.
-fn override_of<'t>(tree: &'t Tree, local: Option<&NodeName>) -> Option<(&'t Tree, String)> {
-    let local = local?.as_str();
-    let over = tree.child("system")?.child(local)?.child(OVERRIDE)?;
-    Some((over, join_path(&node_path(local), OVERRIDE)))
+fn override_of<'t>(tree: &'t Tree, block: Option<&str>) -> Option<(&'t Tree, String)> {
+    let name = block?;
+    let over = tree.child("system")?.child(name)?.child(OVERRIDE)?;
+    Some((over, join_path(&node_path(name), OVERRIDE)))
 }
 
 /// The valid root options in a block.

@@ -2,7 +2,6 @@
 //! they are written. Mistakes are left out here; they are reported when the network is built.
 
 use kozo_description::{Entry, Format, OptionSpec, Place, Tree, TreeNode, ValueKind};
-use kozo_ground::names::NodeName;
 use kozo_ground::text::join_path;
 
 use super::builtin::{self, OVERRIDE};
@@ -31,16 +30,13 @@ pub enum Meaning {
     Formatted(Format),
 }
 
-/// All of them, for this node.
-pub(super) fn given<'d>(tree: &'d Tree, catalog: &dyn Catalog, node: &NodeName) -> Vec<Given<'d>> {
+/// All of them, in this block of a node.
+pub(super) fn given<'d>(tree: &'d Tree, catalog: &dyn Catalog, name: &str) -> Vec<Given<'d>> {
     let mut found = Vec::new();
-    let Some(block) = tree
-        .child("system")
-        .and_then(|system| system.child(node.as_str()))
-    else {
+    let Some(block) = tree.child("system").and_then(|system| system.child(name)) else {
         return found;
     };
-    let path = node_path(node.as_str());
+    let path = node_path(name);
     add(&mut found, block, &path, builtin::node());
     let (over, over_path) = (block.child(OVERRIDE), join_path(&path, OVERRIDE));
     for spec in builtin::settings() {

@@ -7,11 +7,11 @@ use kozo_description::{
 use kozo_faces::Face;
 use kozo_ground::grant::{Grant, Grants};
 use kozo_ground::interest::Interests;
-use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
+use kozo_ground::names::{ModuleName, RoleName, TransportName};
 use kozo_ground::text::{enumerate, join_path, quoted};
 use kozo_router::{OrderSources, SenderPattern};
 
-use super::assemble::Assembly;
+use super::assemble::{Assembly, Whose};
 use super::catalog::Lookup;
 use super::claims::Noted;
 use super::network::{InboxLimits, Isolation, Role, Transport};
@@ -34,12 +34,12 @@ impl<'a> Assembly<'a> {
         &mut self,
         entry: &Entry,
         node_path: &str,
-        node: Option<&NodeName>,
+        whose: Option<Whose<'_>>,
         has_storage: bool,
     ) -> Option<Role> {
         let path = join_path(&join_path(node_path, "roles"), &entry.key);
         let name = self.name(entry, &path, "role", RoleName::new);
-        let instance = self.instance(entry, &path, node, ModuleKind::Role)?;
+        let instance = self.instance(entry, &path, whose, ModuleKind::Role)?;
         let Instance {
             module,
             metadata,
@@ -63,10 +63,10 @@ impl<'a> Assembly<'a> {
             self.check_grants(metadata, granted, entry, &path);
         }
         let accept_orders_from = self.order_sources(&entry.value, &values, &path);
-        let (node, name) = (node?, name?);
+        let (whose, name) = (whose?, name?);
         let interests = match (metadata, &options) {
             (Some(metadata), Some(options)) => {
-                Interests::Known(metadata.interests(options, node, &name))
+                Interests::Known(metadata.interests(options, whose.filled_in, &name))
             }
             _ => Interests::Unknown,
         };
@@ -94,11 +94,11 @@ impl<'a> Assembly<'a> {
         &mut self,
         entry: &Entry,
         node_path: &str,
-        node: Option<&NodeName>,
+        whose: Option<Whose<'_>>,
     ) -> Option<Transport> {
         let path = join_path(&join_path(node_path, "transports"), &entry.key);
         let name = self.name(entry, &path, "transport", TransportName::new);
-        let instance = self.instance(entry, &path, node, ModuleKind::Transport)?;
+        let instance = self.instance(entry, &path, whose, ModuleKind::Transport)?;
         let Instance {
             module,
             values,
@@ -106,7 +106,7 @@ impl<'a> Assembly<'a> {
             fault,
             ..
         } = instance;
-        node?;
+        whose?;
         Some(Transport {
             name: name?,
             module,
@@ -122,7 +122,7 @@ impl<'a> Assembly<'a> {
         &mut self,
         entry: &Entry,
         path: &str,
-        node: Option<&NodeName>,
+        whose: Option<Whose<'_>>,
         kind: ModuleKind,
     ) -> Option<Instance<'a>> {
         let given = entry.value.child("type").filter(|given| !given.is_null());
@@ -145,7 +145,7 @@ impl<'a> Assembly<'a> {
             parsed => parsed.and_then(Result::ok),
         };
         let metadata = module.as_ref().and_then(|module| {
-            let is_local = node.is_some() && node == self.local;
+            let is_local = whose.is_some_and(|whose| whose.is_local);
             self.metadata(module, kind, is_local, type_place, &type_path)
         });
         let what = match &module {
@@ -172,10 +172,10 @@ impl<'a> Assembly<'a> {
         };
         let block = ModuleBlock {
             block,
-            node: node.map_or("", NodeName::as_str),
+            node: whose.map_or("", |whose| whose.filled_in),
             name: &entry.key,
             folder: Some(self.folder),
-            severity: self.severity_at(node),
+            severity: self.severity_at(whose),
         };
         let checked = block.check(metadata, self.problems);
         let claims = checked.claims.into_iter();

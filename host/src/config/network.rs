@@ -41,7 +41,7 @@ pub struct Network {
     pub digest: [u8; 32],
     /// The file, as it was named, for messages.
     pub file: String,
-    /// All members that are not among the nodes.
+    /// All members.
     pub(super) members: Members,
 }
 
@@ -90,15 +90,36 @@ impl Network {
         own.or_else(|| self.member(name).map(|(name, _)| name))
     }
 
-    /// All nodes: those of [`nodes`](Self::nodes), then the other members of groups; each by their names.
+    /// All nodes: those with a block of their own, then the members of groups; each by their names.
     pub fn names(&self) -> impl Iterator<Item = &NodeName> {
         let members = self.members.iter().map(|(name, _)| name);
-        self.nodes.keys().chain(members)
+        self.own_blocks().map(|node| &node.name).chain(members)
+    }
+
+    fn own_blocks(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values().filter(|node| node.group.is_none())
     }
 
     /// How many nodes there are.
     pub fn size(&self) -> usize {
-        self.nodes.len() + self.members.len()
+        self.own_blocks().count() + self.members.len()
+    }
+
+    /// The blocks of all other nodes than this one, that of a group once, under the name of its first
+    /// member.
+    pub fn other_blocks(&self, own: &NodeName) -> Vec<(&NodeName, &Node)> {
+        let nodes = self.own_blocks().map(|node| (&node.name, node));
+        let mut blocks: Vec<_> = nodes.filter(|(name, _)| *name != own).collect();
+        let mut is_seen = vec![false; self.groups.len()];
+        for (name, at) in self.members.iter().filter(|(name, _)| name != own) {
+            let at = *at as usize;
+            if let Some((group, is_seen)) = self.groups.get(at).zip(is_seen.get_mut(at))
+                && !std::mem::replace(is_seen, true)
+            {
+                blocks.push((name, &group.block));
+            }
+        }
+        blocks
     }
 
     /// The bus of this name.
@@ -129,7 +150,7 @@ impl Network {
         let Some(standing) = self.standing(own) else {
             return Vec::new();
         };
-        let nodes = self.nodes.iter();
+        let nodes = self.own_blocks().map(|node| (&node.name, node));
         let members = self.members.iter().filter_map(|(name, group)| {
             let group = self.groups.get(*group as usize)?;
             Some((name, &group.block))
@@ -150,7 +171,7 @@ impl Network {
         let counts = |name: &NodeName| {
             name != own && self.reach(own, name) == Reach::Bus(bus) && self.may_send(own, name)
         };
-        let mut found: Vec<_> = self.nodes.values().collect();
+        let mut found: Vec<_> = self.own_blocks().collect();
         found.retain(|node| counts(&node.name));
         let mut groups = vec![false; self.groups.len()];
         for (name, group) in self.members.iter() {
@@ -198,6 +219,27 @@ pub(super) fn unknown_node<'n>(
         None,
         "system",
         format!("no node of this file is called {}", quoted(name.as_str())),
+    )
+    .with_help(help)
+}
+
+/// That a name is that of a group, and which ones may be meant.
+pub(super) fn is_a_group<'n>(
+    name: &NodeName,
+    members: impl Iterator<Item = &'n NodeName>,
+) -> Problem {
+    let members: Vec<&str> = members.map(NodeName::as_str).collect();
+    let name = quoted(name.as_str());
+    let listed = enumerate(members.iter().copied().take(MAX_LISTED), "and");
+    let help = match members.len().checked_sub(MAX_LISTED) {
+        Some(more @ 1..) => format!("name one of its members: {listed}, or one of {more} more"),
+        _ if members.is_empty() => "add a line for this node to its file of members".to_owned(),
+        _ => format!("name one of its members: {listed}"),
+    };
+    Problem::error(
+        None,
+        "system",
+        format!("{name} is a group of nodes, and not a node"),
     )
     .with_help(help)
 }
@@ -254,6 +296,16 @@ impl Node {
             Interests::Unknown => None,
         });
         ToldInterests::new(known.collect())
+    }
+
+    /// What its block is called in the file: as the node or, for a member, as the group.
+    pub fn block_name(&self) -> &NodeName {
+        self.group.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Whether there are others that dial it, as far as it says.
+    pub(super) fn is_dialled(&self) -> bool {
+        self.others_to_self != ConnectPolicy::Never
     }
 
     /// What it tells the node of this name.

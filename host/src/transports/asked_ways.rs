@@ -49,7 +49,7 @@ pub(crate) fn ask_ways(
             continue;
         };
         let dialler = make(own, transport, options, true, registry)?;
-        for (node, peer) in network.nodes.iter().filter(|(node, _)| *node != own) {
+        for (node, peer) in network.linked_with(own) {
             for other in &peer.transports {
                 let Some(options) = &other.options else {
                     continue;

@@ -1,5 +1,5 @@
-//! The transports of the network as this node runs them: those of all nodes are made, so that
-//! their options are checked; its own listen and dial.
+//! The transports of the network as this node runs them: those of all nodes that it has links with are made,
+//! so that their options are checked; its own listen and dial.
 
 mod acceptor;
 mod asked_ways;
@@ -46,7 +46,7 @@ pub(crate) struct Transports {
 }
 
 impl Transports {
-    /// Makes the transports of every node. `attestor` signs and verifies for those that secure
+    /// Makes the transports of the node, and of every one that it has links with. `attestor` signs and verifies for those that secure
     /// their streams by themselves; those of this node keep their files in `state`. A module that does
     /// not come back costs what is made by it, and not the start.
     ///
@@ -68,7 +68,9 @@ impl Transports {
             unusable: HashMap::new(),
         };
         let mut problems = Problems::new(network.file.clone());
-        for (node, configured) in &network.nodes {
+        let mut nodes = network.linked_with(own);
+        nodes.extend(network.nodes.get_key_value(own));
+        for (node, configured) in nodes {
             for transport in &configured.transports {
                 // Without options the module is not here, or could do nothing with them: that was
                 // said when the file was read.
@@ -82,7 +84,8 @@ impl Transports {
                     match maker.own(node, transport, options) {
                         Ok(made) => transports.own.push(made),
                         Err(reason) => {
-                            let path = format!("system.{node}.transports.{}", transport.name);
+                            let block = configured.block_name();
+                            let path = format!("system.{block}.transports.{}", transport.name);
                             let reason = error_text(&reason);
                             problems.push(Problem::error(transport.place, path, reason));
                         }

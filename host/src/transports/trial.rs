@@ -12,21 +12,27 @@ use super::maker::{encode, identity};
 use crate::config::Network;
 use crate::modules::Registry;
 
-/// Makes the transports of every node, as a daemon of the node `own` does when it starts, and adds
-/// what their modules refuse. The modules are loaded; nothing is sent, and no file is touched.
+/// Makes the transports of every node, once those of a group, as a daemon of the node `own` does when it starts,
+/// and adds what their modules refuse. The modules are loaded; nothing is sent, and no file is touched.
 pub(crate) fn try_transports(
     network: &Network,
     own: &NodeName,
     registry: &Registry,
     problems: &mut Problems,
 ) {
-    for (node, configured) in &network.nodes {
+    let own_block = network.nodes.get_key_value(own);
+    for (node, configured) in network.other_blocks(own).into_iter().chain(own_block) {
         for transport in &configured.transports {
             // The module is not here: that was said.
             let Some(options) = &transport.options else {
                 continue;
             };
-            let path = format!("system.{node}.transports.{}", transport.name);
+            let block = match node == own {
+                true => configured.block_name(),
+                // That of a group has its name.
+                false => &configured.name,
+            };
+            let path = format!("system.{block}.transports.{}", transport.name);
             let loaded = match registry.load_transport(&transport.module) {
                 Ok(module) => module,
                 Err(error) => {

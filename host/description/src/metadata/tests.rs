@@ -41,7 +41,7 @@ fn interests(values: &[(&str, Value)]) -> Vec<Interest> {
     let role = RoleName::new("bird").unwrap();
     Metadata::parse(GOOD)
         .unwrap()
-        .interests(&options, &node, &role)
+        .interests(&options, node.as_str(), &role)
 }
 
 fn text(text: &str) -> Value {

@@ -28,7 +28,7 @@ fn interests_of(metadata: &Metadata, text: &str) -> Vec<Interest> {
         NodeName::new("hall").unwrap(),
         RoleName::new("door").unwrap(),
     );
-    metadata.interests(&checked.options.unwrap(), &node, &role)
+    metadata.interests(&checked.options.unwrap(), node.as_str(), &role)
 }
 
 fn json(interests: &[Interest]) -> String {

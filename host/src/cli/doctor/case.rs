@@ -223,12 +223,8 @@ impl<'a> Described<'a> {
         }
     }
 
-    /// The other nodes.
+    /// The other nodes that it has links with.
     pub(super) fn others(&self) -> impl Iterator<Item = (&'a NodeName, &'a Node)> {
-        let own = &self.node.name;
-        self.network
-            .nodes
-            .iter()
-            .filter(move |(name, _)| *name != own)
+        self.network.linked_with(&self.node.name).into_iter()
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
         let digest = network.shown_digest();
         let what = format!(
             "it describes {} nodes; its digest is {digest}",
-            network.nodes.len()
+            network.size()
         );
         findings.push(Finding::fine(&config, what));
     } else {
@@ -69,7 +69,7 @@ fn is_here(case: &Case, problem: &Problem) -> bool {
     let Some(described) = case.described() else {
         return true;
     };
-    let name = &described.node.name;
+    let name = described.node.block_name();
     let elsewhere = |option| problem.path == format!("system.{name}.{option}");
     !ELSEWHERE.into_iter().any(elsewhere)
 }

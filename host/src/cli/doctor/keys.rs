@@ -47,7 +47,7 @@ fn own_key(case: &Case, described: Described<'_>, looked_at: &str) -> Finding {
         .advice("run `kozo doctor` as root, or as the daemon's user");
     }
     let help = case.checked.problems.iter().find_map(|problem| {
-        let is_of_key = problem.path == format!("system.{}.privateKey", node.name);
+        let is_of_key = problem.path == format!("system.{}.privateKey", node.block_name());
         problem.help.clone().filter(|_| is_of_key)
     });
     let finding = Finding::fault(looked_at, error_text(&error)).matters(MATTERS);

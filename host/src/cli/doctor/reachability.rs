@@ -59,8 +59,8 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
     }
     let mut calls = Vec::new();
     for way in ways {
-        let node = &described.network.nodes[&way.node];
-        if may_dial(described, node) {
+        let node = described.network.block(way.node.as_str());
+        if node.is_some_and(|node| may_dial(described, node)) {
             plan(case, &way, &mut calls, &mut findings);
         }
     }

@@ -101,9 +101,10 @@ fn resolve(name: &str) -> Answer {
 /// has to know them.
 pub(super) fn names_of(prepared: &Prepared, own: Option<&NodeName>) -> BTreeMap<String, bool> {
     let mut names = BTreeMap::new();
-    for node in prepared.nodes() {
-        let is_own = Some(&node) == own;
-        for given in prepared.given(&node) {
+    let others = prepared.others(own);
+    for node in others.iter().chain(own) {
+        let is_own = Some(node) == own;
+        for given in prepared.given(node) {
             let Meaning::Formatted(format) = given.meaning else {
                 continue;
             };

@@ -12,7 +12,7 @@ use kozo_status::NodeStatus;
 use super::machine::Machine;
 use super::parallel::each;
 use crate::cli::arguments::{self, Command};
-use crate::config::{Document, Network};
+use crate::config::{Document, Network, Node};
 use crate::control::{Client, ClientError, Surroundings};
 use crate::introspection::Request;
 use crate::modules::{Registry, SearchFolders, TrustedWriters};
@@ -136,16 +136,17 @@ fn node_with_key_here(config: &Path) -> Option<(Option<NodeName>, String)> {
         return Some((Some(only.clone()), "it is the only node of the file".into()));
     }
     let network = network(&document)?;
-    let has_key = |node: &&NodeName| {
-        network.nodes.get(*node).is_some_and(|node| {
-            keys::load_private(&node.private_key)
-                .and_then(|key| keys::matches(&key, &node.public_keys))
-                .is_ok()
-        })
+    let groups = network.groups.iter().map(|group| &group.block);
+    let holder = |block: &Node| {
+        let key = keys::load_private(&block.private_key).ok()?;
+        let holder = network.keys.holder(key.public_key())?;
+        // The key may be that of a node whose block names another file.
+        let is_of_block = std::ptr::eq(network.block(holder.as_str())?, block);
+        is_of_block.then(|| holder.clone())
     };
-    let mut here = nodes.iter().filter(has_key);
+    let mut here = network.nodes.values().chain(groups).filter_map(holder);
     match (here.next(), here.next()) {
-        (Some(node), None) => Some((Some(node.clone()), "its private key is here".into())),
+        (Some(node), None) => Some((Some(node), "its private key is here".into())),
         _ => None,
     }
 }
