@@ -151,6 +151,22 @@ pub fn bus() -> &'static [OptionSpec] {
     &OPTIONS
 }
 
+/// The option of a node on a bus that names its gateways.
+pub const THROUGH: &str = "through";
+
+/// The options that a node has on a bus, besides those of the bus's module, which it may have for itself.
+pub fn on_bus() -> &'static [OptionSpec] {
+    static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
+        vec![OptionSpec::new(
+            THROUGH,
+            ValueKind::List,
+            Nothing,
+            "The nodes that are its gateways to the bus: it has links with them, and they hand on what is from it and for it, which they cannot read. Each speaks with the bus itself. Without it, the node does.",
+        )]
+    });
+    &OPTIONS
+}
+
 fn integer(value: i64) -> DefaultValue {
     DefaultValue::Value(Value::Integer(value))
 }

@@ -18,8 +18,9 @@ use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{join_path, quoted};
 use kozo_router::{OrderSources, SenderPattern};
 
-use super::builtin::{self, OVERRIDE};
+use super::builtin::{self, DIRECT, OVERRIDE};
 use super::bus::Bus;
+use super::buses::{BusBlock, Gateways};
 use super::catalog::Catalog;
 use super::claims::{Claims, Noted, Shared};
 use super::disclosure::Disclosure;
@@ -45,6 +46,22 @@ pub(super) struct Parts {
     pub(super) keys: TrustedKeys,
 }
 
+impl Parts {
+    /// The blocks of nodes and groups.
+    fn blocks(&self) -> impl Iterator<Item = &Node> {
+        let groups = self.groups.iter().map(|group| &group.block);
+        let own = self.nodes.values().filter(|node| node.group.is_none());
+        own.chain(groups)
+    }
+
+    /// The block of this name, or that of the node that the network is built for.
+    pub(super) fn block(&self, name: &NodeName) -> Option<&Node> {
+        let group = || self.groups.iter().find(|group| group.name == *name);
+        let node = self.nodes.get(name);
+        node.or_else(|| group().map(|group| &group.block))
+    }
+}
+
 /// Whose block it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whose<'n> {
@@ -64,13 +81,19 @@ pub(super) struct Assembly<'a> {
     /// How bad it is when another node than the local one could do nothing with its options.
     others: Severity,
     pub(super) problems: &'a mut Problems,
-    members: &'a MembersFiles,
+    pub(super) members: &'a MembersFiles,
     root: Values,
     /// The nodes by their keys.
     key_owners: HashMap<NodeKey, NodeName>,
     /// What the roles and transports of the node at hand claim.
     pub(super) claimed: Vec<Noted>,
     claims: Claims,
+    /// The buses; one is missing while the block of a node is checked with it.
+    pub(super) buses: Vec<Option<BusBlock<'a>>>,
+    /// Their names, also of those with mistakes.
+    pub(super) bus_names: HashSet<&'a str>,
+    /// The gateways that nodes named.
+    pub(super) gateways: Vec<Gateways>,
 }
 
 impl<'a> Assembly<'a> {
@@ -93,11 +116,14 @@ impl<'a> Assembly<'a> {
             key_owners: HashMap::new(),
             claimed: Vec::new(),
             claims: Claims::default(),
+            buses: Vec::new(),
+            bus_names: HashSet::new(),
+            gateways: Vec::new(),
         }
     }
 
     /// What the network is made of; what is wrong with the file is pushed to the problems.
-    pub(super) fn parts(mut self, tree: &Tree) -> Parts {
+    pub(super) fn parts(mut self, tree: &'a Tree) -> Parts {
         let root = Block {
             tree,
             place: tree.place,
@@ -106,9 +132,12 @@ impl<'a> Assembly<'a> {
             noun: "option",
         };
         self.root = self.check(&root, builtin::root().iter(), Unknown::REFUSED);
+        self.buses = self.bus_blocks(tree).into_iter().map(Some).collect();
         let mut parts = Parts::default();
+        let mut is_complete = true;
         for entry in entries(tree, "system") {
             if is_group(entry) {
+                is_complete &= self.members.of(&entry.key).is_some();
                 parts.groups.extend(self.group(entry, &mut parts.nodes));
             } else if let Some(node) = self.own_block(entry) {
                 parts.nodes.insert(node.name.clone(), node);
@@ -123,7 +152,11 @@ impl<'a> Assembly<'a> {
             );
         }
         self.names_of_members(tree);
-        self.unmatched_senders(&parts);
+        let mut known = KnownNodes::new(&parts, self.members, is_complete);
+        self.unmatched_senders(&parts, &mut known);
+        self.check_direct(&parts, &mut known);
+        self.check_gateways(&parts, &known);
+        parts.buses = self.buses();
         let held = self.key_owners.into_iter();
         parts.keys = held.map(|(key, node)| (node, vec![key])).collect();
         parts
@@ -170,17 +203,19 @@ impl<'a> Assembly<'a> {
         let block = match local {
             None => self.block(entry, &path, whose),
             Some(local) => {
-                // What is wrong with the block is told once, as it is for this node.
-                let mut told = Problems::new(self.problems.file());
-                let block = self.telling(&mut told, |other| other.block(entry, &path, whose));
-                let claimed = std::mem::take(&mut self.claimed);
                 let own = Whose {
                     name: local,
                     filled_in: local.as_str(),
                     is_local: true,
                 };
                 let own = self.block(entry, &path, Some(own));
-                self.claimed = claimed;
+                // What is wrong with the block is told once, as it is for this node; what it claims is what all
+                // members do.
+                self.claimed.clear();
+                let gateways = self.gateways.len();
+                let mut told = Problems::new(self.problems.file());
+                let block = self.telling(&mut told, |this| this.block(entry, &path, whose));
+                self.gateways.truncate(gateways);
                 if let Some(mut own) = own {
                     own.group = name.clone();
                     let lines = lines.iter().filter(|line| line.name == *local);
@@ -260,9 +295,17 @@ impl<'a> Assembly<'a> {
             .filter_map(|role| self.role(role, path, whose, role_storage.is_some()))
             .collect();
         let transports = entries(&entry.value, "transports");
+        let (buses, transports): (Vec<_>, Vec<_>) =
+            transports.partition(|entry| self.is_bus(&entry.key));
         let transports: Vec<_> = transports
+            .into_iter()
             .filter_map(|transport| self.transport(transport, path, whose))
             .collect();
+        let mut buses: Vec<_> = buses
+            .into_iter()
+            .filter_map(|entry| self.on_bus(entry, path, whose))
+            .collect();
+        buses.sort_by_key(|on| self.bus_at(on.bus.as_str()));
 
         let metrics = self.metrics(entry, &values, path);
         let policy = |option| {
@@ -297,8 +340,9 @@ impl<'a> Assembly<'a> {
             settings,
             roles,
             transports,
-            buses: Vec::new(),
-            direct: Vec::new(),
+            buses,
+            direct: patterns(DIRECT).unwrap_or_default(),
+            direct_place: place_of(DIRECT),
         };
         if let Some(summed_up) = node.told_interests().summed_up {
             self.problems.push(
@@ -314,7 +358,11 @@ impl<'a> Assembly<'a> {
     }
 
     /// Does something whose problems go elsewhere.
-    fn telling<T>(&mut self, told: &mut Problems, work: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn telling<T>(
+        &mut self,
+        told: &mut Problems,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         std::mem::swap(self.problems, told);
         let result = work(self);
         std::mem::swap(self.problems, told);
@@ -509,11 +557,8 @@ impl<'a> Assembly<'a> {
     }
 
     /// A pattern that no node fits is probably a slip.
-    fn unmatched_senders(&mut self, parts: &Parts) {
-        let mut known = KnownNodes::new(parts, self.members);
-        let groups = parts.groups.iter().map(|group| &group.block);
-        let own = parts.nodes.values().filter(|node| node.group.is_none());
-        for node in own.chain(groups) {
+    fn unmatched_senders(&mut self, parts: &Parts, known: &mut KnownNodes<'_>) {
+        for node in parts.blocks() {
             for role in &node.roles {
                 let OrderSources::Listed(patterns) = &role.accept_orders_from else {
                     continue;
@@ -531,6 +576,49 @@ impl<'a> Assembly<'a> {
                     self.problems.push(
                         Problem::warning(role.place, path, message)
                             .with_help("check the name: nobody there can give this role an order"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Likewise one that says with whom there are links.
+    fn check_direct(&mut self, parts: &Parts, known: &mut KnownNodes<'_>) {
+        for node in parts.blocks() {
+            let Some(first) = node.direct.first() else {
+                continue;
+            };
+            let path = join_path(&node_path(node.name.as_str()), DIRECT);
+            let mut warn = |message: String, help: &str| {
+                let problem = Problem::warning(node.direct_place, &path, message);
+                self.problems.push(problem.with_help(help));
+            };
+            if node.transports.is_empty() {
+                let message = format!(
+                    "there can be no link with {}: this node has no transport that makes any",
+                    quoted(first.as_str())
+                );
+                warn(
+                    message,
+                    "give it a transport, such as `tcp`, besides the bus",
+                );
+                continue;
+            }
+            for pattern in &node.direct {
+                let text = quoted(pattern.as_str());
+                if !known.some_fits(pattern) {
+                    let message = format!("no node of this file fits {text}");
+                    warn(message, "check the name: nobody is reached by links for it");
+                } else if known
+                    .block(pattern.as_str())
+                    .is_some_and(|other| other.transports.is_empty())
+                {
+                    let message = format!(
+                        "there can be no link with {text}: it has no transport that makes any"
+                    );
+                    warn(
+                        message,
+                        "give it a transport, such as `tcp`, besides the bus",
                     );
                 }
             }

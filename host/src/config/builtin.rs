@@ -10,6 +10,9 @@ use kozo_description::{BYTES, DefaultValue, Format, KIB, MIB, OptionSpec, Value,
 
 use DefaultValue::{None as Nothing, Required};
 
+/// The option of a node that names those with whom it has links in spite of a common bus.
+pub(super) const DIRECT: &str = "direct";
+
 /// The block of a node with root options for this node alone.
 pub(super) const OVERRIDE: &str = "overrideMainConfiguration";
 
@@ -32,6 +35,12 @@ pub fn root() -> &'static [OptionSpec] {
             Required,
             "The network: a block for each node, under the node's name.",
         )];
+        options.push(OptionSpec::new(
+            "buses",
+            ValueKind::Block,
+            Nothing,
+            "The buses: a block for each engine that carries messages between nodes (docs/fleet.md), under the bus's name. A node is on a bus when one of its `transports` is called so.",
+        ));
         options.extend(settings().iter().cloned());
         options
     });
@@ -107,8 +116,9 @@ pub fn node() -> &'static [OptionSpec] {
             OptionSpec::new("introspectionFor", ValueKind::List, Nothing, "Which nodes it tells that, by their names, in which `*` stands for any run of characters. All nodes of the network without it."),
             OptionSpec::new("metrics", ValueKind::Text, Nothing, "Where the node listens for those who collect metrics, Prometheus say, in plain HTTP (docs/metrics.md). Whoever reaches it reads them: let that be this machine itself, as with `127.0.0.1:9464`. Without it, nowhere.").formatted(Format::ListeningEndpoint),
             OptionSpec::new("overrideMainConfiguration", ValueKind::Block, Nothing, "Root options, all but `system`, with values for this node alone."),
+            OptionSpec::new(DIRECT, ValueKind::List, Nothing, "The nodes that this one has links with although they are on a bus together, by their names, in which `*` stands for any run of characters. It is enough when one of the two says so. Without it, such nodes exchange everything over the bus."),
             OptionSpec::new("roles", ValueKind::Block, Nothing, "A block for each role of the node, under the role's name."),
-            OptionSpec::new("transports", ValueKind::Block, Nothing, "A block for each transport of the node, under the transport's name."),
+            OptionSpec::new("transports", ValueKind::Block, Nothing, "A block for each transport of the node, under the transport's name; and one for each bus that it is on, under the bus's name."),
         ]
     });
     &OPTIONS

@@ -125,25 +125,7 @@ impl<'a> Assembly<'a> {
         whose: Option<Whose<'_>>,
         kind: ModuleKind,
     ) -> Option<Instance<'a>> {
-        let given = entry.value.child("type").filter(|given| !given.is_null());
-        let (type_name, type_place, type_path) = match given {
-            Some(given) => (given.text(), given.place, join_path(path, "type")),
-            None => (Some(entry.key.as_str()), entry.key_place, path.to_owned()),
-        };
-        // A type that is no text is reported with the other options.
-        let module = match type_name.map(ModuleName::new) {
-            Some(Err(error)) if given.is_some() => {
-                let type_name = quoted(type_name.unwrap_or_default());
-                let message = format!("{type_name} is not the name of a module: {error}");
-                self.problems.push(
-                    Problem::error(type_place, &type_path, message)
-                        .with_help("write the name of the module, not that of its file"),
-                );
-                None
-            }
-            // The name of the block itself was reported as such.
-            parsed => parsed.and_then(Result::ok),
-        };
+        let (module, type_place, type_path) = self.named_module(entry, path);
         let metadata = module.as_ref().and_then(|module| {
             let is_local = whose.is_some_and(|whose| whose.is_local);
             self.metadata(module, kind, is_local, type_place, &type_path)
@@ -200,7 +182,36 @@ impl<'a> Assembly<'a> {
         })
     }
 
-    fn metadata(
+    /// The name of the module that a block is of, if that is one, with its place and the way to it.
+    pub(super) fn named_module(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+    ) -> (Option<ModuleName>, Place, String) {
+        let given = entry.value.child("type").filter(|given| !given.is_null());
+        let (type_name, place, type_path) = match given {
+            Some(given) => (given.text(), given.place, join_path(path, "type")),
+            None => (Some(entry.key.as_str()), entry.key_place, path.to_owned()),
+        };
+        // A type that is no text is reported with the other options.
+        let module = match type_name.map(ModuleName::new) {
+            Some(Err(error)) if given.is_some() => {
+                let type_name = quoted(type_name.unwrap_or_default());
+                let message = format!("{type_name} is not the name of a module: {error}");
+                self.problems.push(
+                    Problem::error(place, &type_path, message)
+                        .with_help("write the name of the module, not that of its file"),
+                );
+                None
+            }
+            // The name of the block itself was reported as such.
+            parsed => parsed.and_then(Result::ok),
+        };
+        (module, place, type_path)
+    }
+
+    /// What is known of a module. One that is missing is told.
+    pub(super) fn metadata(
         &mut self,
         module: &ModuleName,
         kind: ModuleKind,
@@ -235,7 +246,17 @@ impl<'a> Assembly<'a> {
             folders => format!("; looked in {folders}"),
         };
         let option = kind.search_path();
-        self.problems.push(if is_local {
+        let is_bus = kind == ModuleKind::Transport
+            && matches!(self.catalog.bus(module.as_str()), Lookup::Found(found) if found.kind == ModuleKind::Bus);
+        self.problems.push(if kind == ModuleKind::Transport && self.bus_at(module.as_str()).is_some() {
+            Problem::error(place, path, message).with_help(format!(
+                "{name} is a bus of this file: call the block {name}, without `type`, to be on it"
+            ))
+        } else if is_bus {
+            Problem::error(place, path, message).with_help(
+                "describe the bus in a block below `buses`, at the root of the file, and name that block here",
+            )
+        } else if is_local {
             Problem::error(place, path, message).with_help(format!(
                 "name an installed module with `type`, or the folder of this one with `{option}`{searched}"
             ))

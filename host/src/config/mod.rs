@@ -17,6 +17,7 @@ use kozo_ground::text::join_path;
 mod assemble;
 mod builtin;
 mod bus;
+mod buses;
 mod catalog;
 mod claims;
 mod disclosure;
@@ -36,6 +37,7 @@ mod writers;
 mod tests;
 
 pub use bus::{Bus, OnBus};
+pub use buses::MAX_BUSES;
 pub use catalog::{Catalog, Lookup};
 pub use disclosure::Disclosure;
 pub use document::{Document, MAX_FILE_SIZE};
@@ -50,7 +52,7 @@ pub use reference::options_reference;
 /// The tables of Kōzō's own options.
 pub mod options {
     pub use super::builtin::{node, root, settings};
-    pub use kozo_description::common::{role, transport};
+    pub use kozo_description::common::{bus, on_bus, role, transport};
 }
 
 /// The way to the block of a node.

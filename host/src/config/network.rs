@@ -137,11 +137,8 @@ impl Network {
 
     /// Whether the policies let messages of one node go to another, directly or over a bus.
     pub fn may_send(&self, from: &NodeName, to: &NodeName) -> bool {
-        let policies = (self.block(from.as_str()), self.block(to.as_str()));
-        let (Some(from), Some(to)) = policies else {
-            return false;
-        };
-        from.self_to_others.min(to.others_to_self) != ConnectPolicy::Never
+        let blocks = self.block(from.as_str()).zip(self.block(to.as_str()));
+        blocks.is_some_and(|(from, to)| from.may_dial(to))
     }
 
     /// The other nodes that a node has links with, as far as transports and policies make some: by their
@@ -283,6 +280,8 @@ pub struct Node {
     pub buses: Vec<OnBus>,
     /// The nodes that it has links with in spite of a common bus.
     pub direct: Vec<Pattern>,
+    /// Where the network file names them; if it does not, where it names the node.
+    pub direct_place: Place,
 }
 
 impl Node {
@@ -301,6 +300,11 @@ impl Node {
     /// What its block is called in the file: as the node or, for a member, as the group.
     pub fn block_name(&self) -> &NodeName {
         self.group.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Whether the policies let it connect to this one.
+    pub(super) fn may_dial(&self, other: &Self) -> bool {
+        self.self_to_others.min(other.others_to_self) != ConnectPolicy::Never
     }
 
     /// Whether there are others that dial it, as far as it says.

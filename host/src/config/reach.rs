@@ -85,3 +85,118 @@ pub(super) fn reach<'n>(one: Standing<'n>, other: Standing<'n>) -> Reach<'n> {
 fn have_common(one: &[NodeName], other: &[NodeName]) -> bool {
     one.iter().any(|name| other.contains(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kozo_description::Place;
+
+    /// A node, as a row of a table: `name: transport, BUS, BUS<GATEWAY, direct PATTERN`.
+    struct Row {
+        name: NodeName,
+        buses: Vec<OnBus>,
+        has_transports: bool,
+        direct: Vec<Pattern>,
+    }
+
+    impl Row {
+        fn new(text: &str) -> Self {
+            let (name, parts) = text.split_once(':').unwrap();
+            let mut row = Self {
+                name: NodeName::new(name).unwrap(),
+                buses: Vec::new(),
+                has_transports: false,
+                direct: Vec::new(),
+            };
+            for part in parts
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+            {
+                if part == "tcp" {
+                    row.has_transports = true;
+                } else if let Some(pattern) = part.strip_prefix("direct ") {
+                    row.direct.push(Pattern::new(pattern));
+                } else {
+                    let mut words = part.split('<');
+                    let bus = BusName::new(words.next().unwrap()).unwrap();
+                    row.buses.push(OnBus {
+                        bus,
+                        through: words.map(|name| NodeName::new(name).unwrap()).collect(),
+                        options: None,
+                        fault: None,
+                        place: Place { line: 1, column: 1 },
+                    });
+                }
+            }
+            row
+        }
+
+        fn standing(&self) -> Standing<'_> {
+            Standing {
+                name: &self.name,
+                buses: &self.buses,
+                has_transports: self.has_transports,
+                direct: &self.direct,
+            }
+        }
+    }
+
+    /// How the two reach each other: `links`, `not`, or the name of a bus; and the same seen from the other.
+    fn decided(one: &str, other: &str) -> String {
+        let (one, other) = (Row::new(one), Row::new(other));
+        let there = reach(one.standing(), other.standing());
+        let back = reach(other.standing(), one.standing());
+        assert_eq!(there, back);
+        match there {
+            Reach::Links => "links".to_owned(),
+            Reach::Bus(bus) => bus.to_string(),
+            Reach::Not => "not".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_file_alone_decides_and_both_come_to_the_same() {
+        for (one, other, expected) in [
+            // Without buses, everything is as ever.
+            ("a: tcp", "b: tcp", "links"),
+            ("a: ", "b: tcp", "links"),
+            ("a: ", "b: ", "links"),
+            // A common bus carries, whatever else there is.
+            ("a: X", "b: X", "X"),
+            ("a: tcp, X", "b: X", "X"),
+            ("a: tcp, X", "b: tcp, X", "X"),
+            // None in common.
+            ("a: X", "b: Y", "not"),
+            ("a: X", "b: tcp", "not"),
+            ("a: X", "b: ", "not"),
+            ("a: X", "b: tcp, Y", "not"),
+            ("a: tcp, X", "b: tcp, Y", "links"),
+            ("a: tcp, X", "b: tcp", "links"),
+            // Several in common: the first of the file.
+            ("a: X, Y", "b: X, Y", "X"),
+            ("a: X, Y, Z", "b: Y, Z", "Y"),
+            // Links that one of them wants.
+            ("a: tcp, X, direct b", "b: tcp, X", "links"),
+            ("a: tcp, X, direct b*", "b1: tcp, X", "links"),
+            ("a: tcp, X, direct c", "b: tcp, X", "X"),
+            ("a: tcp, X, direct b", "b: X", "X"),
+            ("a: X, direct b", "b: tcp, X", "X"),
+            ("a: X, direct b", "b: tcp", "not"),
+            // Gateways.
+            ("a: tcp, X<g", "g: tcp, X", "links"),
+            ("a: tcp, X<g", "b: X", "X"),
+            ("a: tcp, X<g", "b: tcp, X", "X"),
+            ("a: tcp, X<g", "b: tcp, X<h", "X"),
+            ("a: tcp, X<g", "b: tcp, X<g", "links"),
+            ("a: tcp, X<g<h", "b: tcp, X<h<i", "links"),
+            // A gateway to one bus has links, also where another bus would do.
+            ("a: tcp, X, Y<g", "g: tcp, X, Y", "links"),
+            // Behind one gateway to a bus, and on another one together.
+            ("a: tcp, X<g, Y", "b: tcp, X<g, Y", "Y"),
+            ("a: tcp, X<g, Y<h", "b: tcp, X<g, Y<h", "links"),
+        ] {
+            assert_eq!(decided(one, other), expected, "{one}; {other}");
+        }
+    }
+}

@@ -61,6 +61,16 @@ impl<'a> Section<'a> {
                 "In each block below the `transports` of a node, besides the options of its module.",
                 common::transport(),
             ),
+            Self::new(
+                "Buses",
+                "In each block below `buses`, besides the options of its module.",
+                common::bus(),
+            ),
+            Self::new(
+                "Nodes on a bus",
+                "In each block below the `transports` of a node that is called as a bus is, besides those options of the bus's module that the node has for itself.",
+                common::on_bus(),
+            ),
         ];
         for kind in ModuleKind::ALL {
             let of_kind = modules.iter().filter(|module| module.kind == kind);

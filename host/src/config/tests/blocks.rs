@@ -48,7 +48,7 @@ fn an_unknown_root_option_is_refused() {
         &and("heartbeet: 3\n"),
         r#"
 error: net.yaml:24:1: heartbeet: the root of the file has no option `heartbeet`
-    help: did you mean `heartbeat`? allowed here: `system`, `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
+    help: did you mean `heartbeat`? allowed here: `system`, `buses`, `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
     );
 }
 
@@ -61,7 +61,7 @@ fn an_unknown_node_option_is_refused() {
         ),
         r#"
 error: net.yaml:5:5: system.clock.colour: a node has no option `colour`
-    help: allowed here: `privateKey`, `publicKey`, `roleStorage`, `transportStorage`, `selfToOthersConnectPolicy`, `othersToSelfConnectPolicy`, `introspection`, `introspectionFor`, `metrics`, `overrideMainConfiguration`, `roles` and `transports`"#,
+    help: allowed here: `privateKey`, `publicKey`, `members`, `roleStorage`, `transportStorage`, `selfToOthersConnectPolicy`, `othersToSelfConnectPolicy`, `introspection`, `introspectionFor`, `metrics`, `overrideMainConfiguration`, `direct`, `roles` and `transports`"#,
     );
 }
 
@@ -71,7 +71,7 @@ fn an_option_in_the_wrong_case_is_refused() {
         &with("roleStorage", "rolestorage"),
         r#"
 error: net.yaml:15:5: system.scribe.rolestorage: a node has no option `rolestorage`
-    help: did you mean `roleStorage`? allowed here: `privateKey`, `publicKey`, `roleStorage`, `transportStorage`, `selfToOthersConnectPolicy`, `othersToSelfConnectPolicy`, `introspection`, `introspectionFor`, `metrics`, `overrideMainConfiguration`, `roles` and `transports`
+    help: did you mean `roleStorage`? allowed here: `privateKey`, `publicKey`, `members`, `roleStorage`, `transportStorage`, `selfToOthersConnectPolicy`, `othersToSelfConnectPolicy`, `introspection`, `introspectionFor`, `metrics`, `overrideMainConfiguration`, `direct`, `roles` and `transports`
 error: net.yaml:17:7: system.scribe.roles.cuckoo: a role of type `cuckoo` has to remember things, and its node has no `roleStorage`
     help: add `roleStorage: FOLDER` to the node"#,
     );

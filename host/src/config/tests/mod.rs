@@ -3,6 +3,7 @@
 mod accepted;
 mod blocks;
 mod bounds;
+mod buses;
 mod claims;
 mod examples;
 mod faces;
@@ -11,6 +12,7 @@ mod foreign;
 mod grants;
 mod greeting;
 mod keys;
+mod members;
 mod metrics;
 mod modules;
 mod numbers;
@@ -74,6 +76,7 @@ impl Modules {
             include_str!("../../../tests/data/modules/cuckoo.yaml"),
             include_str!("../../../tests/data/modules/logger.yaml"),
             include_str!("../../../tests/data/modules/tcp.yaml"),
+            include_str!("../../../tests/data/modules/engine.yaml"),
         ];
         Self(
             texts

@@ -164,6 +164,11 @@ impl Reader<'_> {
             self.error(entry.key_place, path, message);
         }
         let common = kind.map_or(&[] as &[OptionSpec], common::of);
+        let on_bus = match kind {
+            Some(ModuleKind::Bus) => common::on_bus(),
+            _ => &[],
+        };
+        let is_common = common.iter().chain(on_bus).any(|spec| spec.name == *name);
         // `bus` came later: other modules may have an option of that name.
         let is_bus = kind == Some(ModuleKind::Bus) && name == BUS;
         if [NODE, ROLE, TRANSPORT].contains(&name.as_str()) || is_bus {
@@ -171,7 +176,7 @@ impl Reader<'_> {
             self.problems.push(
                 Problem::error(entry.key_place, path, message).with_help("choose another name"),
             );
-        } else if let (Some(kind), true) = (kind, common.iter().any(|spec| spec.name == *name)) {
+        } else if let (Some(kind), true) = (kind, is_common) {
             let message = format!("every {kind} has an option {} already", quoted(name));
             self.problems.push(
                 Problem::error(entry.key_place, path, message).with_help("choose another name"),
