@@ -58,7 +58,7 @@ pub struct Problem {
     pub severity: Severity,
     /// The file that it is in, where that is another one than the report is about: one that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
+    pub file: Option<Box<str>>,
     /// Where it is, if it is at one place.
     pub place: Option<Place>,
     /// The way through the blocks, `system.clock.roles.timer1.tick` say; empty for the whole file.
@@ -100,7 +100,7 @@ impl Problem {
 
     /// The same problem in a file that the one of the report names.
     #[must_use]
-    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+    pub fn in_file(mut self, file: impl Into<Box<str>>) -> Self {
         self.file = Some(file.into());
         self
     }
@@ -231,7 +231,7 @@ impl fmt::Display for Problems {
             if index > 0 {
                 writeln!(f)?;
             }
-            let file = problem.file.as_ref().unwrap_or(&self.file);
+            let file = problem.file.as_deref().unwrap_or(&self.file);
             write!(f, "{}: {}", problem.severity, printable(file))?;
             if let Some(Place { line, column }) = problem.place {
                 write!(f, ":{line}:{column}")?;

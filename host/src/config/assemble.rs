@@ -378,7 +378,7 @@ impl<'a> Assembly<'a> {
         for line in &file.lines {
             self.claim_key(line.key.clone(), &line.name, |problem| Problem {
                 place: Some(line.place),
-                ..problem.in_file(&shown)
+                ..problem.in_file(shown.as_str())
             });
         }
     }

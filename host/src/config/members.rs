@@ -208,7 +208,7 @@ fn lines(bytes: &[u8], path: &Path, room: &mut Room, problems: &mut Vec<Problem>
     let mut found = Vec::new();
     let mut mistakes = Vec::new();
     let mut push = |problem: Problem| {
-        mistakes.push(problem.in_file(&file));
+        mistakes.push(problem.in_file(file.as_str()));
         mistakes.len() < MAX_MISTAKES
     };
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);

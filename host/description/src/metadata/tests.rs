@@ -1,5 +1,7 @@
 use kozo_ground::interest::{Kind, Pattern};
 
+use kozo_ground::names::NodeName;
+
 use super::*;
 use crate::conflict::{Condition, Conflict, Expected};
 use crate::{Format, ModuleOptions};
