@@ -1,6 +1,8 @@
 //! Why there is a link with another node, or none, in sentences: for `kozo why`, and for whoever else asks, so that
 //! all say the same.
 
+mod bus;
+
 use std::fmt::Write;
 
 use kozo_ground::policy::ConnectPolicy;
@@ -10,6 +12,15 @@ use kozo_status::{EventKind, EventStatus, PeerDetails, PeerState, PolicyStatus};
 /// All that can be said, as lines: the answer first, then what it rests on. An empty line is between its parts. Nothing
 /// is in them that a terminal would obey.
 pub(crate) fn sentences(report: &PeerDetails) -> Vec<String> {
+    let lines = match &report.bus {
+        Some(between) => bus::lines(report, between),
+        None => of_links(report),
+    };
+    let printed = lines.iter().map(|line| printable(line).into_owned());
+    printed.collect()
+}
+
+fn of_links(report: &PeerDetails) -> Vec<String> {
     let mut lines = vec![verdict(report)];
     lines.extend(report.peer.twins.as_ref().map(|twins| {
         format!(
@@ -39,8 +50,8 @@ pub(crate) fn sentences(report: &PeerDetails) -> Vec<String> {
     }
     lines.push(String::new());
     let (node, peer) = (report.node.as_str(), report.peer.peer.as_str());
-    lines.push(policy(node, peer, &report.outgoing));
-    lines.push(policy(peer, node, &report.incoming));
+    lines.push(policy(node, peer, "dials", &report.outgoing));
+    lines.push(policy(peer, node, "dials", &report.incoming));
     lines.push(ways(report));
     lines.extend(what_keeps_ways(report));
     lines.extend(what_transports_say(report));
@@ -52,13 +63,15 @@ pub(crate) fn sentences(report: &PeerDetails) -> Vec<String> {
     }
     let events = report.history.iter().rev();
     lines.extend(events.map(|event| format!("  {}", happened(event))));
-    let printed = lines.iter().map(|line| printable(line).into_owned());
-    printed.collect()
+    lines
 }
 
 /// What is so, and why.
 pub(crate) fn verdict(report: &PeerDetails) -> String {
     let (node, peer) = (&report.node, &report.peer.peer);
+    if let Some(between) = &report.bus {
+        return bus::verdict(report, between);
+    }
     match report.peer.state {
         PeerState::Up => up(report),
         PeerState::Greeting => format!(
@@ -96,6 +109,7 @@ pub(crate) fn verdict(report: &PeerDetails) -> String {
         PeerState::Stopping => {
             format!("There is no link between {node} and {peer}: the daemon of {node} stops.")
         }
+        PeerState::OverBus => format!("Messages between {node} and {peer} go over a bus."),
     }
 }
 
@@ -165,12 +179,16 @@ fn were(number: u64) -> String {
     format!("{} {verb}", count(number, "message"))
 }
 
-/// When one node dials the other, and which options say so.
-fn policy(from: &str, to: &str, policy: &PolicyStatus) -> String {
-    let when = match policy.policy {
-        ConnectPolicy::Constant => "keeps a link at all times",
-        ConnectPolicy::OnDemand => "dials when it has a message",
-        ConnectPolicy::Never => "never dials",
+/// When one node dials the other, or `sends` to it where there are no links, and which options say so.
+fn policy(from: &str, to: &str, does: &str, policy: &PolicyStatus) -> String {
+    let when = match (policy.policy, does) {
+        (ConnectPolicy::Constant, "dials") => "keeps a link at all times".to_owned(),
+        (ConnectPolicy::OnDemand, "dials") => "dials when it has a message".to_owned(),
+        // On a bus there is nothing to be kept.
+        (ConnectPolicy::Constant | ConnectPolicy::OnDemand, _) => {
+            format!("{does} what roles of {to} want")
+        }
+        (ConnectPolicy::Never, _) => format!("never {does}"),
     };
     format!(
         "{from} to {to}: {from} {when} (`selfToOthersConnectPolicy` of {from} is `{}`, \

@@ -19,6 +19,7 @@ pub mod modules;
 mod roles;
 mod router;
 mod secrets;
+mod stop_signal;
 pub mod storage;
 mod transports;
 

@@ -24,7 +24,7 @@ use room::Room;
 use smallvec::SmallVec;
 pub(crate) use steering::Sent;
 
-use crate::bus::BusOutlet;
+use crate::bus::{BusArrivals, BusOutlet};
 use crate::link::Arrivals;
 use crate::roles::{Dispatcher, Inbox, IncomingMessage};
 
@@ -162,28 +162,26 @@ impl Router {
         }
     }
 
-    /// Messages of roles of `node`, in order, for the roles of this node, as a link or, where it is named, a bus
-    /// has brought them. Never blocks.
-    pub(crate) fn brought(
+    /// Gives messages of roles of `node` to the roles of this node, as a link or, where it is named, a bus
+    /// has brought them.
+    fn give_on(
         &self,
         node: &NodeName,
-        deliveries: &[Delivery],
+        deliveries: &[impl Brought],
         over: Option<&BusOutlet>,
         now: Moment,
     ) {
         for (role, inbox) in &self.roles {
             let mut wanted = deliveries
                 .iter()
-                .filter(|delivery| self.is_for(role, &delivery.message.subject(node.as_str())))
+                .filter(|delivery| self.is_for(role, &delivery.message().subject(node.as_str())))
                 .peekable();
             if wanted.peek().is_none() {
                 continue;
             }
             let mut all = Vec::with_capacity(deliveries.len());
-            all.extend(wanted.map(|Delivery { message, remaining }| {
-                let kind = message.kind();
-                let lifetime = Lifetime::of_received(kind, *remaining, &self.ages, now);
-                incoming(node, message, lifetime)
+            all.extend(wanted.map(|delivery| {
+                incoming(node, delivery.message(), delivery.lifetime(&self.ages, now))
             }));
             inbox.push_all(all);
         }
@@ -192,9 +190,9 @@ impl Router {
                 .pass(deliveries.iter().map(|delivery| ReceivedMessage {
                     router: self,
                     node,
-                    delivery,
+                    message: delivery.message(),
+                    lifetime: delivery.lifetime(&self.ages, now),
                     over,
-                    now,
                 }));
         }
     }
@@ -228,7 +226,7 @@ impl Dispatcher for Router {
 
 impl Arrivals for Router {
     fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
-        self.brought(node, deliveries, None, now);
+        self.give_on(node, deliveries, None, now);
     }
 
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {
@@ -240,6 +238,49 @@ impl Arrivals for Router {
 
     fn room(&self) {
         self.room.made();
+    }
+}
+
+impl BusArrivals for Router {
+    fn brought(&self, node: &NodeName, deliveries: &[kozo_bus::Delivery], over: &BusOutlet) {
+        self.give_on(node, deliveries, Some(over), clock::now());
+    }
+
+    fn room(&self) {
+        self.room.made();
+    }
+}
+
+/// A message of another node, however it came.
+trait Brought {
+    fn message(&self) -> &Message;
+
+    /// Its times, when it came at `now`.
+    fn lifetime(&self, ages: &MaxAges, now: Moment) -> Lifetime;
+}
+
+impl Brought for Delivery {
+    fn message(&self) -> &Message {
+        &self.message
+    }
+
+    fn lifetime(&self, ages: &MaxAges, now: Moment) -> Lifetime {
+        Lifetime::of_received(self.message.kind(), self.remaining, ages, now)
+    }
+}
+
+impl Brought for kozo_bus::Delivery {
+    fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// A bus has measured how old it is, and need not guess.
+    fn lifetime(&self, _ages: &MaxAges, now: Moment) -> Lifetime {
+        Lifetime {
+            arrived: now,
+            age: self.age,
+            expires: now + self.remaining,
+        }
     }
 }
 
@@ -303,40 +344,33 @@ impl PassesBy for OwnMessage<'_> {
 struct ReceivedMessage<'a> {
     router: &'a Router,
     node: &'a NodeName,
-    delivery: &'a Delivery,
+    message: &'a Message,
+    lifetime: Lifetime,
     over: Option<&'a BusOutlet>,
-    now: Moment,
 }
 
 impl PassesBy for ReceivedMessage<'_> {
     fn kind(&self) -> Kind {
-        self.delivery.message.kind()
+        self.message.kind()
     }
 
     fn subject(&self) -> Subject<'_> {
-        self.delivery.message.subject(self.node.as_str())
+        self.message.subject(self.node.as_str())
     }
 
     fn passing(&self) -> Passing {
-        let Delivery { message, remaining } = self.delivery;
         let subject = self.subject();
         let gets = |role: &LocalRole| role.judge(&subject) == Verdict::Deliver;
         let roles = self.router.roles.iter();
-        let lifetime =
-            Lifetime::of_received(message.kind(), *remaining, &self.router.ages, self.now);
+        let over = self.over.map(BusOutlet::name);
         Passing {
             sender: self.node.clone(),
-            message: message.clone(),
-            age: lifetime.age,
-            passed: self.now,
+            message: self.message.clone(),
+            age: self.lifetime.age,
+            passed: self.lifetime.arrived,
             roles: roles.filter(|(role, _)| gets(role)).count(),
             nodes: 0,
-            buses: self
-                .over
-                .map(BusOutlet::name)
-                .map(Arc::clone)
-                .into_iter()
-                .collect(),
+            buses: over.map(Arc::clone).into_iter().collect(),
         }
     }
 }

@@ -39,6 +39,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
+use kozo_status::Amount;
 use kozo_wire::Message;
 
 use crate::announcement::{Announcement, SignedAnnouncement};
@@ -323,6 +324,16 @@ impl Bus {
     /// Whether a message that counts `cost` bytes would push nothing out.
     pub fn has_room(&self, cost: usize) -> bool {
         self.outgoing.has_room(cost)
+    }
+
+    /// What waits to be sent.
+    pub fn queued(&self) -> Amount {
+        self.outgoing.queued()
+    }
+
+    /// What was sent and not confirmed by the engine yet.
+    pub fn unconfirmed(&self) -> Amount {
+        self.outgoing.unconfirmed()
     }
 
     /// Whether nothing waits to be sent, and the engine has confirmed all that was.

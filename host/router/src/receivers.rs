@@ -1,5 +1,7 @@
 //! What is wanted elsewhere: the receivers that a message of this node may go to.
 
+use std::sync::Arc;
+
 use kozo_ground::interest::{Interests, Subject};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_wire::RoleInterests;
@@ -26,7 +28,7 @@ pub enum Receiver {
         wanted: Vec<NamedInterests>,
     },
     /// Many nodes at once. What they say themselves stays with what carries the messages.
-    Crowd(Crowd),
+    Crowd(Arc<Crowd>),
 }
 
 /// The receivers, always in the same order, and what they want.
@@ -39,7 +41,7 @@ enum Wanted {
     /// file, and once they have said so themselves, from what they said. What was learnt is kept while there is
     /// no link.
     ByNode(Vec<NamedInterests>),
-    ByCrowd(Crowd),
+    ByCrowd(Arc<Crowd>),
     /// By one that they let nothing go to.
     InVain,
 }
@@ -187,7 +189,7 @@ mod tests {
         let (tick, tock) = (known("tick"), known("tock"));
         let mut receivers = Receivers::new([
             constant(vec![known("tick")]),
-            Receiver::Crowd(Crowd::new([&tick, &tock])),
+            Receiver::Crowd(Arc::new(Crowd::new([&tick, &tock]))),
         ]);
         assert_eq!(places(&receivers, &TICK), [0, 1]);
         assert_eq!(places(&receivers, &subject(Kind::Event, "tock")), [1]);

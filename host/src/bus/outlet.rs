@@ -1,11 +1,14 @@
 //! Where the threads of roles leave messages for a bus.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use kozo_ground::age::MaxAges;
 use kozo_ground::clock::Moment;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_status::Amount;
 use kozo_wire::Message;
 
 use super::bell::Bell;
@@ -15,9 +18,13 @@ use super::bell::Bell;
 /// roll out, as from the queue for a peer.
 pub(crate) struct BusOutlet {
     name: Arc<str>,
+    ages: MaxAges,
     outbox: Mutex<Outbox>,
-    /// What is behind has room for another message.
-    has_room: AtomicBool,
+    limits: QueueLimits,
+    /// What waits behind: so many messages,
+    messages_behind: AtomicUsize,
+    /// and so many bytes.
+    bytes_behind: AtomicUsize,
     settled: Settled,
     bell: Arc<Bell>,
 }
@@ -26,7 +33,10 @@ pub(crate) struct BusOutlet {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) message: Message,
+    /// When it was sent,
     pub(super) sent: Moment,
+    /// and how long from then on it has a meaning.
+    pub(super) lifetime: Duration,
 }
 
 struct Outbox {
@@ -61,15 +71,18 @@ pub(crate) enum BusFate {
 
 impl BusOutlet {
     /// The end of the bus of this name, whose thread hears `bell`.
-    pub(super) fn new(name: &str, limits: QueueLimits, bell: Arc<Bell>) -> Self {
+    pub(super) fn new(name: &str, limits: QueueLimits, ages: MaxAges, bell: Arc<Bell>) -> Self {
         Self {
             name: name.into(),
+            ages,
             outbox: Mutex::new(Outbox {
                 waiting: RollingQueue::new(limits),
                 came: 0,
                 dropped: 0,
             }),
-            has_room: AtomicBool::new(true),
+            limits,
+            messages_behind: AtomicUsize::new(0),
+            bytes_behind: AtomicUsize::new(0),
             settled: Settled::default(),
             bell,
         }
@@ -111,6 +124,9 @@ impl BusOutlet {
     pub(super) fn take(&self, empty: &mut RollingQueue<Outgoing>) -> u64 {
         let mut outbox = self.outbox.lock_anyway();
         std::mem::swap(&mut outbox.waiting, empty);
+        self.messages_behind
+            .fetch_add(empty.len(), Ordering::AcqRel);
+        self.bytes_behind.fetch_add(empty.size(), Ordering::AcqRel);
         outbox.came
     }
 
@@ -120,10 +136,13 @@ impl BusOutlet {
         (outbox.waiting.len(), outbox.waiting.size(), outbox.dropped)
     }
 
-    /// Notes whether what is behind has room. The result is whether it has now, and had not before.
-    pub(crate) fn note_room(&self, has_room: bool) -> bool {
-        let had_room = self.has_room.swap(has_room, Ordering::AcqRel);
-        has_room && !had_room
+    /// Notes what waits behind. The result is whether it is less than before, so that there may be more room.
+    pub(crate) fn note_behind(&self, waiting: Amount) -> bool {
+        let messages = self
+            .messages_behind
+            .swap(waiting.messages, Ordering::AcqRel);
+        let bytes = self.bytes_behind.swap(waiting.bytes, Ordering::AcqRel);
+        waiting.messages < messages || waiting.bytes < bytes
     }
 
     /// Whether anybody watches a message.
@@ -148,14 +167,24 @@ pub(crate) struct SendingToBus<'a> {
 impl SendingToBus<'_> {
     /// Whether a message that counts so many bytes would push nothing out, here or behind.
     pub(crate) fn has_room(&self, cost: usize) -> bool {
-        self.outlet.has_room.load(Ordering::Acquire) && self.outbox.waiting.has_room(cost)
+        let outlet = self.outlet;
+        let waiting = &self.outbox.waiting;
+        let messages = outlet.messages_behind.load(Ordering::Acquire) + waiting.len();
+        let bytes = outlet.bytes_behind.load(Ordering::Acquire) + waiting.size();
+        messages == 0
+            || (messages < outlet.limits.length && bytes.saturating_add(cost) <= outlet.limits.size)
     }
 
     /// Queues a message of this node's roles.
     pub(crate) fn queue(&mut self, message: Message, now: Moment) {
         let cost = message.cost();
-        let sent = now;
-        let dropped = self.outbox.waiting.push(Outgoing { message, sent }, cost);
+        let lifetime = self.outlet.ages.of(message.kind());
+        let outgoing = Outgoing {
+            message,
+            sent: now,
+            lifetime,
+        };
+        let dropped = self.outbox.waiting.push(outgoing, cost);
         self.outbox.came += 1;
         self.outbox.dropped += dropped.len() as u64;
         self.outlet.bell.ring();
@@ -200,5 +229,9 @@ impl Drop for WatchedOnBus {
 /// The end of a bus behind which there is nobody.
 #[cfg(test)]
 pub(crate) fn outlet_of_nobody(name: &str, limits: QueueLimits) -> Arc<BusOutlet> {
-    Arc::new(BusOutlet::new(name, limits, Arc::default()))
+    let ages = MaxAges {
+        message: Duration::from_secs(600),
+        order: Duration::from_secs(10),
+    };
+    Arc::new(BusOutlet::new(name, limits, ages, Arc::default()))
 }

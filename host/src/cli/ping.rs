@@ -74,10 +74,11 @@ fn is_peer(daemon: &Client, node: &NodeName) -> bool {
 }
 
 fn pong(answer: &PingAnswer) -> String {
-    let over = match (&answer.transport, &answer.address) {
-        (Some(transport), Some(address)) => format!(" over {transport} ({address})"),
-        (Some(transport), None) => format!(" over {transport}"),
-        _ => String::new(),
+    let over = match (&answer.transport, &answer.address, &answer.bus) {
+        (Some(transport), Some(address), _) => format!(" over {transport} ({address})"),
+        (Some(transport), None, _) => format!(" over {transport}"),
+        (None, _, Some(bus)) => format!(" over the bus {bus}"),
+        (None, _, None) => String::new(),
     };
     let trip = span(answer.round_trip_seconds);
     format!("pong from {}{over}: {trip}\n", answer.node)

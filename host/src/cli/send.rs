@@ -5,7 +5,7 @@ use std::io::Read;
 use clap::error::ErrorKind;
 use kozo_description::{Problems, Value as YamlValue, parse_yaml};
 use kozo_ground::text::span;
-use kozo_status::{MessageFate, SentMessage, SentTo};
+use kozo_status::{MessageFate, SentMessage, SentTo, SentToBus};
 use serde_json::{Number, Value};
 
 use super::arguments::{KindWord, SendArguments};
@@ -55,11 +55,12 @@ pub(super) fn send(arguments: SendArguments) -> Result<(), Failure> {
     if !arguments.wait {
         return Ok(());
     }
-    let missing: Vec<_> = sent
-        .nodes
-        .iter()
-        .filter(|to| to.fate != MessageFate::Acknowledged)
-        .map(|to| to.node.as_str())
+    let nodes = sent.nodes.iter().map(|to| (to.fate, to.node.as_str()));
+    let buses = sent.buses.iter().map(|to| (to.fate, to.bus.as_str()));
+    let missing: Vec<_> = nodes
+        .chain(buses)
+        .filter(|(fate, _)| *fate != MessageFate::Acknowledged)
+        .map(|(_, name)| name)
         .collect();
     if !missing.is_empty() {
         let limit = span(arguments.timeout.as_secs_f64());
@@ -67,7 +68,7 @@ pub(super) fn send(arguments: SendArguments) -> Result<(), Failure> {
         let text = format!("not acknowledged within {limit}: {missing}");
         return Err(Failure::NothingCame(text));
     }
-    if sent.roles.is_empty() && sent.nodes.is_empty() {
+    if goes_nowhere(&sent) {
         return Err(Failure::NothingCame("nobody took it".to_owned()));
     }
     Ok(())
@@ -124,8 +125,12 @@ fn json(value: YamlValue) -> Value {
     }
 }
 
+fn goes_nowhere(sent: &SentMessage) -> bool {
+    sent.roles.is_empty() && sent.nodes.is_empty() && sent.buses.is_empty()
+}
+
 fn sentences(sent: &SentMessage) -> String {
-    if sent.roles.is_empty() && sent.nodes.is_empty() {
+    if goes_nowhere(sent) {
         return "nobody in the network wants it, as far as this node knows\n".to_owned();
     }
     let mut lines = Vec::new();
@@ -134,6 +139,7 @@ fn sentences(sent: &SentMessage) -> String {
         lines.push(format!("here: {}", roles.join(", ")));
     }
     lines.extend(sent.nodes.iter().map(to_node));
+    lines.extend(sent.buses.iter().map(to_bus));
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
@@ -145,6 +151,16 @@ fn to_node(to: &SentTo) -> String {
         MessageFate::Unknown => "sent, and not watched any further",
     };
     format!("{}: {} ({fate})", to.node, to.roles.join(", "))
+}
+
+fn to_bus(to: &SentToBus) -> String {
+    let fate = match to.fate {
+        MessageFate::Waiting => "not confirmed yet",
+        MessageFate::Acknowledged => "its engine has it, for whoever there wants it",
+        MessageFate::Dropped => "dropped, too old or pushed out by newer ones",
+        MessageFate::Unknown => "sent, or pushed out by newer ones: not all of them could be kept",
+    };
+    format!("bus {}: {fate}", to.bus)
 }
 
 #[cfg(test)]

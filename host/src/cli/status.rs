@@ -1,5 +1,6 @@
 //! `kozo status`: what the node on this machine does, and what others say of themselves.
 
+mod buses;
 mod network;
 
 use std::fmt::Write;
@@ -7,7 +8,7 @@ use std::fmt::Write;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::{Table, Tone, bytes, count, printable, shortened, span, toned};
 use kozo_status::{
-    LinkStatus, NodeReport, NodeStatus, PeerState, PeerStatus, RoleState, RoleStatus,
+    BusNodes, LinkStatus, NodeReport, NodeStatus, PeerState, PeerStatus, RoleState, RoleStatus,
     TransportState, TransportStatus,
 };
 
@@ -32,6 +33,15 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
             let daemon = reach(&arguments.daemon, by)?;
             let network = daemon.ask(&Request::Network { wait_ms: None });
             return network::show(&network.map_err(Failure::other)?, arguments.json);
+        }
+        [] if arguments.bus_nodes => {
+            let daemon = reach(&arguments.daemon, by)?;
+            let nodes: BusNodes = daemon.ask(&Request::BusNodes).map_err(Failure::other)?;
+            if arguments.json {
+                return output::print_json(&nodes);
+            }
+            let colour = shows_colours(&std::io::stdout());
+            return output::print_coloured(&buses::nodes(&nodes, colour));
         }
         [] => {
             let daemon = reach(&arguments.daemon, by)?;
@@ -118,6 +128,7 @@ fn render(report: &NodeStatus, colour: bool) -> String {
         }
         section(&mut text, &table, colour);
     }
+    buses::section(&mut text, &report.buses, colour);
     notes(&mut text, report);
     text
 }
@@ -248,6 +259,7 @@ fn peer_state(peer: &PeerStatus) -> (String, Tone) {
         PeerState::NoWay => ("no way".to_owned(), Tone::Bad),
         PeerState::Never => ("never".to_owned(), Tone::Plain),
         PeerState::Stopping => ("stopping".to_owned(), Tone::Plain),
+        PeerState::OverBus => ("over a bus".to_owned(), Tone::Plain),
     }
 }
 
@@ -326,6 +338,7 @@ fn notes(text: &mut String, report: &NodeStatus) {
             ));
         }
     }
+    lines.extend(report.buses.iter().flat_map(buses::notes));
     let others: Vec<_> = report.peers.iter().filter(|peer| peer.other_file).collect();
     if !others.is_empty() {
         let names: Vec<_> = others.iter().map(|peer| peer.peer.as_str()).collect();
@@ -421,6 +434,7 @@ mod tests {
             file_digest: "0011223344556677".to_owned(),
             running_seconds: 90.0,
             roles: Vec::new(),
+            buses: vec![],
             peers: peers.into(),
             transports: Vec::new(),
             orders_refused: 2,

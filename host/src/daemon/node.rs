@@ -16,6 +16,7 @@ use super::links::Links;
 use super::observer::LinkWatch;
 use super::service::{self, Service};
 use super::{control, parts, watch};
+use crate::bus::{BusLives, Buses};
 use crate::config::Network;
 use crate::introspection::{Introspection, LastLook};
 use crate::limited::apart;
@@ -51,6 +52,9 @@ pub(super) struct Daemon {
     roles: Arc<[HostedRole]>,
     transports: Arc<Transports>,
     links: Links,
+    buses: Arc<Buses>,
+    /// Taken when the daemon stops.
+    bus_lives: Option<BusLives>,
     /// What people see of it, and what watches for changes around it; they end when it stops.
     _attendants: JoinSet<()>,
     stopping: tokio::sync::watch::Sender<bool>,
@@ -76,7 +80,9 @@ impl Daemon {
         let registry = Arc::new(registry);
         let (network, transports) =
             parts::transports(network, &node, &registry, endpoint.attestor()).await?;
+        let network = Arc::new(network);
         let own = network.node(&node)?;
+        let buses = parts::buses(&network, own, &registry, endpoint.attestor()).await?;
         let storage = parts::storage(own, &registry)?;
         let inboxes: Vec<_> = own
             .roles
@@ -85,7 +91,7 @@ impl Daemon {
             .collect();
         let peers = parts::peers(&network, own)?;
         let taps = Arc::<Taps>::default();
-        let router = parts::router(&network, own, &inboxes, &peers, &taps);
+        let router = parts::router(&network, own, &inboxes, &peers, &buses, &taps);
         let desk = parts::desk(own, &taps);
         let (stopping, stop) = tokio::sync::watch::channel(false);
         let changed = Arc::new(Notify::new());
@@ -100,6 +106,9 @@ impl Daemon {
             stop,
         );
         parts::listen(&transports, &links)?;
+        let (buses, bus_lives) = buses
+            .start(&router, &changed)
+            .map_err(StartError::system("cannot start a thread for a bus"))?;
         let roles = parts::roles(own, inboxes, &registry, storage.as_ref(), &router, &desk)?;
         tracing::info!(
             target: "kozo",
@@ -107,11 +116,13 @@ impl Daemon {
             roles = roles.len(),
             transports = transports.own().len(),
             peers = links.peers().len(),
+            buses = own.buses.len(),
             "started",
         );
         let mut attendants = JoinSet::new();
         attendants.spawn(claim.attend());
         attendants.spawn(watch::run(links.peers().to_vec()));
+        attendants.spawn(Arc::clone(&buses).watch());
         let metrics_at = own.metrics.clone();
         let introspection = Arc::new(Introspection {
             node: node.clone(),
@@ -120,6 +131,7 @@ impl Daemon {
             roles: Arc::clone(&roles),
             peers: links.views(),
             transports: Arc::clone(&transports),
+            buses: Arc::clone(&buses),
             listener: links.listener(),
             router,
             network,
@@ -135,13 +147,16 @@ impl Daemon {
         attendants.spawn(control::serve(socket, introspection));
         let service = Arc::new(service());
         let (seen_roles, seen_peers) = (Arc::clone(&roles), links.peers().to_vec());
-        let look = move || service::count(&seen_roles, &seen_peers);
+        let seen_buses = Arc::clone(&buses);
+        let look = move || service::count(&seen_roles, &seen_peers, &seen_buses);
         attendants.spawn(Arc::clone(&service).attend(changed, look));
         Ok(Self {
             node,
             roles,
             transports,
             links,
+            buses,
+            bus_lives: Some(bus_lives),
             _attendants: attendants,
             stopping,
             service,
@@ -155,7 +170,7 @@ impl Daemon {
         self.roles.iter().for_each(HostedRole::reopen);
     }
 
-    /// Roles first, so that their last words are sent; then the queues; then the links.
+    /// Roles first, so that their last words are sent; then the queues; then the links and buses.
     pub(super) async fn stop(&mut self) {
         self.service.stopping();
         let asked = clock::now();
@@ -170,11 +185,13 @@ impl Daemon {
             // It makes no difference to the links.
             tracing::error!(target: "kozo", "roles were not waited for: {error}");
         }
-        self.links.flush(FLUSH_LIMIT).await;
+        tokio::join!(self.links.flush(FLUSH_LIMIT), self.buses.flush(FLUSH_LIMIT));
         self.stopping.send_replace(true);
+        let lives = self.bus_lives.take();
         tokio::join!(
             self.transports.stop(CLOSE_LIMIT),
             self.links.closed(CLOSE_LIMIT),
+            self.buses.stop(lives, CLOSE_LIMIT),
         );
         tracing::info!(target: "kozo", node = %self.node, "stopped");
     }

@@ -17,13 +17,14 @@ use tokio::runtime::Handle;
 
 use super::error::StartError;
 use super::links::{self, Links};
+use crate::bus::{BusParts, MadeBuses};
 use crate::config::{Network, Node};
 use crate::introspection::Desk;
 use crate::limited::apart;
 use crate::link::PeerLink;
 use crate::modules::Registry;
 use crate::roles::{HostedRole, Inbox, RoleSetup, RoleSource};
-use crate::router::Router;
+use crate::router::{Destination, Router};
 use crate::storage::Storage;
 use crate::transports::{Acceptor, StateEnvironment, StateFolders, Transports};
 
@@ -52,14 +53,42 @@ pub(super) async fn transports(
     registry: &Arc<Registry>,
     attestor: Arc<Attestor>,
 ) -> Result<(Network, Arc<Transports>), StartError> {
-    let storage = network.node(node)?.transport_storage.as_deref();
-    let state = StateFolders::new(storage, &StateEnvironment::read());
+    let state = state_folders(network.node(node)?);
     let (node, registry) = (node.clone(), Arc::clone(registry));
     on_a_thread(move || {
         let made = Transports::new(&network, &node, &registry, &attestor, state)?;
         Ok((network, Arc::new(made)))
     })
     .await
+}
+
+/// The buses of the node, which begin a session on each. Their modules may take their time.
+pub(super) async fn buses(
+    network: &Arc<Network>,
+    own: &Node,
+    registry: &Arc<Registry>,
+    attestor: Arc<Attestor>,
+) -> Result<MadeBuses, StartError> {
+    if own.buses.is_empty() {
+        return Ok(MadeBuses::default());
+    }
+    let state = Arc::new(state_folders(own));
+    let (network, registry, node) = (Arc::clone(network), Arc::clone(registry), own.name.clone());
+    on_a_thread(move || {
+        Ok(MadeBuses::new(&BusParts {
+            own: network.node(&node)?,
+            network: &network,
+            registry: &registry,
+            attestor: &attestor,
+            state: &state,
+        })?)
+    })
+    .await
+}
+
+/// Where transports and buses of the node keep their files.
+fn state_folders(own: &Node) -> StateFolders {
+    StateFolders::new(own.transport_storage.as_deref(), &StateEnvironment::read())
 }
 
 /// The node's folder for storage. One that cannot be used is a reason not to start only where a role
@@ -95,6 +124,7 @@ pub(super) fn router(
     own: &Node,
     inboxes: &[Arc<Inbox>],
     peers: &[Arc<PeerLink>],
+    buses: &MadeBuses,
     taps: &Arc<Taps>,
 ) -> Arc<Router> {
     let local = own.roles.iter().zip(inboxes).map(|(role, inbox)| {
@@ -105,7 +135,9 @@ pub(super) fn router(
         };
         (known, Arc::clone(inbox))
     });
-    let remote = links::destinations(network, peers);
+    let mut remote = links::destinations(network, peers);
+    let outlets = buses.outlets();
+    remote.extend(outlets.map(|(outlet, crowd)| Destination::Bus(outlet, crowd)));
     Arc::new(Router::new(
         own.name.clone(),
         local.collect(),

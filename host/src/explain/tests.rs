@@ -18,6 +18,7 @@ fn text(report: &PeerDetails) -> String {
 
 fn report(state: PeerState) -> PeerDetails {
     PeerDetails {
+        bus: None,
         node: NodeName::new("clock").unwrap(),
         peer: PeerStatus {
             peer: NodeName::new("scribe").unwrap(),

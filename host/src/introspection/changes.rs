@@ -79,6 +79,11 @@ fn version(status: &NodeStatus) -> u64 {
         let says = (&transport.error, &transport.status);
         (&transport.name, transport.state as u8, says).hash(&mut hasher);
     }
+    for bus in &status.buses {
+        let stands = (bus.state as u8, bus.times_up, &bus.server, &bus.error);
+        let says = (&bus.status, bus.denied.len(), bus.twin_seconds.is_some());
+        (&bus.name, stands, says, bus.nodes_heard).hash(&mut hasher);
+    }
     hasher.finish()
 }
 

@@ -135,6 +135,7 @@ fn shown_message(passing: &Passing) -> PassedMessage {
         age_seconds: passing.age.as_secs_f64(),
         roles: passing.roles,
         nodes: passing.nodes,
+        buses: passing.buses.iter().map(|name| name.to_string()).collect(),
         data_left_out: value.is_none(),
         data: value.unwrap_or_default(),
         data_bytes: data.len(),

@@ -30,10 +30,14 @@ use kozo_ground::clock::{self, Moment};
 use kozo_ground::grant::Grants;
 use kozo_ground::names::NodeName;
 use kozo_ground::text::nearest;
-use kozo_status::{Explanation, NodeStatus, PeerDetails, PeerStatus, PolicyStatus, WayStatus};
+use kozo_status::{
+    BusDetails, Explanation, NodeStatus, PeerDetails, PeerState, PeerStatus, PolicyStatus,
+    WayStatus,
+};
 use kozo_tap::Taps;
 
-use crate::config::{Disclosure, Network, Node};
+use crate::bus::Buses;
+use crate::config::{Disclosure, Network, Node, Reach};
 use crate::explain::sentences;
 use crate::link::{Listener, NamedWay, PeerLink};
 use crate::modules::Registry;
@@ -75,7 +79,7 @@ pub struct Introspection {
     /// When the daemon started.
     pub(crate) started: Moment,
     /// The file.
-    pub(crate) network: Network,
+    pub(crate) network: Arc<Network>,
     /// The modules that were found.
     pub(crate) registry: Arc<Registry>,
     /// The roles.
@@ -84,6 +88,8 @@ pub struct Introspection {
     pub(crate) peers: Vec<PeerView>,
     /// The transports.
     pub(crate) transports: Arc<Transports>,
+    /// The buses.
+    pub(crate) buses: Arc<Buses>,
     /// What secures the connections that others make.
     pub(crate) listener: Listener,
     /// What knows which message goes where.
@@ -123,6 +129,7 @@ impl Introspection {
                 serde_json::to_value(Explanation { details, lines })
             }
             Request::Modules => serde_json::to_value(self.modules()),
+            Request::BusNodes => serde_json::to_value(self.buses.nodes(clock::now())),
             Request::Ping { peer, bytes } => serde_json::to_value(self.ping(&peer, bytes).await?),
             Request::Bench { peer, seconds } => {
                 serde_json::to_value(self.bench(&peer, seconds).await?)
@@ -164,8 +171,7 @@ impl Introspection {
         let answer = || {
             let request: Request =
                 rmp_serde::from_slice(question).map_err(|_| Refusal::UnknownToPeers)?;
-            let own = self.network.nodes.get(&self.node);
-            let told = own.map_or(Disclosure::None, |own| own.tells(asker));
+            let told = self.own().map_or(Disclosure::None, |own| own.tells(asker));
             let needed = request.discloses().ok_or(Refusal::NotForPeers)?;
             if told < needed {
                 return Err(match told {
@@ -205,6 +211,7 @@ impl Introspection {
             file_digest: self.network.shown_digest(),
             roles,
             peers: self.peers.iter().map(|peer| self.peer(peer, now)).collect(),
+            buses: self.buses.status(now),
             transports: self
                 .transports
                 .own()
@@ -220,10 +227,31 @@ impl Introspection {
     /// Why there is a link with the peer of this name, or none; an error when there is no such
     /// peer.
     pub(crate) fn why(&self, name: &str, now: Moment) -> Result<PeerDetails, Refusal> {
-        let peer = self.peer_of(name)?;
-        let block = |node: &NodeName| self.network.block(node.as_str());
-        let (Some(own), Some(other)) = (block(&self.node), block(peer.link.name())) else {
+        let node = self.other_node(name)?;
+        let (Some(own), Some(other)) = (self.own(), self.network.block(node.as_str())) else {
             return Err(self.no_peer(name));
+        };
+        let details = |peer: PeerStatus| PeerDetails {
+            node: self.node.clone(),
+            peer,
+            outgoing: policy(own, other),
+            incoming: policy(other, own),
+            ways: vec![],
+            history: vec![],
+            idle_timeout_seconds: own.settings.idle_timeout.as_secs_f64(),
+            connection_retry_seconds: own.settings.connection_retry.as_secs_f64(),
+            bus: None,
+        };
+        let Ok(peer) = self.peer_of(name) else {
+            let bus = self.between(node, own, other, now);
+            let state = match bus {
+                Some(_) => PeerState::OverBus,
+                None => PeerState::NoWay,
+            };
+            return Ok(PeerDetails {
+                bus,
+                ..details(PeerStatus::without_links(node.clone(), state))
+            });
         };
         let ways = peer.ways.iter().map(|way| {
             let mut transports = self.transports.own().iter();
@@ -232,19 +260,43 @@ impl Introspection {
                 transport: way.transport.clone(),
                 peer_transport: way.peer_transport.clone(),
                 status: transport.and_then(OwnTransport::says),
-                error: transport.and_then(|own| own.barred(&way.peer_transport, peer.link.name())),
+                error: transport.and_then(|own| own.barred(&way.peer_transport, node)),
             }
         });
         Ok(PeerDetails {
-            node: self.node.clone(),
-            peer: self.peer(peer, now),
-            outgoing: policy(own, other),
-            incoming: policy(other, own),
             ways: ways.collect(),
             history: peer.link.look(|peer| peer.history(now)),
-            idle_timeout_seconds: own.settings.idle_timeout.as_secs_f64(),
-            connection_retry_seconds: own.settings.connection_retry.as_secs_f64(),
+            ..details(self.peer(peer, now))
         })
+    }
+
+    /// How this node and another one reach each other over a bus, if they do.
+    fn between(
+        &self,
+        node: &NodeName,
+        own: &Node,
+        other: &Node,
+        now: Moment,
+    ) -> Option<BusDetails> {
+        let Reach::Bus(name) = self.network.reach(&self.node, node) else {
+            return None;
+        };
+        let (bus, peer) = self.buses.between(name.as_str(), node, now)?;
+        let through = |block: &Node| {
+            let mut buses = block.buses.iter();
+            let on = buses.find(|on| on.bus == *name);
+            on.map(|on| on.through.clone()).unwrap_or_default()
+        };
+        Some(BusDetails {
+            bus,
+            peer,
+            through: through(own),
+            peer_through: through(other),
+        })
+    }
+
+    fn own(&self) -> Option<&Node> {
+        self.network.nodes.get(&self.node)
     }
 
     /// The same of another node, or of this one.
@@ -263,7 +315,14 @@ impl Introspection {
         entries.filter_map(Description::new).collect()
     }
 
-    /// The peer of this name.
+    /// The other node of this name, however this one reaches it.
+    fn other_node(&self, name: &str) -> Result<&NodeName, Refusal> {
+        let node = self.network.name(name);
+        let other = node.filter(|node| **node != self.node);
+        other.ok_or_else(|| self.no_peer(name))
+    }
+
+    /// The peer of this name, with which this node has links.
     fn peer_of(&self, name: &str) -> Result<&PeerView, Refusal> {
         let mut peers = self.peers.iter();
         let peer = peers.find(|peer| peer.link.name().as_str() == name);
@@ -273,8 +332,7 @@ impl Introspection {
     fn peer(&self, peer: &PeerView, now: Moment) -> PeerStatus {
         let mut status = peer.link.status(&peer.ways, now);
         status.unusable = self.transports.unusable(peer.link.name()).to_vec();
-        let own = self.network.nodes.get(&self.node);
-        if own.is_some_and(|own| !own.settings.macs.is_empty()) {
+        if self.own().is_some_and(|own| !own.settings.macs.is_empty()) {
             for link in &mut status.links {
                 let cipher = link.cipher.as_deref().filter(|cipher| needs_no_mac(cipher));
                 link.note = cipher.map(|cipher| {
@@ -289,11 +347,8 @@ impl Introspection {
         if name == self.node.as_str() {
             return Refusal::Itself(name.to_owned());
         }
-        let names: Vec<_> = self
-            .peers
-            .iter()
-            .map(|peer| peer.link.name().as_str())
-            .collect();
+        let others = self.network.names().filter(|node| **node != self.node);
+        let names: Vec<_> = others.map(NodeName::as_str).collect();
         Refusal::NoNode {
             name: name.to_owned(),
             near: nearest(name, names).map(str::to_owned),

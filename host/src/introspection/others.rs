@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::limits::MAX_PING;
 use super::refusal::Refusal;
 use super::{Introspection, Outcome, PeerView, Request};
+use crate::config::Reach;
 use crate::link::{NoAnswer, PeerAnswer};
 
 /// How long a node may take to answer, where the question does not say.
@@ -37,8 +38,11 @@ impl Introspection {
         if name == self.node.as_str() {
             return Ok(self.own_report());
         }
-        let peer = self.peer_of(name)?;
-        Ok(self.report_of(peer, wait_ms).await)
+        let node = self.other_node(name)?;
+        match self.peer_of(name) {
+            Ok(peer) => Ok(self.report_of(peer, wait_ms).await),
+            Err(_) => Err(self.beyond_links(node)),
+        }
     }
 
     /// What all nodes say of themselves, asked at the same time.
@@ -59,7 +63,10 @@ impl Introspection {
         name: &str,
         request: &Request,
     ) -> Result<T, Refusal> {
-        let peer = self.peer_of(name)?;
+        let node = self.other_node(name)?;
+        let Ok(peer) = self.peer_of(name) else {
+            return Err(self.beyond_links(node));
+        };
         let answer = peer
             .link
             .ask(encode(request)?, self.patience(peer, None))
@@ -75,7 +82,10 @@ impl Introspection {
         if bytes > MAX_PING {
             return Err(Refusal::LargePing);
         }
-        let peer = self.peer_of(name)?;
+        let node = self.other_node(name)?;
+        let Ok(peer) = self.peer_of(name) else {
+            return self.ping_over_bus(node).await;
+        };
         let request = Request::Echo {
             payload: vec![0; bytes].into(),
         };
@@ -90,7 +100,40 @@ impl Introspection {
             bytes,
             transport: link.as_ref().map(|link| link.transport.clone()),
             address: link.map(|link| link.address),
+            bus: None,
         })
+    }
+
+    /// One round trip to a node on a bus.
+    async fn ping_over_bus(&self, node: &NodeName) -> Result<PingAnswer, Refusal> {
+        let Reach::Bus(bus) = self.network.reach(&self.node, node) else {
+            return Err(Refusal::NoWay(node.clone()));
+        };
+        let answer = self.buses.ping(bus.as_str(), node, PING_WAIT).await;
+        let round_trip = answer.map_err(|reason| Refusal::NoPong {
+            node: node.clone(),
+            bus: bus.clone(),
+            reason,
+        })?;
+        Ok(PingAnswer {
+            node: node.clone(),
+            round_trip_seconds: round_trip.as_secs_f64(),
+            bytes: 0,
+            transport: None,
+            address: None,
+            bus: Some(bus.to_string()),
+        })
+    }
+
+    /// Why nothing can be asked of a node that this one has no links with.
+    fn beyond_links(&self, node: &NodeName) -> Refusal {
+        match self.network.reach(&self.node, node) {
+            Reach::Bus(bus) => Refusal::OverBus {
+                node: node.clone(),
+                bus: bus.clone(),
+            },
+            _ => Refusal::NoWay(node.clone()),
+        }
     }
 
     fn own_report(&self) -> NodeReport {

@@ -1,7 +1,7 @@
 //! Why there is no answer.
 
 use kozo_ground::grant::Grant;
-use kozo_ground::names::{NameError, NodeName};
+use kozo_ground::names::{BusName, NameError, NodeName};
 use kozo_link::{MAX_QUESTIONS, QUESTIONS_PER_SECOND};
 use kozo_wire::{MAX_QUESTION_LEN, MessageError};
 
@@ -67,6 +67,32 @@ pub(crate) enum Refusal {
         /// Why.
         #[source]
         reason: NoAnswer,
+    },
+    /// Messages go to it over a bus, and questions need a link.
+    #[error(
+        "`{node}` cannot be asked: messages go to it over the bus `{bus}`, which carries no questions yet, and \
+         there is no link with it. Ask its own daemon; `kozo why {node}` and `kozo ping {node}` work over the bus"
+    )]
+    OverBus {
+        /// The node.
+        node: NodeName,
+        /// The bus.
+        bus: BusName,
+    },
+    /// Nothing at all goes to it.
+    #[error(
+        "nothing goes from here to `{0}`: one of the two is on buses only, and they have none in common"
+    )]
+    NoWay(NodeName),
+    /// There was no answer over a bus.
+    #[error("`{node}` does not answer over the bus `{bus}`: {reason}")]
+    NoPong {
+        /// The node.
+        node: NodeName,
+        /// The bus.
+        bus: BusName,
+        /// Why.
+        reason: String,
     },
     /// Another node answers with nothing.
     #[error(

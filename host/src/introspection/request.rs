@@ -128,6 +128,8 @@ pub enum Request {
         #[serde(default)]
         wait_ms: u64,
     },
+    /// The nodes that the node has heard of over its buses: [`BusNodes`](kozo_status::BusNodes).
+    BusNodes,
     /// Restarts a role: a [`SteeredRole`](kozo_status::SteeredRole).
     RestartRole {
         /// The role's name.
@@ -160,6 +162,7 @@ impl Request {
     pub fn needs(&self) -> Grant {
         match self {
             Self::Status
+            | Self::BusNodes
             | Self::Changed { .. }
             | Self::Why { .. }
             | Self::StatusOf { .. }
@@ -189,6 +192,7 @@ impl Request {
             Self::Status => Some(Disclosure::Status),
             Self::Why { .. } => Some(Disclosure::Full),
             Self::Changed { .. }
+            | Self::BusNodes
             | Self::StatusOf { .. }
             | Self::Network { .. }
             | Self::WhyOf { .. }

@@ -6,12 +6,13 @@ use kozo_ground::clock;
 use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 use kozo_link::Fate;
-use kozo_status::{MessageFate, SentMessage, SentTo};
+use kozo_status::{MessageFate, SentMessage, SentTo, SentToBus};
 use kozo_wire::Message;
 use serde_json::Value;
 
 use super::Introspection;
 use super::refusal::Refusal;
+use crate::bus::{BusFate, WatchedOnBus};
 use crate::link::WatchedMessage;
 use crate::router::Sent;
 
@@ -73,13 +74,16 @@ impl Introspection {
         let deadline = clock::now() + wait;
         let waits = |sent: &Sent| {
             let mut nodes = sent.nodes.iter();
+            let mut buses = sent.buses.iter();
             nodes.any(|(message, _)| message.fate() == Some(Fate::Waiting))
+                || buses.any(|message| message.fate() == BusFate::Waiting)
         };
         while waits(&sent) && clock::now() < deadline {
             tokio::time::sleep(POLL).await;
         }
         Ok(SentMessage {
             nodes: sent.nodes.iter().map(told).collect(),
+            buses: sent.buses.iter().map(told_of_bus).collect(),
             roles: sent.roles,
         })
     }
@@ -94,6 +98,17 @@ fn told((message, roles): &(WatchedMessage, Vec<String>)) -> SentTo {
             Some(Fate::Acknowledged) => MessageFate::Acknowledged,
             Some(Fate::Dropped) => MessageFate::Dropped,
             None => MessageFate::Unknown,
+        },
+    }
+}
+
+fn told_of_bus(message: &WatchedOnBus) -> SentToBus {
+    SentToBus {
+        bus: message.bus().to_owned(),
+        fate: match message.fate() {
+            BusFate::Waiting => MessageFate::Waiting,
+            BusFate::Confirmed => MessageFate::Acknowledged,
+            BusFate::Unknown => MessageFate::Unknown,
         },
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Destination {
     /// Another node, with the names and interests of its roles.
     Link(Arc<PeerLink>, Vec<NamedInterests>),
     /// A bus.
-    Bus(Arc<BusOutlet>, Crowd),
+    Bus(Arc<BusOutlet>, Arc<Crowd>),
 }
 
 impl Destination {

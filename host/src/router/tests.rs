@@ -285,7 +285,7 @@ fn a_paced_message_goes_as_soon_as_there_is_room() {
         while !paced.is_finished() {
             // Meanwhile the peer may say what it wants.
             router.learn(&node("scribe"), hello("tick"));
-            router.room();
+            Arrivals::room(&router);
             thread::yield_now();
         }
         assert!(paced.join().unwrap());
@@ -312,7 +312,10 @@ fn a_message_goes_to_a_bus_once_however_many_want_it_there() {
                 Arc::clone(&scribe),
                 vec![("role0".to_owned(), known("tick"))],
             ),
-            Destination::Bus(Arc::clone(&bus), Crowd::new([&tick, &tock, &tick])),
+            Destination::Bus(
+                Arc::clone(&bus),
+                Arc::new(Crowd::new([&tick, &tock, &tick])),
+            ),
         ],
     );
     let waiting = || (queued(&scribe), bus.amount().0);
@@ -346,12 +349,20 @@ fn what_a_bus_brought_is_seen_to_have_come_over_it() {
     let roles = vec![(local("cuckoo", known("tick"), &[]), Arc::clone(&inbox))];
     let router = router_to(roles, vec![]);
     let mut tap = router.taps.open(vec![], || ()).unwrap();
-    let delivery = Delivery {
+    let delivery = kozo_bus::Delivery {
+        from: node("scribe"),
         message: message(Kind::Event, "timer1", "tick"),
+        age: Duration::from_secs(2),
         remaining: Duration::from_secs(7),
     };
-    router.brought(&node("scribe"), &[delivery], Some(&bus), clock::now());
-    assert_eq!(inbox.status().received, 1);
+    let before = clock::now();
+    router.brought(&node("scribe"), &[delivery], &bus);
+    let got = inbox.take_all(before);
+    assert_eq!(
+        (&got[0].sender, got[0].age),
+        (&node("scribe"), Duration::from_secs(2))
+    );
+    assert_eq!(got[0].expires, got[0].arrived + Duration::from_secs(7));
     assert_eq!(watched(&mut tap), [(0, vec!["fleet".to_owned()])]);
 }
 
@@ -375,14 +386,21 @@ fn a_paced_message_for_which_a_bus_has_no_room_in_time_goes_to_nobody() {
                 Arc::clone(&scribe),
                 vec![("role0".to_owned(), known("tick"))],
             ),
-            Destination::Bus(Arc::clone(&bus), Crowd::new([&Interests::Unknown])),
+            Destination::Bus(
+                Arc::clone(&bus),
+                Arc::new(Crowd::new([&Interests::Unknown])),
+            ),
         ],
     );
     let tick = message(Kind::Event, "timer1", "tick");
-    assert!(!bus.note_room(false));
+    let behind = |messages| kozo_status::Amount {
+        messages,
+        bytes: messages * tick.cost(),
+    };
+    assert!(!bus.note_behind(behind(LENGTH)));
     assert!(!send(&router, &tick, Duration::from_millis(1)));
     assert_eq!((queued(&scribe), bus.amount().0), (0, 0));
-    assert!(bus.note_room(true));
+    assert!(bus.note_behind(behind(0)));
     for _ in 0..LENGTH {
         assert!(send(&router, &tick, Duration::from_millis(1)));
     }
@@ -399,7 +417,7 @@ fn a_paced_message_for_which_a_bus_has_no_room_in_time_goes_to_nobody() {
 #[test]
 fn what_is_sent_by_hand_over_a_bus_is_watched_until_the_engine_has_it() {
     let bus = silent_bus();
-    let everything = Crowd::new([&Interests::Unknown]);
+    let everything = Arc::new(Crowd::new([&Interests::Unknown]));
     let router = router_to(vec![], vec![Destination::Bus(Arc::clone(&bus), everything)]);
     let tick = message(Kind::Event, "timer1", "tick");
     send(&router, &tick, Duration::ZERO);

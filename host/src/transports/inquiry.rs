@@ -70,7 +70,7 @@ impl TransportServices for Inquiry {
 
     fn state_dir(&self) -> Result<PathBuf, ServiceError> {
         match &self.state {
-            Some(state) => Ok(state.folder(&self.identity.node, &self.identity.name)?),
+            Some(state) => Ok(state.folder(&self.identity.node, self.identity.name.as_str())?),
             None => self.deny("no folder is made"),
         }
     }

@@ -24,7 +24,7 @@ pub(crate) use asked_ways::{AskedWay, ask_ways};
 use maker::{CALL_LIMIT, Maker, PeerTransport};
 pub(crate) use own::OwnTransport;
 pub(crate) use own_address::own_addresses;
-pub(crate) use state_folders::{StateEnvironment, StateFolders};
+pub(crate) use state_folders::{StateEnvironment, StateError, StateFolders};
 pub(crate) use trial::try_transports;
 
 use kozo_auth::attest::Attestor;

@@ -1,8 +1,7 @@
 //! What the host does for one transport.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,19 +11,17 @@ use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::text::status_line;
 use kozo_status::TransportState;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::state_folders::StateFolders;
 use crate::modules::{ServiceError, TransportIdentity, TransportServices};
+use crate::stop_signal::StopSignal;
 
 pub(super) struct Services {
     identity: TransportIdentity,
     attestor: Arc<Attestor>,
     state_folders: Arc<StateFolders>,
-    stopping: AtomicBool,
-    /// Readable once the transport is being stopped.
-    stop_signal: OwnedFd,
+    stop: StopSignal,
     condition: Mutex<TransportCondition>,
     /// What the transport is about, as it has said last.
     status: Mutex<Option<String>>,
@@ -50,8 +47,7 @@ impl Services {
             identity,
             attestor,
             state_folders,
-            stopping: AtomicBool::new(false),
-            stop_signal: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            stop: StopSignal::new()?,
             condition: Mutex::new(TransportCondition {
                 state: TransportState::Starting,
                 error: None,
@@ -62,14 +58,12 @@ impl Services {
     }
 
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        // It can fail only when it is signalled already.
-        let _ = rustix::io::write(&self.stop_signal, &1_u64.to_ne_bytes());
+        self.stop.give();
     }
 
     /// Sleeps; false when the transport is being stopped.
     pub(super) fn sleep(&self, time: Duration) -> bool {
-        matches!(self.wait(None, Some(time)), Ok(Readiness::TimedOut))
+        matches!(self.stop.wait(None, Some(time)), Ok(Readiness::TimedOut))
     }
 
     /// How the transport is.
@@ -107,32 +101,6 @@ impl Services {
     pub(super) fn report(&self, text: &str) {
         self.log(Level::Error, text);
     }
-
-    fn wait(&self, fd: Option<BorrowedFd<'_>>, time: Option<Duration>) -> Result<Readiness, Errno> {
-        let deadline = time.map(|time| clock::now() + time);
-        loop {
-            let mut watched = vec![PollFd::from_borrowed_fd(
-                self.stop_signal.as_fd(),
-                PollFlags::IN,
-            )];
-            watched.extend(fd.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-            let remaining = deadline.map(|deadline| {
-                let remaining = deadline.since(clock::now());
-                // Longer than the system can express is as good as for ever.
-                Timespec::try_from(remaining).unwrap_or(Timespec {
-                    tv_sec: i64::MAX,
-                    tv_nsec: 0,
-                })
-            });
-            match poll(&mut watched, remaining.as_ref()) {
-                Ok(0) => return Ok(Readiness::TimedOut),
-                Ok(_) if !watched[0].revents().is_empty() => return Ok(Readiness::Stopping),
-                Ok(_) => return Ok(Readiness::Ready),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
 }
 
 impl TransportServices for Services {
@@ -141,7 +109,7 @@ impl TransportServices for Services {
     }
 
     fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
+        self.stop.is_given()
     }
 
     fn wait_readable(
@@ -149,7 +117,8 @@ impl TransportServices for Services {
         fd: BorrowedFd<'_>,
         time: Option<Duration>,
     ) -> Result<Readiness, ServiceError> {
-        self.wait(Some(fd), time)
+        self.stop
+            .wait(Some(fd), time)
             .map_err(|error| format!("waiting for a connection: {error}").into())
     }
 
@@ -172,7 +141,7 @@ impl TransportServices for Services {
         }
         Ok(self
             .state_folders
-            .folder(&self.identity.node, &self.identity.name)?)
+            .folder(&self.identity.node, self.identity.name.as_str())?)
     }
 
     fn set_status(&self, text: &str) {

@@ -18,7 +18,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use kozo_ground::names::{NodeName, TransportName};
+use kozo_ground::names::NodeName;
 
 /// Who may look into a folder that is made: its user alone.
 const FOLDER_MODE: u32 = 0o700;
@@ -136,15 +136,11 @@ impl StateFolders {
         }
     }
 
-    /// The folder of a transport; made when it is missing.
+    /// The folder of a transport, or of a bus, which has the name of none of the node's; made when it is missing.
     ///
     /// # Errors
     /// [`StateError`]: it cannot be made, or is not safe.
-    pub(crate) fn folder(
-        &self,
-        node: &NodeName,
-        transport: &TransportName,
-    ) -> Result<PathBuf, StateError> {
+    pub(crate) fn folder(&self, node: &NodeName, transport: &str) -> Result<PathBuf, StateError> {
         let place = self.place.as_deref().ok_or(StateError::NoPlace)?;
         make(place, self.make_parents)?;
         let folder = place.join(format!("{node}.{transport}"));
@@ -202,17 +198,12 @@ mod tests {
         }
     }
 
-    fn names() -> (NodeName, TransportName) {
-        let transport = TransportName::new("onion").unwrap();
-        (NodeName::new("clock.local").unwrap(), transport)
-    }
-
     fn folder(
         configured: Option<&Path>,
         surroundings: &StateEnvironment,
     ) -> Result<PathBuf, StateError> {
-        let (node, transport) = names();
-        StateFolders::new(configured, surroundings).folder(&node, &transport)
+        let node = NodeName::new("clock.local").unwrap();
+        StateFolders::new(configured, surroundings).folder(&node, "onion")
     }
 
     #[test]

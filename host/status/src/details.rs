@@ -4,7 +4,7 @@ use kozo_ground::names::NodeName;
 use kozo_ground::policy::ConnectPolicy;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventStatus, PeerStatus};
+use crate::{BusDetails, EventStatus, PeerStatus};
 
 /// A peer with all that decides whether there is a link with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct PeerDetails {
     pub idle_timeout_seconds: f64,
     /// `connectionRetry` of the node, in seconds.
     pub connection_retry_seconds: f64,
+    /// The bus that carries the messages of the two, where one does; there are no links then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<BusDetails>,
 }
 
 /// The same, and what it means in sentences.

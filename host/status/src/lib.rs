@@ -40,7 +40,7 @@ pub use peer::{
     TwinsStatus, UnusableTransport,
 };
 pub use role::{InboxStatus, RoleDetails, RoleState, RoleStatus, SteeredRole};
-pub use sent::{MessageFate, SentMessage, SentTo};
+pub use sent::{MessageFate, SentMessage, SentTo, SentToBus};
 pub use transport::{TransportState, TransportStatus};
 
 #[cfg(test)]

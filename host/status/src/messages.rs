@@ -40,8 +40,11 @@ pub struct PassedMessage {
     pub age_seconds: f64,
     /// How many roles of this node got it.
     pub roles: usize,
-    /// To how many other nodes it went from here.
+    /// To how many other nodes it went from here over links with them.
     pub nodes: usize,
+    /// The buses that it went over from here, or the one that it came over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buses: Vec<String>,
     /// Its data as JSON. What JSON has no words for: bytes are `{"base64": "…"}`, and keys that are no texts
     /// are written as one. `null` where the data is too long to be shown.
     pub data: Value,

@@ -64,8 +64,11 @@ pub struct PingAnswer {
     pub round_trip_seconds: f64,
     /// How many bytes each way had besides.
     pub bytes: usize,
-    /// This node's transport of the link.
+    /// This node's transport of the link, where there is one.
     pub transport: Option<String>,
     /// The address of the link's other end.
     pub address: Option<String>,
+    /// The bus, where there is no link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<String>,
 }

@@ -3,7 +3,7 @@
 use kozo_ground::names::NodeName;
 use serde::{Deserialize, Serialize};
 
-use crate::{PeerStatus, RoleStatus, TransportStatus};
+use crate::{BusStatus, PeerStatus, RoleStatus, TransportStatus};
 
 /// All that a node knows of itself and of the others at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,8 +22,11 @@ pub struct NodeStatus {
     pub file_digest: String,
     /// The roles that the node hosts, in the order of the file.
     pub roles: Vec<RoleStatus>,
-    /// The other nodes, by name.
+    /// The other nodes that it has links with, as far as there are any, by name.
     pub peers: Vec<PeerStatus>,
+    /// The buses that it is on, in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buses: Vec<BusStatus>,
     /// The node's transports, in the order of the file.
     pub transports: Vec<TransportStatus>,
     /// Orders that came from somebody whom `acceptOrdersFrom` does not name.

@@ -54,6 +54,33 @@ pub struct PeerStatus {
     pub twins: Option<TwinsStatus>,
 }
 
+impl PeerStatus {
+    /// A node that this one has no links with, and never will have.
+    pub fn without_links(peer: NodeName, state: PeerState) -> Self {
+        Self {
+            peer,
+            state,
+            next_dial_seconds: None,
+            links: vec![],
+            wanted: false,
+            links_made: 0,
+            dialling: vec![],
+            unusable: vec![],
+            queued: Amount::default(),
+            in_flight: Amount::default(),
+            outbox: OutboxCounts::default(),
+            inbound: InboundCounts::default(),
+            bytes_sent: 0,
+            bytes_received: 0,
+            other_file: false,
+            questions_refused: 0,
+            last_error: None,
+            last_error_seconds: None,
+            twins: None,
+        }
+    }
+}
+
 /// How it stands between the node and a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,6 +103,8 @@ pub enum PeerState {
     Never,
     /// The daemon stops.
     Stopping,
+    /// Messages go over a bus, and links are not made.
+    OverBus,
 }
 
 /// A link.

@@ -8,8 +8,21 @@ use serde::{Deserialize, Serialize};
 pub struct SentMessage {
     /// The roles of this node that got it.
     pub roles: Vec<RoleName>,
-    /// The other nodes that it went to.
+    /// The other nodes that it went to over links with them.
     pub nodes: Vec<SentTo>,
+    /// The buses that it went to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buses: Vec<SentToBus>,
+}
+
+/// A bus that a message went to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentToBus {
+    /// The bus.
+    pub bus: String,
+    /// What has become of the message. `acknowledged` says that the bus's engine has it: which nodes take it from
+    /// there is known to nobody.
+    pub fate: MessageFate,
 }
 
 /// A node that a message went to.
@@ -24,16 +37,17 @@ pub struct SentTo {
     pub fate: MessageFate,
 }
 
-/// What has become of a message for another node.
+/// What has become of a message for another node, or for a bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageFate {
     /// It waits for a link, or is sent and not acknowledged yet.
     Waiting,
-    /// The node has it, and its roles get it.
+    /// The node, or the engine of the bus, has it.
     Acknowledged,
     /// Limits or age dropped it here.
     Dropped,
-    /// Too many messages are watched at once.
+    /// Too many messages are watched at once; or messages were dropped behind the queue of a bus, and it may be
+    /// one of them.
     Unknown,
 }

@@ -40,6 +40,7 @@ pub(crate) struct Status {
     pub(crate) roles: Vec<Role>,
     pub(crate) peers: Vec<Peer>,
     pub(crate) transports: Vec<Transport>,
+    pub(crate) buses: Vec<Bus>,
     pub(crate) orders_refused: u64,
     pub(crate) connections: Connections,
     pub(crate) log: LogLosses,
@@ -101,6 +102,46 @@ pub(crate) struct Transport {
     pub(crate) state: String,
     pub(crate) error: Option<String>,
     pub(crate) status: Option<String>,
+}
+
+/// A bus that a node is on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Bus {
+    pub(crate) name: String,
+    pub(crate) module: String,
+    pub(crate) state: String,
+    pub(crate) error: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) server: Option<String>,
+    pub(crate) round_trip_seconds: Option<f64>,
+    pub(crate) nodes_heard: u64,
+    pub(crate) queued: Amount,
+    pub(crate) unconfirmed: Amount,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) repaired: u64,
+    pub(crate) missed: u64,
+    pub(crate) dropped_by_limit: u64,
+    pub(crate) dropped_by_age: u64,
+    pub(crate) refused: Vec<BusRefusals>,
+    pub(crate) denied: Vec<BusDenial>,
+}
+
+/// What came over a bus and was not taken.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct BusRefusals {
+    pub(crate) text: String,
+    pub(crate) count: u64,
+}
+
+/// What the engine of a bus does not let a node do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct BusDenial {
+    pub(crate) subject: String,
+    pub(crate) reason: String,
 }
 
 /// A peer of a node.
@@ -198,6 +239,8 @@ pub(crate) struct Passed {
     pub(crate) age_seconds: f64,
     pub(crate) roles: u64,
     pub(crate) nodes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) buses: Vec<String>,
     pub(crate) data: Value,
     pub(crate) data_bytes: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

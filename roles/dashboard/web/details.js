@@ -74,6 +74,36 @@ function NodeDetails({ state, node, choose }) {
         ${transport.status && html`<p class="reason">${transport.status}</p>`}
         ${transport.error && html`<p class="reason">${transport.error}</p>`}
       </li>`)}</ul>`}
+    ${node.buses.length > 0 && html`<h3>Buses</h3><ul class="rows">${node.buses.map((bus) => html`<${BusRow} key=${bus.name} bus=${bus} />`)}</ul>`}
+  `;
+}
+
+const BUS_LEVELS = { up: 'good', connecting: 'busy', down: 'bad' };
+
+/** A bus: all nodes that it carries messages to, without a link with any of them. */
+function BusRow({ bus }) {
+  const waiting = bus.queued.messages + bus.unconfirmed.messages;
+  const dropped = bus.dropped_by_limit + bus.dropped_by_age;
+  const over = [bus.server, bus.round_trip_seconds != null && trip(bus.round_trip_seconds)].filter(Boolean).join(', ');
+  return html`
+    <li>
+      <strong>${bus.name}</strong> <span class="quiet">${bus.module}</span>
+      <${Level} level=${BUS_LEVELS[bus.state] ?? 'idle'}>${bus.state}<//>
+      ${bus.state === 'up' && over && html`<span class="quiet"> ${over}</span>`}
+      ${bus.status && html`<p class="reason">${bus.status}</p>`}
+      ${bus.state !== 'up' && bus.error && html`<p class="reason">${bus.error}</p>`}
+      <p class="numbers">
+        <span>${count(bus.nodes_heard, 'node')} heard</span>
+        <span>${number(bus.sent)} sent</span>
+        <span>${number(bus.received)} received</span>
+        ${waiting > 0 && html`<span>${number(waiting)} waiting</span>`}
+        ${bus.repaired > 0 && html`<span>${number(bus.repaired)} repaired</span>`}
+        ${bus.missed > 0 && html`<span class="level warn">▲ ${number(bus.missed)} missed</span>`}
+        ${dropped > 0 && html`<span class="level warn">▲ ${number(dropped)} dropped (${number(bus.dropped_by_limit)} by limit, ${number(bus.dropped_by_age)} by age)</span>`}
+      </p>
+      ${bus.refused.map(({ text, count: times }) => html`<p class="reason">Refused ${number(times)}×: ${text}</p>`)}
+      ${bus.denied.map(({ subject, reason }) => html`<p class="reason">The engine refuses <code>${subject}</code>: ${reason}</p>`)}
+    </li>
   `;
 }
 

@@ -144,7 +144,7 @@ function Row({ message, isOpen, toggle }) {
     </tr>
     ${isOpen && html`<tr class="more"><td colspan="6">
       <pre tabindex="0">${message.data_left_out ? line : JSON.stringify(message.data, null, 2)}</pre>
-      <p class="quiet">Went to ${count(message.roles, 'role')} here and to ${count(message.nodes, 'other node')}; ${count(message.data_bytes, 'byte')}; ${(message.age_seconds * 1000).toFixed(1)} ms old when it passed.</p>
+      <p class="quiet">Went to ${count(message.roles, 'role')} here and to ${count(message.nodes, 'other node')}${message.buses?.length ? `, over the bus ${message.buses.join(', ')}` : ''}; ${count(message.data_bytes, 'byte')}; ${(message.age_seconds * 1000).toFixed(1)} ms old when it passed.</p>
     </td></tr>`}
   `;
 }

@@ -88,6 +88,8 @@ export function nodeHealth(state, node) {
     if (failing.length) return { level: 'warn', text: `${count(failing.length, 'role')} failing` };
     const transports = node.transports.filter((transport) => transport.state === 'failing');
     if (transports.length) return { level: 'warn', text: `${count(transports.length, 'transport')} failing` };
+    const buses = node.buses.filter((bus) => bus.state === 'down');
+    if (buses.length) return { level: 'warn', text: `${buses.map((bus) => `bus ${bus.name}`).join(', ')} down` };
     if (node.other_file) return { level: 'warn', text: 'another version of the file' };
     return { level: 'good', text: node.state === 'here' ? 'this node' : 'up' };
   }

@@ -39,6 +39,9 @@ pub(in crate::cli) struct StatusArguments {
     /// All nodes of the network, side by side
     #[arg(long, conflicts_with = "nodes")]
     pub(in crate::cli) all: bool,
+    /// The nodes that were heard of over buses, as far as this node hears any
+    #[arg(id = "bus_nodes", long = "nodes", conflicts_with_all = ["nodes", "all"])]
+    pub(in crate::cli) bus_nodes: bool,
     /// The node on this machine that asks the others; needed where several run on it
     #[arg(long, alias = "node", value_name = "NODE", value_parser = NodeName::new)]
     pub(in crate::cli) on: Option<NodeName>,

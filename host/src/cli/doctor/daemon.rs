@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use kozo_ground::text::{count, error_text, span};
-use kozo_status::{NodeStatus, PeerDetails, PeerState, PeerStatus, RoleState, TransportState};
+use kozo_status::{
+    BusState, NodeStatus, PeerDetails, PeerState, PeerStatus, RoleState, TransportState,
+};
 
 use super::case::{Case, Running};
 use super::finding::Finding;
@@ -39,6 +41,7 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
     findings.extend(roles(status));
     findings.extend(transports(status));
     findings.extend(links(status, daemon));
+    findings.extend(buses(status));
     findings.extend(losses(status));
     findings
 }
@@ -121,6 +124,50 @@ fn transports(status: &NodeStatus) -> Vec<Finding> {
     status.transports.iter().map(judge).collect()
 }
 
+/// Whether the engines of buses are reached, and what they refuse.
+fn buses(status: &NodeStatus) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for bus in &status.buses {
+        let looked_at = format!("bus `{}`", bus.name);
+        let error = bus.error.as_deref().unwrap_or("it gave no reason");
+        findings.push(match bus.state {
+            BusState::Up => {
+                let server = bus.server.as_deref().unwrap_or("its engine");
+                let heard = count(bus.nodes_heard as u64, "node");
+                Finding::fine(&looked_at, format!("connected to {server}, hears {heard}"))
+            }
+            BusState::Connecting if bus.error.is_none() => Finding::warning(
+                &looked_at,
+                format!("it has been connecting for {}", span(bus.since_seconds)),
+            ),
+            BusState::Connecting | BusState::Down => {
+                let since = span(bus.since_seconds);
+                Finding::fault(&looked_at, format!("not connected for {since}: {error}"))
+                    .matters("nothing comes over it, and messages for it are dropped when they are too old or too many")
+                    .advice("see the servers and credentials in the file, and whether the engine runs")
+            }
+        });
+        findings.extend(bus.denied.iter().map(|denial| {
+            let found = format!("the engine refuses `{}`: {}", denial.subject, denial.reason);
+            Finding::fault(&looked_at, found)
+                .matters("messages are lost that go that way")
+                .advice("see what the engine has to allow: `kozo bus permissions`")
+        }));
+        if let Some(seconds) = bus.twin_seconds {
+            let found = format!(
+                "another daemon runs with this node's key, heard of {} ago",
+                span(seconds)
+            );
+            findings.push(
+                Finding::fault(&looked_at, found)
+                    .matters("other nodes hear only one of them")
+                    .advice("stop one of them, or give it a name and a key of its own"),
+            );
+        }
+    }
+    findings
+}
+
 /// The links that are wanted and not there, with the reason; and what is odd about those that are.
 fn links(status: &NodeStatus, daemon: &Client) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -197,6 +244,22 @@ fn losses(status: &NodeStatus) -> Vec<Finding> {
             &of,
             "one was dropped there",
             "usual after this node was away; else see what is slow between them",
+        );
+    }
+    for bus in &status.buses {
+        let of = format!("messages for the bus `{}`", bus.name);
+        note(
+            bus.outgoing.dropped(),
+            &of,
+            "one was dropped: it was too old, or the queue was full",
+            "usual while the engine is away; else see `outgoingQueueLength` and `messageMaxAge`",
+        );
+        let of = format!("messages over the bus `{}`", bus.name);
+        note(
+            bus.incoming.missed,
+            &of,
+            "one was lost on the way, and its sender had it no more",
+            "usual after the engine was away for long; else `kozo status` tells what was dropped on the way",
         );
     }
     for role in &status.roles {

@@ -80,6 +80,9 @@ impl Lines {
         if let Some(channel) = &message.channel {
             rest += &format!("  #{}", printable(channel));
         }
+        if !message.buses.is_empty() {
+            rest += &format!("  (bus {})", printable(&message.buses.join(", ")));
+        }
         if let Some(data) = data(message) {
             rest += &format!("  {data}");
         }
@@ -96,7 +99,7 @@ impl Lines {
 /// How many roles here and other nodes it went to.
 fn way(message: &PassedMessage) -> String {
     match (message.roles, message.nodes) {
-        (0, 0) => "nobody".to_owned(),
+        (0, 0) if message.buses.is_empty() => "nobody".to_owned(),
         (roles, 0) => format!("{roles}"),
         (roles, nodes) => format!("{roles}+{nodes}n"),
     }
@@ -130,6 +133,7 @@ mod tests {
             age_seconds: 0.0012,
             roles: 2,
             nodes: 1,
+            buses: vec![],
             data: json!({"text": "\u{202e}x", "n": 1}),
             data_bytes: 20,
             data_left_out: false,
@@ -159,6 +163,21 @@ mod tests {
             "{line}"
         );
         assert!(Lines::new(true, None).line(&log).contains("log"));
+    }
+
+    #[test]
+    fn the_buses_that_it_goes_or_came_over_are_named() {
+        let over_buses = PassedMessage {
+            buses: vec!["fleet".to_owned(), "yard".to_owned()],
+            roles: 0,
+            nodes: 0,
+            ..message()
+        };
+        assert_eq!(
+            Lines::new(false, None).line(&over_buses),
+            "  1.2 ms        0  timer@clock     event  tick  #hall\\u{1b}  (bus fleet, yard)  \
+             {\"n\":1,\"text\":\"\\u202ex\"}\n"
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::{Tone, bytes, count, shortened, span};
 use kozo_status::{NodeReport, NodeStatus, PeerStatus, RoleStatus, TransportState};
 
-use super::model::{LinkLine, Model, Overview, Rates, RoleLine};
-use super::sheets::{Subject, byte_rate, link_state, rate, role_state};
+use super::model::{BusLine, LinkLine, Model, Overview, Rates, RoleLine};
+use super::sheets::{Subject, bus_state, byte_rate, link_state, rate, role_state};
 
 /// How much of a text of others is shown, in characters.
 const LONGEST_TEXT: usize = 400;
@@ -29,6 +29,11 @@ pub(super) fn details(model: &Model, subject: &Subject) -> Lines {
             Subject::Link(node, peer) => {
                 if let (Some(node), Some(peer)) = (name(node), name(peer)) {
                     pair_lines(&mut lines, model, overview, &node, &peer);
+                }
+            }
+            Subject::Bus(node, bus) => {
+                if let Some(node) = name(node) {
+                    bus_lines(&mut lines, model, overview, &node, bus);
                 }
             }
             Subject::Role(node, role) => {
@@ -116,6 +121,21 @@ fn node_lines(lines: &mut Lines, overview: &Overview, report: &NodeReport) {
             }
             say(lines, &text, tone_of_fault(tone));
             if let Some(error) = &link.error {
+                say(lines, &format!("{MARGIN}{error}"), Tone::Doubtful);
+            }
+        }
+    });
+    let of_node = |line: &&BusLine| line.node == report.node;
+    section(lines, "Buses", |lines| {
+        for bus in overview.buses.iter().filter(of_node) {
+            let (state, tone) = bus_state(bus.state);
+            let mut text = format!("{}: {state}", bus.bus);
+            if let Some(server) = &bus.server {
+                text += &format!(", {server}");
+            }
+            text += &format!(", hears {}", count(bus.nodes_heard as u64, "node"));
+            say(lines, &text, tone_of_fault(tone));
+            if let Some(error) = &bus.error {
                 say(lines, &format!("{MARGIN}{error}"), Tone::Doubtful);
             }
         }
@@ -285,6 +305,78 @@ fn peer_lines(lines: &mut Lines, peer: &PeerStatus) {
     if let Some(error) = &peer.last_error {
         let ago = span(peer.last_error_seconds.unwrap_or_default());
         say(lines, &format!("{ago} ago: {error}"), Tone::Doubtful);
+    }
+}
+
+fn bus_lines(lines: &mut Lines, model: &Model, overview: &Overview, node: &NodeName, bus: &str) {
+    let status = model.report(node).and_then(|report| report.status.as_ref());
+    let told = status.and_then(|status| status.buses.iter().find(|it| it.name == bus));
+    let Some(told) = told else {
+        return;
+    };
+    heading(lines, format!("Bus {bus} of {node}"));
+    say(lines, &format!("module {}", told.module), Tone::Plain);
+    let (state, tone) = bus_state(told.state);
+    let text = format!("{state} for {}", span(told.since_seconds));
+    say(lines, &text, tone);
+    for more in [&told.server, &told.status].into_iter().flatten() {
+        say(lines, more, Tone::Plain);
+    }
+    let mut known = overview.buses.iter();
+    if let Some(line) = known.find(|line| line.node == *node && line.bus == bus) {
+        say(lines, &rates_text(&line.rates), Tone::Plain);
+        if let Some(error) = &line.error {
+            say(lines, error, Tone::Doubtful);
+        }
+    }
+    let text = format!(
+        "hears {}, in {}; sends in {}",
+        count(told.nodes_heard as u64, "node"),
+        count(told.lanes_in as u64, "lane"),
+        count(told.lanes_out as u64, "lane")
+    );
+    say(lines, &text, Tone::Plain);
+    for (what, amount) in [
+        ("queued", told.queued),
+        ("not confirmed", told.unconfirmed),
+        ("kept for repairs", told.kept),
+    ] {
+        let text = format!(
+            "{what} {} ({})",
+            count(amount.messages as u64, "message"),
+            bytes(amount.bytes as u64)
+        );
+        say(lines, &text, Tone::Plain);
+    }
+    let outgoing = &told.outgoing;
+    let text = format!(
+        "sent {}, again {}, repairs {}; {}",
+        outgoing.sent,
+        outgoing.sent_again,
+        outgoing.repairs_sent,
+        bytes(outgoing.bytes_sent)
+    );
+    say(lines, &text, Tone::Plain);
+    let incoming = &told.incoming;
+    let text = format!(
+        "received {}, repaired {}, repeated {}, missed {}; {}",
+        incoming.received,
+        incoming.repaired,
+        incoming.repeated,
+        incoming.missed,
+        bytes(incoming.bytes_received)
+    );
+    say(lines, &text, Tone::Plain);
+    if outgoing.dropped() > 0 {
+        let text = format!(
+            "dropped {} by the queue's limits, {} by age",
+            outgoing.dropped_by_limit, outgoing.dropped_by_age
+        );
+        say(lines, &text, Tone::Doubtful);
+    }
+    for refusals in &told.refused {
+        let text = format!("refused {}: {}", refusals.count, refusals.text);
+        say(lines, &text, Tone::Doubtful);
     }
 }
 

@@ -4,7 +4,8 @@
 use kozo_ground::clock::Moment;
 use kozo_ground::names::{ModuleName, NodeName, RoleName};
 use kozo_status::{
-    NetworkStatus, NodeReport, NodeStatus, PeerState, PeerStatus, RoleState, RoleStatus,
+    BusState, BusStatus, NetworkStatus, NodeReport, NodeStatus, PeerState, PeerStatus, RoleState,
+    RoleStatus,
 };
 use serde::Serialize;
 
@@ -20,6 +21,9 @@ pub(super) struct Overview {
     pub(super) nodes: Vec<NodeLine>,
     /// All pairs of nodes that an answering node tells of, each once.
     pub(super) links: Vec<LinkLine>,
+    /// The buses that an answering node tells of, one line for each node on it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) buses: Vec<BusLine>,
     /// The roles of all nodes that tell of them.
     pub(super) roles: Vec<RoleLine>,
 }
@@ -79,6 +83,27 @@ pub(super) struct LinkLine {
     pub(super) queued: usize,
     /// What was dropped on both sides, likewise.
     pub(super) dropped: u64,
+    pub(super) error: Option<String>,
+}
+
+/// A bus, as one node on it sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct BusLine {
+    pub(super) node: NodeName,
+    pub(super) bus: String,
+    pub(super) state: BusState,
+    /// The server that the node is connected to.
+    pub(super) server: Option<String>,
+    /// For how long its state has been so.
+    pub(super) since_seconds: f64,
+    pub(super) round_trip_seconds: Option<f64>,
+    /// How many other nodes the node hears.
+    pub(super) nodes_heard: usize,
+    #[serde(flatten)]
+    pub(super) rates: Rates,
+    pub(super) queued: usize,
+    pub(super) dropped: u64,
+    /// Why it is not connected, or what the engine refuses it.
     pub(super) error: Option<String>,
 }
 
@@ -172,6 +197,10 @@ fn peer_of<'s>(status: &'s NodeStatus, peer: &NodeName) -> Option<&'s PeerStatus
     status.peers.iter().find(|known| known.peer == *peer)
 }
 
+fn bus_of<'s>(status: &'s NodeStatus, bus: &str) -> Option<&'s BusStatus> {
+    status.buses.iter().find(|known| known.name == bus)
+}
+
 impl Overview {
     /// What `now` shows, with rates since `before`.
     pub(super) fn new(now: &NetworkStatus, before: Option<&NetworkStatus>) -> Self {
@@ -181,6 +210,7 @@ impl Overview {
             asked: now.asked.clone(),
             nodes: Vec::new(),
             links: Vec::new(),
+            buses: Vec::new(),
             roles: Vec::new(),
         };
         for report in &now.nodes {
@@ -201,6 +231,10 @@ impl Overview {
             overview
                 .roles
                 .extend(roles.map(|role| role_line(&report.node, role, since.as_ref())));
+            let buses = status.buses.iter();
+            overview
+                .buses
+                .extend(buses.map(|bus| bus_line(&report.node, bus, since.as_ref())));
             for peer in &status.peers {
                 let other = status_of(now, &peer.peer);
                 // The first of two that both tell of each other tells of both.
@@ -247,10 +281,27 @@ impl<'s> Since<'s> {
     }
 }
 
+impl Since<'_> {
+    fn bus(&self, now: &BusStatus) -> Rates {
+        let Some(before) = bus_of(self.status, &now.name) else {
+            return Rates::default();
+        };
+        let (out, out_before) = (&now.outgoing, &before.outgoing);
+        let (inwards, in_before) = (&now.incoming, &before.incoming);
+        Rates {
+            sent_per_second: self.rate(out.sent, out_before.sent),
+            received_per_second: self.rate(inwards.received, in_before.received),
+            bytes_sent_per_second: self.rate(out.bytes_sent, out_before.bytes_sent),
+            bytes_received_per_second: self.rate(inwards.bytes_received, in_before.bytes_received),
+        }
+    }
+}
+
 fn node_line(report: &NodeReport, since: Option<&Since>) -> NodeLine {
     let status = report.status.as_ref();
     let roles = status.map_or(&[][..], |status| &status.roles);
     let peers = status.map_or(&[][..], |status| &status.peers);
+    let buses = status.map_or(&[][..], |status| &status.buses);
     let running = |role: &&RoleStatus| role.state == RoleState::Running;
     NodeLine {
         node: report.node.clone(),
@@ -268,12 +319,19 @@ fn node_line(report: &NodeReport, since: Option<&Since>) -> NodeLine {
             .filter(|peer| peer.state == PeerState::Up)
             .count(),
         rates: since.map_or_else(Rates::default, |since| {
-            sum(peers.iter().map(|peer| since.peer(peer)))
+            let over_buses = buses.iter().map(|bus| since.bus(bus));
+            sum(peers.iter().map(|peer| since.peer(peer)).chain(over_buses))
         }),
-        queued: total(peers.iter().map(|peer| peer.queued.messages)),
+        queued: total(
+            peers
+                .iter()
+                .map(|peer| peer.queued.messages)
+                .chain(buses.iter().map(waiting_for)),
+        ),
         dropped: peers
             .iter()
             .map(|peer| peer.outbox.dropped())
+            .chain(buses.iter().map(|bus| bus.outgoing.dropped()))
             .chain(roles.iter().map(dropped_by))
             .fold(0, u64::saturating_add),
     }
@@ -305,6 +363,32 @@ fn link_line(
             .fold(0, u64::saturating_add),
         error: peer.last_error.clone().filter(|_| link.is_none()),
     }
+}
+
+fn bus_line(node: &NodeName, bus: &BusStatus, since: Option<&Since>) -> BusLine {
+    let is_up = bus.state == BusState::Up;
+    let denied = bus.denied.last().map(|denial| {
+        let (subject, reason) = (&denial.subject, &denial.reason);
+        format!("its engine refuses `{subject}`: {reason}")
+    });
+    BusLine {
+        node: node.clone(),
+        bus: bus.name.clone(),
+        state: bus.state,
+        server: bus.server.clone().filter(|_| is_up),
+        since_seconds: bus.since_seconds,
+        round_trip_seconds: bus.round_trip_seconds,
+        nodes_heard: bus.nodes_heard,
+        rates: since.map_or_else(Rates::default, |since| since.bus(bus)),
+        queued: waiting_for(bus),
+        dropped: bus.outgoing.dropped(),
+        error: bus.error.clone().filter(|_| !is_up).or(denied),
+    }
+}
+
+/// How many messages wait for a bus's engine.
+fn waiting_for(bus: &BusStatus) -> usize {
+    bus.queued.messages.saturating_add(bus.unconfirmed.messages)
 }
 
 fn role_line(node: &NodeName, role: &RoleStatus, since: Option<&Since>) -> RoleLine {

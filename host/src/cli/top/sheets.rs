@@ -3,11 +3,11 @@
 
 use std::cmp::Ordering;
 
-use kozo_ground::text::{Tone, bytes, shortened, span};
-use kozo_status::{PeerState, RoleState};
+use kozo_ground::text::{Tone, bytes, count, shortened, span};
+use kozo_status::{BusState, PeerState, RoleState};
 use ratatui::text::Span;
 
-use super::model::{LinkLine, NodeLine, Overview, Rates, RoleLine};
+use super::model::{BusLine, LinkLine, NodeLine, Overview, Rates, RoleLine};
 
 /// How much of a text of others a cell shows, in characters.
 const LONGEST_TEXT: usize = 120;
@@ -123,6 +123,8 @@ static ROLES: [Column; 11] = [
 pub(super) enum Subject {
     Node(String),
     Link(String, String),
+    /// A node, and a bus that it is on.
+    Bus(String, String),
     Role(String, String),
 }
 
@@ -216,7 +218,10 @@ impl Sorting {
 pub(super) fn rows(overview: &Overview, tab: Tab, sorting: Sorting) -> Vec<Row> {
     let mut rows: Vec<Row> = match tab {
         Tab::Nodes => overview.nodes.iter().map(node_row).collect(),
-        Tab::Links => overview.links.iter().map(link_row).collect(),
+        Tab::Links => {
+            let links = overview.links.iter().map(link_row);
+            links.chain(overview.buses.iter().map(bus_row)).collect()
+        }
         Tab::Roles => overview.roles.iter().map(role_row).collect(),
     };
     rows.sort_by(|one, other| {
@@ -370,6 +375,47 @@ fn link_row(line: &LinkLine) -> Row {
     }
 }
 
+/// A bus among links: what is at its other end are so many nodes.
+fn bus_row(line: &BusLine) -> Row {
+    let (state, tone) = bus_state(line.state);
+    let over = match (&line.error, &line.server) {
+        (Some(error), _) => error.as_str(),
+        (None, server) => server.as_deref().unwrap_or_default(),
+    };
+    let tone_of_over = if line.error.is_some() {
+        Tone::Doubtful
+    } else {
+        Tone::Plain
+    };
+    let nodes = count(line.nodes_heard as u64, "node");
+    let mut cells = vec![
+        Cell::text(line.node.as_str(), Tone::Plain),
+        Cell::text(&format!("bus {} ({nodes})", line.bus), Tone::Plain),
+        Cell::text(state, tone),
+        Cell::number(line.round_trip_seconds, span),
+    ];
+    cells.extend(rate_cells(&line.rates, Ways::OutFirst));
+    cells.extend([
+        Cell::count(line.queued as u64),
+        Cell::fault_count(line.dropped),
+        Cell::number(Some(line.since_seconds), span),
+        Cell::text(over, tone_of_over),
+    ]);
+    Row {
+        subject: Subject::Bus(line.node.to_string(), line.bus.clone()),
+        cells,
+    }
+}
+
+/// How it stands between a node and the engine of a bus.
+pub(super) fn bus_state(state: BusState) -> (&'static str, Tone) {
+    match state {
+        BusState::Connecting => ("connecting", Tone::Doubtful),
+        BusState::Up => ("up", Tone::Good),
+        BusState::Down => ("down", Tone::Bad),
+    }
+}
+
 fn role_row(line: &RoleLine) -> Row {
     let (state, tone) = role_state(line.state, line.restart_in_seconds);
     Row {
@@ -421,6 +467,7 @@ pub(super) fn link_state(state: PeerState, next_dial: Option<f64>) -> (String, T
         PeerState::NoWay => ("no way", Tone::Bad),
         PeerState::Never => ("never", Tone::Plain),
         PeerState::Stopping => ("stopping", Tone::Plain),
+        PeerState::OverBus => ("over a bus", Tone::Plain),
     };
     (text.to_owned(), tone)
 }

@@ -17,9 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kozo_ground::clock;
-use kozo_status::RoleState;
+use kozo_status::{BusState, RoleState};
 use tokio::sync::Notify;
 
+use crate::bus::Buses;
 use crate::link::PeerLink;
 use crate::roles::HostedRole;
 
@@ -148,8 +149,9 @@ async fn wait(limit: Duration, event: impl Future) {
 }
 
 /// How many of these roles run, and how many of these nodes there is a link with.
-pub(super) fn count(roles: &[HostedRole], peers: &[Arc<PeerLink>]) -> Counts {
+pub(super) fn count(roles: &[HostedRole], peers: &[Arc<PeerLink>], buses: &Buses) -> Counts {
     let now = clock::now();
+    let buses = buses.status(now);
     let is_failing = |role: &&HostedRole| role.status(now).state == RoleState::Waiting;
     Counts {
         roles: roles.len(),
@@ -159,5 +161,7 @@ pub(super) fn count(roles: &[HostedRole], peers: &[Arc<PeerLink>]) -> Counts {
             .iter()
             .filter(|link| link.look(|peer| peer.is_linked()))
             .count(),
+        buses: buses.len(),
+        connected: buses.iter().filter(|bus| bus.state == BusState::Up).count(),
     }
 }

@@ -1,6 +1,7 @@
 //! The table of all metrics: their names, which stay as they are, what they mean, and where their values come
 //! from.
 
+mod buses;
 mod node;
 mod peers;
 mod process;
@@ -14,6 +15,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Family> {
         node::FAMILIES,
         roles::FAMILIES,
         peers::FAMILIES,
+        buses::FAMILIES,
         process::FAMILIES,
     ]
     .into_iter()

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::moment;
-use crate::told::{Connections, LogLosses, Report, Role, Transport};
+use crate::told::{Bus, Connections, LogLosses, Report, Role, Transport};
 
 /// How it stands with a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,6 +37,7 @@ pub(crate) struct NodeView {
     pub(crate) other_file: bool,
     pub(crate) roles: Vec<Role>,
     pub(crate) transports: Vec<Transport>,
+    pub(crate) buses: Vec<Bus>,
     pub(crate) orders_refused: u64,
     pub(crate) connections: Connections,
     pub(crate) log: LogLosses,
@@ -56,6 +57,7 @@ impl NodeView {
             other_file: false,
             roles: Vec::new(),
             transports: Vec::new(),
+            buses: Vec::new(),
             orders_refused: 0,
             connections: Connections::default(),
             log: LogLosses::default(),
@@ -86,6 +88,7 @@ impl NodeView {
         view.file.clone_from(&status.file_digest);
         view.roles.clone_from(&status.roles);
         view.transports.clone_from(&status.transports);
+        view.buses.clone_from(&status.buses);
         view.orders_refused = status.orders_refused;
         view.connections = status.connections;
         view.log = status.log;

@@ -12,7 +12,7 @@ const side = (more = {}) => ({
   queued: { messages: 0, bytes: 0 }, dropped_by_limit: 0, dropped_by_age: 0, missed: 0, ...more,
 });
 const link = (a, b, state, more = {}) => ({ a, b, state, wanted: true, from_a: side(), ...more });
-const node = (name, state = 'answers') => ({ name, state, roles: [], transports: [], other_file: false });
+const node = (name, state = 'answers') => ({ name, state, roles: [], transports: [], buses: [], other_file: false });
 const told = (more) => ({ whole: false, node: 'a', nodes: [], links: [], events: [], now: 1, version: 1, ...more });
 
 test('changes are merged, and a whole state replaces what was known', () => {

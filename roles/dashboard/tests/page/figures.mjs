@@ -67,7 +67,7 @@ async function small(browser) {
 function largeState() {
   const names = Array.from({ length: 50 }, (_, index) => `node-${String(index).padStart(2, '0')}`);
   const side = { state: 'up', queued: { messages: 0, bytes: 0 }, in_flight: { messages: 0, bytes: 0 }, links_made: 1, sent: 1, sent_again: 0, received: 1, repeated: 0, missed: 0, dropped_by_limit: 0, dropped_by_age: 0, bytes_sent: 1, bytes_received: 1 };
-  const nodes = names.map((name, index) => ({ name, state: index ? 'answers' : 'here', started: 0, version: '0.1.0', file: '', other_file: false, roles: [], transports: [], orders_refused: 0, connections: { unproven: 0, turned_away: 0, refused: 0 }, log: { dropped: 0, summed_up: 0 } }));
+  const nodes = names.map((name, index) => ({ name, state: index ? 'answers' : 'here', started: 0, version: '0.1.0', file: '', other_file: false, roles: [], transports: [], buses: [], orders_refused: 0, connections: { unproven: 0, turned_away: 0, refused: 0 }, log: { dropped: 0, summed_up: 0 } }));
   const links = [];
   for (let step = 1; step <= 6; step += 1) {
     for (let index = 0; index < 50; index += 1) {

@@ -1,0 +1,270 @@
+//! What a module's threads bring, until the bus's thread takes it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use kozo_abi::{Delivered, Limits};
+use kozo_ground::lock::LockAnyway;
+
+use super::bell::Bell;
+
+/// How many datagrams wait at most. Beyond that the module is told that there is no room.
+const MAX_DATAGRAMS: usize = 4096;
+
+/// How many bytes they have together at most; one alone may be larger.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many other news of the module wait at most. What comes beyond that, while the bus's thread does not come
+/// to take any, costs all datagrams that wait, and of the connection only how it is now is kept.
+const MAX_NEWS: usize = 1024;
+
+/// What a module has to say.
+#[derive(Debug, PartialEq)]
+pub(super) enum News {
+    /// The engine is connected.
+    Up(Limits),
+    /// The connection is gone.
+    Down(String),
+    /// A datagram has come.
+    Datagram(Datagram),
+    /// The engine has all datagrams up to this number.
+    Confirmed(u64),
+    /// Nobody is subscribed to this subject.
+    Nobody(String),
+}
+
+/// A datagram that has come.
+#[derive(Debug, PartialEq)]
+pub(super) struct Datagram {
+    pub(super) subject: String,
+    pub(super) reply: Option<String>,
+    pub(super) data: Vec<u8>,
+}
+
+/// What a module's threads bring, in the order in which they do.
+pub(super) struct Mailbox {
+    held: Mutex<Held>,
+    /// Told when all was taken.
+    emptied: Condvar,
+    bell: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct Held {
+    news: VecDeque<News>,
+    datagrams: usize,
+    bytes: usize,
+    /// Datagrams that were thrown away here, since they were taken last.
+    dropped: u64,
+    /// Nothing is taken any more.
+    closed: bool,
+}
+
+/// What was brought since it was taken last.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    pub(super) news: VecDeque<News>,
+    /// So many datagrams were thrown away, by the module or here.
+    pub(super) dropped: u64,
+}
+
+impl Mailbox {
+    /// An empty one, of the bus whose thread hears `bell`.
+    pub(super) fn new(bell: Arc<Bell>) -> Self {
+        Self {
+            held: Mutex::default(),
+            emptied: Condvar::new(),
+            bell,
+        }
+    }
+
+    /// Takes a datagram, if there is room.
+    pub(super) fn deliver(&self, datagram: Datagram) -> Delivered {
+        let mut held = self.held.lock_anyway();
+        if held.closed {
+            return Delivered::Taken;
+        }
+        let bytes = held.bytes + datagram.data.len();
+        if held.datagrams >= MAX_DATAGRAMS || (held.datagrams > 0 && bytes > MAX_BYTES) {
+            return Delivered::Full;
+        }
+        held.datagrams += 1;
+        held.bytes = bytes;
+        held.news.push_back(News::Datagram(datagram));
+        drop(held);
+        self.bell.ring();
+        Delivered::Taken
+    }
+
+    /// Waits until there may be room, for `limit` at most; false when there is none.
+    pub(super) fn wait_for_room(&self, limit: Duration) -> bool {
+        let held = self.held.lock_anyway();
+        let is_full = |held: &mut Held| held.datagrams >= MAX_DATAGRAMS || held.bytes >= MAX_BYTES;
+        let (held, waited) = self
+            .emptied
+            .wait_timeout_while(held, limit, |held| !held.closed && is_full(held))
+            .unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out() && !held.closed
+    }
+
+    /// Takes news other than datagrams, always.
+    pub(super) fn tell(&self, news: News) {
+        let mut held = self.held.lock_anyway();
+        if held.closed {
+            return;
+        }
+        match (held.news.back_mut(), news) {
+            // The later number says it for the earlier ones.
+            (Some(News::Confirmed(last)), News::Confirmed(number)) => *last = number,
+            (_, news) => {
+                if held.news.len() - held.datagrams >= MAX_NEWS {
+                    held.forget();
+                }
+                held.news.push_back(news);
+            }
+        }
+        drop(held);
+        self.bell.ring();
+    }
+
+    /// So many datagrams were thrown away before they came here.
+    pub(super) fn dropped(&self, count: u64) {
+        let mut held = self.held.lock_anyway();
+        held.dropped = held.dropped.saturating_add(count);
+        drop(held);
+        self.bell.ring();
+    }
+
+    /// Takes all there is.
+    pub(super) fn take(&self) -> Brought {
+        let mut held = self.held.lock_anyway();
+        held.datagrams = 0;
+        held.bytes = 0;
+        let brought = Brought {
+            news: std::mem::take(&mut held.news),
+            dropped: std::mem::take(&mut held.dropped),
+        };
+        drop(held);
+        self.emptied.notify_all();
+        brought
+    }
+
+    /// From now on all is thrown away, and nobody waits any longer.
+    pub(super) fn close(&self) {
+        let mut held = self.held.lock_anyway();
+        held.closed = true;
+        held.news.clear();
+        drop(held);
+        self.emptied.notify_all();
+    }
+}
+
+impl Held {
+    /// Keeps how the connection is now, and that it was another one before.
+    fn forget(&mut self) {
+        self.dropped = self.dropped.saturating_add(self.datagrams as u64);
+        self.datagrams = 0;
+        self.bytes = 0;
+        let state = |news: &News| matches!(news, News::Up(_) | News::Down(_));
+        let last = self.news.iter().rposition(state);
+        let last = last.and_then(|place| self.news.swap_remove_back(place));
+        self.news.clear();
+        if let Some(state) = last {
+            let too_much = "its module told too much at once, a fault of it";
+            self.news.push_back(News::Down(too_much.to_owned()));
+            self.news.push_back(state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn datagram(bytes: usize) -> Datagram {
+        Datagram {
+            subject: "kozo.fleet.here.a".to_owned(),
+            reply: None,
+            data: vec![0; bytes],
+        }
+    }
+
+    fn mailbox() -> Mailbox {
+        Mailbox::new(Arc::default())
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_datagrams_and_for_one_however_large() {
+        let mailbox = mailbox();
+        for _ in 0..MAX_DATAGRAMS {
+            assert_eq!(mailbox.deliver(datagram(1)), Delivered::Taken);
+        }
+        assert_eq!(mailbox.deliver(datagram(1)), Delivered::Full);
+        assert!(!mailbox.wait_for_room(Duration::from_millis(1)));
+        assert_eq!(mailbox.take().news.len(), MAX_DATAGRAMS);
+        assert!(mailbox.wait_for_room(Duration::from_secs(60)));
+        assert_eq!(mailbox.deliver(datagram(MAX_BYTES + 1)), Delivered::Taken);
+        assert_eq!(mailbox.deliver(datagram(1)), Delivered::Full);
+    }
+
+    #[test]
+    fn who_waits_for_room_goes_on_as_soon_as_there_is_some_or_never_will_be() {
+        let mailbox = mailbox();
+        mailbox.deliver(datagram(MAX_BYTES));
+        let long = Duration::from_secs(600);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| mailbox.wait_for_room(long));
+            mailbox.take();
+            assert!(waits.join().unwrap());
+            mailbox.deliver(datagram(MAX_BYTES));
+            let waits = scope.spawn(|| mailbox.wait_for_room(long));
+            mailbox.close();
+            assert!(!waits.join().unwrap());
+        });
+        // What comes now is nobody's.
+        assert_eq!(mailbox.deliver(datagram(1)), Delivered::Taken);
+        mailbox.tell(News::Confirmed(1));
+        assert!(mailbox.take().news.is_empty());
+    }
+
+    #[test]
+    fn confirmations_in_a_row_are_one() {
+        let mailbox = mailbox();
+        mailbox.tell(News::Confirmed(1));
+        mailbox.tell(News::Confirmed(5));
+        mailbox.deliver(datagram(0));
+        mailbox.tell(News::Confirmed(7));
+        let news = mailbox.take().news;
+        assert_eq!(
+            news,
+            [
+                News::Confirmed(5),
+                News::Datagram(datagram(0)),
+                News::Confirmed(7)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_module_that_talks_without_end_fills_no_memory_and_what_holds_now_is_known() {
+        let mailbox = mailbox();
+        mailbox.deliver(datagram(1));
+        for number in 0..MAX_NEWS * 3 {
+            mailbox.tell(News::Up(Limits::new(number, "one")));
+            mailbox.tell(News::Nobody("kozo.fleet.ask.a".to_owned()));
+        }
+        let brought = mailbox.take();
+        assert!(brought.news.len() <= MAX_NEWS + 2);
+        assert_eq!(brought.dropped, 1);
+        assert!(matches!(brought.news[0], News::Down(_)));
+        let last = brought
+            .news
+            .iter()
+            .rev()
+            .find(|news| matches!(news, News::Up(_)));
+        assert_eq!(last, Some(&News::Up(Limits::new(MAX_NEWS * 3 - 1, "one"))));
+    }
+}

@@ -1,0 +1,420 @@
+//! A bus that runs: its one thread does what [`kozo_bus::Bus`] decides.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use kozo_abi::{Limits, Publish};
+use kozo_bus::{Bus, EngineLimits, Happened, Output, Published};
+use kozo_ground::clock::{self, Moment};
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
+use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_status::{BusNodeStatus, BusStatus};
+use tokio::sync::{Notify, oneshot};
+
+use super::bell::Bell;
+use super::engine::Engine;
+use super::log::BusLog;
+use super::mailbox::{Brought, News};
+use super::outlet::{BusOutlet, Outgoing};
+use super::pings::{Pings, Pong};
+use super::services::Services;
+
+/// How many datagrams are given to the module at most before it is looked at what came meanwhile.
+const MAX_IN_A_ROW: usize = 64;
+
+/// Whom a bus brings to what came, and tells that there is room.
+pub(crate) trait BusArrivals: Send + Sync + 'static {
+    /// Messages of roles of `node`, in order, for the roles of this node. Must not block.
+    fn brought(&self, node: &NodeName, deliveries: &[kozo_bus::Delivery], over: &BusOutlet);
+
+    /// There may be room again.
+    fn room(&self);
+}
+
+/// A bus that runs.
+pub(super) struct RunningBus {
+    pub(super) outlet: Arc<BusOutlet>,
+    pub(super) services: Arc<Services>,
+    pub(super) engine: Box<dyn Engine>,
+    arrivals: Arc<dyn BusArrivals>,
+    /// Rung when it comes up or goes down.
+    changed: Arc<Notify>,
+    bell: Arc<Bell>,
+    queue: QueueLimits,
+    machine: Mutex<Machine>,
+    /// How often a call into the module has begun or come back: odd while one is under way.
+    calls: AtomicU64,
+    ended: AtomicBool,
+}
+
+/// What a bus that runs is made of.
+pub(super) struct RunningParts {
+    pub(super) bus: Bus,
+    pub(super) queue: QueueLimits,
+    pub(super) outlet: Arc<BusOutlet>,
+    pub(super) services: Arc<Services>,
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) bell: Arc<Bell>,
+}
+
+struct Machine {
+    bus: Bus,
+    /// The engine, as the module has said last; none: it is not connected.
+    engine: Option<Limits>,
+    /// A call has not come back: nothing is said to the module, whatever it says.
+    hangs: bool,
+    /// Which thread it is that may call the module.
+    thread: u64,
+    /// How many messages have come from the outlet.
+    came: u64,
+    pings: Pings,
+    log: BusLog,
+}
+
+/// What was done in a turn.
+enum Turn {
+    /// All there was; there is more to do at that moment, if no bell rings before.
+    Done(Option<Moment>),
+    /// There is more to do at once.
+    More,
+    /// Another thread has taken over.
+    Superseded,
+}
+
+impl RunningBus {
+    /// What comes goes to `arrivals`; `changed` is told when the bus comes up or goes down.
+    pub(super) fn new(
+        parts: RunningParts,
+        arrivals: Arc<dyn BusArrivals>,
+        changed: Arc<Notify>,
+    ) -> Arc<Self> {
+        let RunningParts {
+            bus,
+            queue,
+            outlet,
+            services,
+            engine,
+            bell,
+        } = parts;
+        let log = BusLog::new(outlet.name());
+        Arc::new(Self {
+            outlet,
+            services,
+            engine,
+            arrivals,
+            changed,
+            bell,
+            queue,
+            machine: Mutex::new(Machine {
+                bus,
+                engine: None,
+                hangs: false,
+                thread: 0,
+                came: 0,
+                pings: Pings::default(),
+                log,
+            }),
+            calls: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts the thread that does the work.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(super) fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        let thread = self.machine().thread;
+        self.spawn(thread)
+    }
+
+    fn spawn(self: &Arc<Self>, number: u64) -> std::io::Result<()> {
+        let bus = Arc::clone(self);
+        let work = move || bus.work(number);
+        let name = format!("bus {}", self.outlet.name());
+        thread::Builder::new().name(name).spawn(work).map(drop)
+    }
+
+    fn work(&self, thread: u64) {
+        let mut taken = RollingQueue::new(self.queue);
+        while !self.ended.load(Ordering::Acquire) {
+            match self.turn(thread, &mut taken) {
+                Turn::Done(next) => {
+                    let limit = next.map(|next| next.since(clock::now()));
+                    self.bell.wait(limit);
+                }
+                Turn::More => {}
+                Turn::Superseded => return,
+            }
+        }
+    }
+
+    fn turn(&self, thread: u64, taken: &mut RollingQueue<Outgoing>) -> Turn {
+        let now = clock::now();
+        let mut machine = self.machine();
+        if machine.thread != thread {
+            return Turn::Superseded;
+        }
+        machine.hear(self.services.mailbox.take(), &self.services, now);
+        // With the lock held, so that whoever looks finds each message either there or here.
+        machine.came = self.outlet.take(taken);
+        while let Some(Outgoing {
+            message,
+            sent,
+            lifetime,
+        }) = taken.pop()
+        {
+            let left = lifetime.saturating_sub(now.since(sent));
+            machine.bus.send(message, left, now);
+        }
+        machine.bus.tick(now);
+        self.hand_on(&mut machine);
+        for _ in 0..MAX_IN_A_ROW {
+            // While the module hangs, nothing can be said to it.
+            let output = if machine.hangs {
+                None
+            } else {
+                machine.bus.output(now)
+            };
+            let Some(output) = output else {
+                self.settle(&mut machine, now);
+                return Turn::Done(machine.bus.timeout());
+            };
+            drop(machine);
+            let published = self.call(&output);
+            machine = self.machine();
+            if machine.thread != thread {
+                machine.comes_back(clock::now());
+                self.bell.ring();
+                return Turn::Superseded;
+            }
+            if let Some(published) = published {
+                machine.bus.published(published, clock::now());
+            }
+        }
+        self.settle(&mut machine, now);
+        Turn::More
+    }
+
+    /// Gives what came to those whom it is for, and says what happened.
+    fn hand_on(&self, machine: &mut Machine) {
+        let mut deliveries = machine.bus.deliveries();
+        // One call for all in a row of one node.
+        while let Some(first) = deliveries.first() {
+            let of_node = deliveries
+                .iter()
+                .take_while(|each| each.from == first.from)
+                .count();
+            let rest = deliveries.split_off(of_node);
+            let node = deliveries[0].from.clone();
+            self.arrivals.brought(&node, &deliveries, &self.outlet);
+            deliveries = rest;
+        }
+        while let Some(happened) = machine.bus.happened() {
+            match &happened {
+                Happened::Pong {
+                    ping, round_trip, ..
+                } => {
+                    machine.pings.came(*ping, Ok(*round_trip));
+                }
+                Happened::NoPong { ping, reason, .. } => {
+                    machine.pings.came(*ping, Err(reason.clone()));
+                }
+                Happened::Up { .. } | Happened::Down { .. } => self.changed.notify_one(),
+                _ => {}
+            }
+            machine.log.write(&happened);
+        }
+    }
+
+    /// Tells those who wait for room, or for a message of theirs.
+    fn settle(&self, machine: &mut Machine, now: Moment) {
+        let queued = machine.bus.queued();
+        if self.outlet.note_behind(queued) {
+            self.arrivals.room();
+        }
+        if self.outlet.is_watched() {
+            let waiting = (queued.messages + machine.bus.unconfirmed().messages) as u64;
+            let settled = machine.came.saturating_sub(waiting);
+            let dropped = machine.bus.status(now).outgoing.dropped();
+            self.outlet.note_settled(settled, dropped);
+        }
+    }
+
+    /// Says something to the module. There is a result for what was published.
+    fn call(&self, output: &Output) -> Option<Published> {
+        self.calls.fetch_add(1, Ordering::AcqRel);
+        let result = match output {
+            Output::Publish {
+                subject,
+                reply,
+                data,
+            } => {
+                let published = self.engine.publish(subject, reply.as_deref(), data);
+                published.map(|published| Some(published_as(published)))
+            }
+            Output::Subscribe { pattern, on } => self.engine.subscribe(pattern, *on).map(|()| None),
+        };
+        self.calls.fetch_add(1, Ordering::AcqRel);
+        result.unwrap_or_else(|error| {
+            let bus = &self.outlet.name();
+            tracing::error!(target: "bus", %bus, "its module failed: {error}");
+            // Perhaps it takes it another time.
+            matches!(output, Output::Publish { .. }).then_some(Published::Full)
+        })
+    }
+
+    /// The number of the call that is under way, if there is one.
+    pub(super) fn call_under_way(&self) -> Option<u64> {
+        let calls = self.calls.load(Ordering::Acquire);
+        (calls % 2 == 1).then_some(calls)
+    }
+
+    /// Lets another thread go on, since this call does not come back. Until it does, nothing is said to the
+    /// module, and for the bus it is down for this reason.
+    pub(super) fn give_up_on(self: &Arc<Self>, call: u64, reason: &str) {
+        let mut machine = self.machine();
+        // It may have come back just now. Whoever comes back from now on waits for this lock.
+        if self.call_under_way() != Some(call) || machine.hangs {
+            return;
+        }
+        machine.thread += 1;
+        machine.hangs = true;
+        machine.bus.down(reason, clock::now());
+        let number = machine.thread;
+        drop(machine);
+        tracing::error!(target: "bus", bus = %self.outlet.name(), "{reason}");
+        if let Err(error) = self.spawn(number) {
+            tracing::error!(target: "bus", bus = %self.outlet.name(), "no thread is left: {error}");
+            // Then the old one goes on when it comes back.
+            self.machine().thread -= 1;
+        }
+    }
+
+    /// Asks a node whether it is there; what comes of it comes to the receiver.
+    pub(super) fn ping(
+        &self,
+        node: &NodeName,
+    ) -> Result<oneshot::Receiver<Pong>, kozo_bus::Unpinged> {
+        let mut machine = self.machine();
+        let ping = machine.bus.ping(node, clock::now())?;
+        let receiver = machine.pings.wait_for(ping);
+        drop(machine);
+        self.bell.ring();
+        Ok(receiver)
+    }
+
+    /// How the bus is.
+    pub(super) fn status(&self, now: Moment) -> BusStatus {
+        let machine = self.machine();
+        let mut status = machine.bus.status(now);
+        // What waits in the outlet waits for the bus.
+        let (messages, bytes, dropped) = self.outlet.amount();
+        status.queued.messages += messages;
+        status.queued.bytes += bytes;
+        status.outgoing.dropped_by_limit += dropped;
+        drop(machine);
+        self.services
+            .condition
+            .lock_anyway()
+            .describe(&mut status, now);
+        status
+    }
+
+    /// Another node on it.
+    pub(super) fn view_of(&self, node: &NodeName, now: Moment) -> BusNodeStatus {
+        self.machine().bus.view_of(node, now)
+    }
+
+    /// The nodes that were heard of, so many at most, and how many more there are.
+    pub(super) fn nodes(&self, most: usize, now: Moment) -> (Vec<BusNodeStatus>, usize) {
+        let machine = self.machine();
+        let mut heard: Vec<_> = machine.bus.nodes().collect();
+        heard.sort();
+        let left_out = heard.len().saturating_sub(most);
+        let nodes = heard.into_iter().take(most);
+        let nodes = nodes.map(|node| machine.bus.view_of(node, now)).collect();
+        (nodes, left_out)
+    }
+
+    /// Whether nothing waits any more that could leave now.
+    pub(super) fn is_flushed(&self) -> bool {
+        let machine = self.machine();
+        let (waiting, ..) = self.outlet.amount();
+        let is_idle = waiting == 0 && machine.bus.is_idle();
+        is_idle || machine.engine.is_none() || machine.hangs
+    }
+
+    /// Its thread ends as soon as it looks.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    fn machine(&self) -> MutexGuard<'_, Machine> {
+        // The bus does not panic; if it did, its state would still be the best there is.
+        self.machine.lock_anyway()
+    }
+}
+
+impl Machine {
+    /// Hears what the module has brought.
+    fn hear(&mut self, brought: Brought, services: &Services, now: Moment) {
+        if brought.dropped > 0 {
+            services.condition.lock_anyway().dropped(brought.dropped);
+        }
+        for news in brought.news {
+            match news {
+                News::Up(limits) => {
+                    if !self.hangs {
+                        self.bus.up(engine_limits(&limits), now);
+                    }
+                    self.engine = Some(limits);
+                }
+                News::Down(reason) => {
+                    self.engine = None;
+                    if !self.hangs {
+                        self.bus.down(&reason, now);
+                    }
+                }
+                News::Datagram(datagram) => {
+                    let reply = datagram.reply.as_deref();
+                    self.bus
+                        .received(&datagram.subject, reply, &datagram.data, now);
+                }
+                News::Confirmed(number) => self.bus.confirmed(number),
+                News::Nobody(subject) => self.bus.nobody(&subject, now),
+            }
+        }
+    }
+
+    /// The call that was given up on has come back.
+    fn comes_back(&mut self, now: Moment) {
+        self.hangs = false;
+        if let Some(limits) = &self.engine {
+            self.bus.up(engine_limits(limits), now);
+        }
+    }
+}
+
+fn engine_limits(limits: &Limits) -> EngineLimits {
+    EngineLimits {
+        max_datagram: limits.max_datagram,
+        no_responders: limits.no_responders,
+        server: limits.server.clone(),
+    }
+}
+
+fn published_as(published: Publish) -> Published {
+    match published {
+        Publish::Accepted(number) => Published::Accepted(number),
+        Publish::Full => Published::Full,
+        Publish::Down => Published::Down,
+    }
+}
+
+/// How long a call may take in which nothing is to be waited for.
+pub(super) const CALL_LIMIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,152 @@
+//! What the host does for one bus's module.
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kozo_abi::{Delivered, Level, Limits, Readiness};
+use kozo_ground::clock;
+use kozo_ground::lock::LockAnyway;
+use rustix::io::Errno;
+
+use super::condition::Condition;
+use super::mailbox::{Datagram, Mailbox, News};
+use crate::modules::{BusIdentity, BusServices, ServiceError};
+use crate::stop_signal::StopSignal;
+use crate::transports::StateFolders;
+
+/// The longest reason for which a connection is gone that is kept, in characters.
+const MAX_REASON: usize = 500;
+
+pub(super) struct Services {
+    identity: BusIdentity,
+    state_folders: Arc<StateFolders>,
+    stop: StopSignal,
+    pub(super) mailbox: Mailbox,
+    pub(super) condition: Mutex<Condition>,
+}
+
+impl Services {
+    pub(super) fn new(
+        identity: BusIdentity,
+        state_folders: Arc<StateFolders>,
+        mailbox: Mailbox,
+    ) -> Result<Arc<Self>, Errno> {
+        Ok(Arc::new(Self {
+            identity,
+            state_folders,
+            stop: StopSignal::new()?,
+            mailbox,
+            condition: Mutex::default(),
+        }))
+    }
+
+    /// The bus is being stopped: whatever waits here ends.
+    pub(super) fn stop(&self) {
+        self.stop.give();
+        self.mailbox.close();
+    }
+
+    /// Sleeps; false when the bus is being stopped.
+    pub(super) fn sleep(&self, time: Duration) -> bool {
+        matches!(self.stop.wait(None, Some(time)), Ok(Readiness::TimedOut))
+    }
+}
+
+impl BusServices for Services {
+    fn identity(&self) -> &BusIdentity {
+        &self.identity
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.is_given()
+    }
+
+    fn wait_readable(
+        &self,
+        fd: BorrowedFd<'_>,
+        time: Option<Duration>,
+    ) -> Result<Readiness, ServiceError> {
+        self.stop
+            .wait(Some(fd), time)
+            .map_err(|error| format!("waiting for the engine: {error}").into())
+    }
+
+    fn up(&self, limits: Limits) {
+        self.condition.lock_anyway().connected();
+        self.mailbox.tell(News::Up(limits));
+    }
+
+    fn down(&self, reason: &str) {
+        let reason = reason.chars().take(MAX_REASON).collect();
+        self.mailbox.tell(News::Down(reason));
+    }
+
+    fn deliver(&self, subject: &str, reply: Option<&str>, data: &[u8]) -> Delivered {
+        let longest = kozo_abi::MAX_SUBJECT;
+        if subject.len() > longest || reply.is_some_and(|reply| reply.len() > longest) {
+            // None of this host's; to come again would make it no shorter.
+            self.mailbox.dropped(1);
+            return Delivered::Taken;
+        }
+        self.mailbox.deliver(Datagram {
+            subject: subject.to_owned(),
+            reply: reply.map(str::to_owned),
+            data: data.to_vec(),
+        })
+    }
+
+    fn wait_for_room(&self, timeout: Duration) -> bool {
+        self.mailbox.wait_for_room(timeout)
+    }
+
+    fn dropped(&self, count: u64) {
+        self.mailbox.dropped(count);
+    }
+
+    fn confirmed(&self, number: u64) {
+        self.mailbox.tell(News::Confirmed(number));
+    }
+
+    fn nobody(&self, subject: &str) {
+        if subject.len() <= kozo_abi::MAX_SUBJECT {
+            self.mailbox.tell(News::Nobody(subject.to_owned()));
+        }
+    }
+
+    fn refused(&self, subject: &str, reason: &str) {
+        let mut condition = self.condition.lock_anyway();
+        if condition.deny(subject, reason, clock::now()) {
+            drop(condition);
+            tracing::warn!(
+                target: "bus",
+                bus = %self.identity.name,
+                "the engine refuses this node `{subject}`: {reason}; see what it has to allow: `kozo bus permissions`",
+            );
+        }
+    }
+
+    fn round_trip(&self, time: Duration) {
+        self.condition.lock_anyway().set_round_trip(time);
+    }
+
+    fn state_dir(&self) -> Result<PathBuf, ServiceError> {
+        let BusIdentity { node, name, .. } = &self.identity;
+        Ok(self.state_folders.folder(node, name.as_str())?)
+    }
+
+    fn set_status(&self, text: &str) {
+        self.condition.lock_anyway().set_says(text);
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        let bus = &self.identity.name;
+        match level {
+            Level::Error => tracing::error!(target: "bus", %bus, "{text}"),
+            Level::Warn => tracing::warn!(target: "bus", %bus, "{text}"),
+            Level::Info => tracing::info!(target: "bus", %bus, "{text}"),
+            Level::Debug => tracing::debug!(target: "bus", %bus, "{text}"),
+        }
+    }
+}
