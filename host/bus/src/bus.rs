@@ -475,6 +475,8 @@ impl Bus {
         if self.twin.is_none_or(is_old) {
             let node = self.settings.own.clone();
             self.tell(Happened::Twins { node });
+            // So that the other one learns of it as well.
+            self.announce = now;
         }
         self.twin = Some(now);
     }

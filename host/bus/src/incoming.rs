@@ -26,7 +26,7 @@ use crate::bus::Delivery;
 use crate::datagram::{Batch, Body, End, LaneBegin, Part, Sent};
 use crate::refusal::Refusal;
 use crate::repair::{
-    JITTER, JITTER_AFTER_CUT, MAX_REPAIRS, MAX_REPAIRS_OF_A_NODE, Repair, TRIES, TRY_FOR, WAIT,
+    JITTER, JITTER_AFTER_CUT, MAX_REPAIRS, MAX_REPAIRS_OF_A_NODE, Repair, TRY_FOR, WAIT,
 };
 use crate::subject::{Subjects, Token};
 use lane::{InLane, Tally};
@@ -372,13 +372,13 @@ impl Incoming {
                 self.repairing -= 1;
                 source.repairs -= 1;
             }
-            if repair.tries >= TRIES {
+            let Some(try_for) = TRY_FOR.get(usize::from(repair.tries)) else {
                 lane.repair = None;
                 if hole.is_some() {
                     self.change(key, now, |lane, _, sink| lane.give_up(sink));
                 }
                 continue;
-            }
+            };
             if self.repairing >= MAX_REPAIRS || source.repairs >= MAX_REPAIRS_OF_A_NODE {
                 repair.due = now + JITTER;
                 self.due.push(Reverse((repair.due, key)));
@@ -397,7 +397,7 @@ impl Incoming {
             };
             repair.tries += 1;
             repair.asked = Some((from, to.unwrap_or(u64::MAX)));
-            repair.due = now + TRY_FOR;
+            repair.due = now + *try_for;
             self.due.push(Reverse((repair.due, key)));
             self.repairing += 1;
             source.repairs += 1;

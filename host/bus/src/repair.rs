@@ -1,7 +1,7 @@
 //! What is missing, and asking for it.
 //!
 //! ```text
-//!            hole              wait, jittered                      nothing came for 2 s, three times
+//!            hole              wait, jittered                      nothing came, five times
 //!   whole ─────────▶ waiting ──────────────────▶ asked ───────────────────────────────────────▶ missed
 //!     ▲                 │                         │ ▲ │
 //!     └─────────────────┴── what was missing came ┘ └─┘ not all of it: asked again
@@ -23,11 +23,14 @@ pub(crate) const JITTER: Duration = Duration::from_millis(250);
 /// By how much the first ask is put off by chance after this node was cut off: then it asks for every lane.
 pub(crate) const JITTER_AFTER_CUT: Duration = Duration::from_secs(2);
 
-/// How long an answer may take.
-pub(crate) const TRY_FOR: Duration = Duration::from_secs(2);
-
-/// How often is asked, if nothing comes of it.
-pub(crate) const TRIES: u8 = 3;
+/// How long an answer may take, the first time that is asked and each further time: six seconds in all.
+pub(crate) const TRY_FOR: [Duration; 5] = [
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1200),
+    Duration::from_millis(1600),
+    Duration::from_millis(2000),
+];
 
 /// How many repairs are under way at once, at most.
 pub(crate) const MAX_REPAIRS: usize = 512;

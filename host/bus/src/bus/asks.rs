@@ -132,6 +132,12 @@ impl Bus {
         };
         self.asked.insert(nonce, asked);
         self.asked_in_order.push_back((now + ANSWER_TIMEOUT, nonce));
+        if self.asked_in_order.len() > 4 * MAX_ASKED {
+            // Most of them were answered.
+            let asked = &self.asked;
+            self.asked_in_order
+                .retain(|(_, nonce)| asked.contains_key(nonce));
+        }
         Some(nonce)
     }
 
@@ -142,16 +148,17 @@ impl Bus {
         if let Some(pull) = &known.pull {
             let is_same = (pull.session, pull.epoch) == (session, epoch);
             // One at a time: whatever session is asked about, the answer says which one is the present.
-            if is_same || pull.nonce.is_some() || known.session != Some(session) {
+            if is_same || pull.nonce.is_some() || pull.due <= now + PULL_JITTER {
                 return;
             }
         }
         let due = now + jitter;
+        let tries = known.pull.as_ref().map_or(0, |pull| pull.tries);
         known.pull = Some(Pull {
             session,
             epoch,
             due,
-            tries: 0,
+            tries,
             nonce: None,
         });
         self.pulls.push(std::cmp::Reverse((due, node.clone())));

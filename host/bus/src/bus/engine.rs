@@ -137,6 +137,11 @@ impl Letters {
         Some(letter)
     }
 
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Forgets all: the engine is lost, and what they answer will be asked again.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

@@ -189,3 +189,40 @@ fn a_node_answers_a_ping_and_one_that_is_not_connected_does_not() {
         [(told, absent), (lost, "it does not answer".to_owned())]
     );
 }
+
+impl Bus {
+    /// A datagram that this node's session has sealed and signed, whatever is in it: what a member can do that lies.
+    pub(crate) fn forge(&mut self, subject: &str, body: &[u8]) -> Bytes {
+        let (session, keys) = (&self.session, &mut self.sender_keys);
+        let sealed = crate::datagram::seal(session, keys, &self.subjects, subject, body);
+        sealed.unwrap().into()
+    }
+
+    pub(crate) fn subjects(&self) -> &Subjects {
+        &self.subjects
+    }
+
+    pub(crate) fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// Whether everything that has a limit is within it.
+    pub(crate) fn assert_bounded(&self, now: Moment) {
+        let status = self.status(now);
+        let queue = self.settings.queue;
+        for amount in [status.queued, status.kept] {
+            assert!(amount.messages <= queue.length.max(1), "{amount:?}");
+            // One message, or batch, may be larger by itself.
+            assert!(
+                amount.bytes <= queue.size || amount.messages <= 1,
+                "{amount:?}"
+            );
+        }
+        assert!(self.letters.bytes() <= engine::MAX_LETTER_BYTES);
+        assert!(self.held.amount().bytes <= held::MAX_BYTES);
+        assert!(self.asked.len() <= asks::MAX_ASKED);
+        assert!(self.happened.len() <= MAX_HAPPENED);
+        assert!(status.lanes_in <= crate::incoming::MAX_LANES);
+        self.incoming.assert_bounded();
+    }
+}

@@ -12,7 +12,7 @@ use crate::datagram::Part;
 pub(crate) const MAX_PART_BYTES: usize = 64 * 1024 * 1024;
 
 /// How many batches of one node are put together at once, at most.
-const MAX_OF_A_NODE: usize = 2;
+const MAX_OF_A_NODE: usize = 4;
 
 /// After how long a batch that is not complete may be given up for others.
 const STALE_AFTER: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ impl Parts {
             self.remove(key);
         }
         if !self.batches.contains_key(&key) {
-            self.make_room(lane, part.bytes.len(), now)?;
+            self.make_room(lane, part.first, part.bytes.len(), now)?;
             let count = part.count as usize;
             let assembly = Assembly {
                 parts: vec![None; count],
@@ -142,21 +142,34 @@ impl Parts {
         });
     }
 
-    fn make_room(&mut self, lane: LaneKey, bytes: usize, now: Moment) -> Result<(), NoRoom> {
-        let of_node = self
-            .batches
-            .keys()
-            .filter(|(of, _)| of.source == lane.source);
-        if of_node.count() >= MAX_OF_A_NODE || self.bytes + bytes > MAX_PART_BYTES {
+    /// Makes room for one batch more. What comes earlier in its lane goes first: the rest waits for it.
+    fn make_room(
+        &mut self,
+        lane: LaneKey,
+        first: u64,
+        bytes: usize,
+        now: Moment,
+    ) -> Result<(), NoRoom> {
+        if self.bytes + bytes > MAX_PART_BYTES {
             self.drop_stale(now);
         }
-        let of_node = self
-            .batches
-            .keys()
-            .filter(|(of, _)| of.source == lane.source);
-        match of_node.count() < MAX_OF_A_NODE {
-            true => Ok(()),
-            false => Err(NoRoom),
+        let of_node = |(of, _): &&(LaneKey, u64)| of.source == lane.source;
+        if self.batches.keys().filter(of_node).count() < MAX_OF_A_NODE {
+            return Ok(());
+        }
+        let later = self.batches.keys().filter(|(of, _)| *of == lane);
+        match later.copied().max().filter(|(_, latest)| *latest > first) {
+            Some(latest) => {
+                self.remove(latest);
+                Ok(())
+            }
+            None => {
+                self.drop_stale(now);
+                match self.batches.keys().filter(of_node).count() < MAX_OF_A_NODE {
+                    true => Ok(()),
+                    false => Err(NoRoom),
+                }
+            }
         }
     }
 
