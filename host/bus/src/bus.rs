@@ -44,7 +44,7 @@ use kozo_wire::Message;
 
 use crate::announcement::{Announcement, SignedAnnouncement};
 use crate::incoming::Incoming;
-use crate::members::{Members, NodeKeys};
+use crate::members::NodeKeys;
 use crate::outgoing::Outgoing;
 use crate::random::{Random, draw};
 use crate::refusal::Refusal;
@@ -341,33 +341,11 @@ impl Bus {
         self.outgoing.queued().messages == 0 && self.outgoing.unconfirmed().messages == 0
     }
 
-    /// The network's file has changed: `members` has the nodes that there are now. Those that are no more, or have
-    /// another key, are forgotten; whether one of them had this node's key is for the caller to know, who then
-    /// [changes](Self::rekey) it.
-    pub fn file_changed(&mut self, members: Arc<dyn Members>, now: Moment) {
-        self.settings.members = members;
-        let members = &self.settings.members;
-        let may_stay = |node: &NodeName| members.may_be_heard(node) || members.may_read(node);
-        let gone = self
-            .sessions
-            .file_changed(&self.settings.name, &*self.keys, may_stay);
-        for node in gone {
-            if let Some(known) = self.nodes.get_mut(&node) {
-                known.pull = None;
-                known.heard_since = None;
-                known.session = None;
-                if let Some(source) = known.source {
-                    self.incoming.session_over(source, now);
-                }
-            }
-        }
-    }
-
-    /// Who may read this node has changed: a new sender key, which those get alone that may from now on.
+    /// A new sender key.
     ///
     /// # Errors
     /// There is no randomness, or the node key cannot sign: the old one stays.
-    pub fn rekey(&mut self, now: Moment) -> Result<(), BusError> {
+    fn rekey(&mut self, now: Moment) -> Result<(), BusError> {
         self.sender_keys.renew(&mut *self.random, now)?;
         self.announce_anew()?;
         self.announce = now;

@@ -243,28 +243,6 @@ impl Sessions {
         }
     }
 
-    /// The network file has changed: every announcement is verified once more, with the keys that the file has now,
-    /// and the nodes for which `may_stay` is not so any more are forgotten, with their sender keys. Returns who was
-    /// forgotten.
-    pub fn file_changed(
-        &mut self,
-        bus: &TransportName,
-        keys: &dyn NodeKeys,
-        may_stay: impl Fn(&NodeName) -> bool,
-    ) -> Vec<NodeName> {
-        let mut gone = Vec::new();
-        self.nodes.retain(|node, known| {
-            let claimed = ClaimedAnnouncement::read(known.signed.bytes());
-            let stays =
-                may_stay(node) && claimed.is_ok_and(|claimed| claimed.verify(bus, keys).is_ok());
-            if !stays {
-                gone.push(node.clone());
-            }
-            stays
-        });
-        gone
-    }
-
     /// The announcement of the node's present session as it was signed: what shows it, when it announces itself with a
     /// counter that is not higher, that its own key has signed that before ([`Ask::Evidence`](crate::ask::Ask)).
     pub fn evidence(&self, node: &NodeName) -> Option<&[u8]> {

@@ -1,10 +1,9 @@
 use super::*;
-use crate::members::Members;
 use crate::random::SeededRandom;
 use crate::sender_key::{SENDER_KEY_LEN, Suite};
 use crate::session::Session;
 use crate::subject::Nonce;
-use crate::testing::{File, FileKeys, node, subjects};
+use crate::testing::{File, FileKeys, node};
 
 fn fleet() -> TransportName {
     TransportName::new("fleet").unwrap()
@@ -41,7 +40,6 @@ fn id(signed: &SignedAnnouncement) -> SessionId {
 }
 
 struct Fixture {
-    file: File,
     hub: FileKeys,
     own: FileKeys,
     sessions: Sessions,
@@ -52,7 +50,6 @@ fn fixture() -> Fixture {
     Fixture {
         hub: file.add("hub", 1),
         own: file.add("field", 2),
-        file,
         sessions: Sessions::new(),
     }
 }
@@ -182,37 +179,6 @@ fn keys_of_epochs_that_are_over_are_forgotten() {
     }
     let kept = (1..30).filter(|epoch| fixture.has(session, *epoch));
     assert_eq!(kept.collect::<Vec<_>>(), [26, 27, 28, 29]);
-}
-
-#[test]
-fn a_node_that_the_file_lost_or_gave_another_key_is_forgotten() {
-    let mut fixture = fixture();
-    let attic = fixture.file.add("attic", 3);
-    let cellar = fixture.file.add("cellar", 4);
-    for signed in [
-        announced(&fixture.hub, "hub", 10, 5),
-        announced(&attic, "attic", 11, 5),
-        announced(&cellar, "cellar", 12, 5),
-    ] {
-        assert_eq!(fixture.hear(&signed), Ok(Heard::First));
-    }
-    fixture.file.add("attic", 30);
-    fixture.file.refuse("cellar");
-    let members = fixture.file.members("fleet");
-    let may_stay = |node: &NodeName| members.may_be_heard(node);
-    let mut gone = fixture
-        .sessions
-        .file_changed(&fleet(), &fixture.own, may_stay);
-    gone.sort();
-    assert_eq!(gone, [node("attic"), node("cellar")]);
-    assert_eq!(fixture.sessions.len(), 1);
-    // The key that was removed announces nothing again, byte for byte the same or not.
-    let signed = announced(&attic, "attic", 11, 5);
-    assert_eq!(fixture.hear(&signed), Err(Refusal::ForeignKey));
-    assert_eq!(
-        members.name_of(subjects("fleet").node(&node("hub"))),
-        Some(node("hub"))
-    );
 }
 
 #[test]

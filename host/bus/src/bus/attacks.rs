@@ -159,3 +159,87 @@ fn headers_with_epochs_that_never_were_keep_nobody_from_being_heard() {
         assert!(refused(bus, Refusal::UnknownEpoch) > 0);
     }
 }
+
+#[test]
+fn a_node_that_the_policies_are_against_gets_no_key_and_is_not_heard() {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let mut buses = ["a", "b", "c"].map(|name| bus(&file, name, name.as_bytes()[0], now));
+    file.refuse("b");
+    for bus in &mut buses {
+        bus.up(limits(), now);
+        bus.send(message(Kind::Event, 7), SECOND * 600, now);
+    }
+    run(&mut buses, &mut now, SECOND * 5);
+    // Its own view of the file, in which only itself is refused, is of no use to it.
+    assert_eq!(buses.each_mut().map(|bus| numbers(bus).len()), [1, 0, 1]);
+    assert!(refused(&buses[0], Refusal::NotAllowed) > 0);
+    let happened = std::iter::from_fn(|| buses[1].happened());
+    let reasons = happened.filter_map(|happened| match happened {
+        Happened::NoKey { reason, .. } => Some(reason),
+        _ => None,
+    });
+    let expected = "its network file does not let the two nodes talk over this bus";
+    assert_eq!(reasons.collect::<Vec<_>>(), [expected, expected]);
+}
+
+#[test]
+fn a_node_with_a_key_that_the_others_do_not_have_gets_no_key_and_is_not_heard() {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let other = File::default();
+    // The same two nodes, but in the file of one of them it has another key.
+    file.add("b", 50);
+    other.add("a", 1);
+    let mut buses = [bus(&file, "a", 1, now), bus(&other, "b", 2, now)];
+    for bus in &mut buses {
+        bus.up(limits(), now);
+        bus.send(message(Kind::Event, 7), SECOND * 600, now);
+    }
+    run(&mut buses, &mut now, SECOND * 5);
+    assert_eq!(buses.each_mut().map(|bus| numbers(bus).len()), [0, 0]);
+    assert!(refused(&buses[0], Refusal::ForeignKey) > 0);
+    let happened = std::iter::from_fn(|| buses[1].happened());
+    let told = happened.filter(|happened| matches!(happened, Happened::NoKey { .. }));
+    let reason = "its network file has another key for this node, or no such node";
+    let expected = Happened::NoKey {
+        node: node("a"),
+        reason: reason.to_owned(),
+    };
+    assert_eq!(told.collect::<Vec<_>>(), [expected]);
+}
+
+#[test]
+fn a_node_that_lost_its_counter_is_heard_again() {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
+    buses[0].settings.counter = 57;
+    buses[0].announce_anew().unwrap();
+    for bus in &mut buses {
+        bus.up(limits(), now);
+    }
+    buses[0].send(message(Kind::Event, 1), SECOND * 600, now);
+    run(&mut buses, &mut now, SECOND * 2);
+    assert_eq!(numbers(&mut buses[1]), [1]);
+    // It is installed anew, and begins at 1.
+    buses[0] = bus(&file, "a", 1, now);
+    buses[0].session = Session::new(&mut SeededRandom::new(77), now).unwrap();
+    let (id, random) = (buses[0].session.id(), &mut SeededRandom::new(78));
+    buses[0].sender_keys = SenderKeys::new(id, Suite::Aes256Gcm, random, now).unwrap();
+    buses[0].announce_anew().unwrap();
+    buses[0].up(limits(), now);
+    for number in 2..6 {
+        buses[0].send(message(Kind::Event, number), SECOND * 600, now);
+        run(&mut buses, &mut now, SECOND * 20);
+    }
+    assert_eq!(buses[0].settings.counter, 58);
+    let happened = std::iter::from_fn(|| buses[0].happened());
+    let mut counters = happened.filter(|happened| matches!(happened, Happened::Counter { .. }));
+    assert_eq!(counters.next(), Some(Happened::Counter { counter: 58 }));
+    let heard = numbers(&mut buses[1]);
+    assert!(heard.ends_with(&[5]), "{heard:?}");
+    // And nothing changes once more.
+    run(&mut buses, &mut now, SECOND * 120);
+    assert_eq!(buses[0].settings.counter, 58);
+}
