@@ -6,15 +6,17 @@
 //! That what has to be there is there is for those who know what that is.
 
 use std::error::Error as StdError;
-use std::io;
-use std::sync::Arc;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{io, net};
 
 use bytes::Bytes;
 use rumqttc_v4 as v4;
 use rumqttc_v5 as v5;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::broker::{Broker, Scheme};
 use crate::fault::Fault;
@@ -147,7 +149,7 @@ pub enum Unsent {
 }
 
 /// The end of a connection that sends. It never waits.
-pub struct Sender(SenderOf);
+pub struct Sender(SenderOf, Arc<Cut>);
 
 enum SenderOf {
     V5(v5::Client),
@@ -167,29 +169,30 @@ enum ReceiverOf {
 /// # Errors
 /// The machine has no more threads or descriptors.
 pub fn connect(access: &Access) -> Result<(Sender, Receiver), Fault> {
+    let cut = Arc::new(Cut::default());
     let other = |error: &dyn StdError| Fault::Other(error.to_string());
     match access.protocol {
         Protocol::V5 => {
-            let built = v5::Client::builder(options_v5(access)?).capacity(CHANNEL);
+            let built = v5::Client::builder(options_v5(access, &cut)?).capacity(CHANNEL);
             let (client, connection) = built.try_build().map_err(|error| other(&error))?;
             let receiver = Receiver(ReceiverOf::V5(Box::new(connection)));
-            Ok((Sender(SenderOf::V5(client)), receiver))
+            Ok((Sender(SenderOf::V5(client), cut), receiver))
         }
         Protocol::V311 => {
-            let built = v4::Client::builder(options_v4(access)?).capacity(CHANNEL);
+            let built = v4::Client::builder(options_v4(access, &cut)?).capacity(CHANNEL);
             let (client, mut connection) = built.try_build().map_err(|error| other(&error))?;
             let mut network = v4::NetworkOptions::new();
             network.set_connection_timeout(CONNECT_LIMIT.as_secs());
             connection.eventloop.set_network_options(network);
             let receiver = Receiver(ReceiverOf::V4(Box::new(connection)));
-            Ok((Sender(SenderOf::V4(client)), receiver))
+            Ok((Sender(SenderOf::V4(client), cut), receiver))
         }
     }
 }
 
 /// What both crates call the same, without being the same.
 macro_rules! options {
-    ($of:ident, $access:expr) => {{
+    ($of:ident, $access:expr, $cut:expr) => {{
         let Access {
             broker,
             client_id,
@@ -221,7 +224,8 @@ macro_rules! options {
                 .map_err(invalid)?,
         };
         let place = (broker.host().to_owned(), broker.port());
-        options.set_socket_connector(move |_, _| dial(place.clone()));
+        let cut = Arc::clone($cut);
+        options.set_socket_connector(move |_, _| dial(place.clone(), Arc::clone(&cut)));
         options.set_keep_alive(u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX));
         match (user, password) {
             (Some(user), Some(password)) => {
@@ -236,8 +240,8 @@ macro_rules! options {
     }};
 }
 
-fn options_v5(access: &Access) -> Result<v5::MqttOptions, Fault> {
-    let mut options = options!(v5, access);
+fn options_v5(access: &Access, cut: &Arc<Cut>) -> Result<v5::MqttOptions, Fault> {
+    let mut options = options!(v5, access, cut);
     if let Some(will) = &access.will {
         options.set_last_will(v5::LastWill::new(
             will.topic.clone(),
@@ -253,8 +257,8 @@ fn options_v5(access: &Access) -> Result<v5::MqttOptions, Fault> {
     Ok(options)
 }
 
-fn options_v4(access: &Access) -> Result<v4::MqttOptions, Fault> {
-    let mut options = options!(v4, access);
+fn options_v4(access: &Access, cut: &Arc<Cut>) -> Result<v4::MqttOptions, Fault> {
+    let mut options = options!(v4, access, cut);
     if let Some(will) = &access.will {
         options.set_last_will(v4::LastWill::new(
             will.topic.clone(),
@@ -269,10 +273,47 @@ fn options_v4(access: &Access) -> Result<v4::MqttOptions, Fault> {
 }
 
 /// Connects as far as TCP. The crate itself would take an IPv6 address for a name.
-async fn dial((host, port): (String, u16)) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host.as_str(), port)).await?;
+async fn dial((host, port): (String, u16), cut: Arc<Cut>) -> io::Result<TcpStream> {
+    let stream = tokio::select! {
+        stream = TcpStream::connect((host.as_str(), port)) => stream?,
+        () = cut.wait() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
     stream.set_nodelay(true)?;
+    cut.keep(&stream)?;
     Ok(stream)
+}
+
+/// What ends a connection at once, in whatever state it is.
+#[derive(Debug, Default)]
+struct Cut {
+    is_cut: watch::Sender<bool>,
+    /// A descriptor of the socket, once there is one.
+    socket: Mutex<Option<net::TcpStream>>,
+}
+
+impl Cut {
+    fn cut(&self) {
+        self.is_cut.send_replace(true);
+        if let Some(socket) = &*self.socket.lock().unwrap_or_else(PoisonError::into_inner) {
+            // One that is gone already need not be ended.
+            let _ = socket.shutdown(net::Shutdown::Both);
+        }
+    }
+
+    async fn wait(&self) {
+        let mut is_cut = self.is_cut.subscribe();
+        // The other end is here.
+        let _ = is_cut.wait_for(|is_cut| *is_cut).await;
+    }
+
+    fn keep(&self, stream: &TcpStream) -> io::Result<()> {
+        let socket = stream.as_fd().try_clone_to_owned()?;
+        *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket.into());
+        match *self.is_cut.borrow() {
+            true => Err(io::ErrorKind::ConnectionAborted.into()),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Sender {
@@ -370,6 +411,11 @@ impl Sender {
                 sent.map_err(|error| of_client_v4(&error))
             }
         }
+    }
+
+    /// Ends the connection at once and without leave, also one that has not come about.
+    pub fn cut(&self) {
+        self.1.cut();
     }
 
     /// Takes leave of the broker, once what was handed over is out, or in two seconds.

@@ -57,7 +57,7 @@ impl Mosquitto {
         let all: String = all.iter().map(|line| format!("{}\n", &line[4..])).collect();
         // As root it would become somebody else, who may read nothing here.
         let text = format!(
-            "per_listener_settings true\nuser root\n{all}\
+            "per_listener_settings true\nuser root\nset_tcp_nodelay true\n{all}\
              listener {watched} 127.0.0.1\nallow_anonymous true\n\
              listener {port} 127.0.0.1\n{}\n",
             own.join("\n")
