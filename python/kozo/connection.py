@@ -111,6 +111,11 @@ class Connection(Host):
     # What the role has of it.
 
     @property
+    def told_to_stop(self) -> bool:
+        """Whether the daemon has said that the role is to end, or a signal has."""
+        return self._stopping
+
+    @property
     def stopping(self) -> bool:
         # Where the lines end without an order to stop, what came before is still done.
         return self._stopping or (self._ended and not self._messages)

@@ -9,7 +9,7 @@ import threading
 from typing import Any, TextIO, Type, Union
 
 from kozo.connection import Connection
-from kozo.errors import Error
+from kozo.errors import Error, NotRunning
 from kozo.logs import LogHandler, PrintedLines
 from kozo.role import Role
 
@@ -37,6 +37,10 @@ def run(role: Union[Role, Type[Role]]) -> None:
             print(f"kozo: {error}", file=sys.stderr)
             sys.exit(FAULT)
         begin(role, connection)
+    except NotRunning:
+        # What is asked for while the role is told to end may have no answer any more, and is no fault of the role's.
+        if not connection.told_to_stop:
+            raise
     except KeyboardInterrupt:
         # Somebody is impatient.
         pass

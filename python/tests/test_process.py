@@ -285,6 +285,25 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("NotRunning: the daemon is gone, or is ending the role", error)
 
+    def test_a_question_without_an_answer_is_no_error_where_the_role_is_told_to_stop(self):
+        asks_in_run = """
+            import kozo
+            class Asker(kozo.Role):
+                def run(self):
+                    self.load()
+            kozo.run(Asker)
+            """
+        asks_as_it_begins = """
+            import kozo
+            role = kozo.Role()
+            role.on_start(role.load)
+            role.run()
+            """
+        for text in (asks_in_run, asks_as_it_begins):
+            program = Program(self, text)
+            self.assertEqual(program.next(), {"id": 1, "load": True})
+            self.assertEqual(program.stop(), (0, ""))
+
     def test_an_error_of_the_role_ends_it_with_its_traceback(self):
         program = Program(
             self,
