@@ -5,6 +5,9 @@ use kozo_co2::fault::{KEY_ERROR, REGISTRY_ERROR};
 
 use super::scene::{Satellite, Scene, members, run, text};
 
+/// How many seconds a browser has for a page.
+const BROWSER_SECONDS: &str = "100";
+
 #[test]
 fn a_satellite_gets_an_id_until_there_are_too_many() {
     run(async {
@@ -223,5 +226,49 @@ fn pages_show_what_satellites_call_themselves_as_text() {
         );
         assert!(scene.page("/").await.contains("operating_system"));
         assert!(scene.page("/none").await.contains(" 404 "));
+    });
+}
+
+/// The documents of pages, as a browser makes them of what it is sent.
+fn in_a_browser(url: &str) -> Option<String> {
+    let browser = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
+    let profile = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("timeout")
+        .args(["-s", "KILL", BROWSER_SECONDS, &browser])
+        // Whoever runs tests as root has no sandbox; the page is that of the test.
+        .args(["--headless", "--no-sandbox", "--disable-gpu"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(["--dump-dom", url])
+        .output()
+        .unwrap();
+    if output.status.code() == Some(127) {
+        eprintln!("skipped: there is no `{browser}`");
+        return None;
+    }
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {error}", output.status);
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn what_satellites_call_themselves_does_nothing_in_a_browser() {
+    run(async {
+        let scene = Scene::start();
+        let script = "document.title = 'taken'";
+        let nick =
+            format!("</td><script>{script}</script><img src=x onerror=\"{script}\"><b>bold</b>");
+        let registration = members(&[("port", Value::Integer(2104)), ("nick", text(&nick))]);
+        scene
+            .call("relay.register", vec![registration])
+            .await
+            .unwrap();
+        let url = format!("http://127.0.0.1:{}/satellites", scene.port);
+        let Some(document) = in_a_browser(&url) else {
+            return;
+        };
+        assert!(document.contains("&lt;b&gt;bold&lt;/b&gt;"), "{document}");
+        for part in ["<title>taken", "<b>", "<img", "<script"] {
+            assert!(!document.contains(part), "{part} in\n{document}");
+        }
     });
 }
