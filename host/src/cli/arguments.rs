@@ -97,7 +97,7 @@ pub(super) enum Command {
     /// configuration file; before the node runs for the first time, or while it does
     #[command(after_help = EXIT_CODES)]
     Address(AddressArguments),
-    /// List the role and transport modules of this machine, or describe one
+    /// List the role, transport and bus modules of this machine, or describe one
     #[command(after_help = EXIT_CODES)]
     Modules(ModulesArguments),
     /// Put a checksum at the end of modules' files, by which damage is noticed before they are used
@@ -139,7 +139,7 @@ pub(super) enum Command {
         /// Which names
         names: CompletedNames,
     },
-    /// Make the crate of a new role or transport, or a role in another language, which works as it is
+    /// Make the crate of a new role, transport or bus, or a role in another language, which works as it is
     #[command(after_help = EXIT_CODES)]
     New(NewArguments),
     /// Run a network of three nodes on this machine and show what they do
@@ -236,7 +236,7 @@ pub(super) struct ModulesArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct SealArguments {
-    /// The `.so` files of role and transport modules, as they are to be installed: what changes them
+    /// The `.so` files of role, transport and bus modules, as they are to be installed: what changes them
     /// later (`strip`) comes before
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
@@ -269,6 +269,8 @@ pub(super) enum NewKind {
     Role,
     /// Connects nodes
     Transport,
+    /// Carries datagrams between all nodes on it, over an engine that is there already
+    Bus,
 }
 
 impl NewKind {
@@ -277,6 +279,7 @@ impl NewKind {
         match self {
             Self::Role => "role",
             Self::Transport => "transport",
+            Self::Bus => "bus",
         }
     }
 
@@ -285,6 +288,7 @@ impl NewKind {
         match self {
             Self::Role => "Role",
             Self::Transport => "Transport",
+            Self::Bus => "Bus",
         }
     }
 
@@ -292,7 +296,7 @@ impl NewKind {
     pub(super) fn path_variable(self) -> &'static str {
         match self {
             Self::Role => "KOZOROLEPATH",
-            Self::Transport => "KOZOTRANSPORTPATH",
+            Self::Transport | Self::Bus => "KOZOTRANSPORTPATH",
         }
     }
 }

@@ -58,12 +58,31 @@ fn a_new_transport_builds_passes_its_tests_and_links_nodes() {
 }
 
 #[test]
+fn a_new_bus_builds_and_passes_its_tests_and_its_engine_builds() {
+    let folder = TempDir::new().unwrap();
+    let post = NewCrate::new(folder.path(), "bus", "post");
+    let tested = post.cargo(&["test"]);
+    assert!(tested.contains("3 passed; 0 failed"), "{tested}");
+    post.cargo(&["build", "--example", "hub"]);
+    let modules = folder.path().join("modules");
+    post.install(&modules);
+    let listed = std::process::Command::new(env!("CARGO_BIN_EXE_kozo"))
+        .args(["modules", "post"])
+        .env("KOZOTRANSPORTPATH", &modules)
+        .output()
+        .unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.contains("Carries datagrams"), "{listed}");
+}
+
+#[test]
 fn names_that_mean_something_to_rust_make_good_crates() {
     let folder = TempDir::new().unwrap();
     for (kind, name) in [
         ("role", "self"),
         ("role", "1-wire"),
         ("transport", "option"),
+        ("bus", "state"),
     ] {
         let made = NewCrate::new(folder.path(), kind, name);
         made.cargo(&["check", "--tests"]);

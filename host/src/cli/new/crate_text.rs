@@ -5,29 +5,47 @@ use kozo_ground::names::ModuleName;
 use super::super::arguments::NewKind;
 
 /// Names that the templates use themselves, or that Rust does not let types have.
-const TAKEN: [&str; 22] = [
+const TAKEN: [&str; 40] = [
+    "BTreeSet",
     "Box",
+    "BufRead",
+    "BufReader",
+    "Bus",
+    "Condvar",
+    "Connected",
     "Connection",
+    "Delivered",
     "Deserialize",
     "Duration",
     "Err",
     "Error",
     "Incoming",
     "Kind",
+    "Limits",
+    "Mutex",
+    "MutexGuard",
     "None",
     "Ok",
     "OnceLock",
     "Option",
     "Options",
     "Peer",
+    "PoisonError",
+    "Publish",
+    "Read",
     "Readiness",
     "Result",
     "Role",
     "Self",
+    "Shutdown",
     "Some",
+    "StartedBus",
+    "State",
     "String",
     "Transport",
     "Vec",
+    "VecDeque",
+    "Write",
 ];
 
 /// Ends of names that the templates use themselves: `RoleHost`, `TcpStream`.
@@ -74,10 +92,10 @@ impl CrateText {
 }
 
 /// The templates, each with the path of the file that it becomes.
-fn templates(kind: NewKind) -> [(&'static str, &'static str); 6] {
+fn templates(kind: NewKind) -> Vec<(&'static str, &'static str)> {
     macro_rules! of {
         ($folder:literal) => {
-            [
+            vec![
                 (
                     "Cargo.toml",
                     include_str!(concat!($folder, "/Cargo.toml.in")),
@@ -99,6 +117,11 @@ fn templates(kind: NewKind) -> [(&'static str, &'static str); 6] {
     match kind {
         NewKind::Role => of!("role"),
         NewKind::Transport => of!("transport"),
+        NewKind::Bus => {
+            let mut all = of!("bus");
+            all.push(("examples/hub.rs", include_str!("bus/hub.rs.in")));
+            all
+        }
     }
 }
 
@@ -154,11 +177,12 @@ mod tests {
         assert_eq!(role("role-host"), "RoleOfRoleHost");
         assert_eq!(role("-_-"), "RoleWithoutName");
         assert_eq!(type_name(NewKind::Transport, "option"), "TransportOfOption");
+        assert_eq!(type_name(NewKind::Bus, "state"), "BusOfState");
     }
 
     #[test]
     fn no_place_is_left_open() {
-        for kind in [NewKind::Role, NewKind::Transport] {
+        for kind in [NewKind::Role, NewKind::Transport, NewKind::Bus] {
             let name = ModuleName::new("a-b").unwrap();
             for (file, text) in CrateText::new(kind, &name, "/abi", Some("/vendor")).files {
                 assert!(!text.contains("@V"), "{file}");

@@ -1,4 +1,4 @@
-//! `kozo new`: a crate for a role or transport of one's own, which builds, passes its tests and
+//! `kozo new`: a crate for a role, transport or bus of one's own, which builds, passes its tests and
 //! loads as it is; or a role in another language, which passes its test and runs as it is.
 
 mod crate_text;
@@ -98,10 +98,14 @@ fn language(arguments: &NewArguments) -> Result<Option<Language>, Failure> {
     };
     match arguments.kind {
         NewKind::Role => Ok(Some(language)),
-        NewKind::Transport => Err(Failure::Usage(clap::Error::raw(
-            ErrorKind::ArgumentConflict,
-            "a transport is a module in Rust: only a role may be a program in another language\n",
-        ))),
+        kind => {
+            let text = format!(
+                "a {} is a module in Rust: only a role may be a program in another language\n",
+                kind.word()
+            );
+            let error = clap::Error::raw(ErrorKind::ArgumentConflict, text);
+            Err(Failure::Usage(error))
+        }
     }
 }
 
