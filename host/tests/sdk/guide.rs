@@ -116,6 +116,17 @@ fn the_transports_of_the_guide_build() {
 }
 
 #[test]
+fn the_bus_of_the_guide_passes_its_test() {
+    let folder = TempDir::new().unwrap();
+    let air = NewCrate::new(folder.path(), "bus", "air");
+    write(&air, "module.yaml", &blocks("yaml bus").concat());
+    let code = blocks("rust bus").concat() + "\n" + &blocks("rust bus tests").concat();
+    write(&air, "src/lib.rs", &code);
+    let tested = air.cargo(&["test"]);
+    assert!(tested.contains("1 passed; 0 failed"), "{tested}");
+}
+
+#[test]
 fn the_commands_of_the_guide_work() {
     let folder = TempDir::new().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_kozo")).parent().unwrap();
