@@ -136,7 +136,8 @@ impl MadeBus {
         };
         let name = TransportName::new(on.bus.as_str())?;
         let subjects = Subjects::new(name.clone(), &subject_key);
-        let counter = counter::next(&parts.state.folder(&own.name, on.bus.as_str())?)?;
+        let folder = parts.state.folder(&own.name, on.bus.as_str())?;
+        let counter = counter::next(&folder)?;
         let bell = Arc::<Bell>::default();
         let queue = QueueLimits {
             length: own.settings.outgoing_queue_length,
@@ -185,6 +186,7 @@ impl MadeBus {
                 services,
                 engine: Box::new(engine),
                 bell,
+                folder,
             },
             crowd,
             retry: own.settings.connection_retry,

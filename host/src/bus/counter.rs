@@ -57,6 +57,15 @@ pub(super) fn next(folder: &Path) -> Result<u64, CounterError> {
     }
 }
 
+/// Keeps a number that others have shown to be necessary: the next run has a higher one.
+///
+/// # Errors
+/// It cannot be kept.
+pub(super) fn raise(folder: &Path, number: u64) -> Result<(), CounterError> {
+    let path = folder.join(FILE);
+    keep(folder, &path, number).map_err(|reason| CounterError::Write { path, reason })
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut text = Vec::new();
@@ -93,6 +102,9 @@ mod tests {
         }
         let path = folder.path().join(FILE);
         assert_eq!(fs::read_to_string(&path).unwrap(), "3\n");
+        raise(folder.path(), 57).unwrap();
+        assert_eq!(next(folder.path()).unwrap(), 58);
+        fs::write(&path, "3\n").unwrap();
         // What was begun when the power went is no harm.
         fs::write(folder.path().join("session-counter.new"), "garbage").unwrap();
         assert_eq!(next(folder.path()).unwrap(), 4);

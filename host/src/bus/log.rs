@@ -81,6 +81,12 @@ impl BusLog {
                 %node,
                 "two daemons run with its key: stop one of them, or give it a name and a key of its own",
             ),
+            Happened::Counter { counter } => tracing::warn!(
+                target: "bus",
+                %bus,
+                counter,
+                "others have heard a later run of this node: what it keeps was lost, or another daemon runs with its key; it goes on with a higher number",
+            ),
             // It was said, or whoever waits for it is told.
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! A bus that runs: its one thread does what [`kozo_bus::Bus`] decides.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -15,6 +16,7 @@ use kozo_status::{BusNodeStatus, BusStatus};
 use tokio::sync::{Notify, oneshot};
 
 use super::bell::Bell;
+use super::counter;
 use super::engine::Engine;
 use super::log::BusLog;
 use super::mailbox::{Brought, News};
@@ -43,6 +45,7 @@ pub(super) struct RunningBus {
     /// Rung when it comes up or goes down.
     changed: Arc<Notify>,
     bell: Arc<Bell>,
+    folder: PathBuf,
     queue: QueueLimits,
     machine: Mutex<Machine>,
     /// How often a call into the module has begun or come back: odd while one is under way.
@@ -58,6 +61,8 @@ pub(super) struct RunningParts {
     pub(super) services: Arc<Services>,
     pub(super) engine: Box<dyn Engine>,
     pub(super) bell: Arc<Bell>,
+    /// Where the number of the run is kept.
+    pub(super) folder: PathBuf,
 }
 
 struct Machine {
@@ -98,6 +103,7 @@ impl RunningBus {
             services,
             engine,
             bell,
+            folder,
         } = parts;
         let log = BusLog::new(outlet.name());
         Arc::new(Self {
@@ -107,6 +113,7 @@ impl RunningBus {
             arrivals,
             changed,
             bell,
+            folder,
             queue,
             machine: Mutex::new(Machine {
                 bus,
@@ -224,6 +231,12 @@ impl RunningBus {
                     machine.pings.came(*ping, Err(reason.clone()));
                 }
                 Happened::Up { .. } | Happened::Down { .. } => self.changed.notify_one(),
+                Happened::Counter { counter } => {
+                    if let Err(error) = counter::raise(&self.folder, *counter) {
+                        let bus = self.outlet.name();
+                        tracing::error!(target: "bus", %bus, "{error}");
+                    }
+                }
                 _ => {}
             }
             machine.log.write(&happened);

@@ -79,7 +79,6 @@ impl Bus {
         let Evidence::Counter(counter) = judge_evidence(shown, own, &*self.keys)? else {
             return Ok(());
         };
-        self.twin_seen(now);
         let counter = counter.saturating_add(1);
         self.settings.counter = counter;
         if self.announce_anew().is_ok() {
