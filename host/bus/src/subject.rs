@@ -196,6 +196,15 @@ pub enum Address {
     Answer(Token, Nonce),
 }
 
+/// Patterns of subjects, as an engine is told what a node may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Permissions {
+    /// Where it may publish.
+    pub publish: Vec<String>,
+    /// What it may subscribe to.
+    pub subscribe: Vec<String>,
+}
+
 /// Writes and reads the subjects of one bus.
 #[derive(Clone)]
 pub struct Subjects {
@@ -272,6 +281,25 @@ impl Subjects {
     /// A pattern for all answers to the node.
     pub fn answers(&self, node: Token) -> String {
         format!("{}re.{node}.>", self.start)
+    }
+
+    /// What a node with this token has to be allowed by the engine.
+    pub fn permissions(&self, node: Token) -> Permissions {
+        let start = &self.start;
+        Permissions {
+            publish: vec![
+                format!("{start}m.*.*.*.*.{node}"),
+                self.here(node),
+                format!("{start}ask.*"),
+                format!("{start}re.>"),
+            ],
+            subscribe: vec![
+                format!("{start}m.>"),
+                self.ask(node),
+                self.answers(node),
+                self.here(node),
+            ],
+        }
     }
 
     /// What to subscribe to for these interests: patterns of which none holds another, [`MAX_PATTERNS`] at most.

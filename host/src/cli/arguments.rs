@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod asking;
+mod bus;
 mod messages;
 
 use std::ffi::{OsStr, OsString};
@@ -15,6 +16,7 @@ pub(super) use asking::{
     LogLevelArguments, OneRoleArguments, PingArguments, RolesArguments, RolesCommand,
     StatusArguments, TopArguments, WhyArguments,
 };
+pub(super) use bus::{BusArguments, BusCommand, LoginWord, PermissionsArguments};
 pub(super) use messages::{KindWord, SendArguments, TailArguments};
 
 use super::failure::{DOCTOR_EXIT_CODES, EXIT_CODES, Failure, WAITING_EXIT_CODES};
@@ -93,6 +95,9 @@ pub(super) enum Command {
     /// from the standard input
     #[command(after_help = EXIT_CODES)]
     Password,
+    /// What concerns a bus of the network
+    #[command(after_help = EXIT_CODES)]
+    Bus(BusArguments),
     /// Print the addresses that a node's transports make up by themselves (onion), for the
     /// configuration file; before the node runs for the first time, or while it does
     #[command(after_help = EXIT_CODES)]
@@ -197,6 +202,9 @@ pub(super) struct KeygenArguments {
     /// machine]
     #[arg(long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
+    /// Print a line for a file of members (`members`), for the node of this name
+    #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
+    pub(super) member: Option<NodeName>,
 }
 
 /// The kinds of keys that can be made.

@@ -41,7 +41,11 @@ pub(super) fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
         public.display(),
     );
     let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), note.as_bytes());
-    output::print(&format!("publicKey: {}\n", yaml(&keys::public_line(&key))))
+    let line = keys::public_line(&key);
+    output::print(&match &arguments.member {
+        Some(node) => format!("{node} {line}\n"),
+        None => format!("publicKey: {}\n", yaml(&line)),
+    })
 }
 
 fn default_comment() -> String {

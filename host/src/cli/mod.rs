@@ -8,6 +8,7 @@
 //! them from it is a [`failure::Failure`], which only [`main`] prints.
 
 mod address;
+mod bus;
 mod arguments;
 mod bench;
 mod check;
@@ -74,6 +75,7 @@ fn perform(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(arguments) => check::check(&arguments),
         Command::Keygen(arguments) => keygen::keygen(&arguments),
         Command::Password => password::password(),
+        Command::Bus(arguments) => bus::bus(&arguments),
         Command::Address(arguments) => address::address(&arguments),
         Command::Modules(arguments) => modules::modules(&arguments),
         Command::Seal(arguments) => seal::seal(&arguments),
