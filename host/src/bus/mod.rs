@@ -36,3 +36,4 @@ pub(crate) use buses::{BusLives, BusParts, Buses, MadeBuses};
 pub(crate) use outlet::outlet_of_nobody;
 pub(crate) use outlet::{BusFate, BusOutlet, SendingToBus, WatchedOnBus};
 pub(crate) use running::BusArrivals;
+pub(crate) use secret::read as subject_secret;

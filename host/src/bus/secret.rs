@@ -15,7 +15,7 @@ const MAX_SECRET: usize = 4096;
 ///
 /// # Errors
 /// It cannot be read, or is none.
-pub(super) fn read(path: &Path) -> Result<SubjectKey, BusError> {
+pub(crate) fn read(path: &Path) -> Result<SubjectKey, BusError> {
     let mut secret = Vec::new();
     let read =
         File::open(path).and_then(|file| file.take(MAX_SECRET as u64 + 1).read_to_end(&mut secret));

@@ -8,9 +8,9 @@
 //! them from it is a [`failure::Failure`], which only [`main`] prints.
 
 mod address;
-mod bus;
 mod arguments;
 mod bench;
+mod bus;
 mod check;
 mod complete;
 mod demo;

@@ -12,7 +12,9 @@ pub(super) fn write(users: &[User], login: LoginWord) -> String {
         let name = &user.name;
         // Variables are what the server finds in a file of its administrator's.
         let who = match login {
-            LoginWord::Password => format!("user: \"{name}\", password: $password_{}", variable(name)),
+            LoginWord::Password => {
+                format!("user: \"{name}\", password: $password_{}", variable(name))
+            }
             LoginWord::Nkey => format!("nkey: $nkey_{}", variable(name)),
             LoginWord::Certificate => format!("user: \"{name}\""),
         };
@@ -29,12 +31,17 @@ pub(super) fn write(users: &[User], login: LoginWord) -> String {
 }
 
 fn list(patterns: &[String]) -> String {
-    let quoted: Vec<_> = patterns.iter().map(|pattern| format!("\"{pattern}\"")).collect();
+    let quoted: Vec<_> = patterns
+        .iter()
+        .map(|pattern| format!("\"{pattern}\""))
+        .collect();
     quoted.join(", ")
 }
 
 /// A name as a part of that of a variable, in which nothing may stand that means something there.
 fn variable(name: &str) -> String {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| if fits(c) { c } else { '_' })
+        .collect()
 }
