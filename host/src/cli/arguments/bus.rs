@@ -6,13 +6,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use kozo_ground::names::BusName;
 
 const PERMISSIONS_ABOUT: &str = "\
-Print what the engine of a bus has to allow each node, for its configuration: the block `authorization` of
-nats-server, or the access list (`acl_file`) of Mosquitto
+Print what the engine of a bus has to allow each node, for its configuration.
 
-Each node may publish only what is its own, and hear only what is for it. Nodes behind a gateway have no user of
-their own: theirs may do what they may. Passwords and public keys are not printed: where NATS is to have one stands
-a variable, for a file of yours that is included before this one, with a line such as `password_NODE: \"$2a$11$...\"`
-or `nkey_NODE: UD...` for each node.";
+That is the block `authorization` of nats-server, or the access list (`acl_file`) of Mosquitto. Each
+node may publish only what is its own, and hear only what is for it. Nodes behind a gateway have no
+user: that of the gateway may do what they may.
+
+No passwords and public keys are printed. Where NATS is to have one stands a variable, for a file of
+yours that is included before this one, with a line for each node: `password_NODE: \"$2a$11$...\"`
+or `nkey_NODE: UD...`.";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BusArguments {
