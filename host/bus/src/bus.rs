@@ -43,6 +43,7 @@ use kozo_status::Amount;
 use kozo_wire::Message;
 
 use crate::announcement::{Announcement, SignedAnnouncement};
+use crate::datagram::MIN_DATAGRAM_LEN;
 use crate::incoming::Incoming;
 use crate::members::NodeKeys;
 use crate::outgoing::Outgoing;
@@ -245,6 +246,13 @@ impl Bus {
     /// The engine is reached. What it has not confirmed before it was lost is published again, and every lane that
     /// this node knew is asked for what came in the meantime.
     pub fn up(&mut self, limits: EngineLimits, now: Moment) {
+        if limits.max_datagram < MIN_DATAGRAM_LEN {
+            let most = limits.max_datagram;
+            let reason = format!(
+                "the engine carries datagrams of {most} bytes at most, and {MIN_DATAGRAM_LEN} are necessary: raise its limit"
+            );
+            return self.down(&reason, now);
+        }
         self.forget_engine(now);
         self.outgoing.up(limits.max_datagram);
         let server = limits.server.clone();
@@ -467,6 +475,11 @@ impl Bus {
 
     fn tell(&mut self, happened: Happened) {
         if self.happened.back() == Some(&happened) {
+            return;
+        }
+        // Anybody can write what is refused, and it is counted: it must not take the place of anything else.
+        let is_refusal = matches!(happened, Happened::Refused { .. });
+        if is_refusal && self.happened.len() >= MAX_HAPPENED / 2 {
             return;
         }
         if self.happened.len() >= MAX_HAPPENED {

@@ -243,3 +243,41 @@ fn a_node_that_lost_its_counter_is_heard_again() {
     run(&mut buses, &mut now, SECOND * 120);
     assert_eq!(buses[0].settings.counter, 58);
 }
+
+#[test]
+fn what_is_refused_takes_the_place_of_nothing_else_that_happened() {
+    let ([mut a, _], _, now) = acquainted();
+    while a.happened().is_some() {}
+    let ping = a.ping(&node("b"), now).unwrap();
+    let subject = a.subjects.ask(a.subjects.node(&node("b")));
+    a.nobody(&subject, now);
+    for number in 0..10_000u32 {
+        let subject =
+            ["kozo.fleet.nothing", &a.subjects.here(a.token)][number as usize % 2].to_owned();
+        give(&mut a, &(subject, None, Bytes::new()), now);
+    }
+    let happened: Vec<_> = std::iter::from_fn(|| a.happened()).collect();
+    assert!(happened.len() <= MAX_HAPPENED);
+    let is_told =
+        |happened: &Happened| matches!(happened, Happened::NoPong { ping: of, .. } if *of == ping);
+    assert!(happened.iter().any(is_told));
+    assert_eq!(a.refused.values().sum::<u64>(), 10_000);
+}
+
+#[test]
+fn an_engine_that_carries_too_little_is_not_used_and_people_are_told_why() {
+    let file = File::default();
+    let now = Moment::ZERO + SECOND * 1000;
+    let mut a = bus(&file, "a", 1, now);
+    let mut small = limits();
+    small.max_datagram = MIN_DATAGRAM_LEN - 1;
+    a.up(small, now);
+    assert!(!a.engine.is_up());
+    let Some(Happened::Down { reason }) = a.happened() else {
+        panic!("nothing was told");
+    };
+    assert!(
+        reason.contains("20479 bytes at most") && reason.contains("20480 are"),
+        "{reason}"
+    );
+}
