@@ -45,6 +45,12 @@ mod said;
 #[path = "../../../libs/ice/src/stun.rs"]
 mod stun;
 
+// What servers of NATS say, in a cdylib again.
+mod nats;
+#[allow(dead_code, reason = "the bus uses all of it")]
+#[path = "../../../transports/nats/src/protocol.rs"]
+mod nats_protocol;
+
 // Frames between IPOP's network device and its links, likewise.
 mod tincan;
 #[allow(dead_code, reason = "the role uses all of it")]
@@ -61,6 +67,7 @@ pub use ipop::{ipop_candidates, ipop_datagram, ipop_frame};
 pub use keys::{public_key, signature, ssh_opening};
 pub use links::{frame_body, frames, hello, message};
 pub use nat::stun_message;
+pub use nats::nats_stream;
 pub use network::network_file;
 pub use processes::isolated_frames;
 pub use program::program_line;
@@ -69,7 +76,7 @@ pub use replay::Target;
 pub use tincan::tincan_frame;
 
 /// All targets, by their names in `fuzz/fuzz_targets` and `fuzz/corpus`.
-pub const TARGETS: [Target; 26] = [
+pub const TARGETS: [Target; 27] = [
     Target::new("bus_announcement", bus_announcement),
     Target::new("bus_ask", bus_ask),
     Target::new("bus_datagram", bus_datagram),
@@ -88,6 +95,7 @@ pub const TARGETS: [Target; 26] = [
     Target::new("message", message),
     Target::new("module_file", module_file),
     Target::new("module_metadata", module_metadata).with_pieces(&network::YAML_PIECES),
+    Target::new("nats_stream", nats_stream),
     Target::new("network_file", network_file).with_pieces(&network::YAML_PIECES),
     Target::new("program_line", program_line).with_pieces(&program::PIECES),
     Target::new("public_key", public_key),

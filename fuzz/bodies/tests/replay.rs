@@ -23,7 +23,7 @@ macro_rules! targets {
 targets! {
     bus_announcement bus_ask bus_datagram bus_subject
     co2_document control_request data frame_body frames hello injector_line ipop_candidates ipop_datagram ipop_frame
-    isolated_frames message module_file module_metadata network_file program_line public_key service_list signature
+    isolated_frames message module_file module_metadata nats_stream network_file program_line public_key service_list signature
     ssh_opening stun_message tincan_frame
 }
 
