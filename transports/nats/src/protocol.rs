@@ -3,7 +3,7 @@
 
 use std::str;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 /// The longest line, in bytes: that of `INFO`, which names all servers of a cluster.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
@@ -78,8 +78,7 @@ impl Reader {
 
     fn forget(&mut self) {
         if self.taken > 0 {
-            let taken = std::mem::take(&mut self.taken);
-            drop(self.buffer.split_to(taken));
+            self.buffer.advance(std::mem::take(&mut self.taken));
         }
     }
 

@@ -40,6 +40,9 @@ const SLOW: Duration = Duration::from_secs(30);
 /// How long what is still waiting may take to be written when the bus is stopped.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How much is written at a time, in bytes: of a WebSocket that is one message.
+const WRITE: usize = 128 * 1024;
+
 /// How long what a server said before it went may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -207,9 +210,11 @@ impl Worker<'_> {
                 chunk.append(&mut link.answers);
             }
             let now = Instant::now();
+            if link.held.is_some() {
+                // Nothing is read meanwhile, so the server cannot be heard.
+                link.pulse.heard(now);
+            }
             match link.pulse.tick(now) {
-                // While the host has no room nothing is read, so the server cannot be heard.
-                Beat::Silent if link.held.is_some() => link.pulse.heard(now),
                 Beat::Silent => return End::Lost(Fault::Silent),
                 Beat::Ask => chunk.extend_from_slice(PING),
                 Beat::Nothing => {}
@@ -466,15 +471,14 @@ async fn find(memory: &mut Memory, settings: &Settings) -> Result<(Server, Conne
 /// Writes some of the bytes; when there are none, flushes.
 async fn write_some(writing: &mut Writing, bytes: &[u8]) -> std::io::Result<usize> {
     let mut writing = Pin::new(writing);
-    match bytes {
-        [] => {
-            writing.flush().await?;
-            Ok(0)
-        }
-        bytes => match poll_fn(|context| writing.as_mut().poll_write(context, bytes)).await? {
-            0 => Err(std::io::ErrorKind::WriteZero.into()),
-            count => Ok(count),
-        },
+    if bytes.is_empty() {
+        writing.flush().await?;
+        return Ok(0);
+    }
+    let some = &bytes[..bytes.len().min(WRITE)];
+    match poll_fn(|context| writing.as_mut().poll_write(context, some)).await? {
+        0 => Err(std::io::ErrorKind::WriteZero.into()),
+        count => Ok(count),
     }
 }
 
