@@ -168,3 +168,118 @@ fn what_waited_too_long_for_the_engine_is_not_delivered() {
         assert_eq!(world.assert_complete(), 1);
     });
 }
+
+#[test]
+fn clocks_that_drift_for_days_make_nothing_old() {
+    for_seeds(2, |seed| {
+        let mut world = World::new(seed, 2);
+        world.lifetime = SECOND;
+        world.start_all();
+        // Apart by two hundred parts in a million at most: seventeen seconds a day.
+        world.nodes[0].clock.1 = 1.0001;
+        world.nodes[1].clock.1 = 0.9999;
+        for _ in 0..3 * 24 {
+            for from in 0..2 {
+                world.send(from, 0, 10);
+                world.run(SECOND * 1800);
+            }
+        }
+        let (first, second) = (world.got(1, 0, 0).len(), world.got(0, 1, 0).len());
+        assert!(first >= 71 && second >= 71, "{first} {second}");
+        world.assert_complete();
+    });
+}
+
+#[test]
+fn all_nodes_come_back_at_once_without_a_storm() {
+    for_seeds(2, |seed| {
+        let mut world = World::new(seed, 8);
+        world.start_all();
+        chatter(&mut world, 100, MILLI * 20);
+        world.run(SECOND * 120);
+        let lanes: usize = (0..8)
+            .map(|index| {
+                world.nodes[index]
+                    .bus
+                    .as_ref()
+                    .unwrap()
+                    .status(world.clock(index))
+            })
+            .map(|status| status.lanes_in)
+            .sum();
+        let asks = world.asks;
+        for index in 0..8 {
+            let pause = SECOND * 5 + SECOND.mul_f64(world.random.f64());
+            world.cut(index, pause);
+            world.send(index, 0, 10);
+        }
+        world.run(SECOND * 60);
+        // Nobody has begun anew, so no key is asked for; each lane that was known is, once or, if that came while
+        // the other was away, a few times.
+        let asked = (world.asks - asks) as usize;
+        assert!(
+            asked >= lanes && asked <= 3 * lanes,
+            "{asked} for {lanes} lanes"
+        );
+        settle(&mut world);
+        assert_eq!(world.assert_complete(), 0);
+
+        // All daemons are started again: a key for each pair that talks, and no more than two.
+        for index in 0..8 {
+            world.kill(index, SECOND);
+        }
+        world.run(SECOND * 3);
+        let asks = world.asks;
+        for index in 0..8 {
+            world.send(index, 0, 10);
+        }
+        world.run(SECOND * 60);
+        let asked = world.asks - asks;
+        assert!(asked >= 8 * 7 && asked <= 2 * 8 * 7, "{asked}");
+        assert_eq!(world.assert_complete(), 0);
+    });
+}
+
+#[test]
+fn a_new_epoch_loses_nothing_and_is_closed_to_who_left_the_file() {
+    for_seeds(2, |seed| {
+        let mut world = World::new(seed, 3);
+        world.weather.lost = 30;
+        world.start_all();
+        chatter(&mut world, 50, MILLI * 20);
+        world.run(SECOND * 10);
+        for _ in 0..3 {
+            let now = world.clock(0);
+            world.nodes[0].bus.as_mut().unwrap().rekey(now).unwrap();
+            chatter(&mut world, 50, MILLI * 20);
+        }
+        settle(&mut world);
+        assert_eq!(world.assert_complete(), 0);
+
+        // The others' file has lost node 2: they hear it no more, and it reads nothing of theirs.
+        world.file.refuse("node2");
+        for index in 0..2 {
+            let (now, members) = (world.clock(index), Arc::new(world.file.members("fleet")));
+            let bus = world.nodes[index].bus.as_mut().unwrap();
+            bus.file_changed(members, now);
+            bus.rekey(now).unwrap();
+        }
+        let before = world.got(2, 0, 0).len();
+        for _ in 0..5 {
+            for from in [0, 2] {
+                world.send(from, 0, 10);
+            }
+            world.run(SECOND);
+        }
+        settle(&mut world);
+        assert_eq!(world.got(2, 0, 0).len(), before);
+        let heard = world.got(1, 2, 0);
+        assert!(
+            heard
+                .last()
+                .is_none_or(|last| *last <= world.nodes[2].sent[&0] - 5)
+        );
+        let last = world.nodes[0].sent[&0];
+        assert_eq!(world.got(1, 0, 0).last(), Some(&last));
+    });
+}
