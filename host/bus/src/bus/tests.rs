@@ -190,12 +190,67 @@ fn a_node_answers_a_ping_and_one_that_is_not_connected_does_not() {
     );
 }
 
+/// `cargo test --release -p kozo-bus messages_a_second -- --ignored --nocapture` prints what one processor does, the
+/// cryptography included.
+#[test]
+#[ignore = "measures"]
+fn messages_a_second() {
+    for batch in [1, 16, 128, 1024] {
+        let file = File::default();
+        let mut now = Moment::ZERO + SECOND * 1000;
+        let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
+        for bus in &mut buses {
+            bus.settings.queue.length = 2048;
+            bus.outgoing = Outgoing::new(bus.settings.queue, now);
+            bus.up(limits(), now);
+        }
+        buses[0].send(message(Kind::Event, 0), SECOND * 60, now);
+        run(&mut buses, &mut now, SECOND);
+        let role = RoleName::new("timer").unwrap();
+        let data = rmp_serde::to_vec(&vec![7u8; 60]).unwrap();
+        let message = Message::new(Kind::Event, &role, "tick", None, 0.0, &data).unwrap();
+        let (mut sending, mut receiving, mut got) = (Duration::ZERO, Duration::ZERO, 0);
+        let (mut number, rounds) = (1_000_000, 200_000 / (batch + 20));
+        for _ in 0..rounds {
+            let begin = std::time::Instant::now();
+            for _ in 0..batch {
+                buses[0].send(message.clone(), SECOND * 60, now);
+            }
+            let mut datagrams = Vec::new();
+            while let Some(output) = buses[0].output(now) {
+                number += 1;
+                buses[0].published(Published::Accepted(number), now);
+                buses[0].confirmed(number);
+                if let Output::Publish { subject, data, .. } = output {
+                    datagrams.push((subject, data));
+                }
+            }
+            let sent = std::time::Instant::now();
+            for (subject, data) in datagrams {
+                buses[1].received(&subject, None, &data, now);
+            }
+            got += buses[1].deliveries().len();
+            sending += sent - begin;
+            receiving += sent.elapsed();
+        }
+        assert!(got >= rounds * batch);
+        let rate = |span: Duration| got as f64 / span.as_secs_f64();
+        let (sent, received) = (rate(sending), rate(receiving));
+        println!("batches of {batch}: {sent:.0} sent, {received:.0} received a second");
+    }
+}
+
 impl Bus {
     /// A datagram that this node's session has sealed and signed, whatever is in it: what a member can do that lies.
     pub(crate) fn forge(&mut self, subject: &str, body: &[u8]) -> Bytes {
         let (session, keys) = (&self.session, &mut self.sender_keys);
         let sealed = crate::datagram::seal(session, keys, &self.subjects, subject, body);
         sealed.unwrap().into()
+    }
+
+    /// A new sender key, as if the one before were a day old.
+    pub(crate) fn begin_epoch(&mut self, now: Moment) {
+        self.rekey(now).unwrap();
     }
 
     pub(crate) fn subjects(&self) -> &Subjects {

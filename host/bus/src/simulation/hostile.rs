@@ -82,6 +82,14 @@ impl World {
         bus.deliveries();
     }
 
+    /// Gives a node all of this, whether it has subscribed to it or not.
+    fn repeat(&mut self, to: usize, all: &[Carried]) {
+        for carried in all {
+            self.arrive(to, carried);
+            self.run(MILLI * 5);
+        }
+    }
+
     /// Gives out something that was carried before, as it was or not.
     pub(super) fn molest(&mut self) {
         let Some(one) = self.random.choice(&self.carried).cloned() else {
@@ -163,6 +171,7 @@ fn what_a_node_said_yesterday_is_not_heard_once_it_began_anew() {
         world.start_all();
         for _ in 0..20 {
             world.send(0, 0, 20);
+            world.send(1, 0, 20);
             world.run(MILLI * 50);
         }
         world.run(SECOND);
@@ -172,10 +181,7 @@ fn what_a_node_said_yesterday_is_not_heard_once_it_began_anew() {
         world.send(0, 0, 20);
         world.run(SECOND);
         assert_eq!(world.got(1, 0, 0), [1]);
-        for carried in &yesterday {
-            world.distribute(usize::MAX, carried);
-            world.run(MILLI * 5);
-        }
+        world.repeat(1, &yesterday);
         world.send(0, 0, 20);
         world.run(SECOND * 5);
         assert_eq!(world.got(1, 0, 0), [1, 2]);
@@ -183,10 +189,7 @@ fn what_a_node_said_yesterday_is_not_heard_once_it_began_anew() {
         world.kill(1, SECOND);
         world.kill(0, SECOND * 1000);
         world.run(SECOND * 2);
-        for carried in &yesterday {
-            world.distribute(usize::MAX, carried);
-            world.run(MILLI * 5);
-        }
+        world.repeat(1, &yesterday);
         world.run(SECOND * 60);
         assert!(world.nodes[1].got.is_empty());
     });
@@ -233,4 +236,29 @@ fn a_flood_of_datagrams_that_nobody_can_open_fills_no_memory() {
         .status(world.clock(1))
         .waiting;
     assert_eq!(waiting.bytes, 0);
+}
+
+#[test]
+fn what_the_engine_keeps_back_grows_old() {
+    for_seeds(2, |seed| {
+        let mut world = World::new(seed, 2);
+        world.lifetime = SECOND * 30;
+        world.start_all();
+        world.send(0, 0, 10);
+        world.run(SECOND * 200);
+        world.weather.delay = SECOND * 40;
+        for _ in 0..5 {
+            world.send(0, 0, 10);
+            world.run(SECOND);
+        }
+        // What asked for them on a shorter way would get them in time.
+        world.run(SECOND * 100);
+        world.weather.delay = MILLI;
+        world.run(SECOND * 200);
+        assert_eq!(world.got(1, 0, 0), [1]);
+        assert_eq!(world.assert_complete(), 5);
+        world.send(0, 0, 10);
+        world.run(SECOND);
+        assert_eq!(world.got(1, 0, 0), [1, 7]);
+    });
 }
