@@ -29,7 +29,7 @@ mod terms;
 mod tests;
 
 pub use settings::{BusSettings, MayBeWanted};
-pub use terms::{BusError, Delivery, EngineLimits, Happened, Output, PingId, Published, Unpinged};
+pub use terms::{BusError, EngineLimits, Happened, Output, PingId, Published, Unpinged};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -44,7 +44,7 @@ use kozo_wire::Message;
 
 use crate::announcement::{Announcement, SignedAnnouncement};
 use crate::datagram::MIN_DATAGRAM_LEN;
-use crate::incoming::Incoming;
+use crate::incoming::{Delivery, Incoming};
 use crate::members::NodeKeys;
 use crate::outgoing::Outgoing;
 use crate::random::{Random, draw};

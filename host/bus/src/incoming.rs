@@ -21,8 +21,8 @@ use kozo_ground::clock::Moment;
 use kozo_ground::interest::Interest;
 use kozo_ground::names::NodeName;
 use kozo_status::{Amount, BusIncomingCounts};
+use kozo_wire::Message;
 
-use crate::bus::Delivery;
 use crate::datagram::{Batch, Body, End, LaneBegin, Part, Sent};
 use crate::refusal::Refusal;
 use crate::repair::{
@@ -59,6 +59,19 @@ pub(crate) struct SourceId(u32);
 pub(crate) struct LaneKey {
     pub(crate) source: SourceId,
     subject: u64,
+}
+
+/// A message of another node, for the roles of this one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// The node that sent it, which is proven.
+    pub from: NodeName,
+    /// The message.
+    pub message: Message,
+    /// How old it is, measured on the monotonic clocks of both nodes.
+    pub age: Duration,
+    /// How long it has a meaning from now on.
+    pub remaining: Duration,
 }
 
 /// Another node that is heard, with its present session.

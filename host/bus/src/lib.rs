@@ -36,9 +36,10 @@ mod outgoing;
 mod repair;
 
 pub use bus::{
-    Bus, BusError, BusSettings, Delivery, EngineLimits, Happened, MayBeWanted, Output, PingId,
-    Published, Unpinged,
+    Bus, BusError, BusSettings, EngineLimits, Happened, MayBeWanted, Output, PingId, Published,
+    Unpinged,
 };
+pub use incoming::Delivery;
 
 #[cfg(test)]
 mod figures;

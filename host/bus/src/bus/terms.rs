@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kozo_ground::names::NodeName;
-use kozo_wire::Message;
 
 use crate::members::CannotSign;
 use crate::random::NoRandom;
@@ -52,19 +51,6 @@ pub enum Published {
     Full,
     /// There is no connection.
     Down,
-}
-
-/// A message of another node, for the roles of this one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
-    /// The node that sent it, which is proven.
-    pub from: NodeName,
-    /// The message.
-    pub message: Message,
-    /// How old it is, measured on the monotonic clocks of both nodes.
-    pub age: Duration,
-    /// How long it has a meaning from now on.
-    pub remaining: Duration,
 }
 
 /// A question to another node whether it is there.
