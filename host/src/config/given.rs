@@ -1,10 +1,11 @@
 //! What the file says about one node that means something outside of the file: paths and addresses, as
 //! they are written. Mistakes are left out here; they are reported when the network is built.
 
-use kozo_description::{Entry, Format, OptionSpec, Place, Tree, TreeNode, ValueKind};
+use kozo_description::{Entry, Format, OptionSpec, Place, Tree, TreeNode, ValueKind, common};
 use kozo_ground::text::join_path;
 
 use super::builtin::{self, OVERRIDE};
+use super::buses::BUSES;
 use super::catalog::{Catalog, Lookup};
 use super::node_path;
 
@@ -50,22 +51,41 @@ pub(super) fn given<'d>(tree: &'d Tree, catalog: &dyn Catalog, name: &str) -> Ve
         let Some(TreeNode::Map(entries)) = block.child(kind).map(|tree| &tree.node) else {
             continue;
         };
-        for Entry { key, value, .. } in entries {
-            let given = value.child("type").filter(|given| !given.is_null());
-            let module = given
-                .map_or(Some(key.as_str()), Tree::text)
-                .unwrap_or_default();
+        for entry in entries {
+            let Entry { key, value, .. } = entry;
+            let path_of = |name: &str| join_path(&join_path(&path, kind), name);
+            let bus = tree.child(BUSES).and_then(|buses| buses.entry(key));
+            if let Some(bus) = bus.filter(|_| kind == "transports") {
+                let bus_path = join_path(BUSES, key);
+                add(&mut found, &bus.value, &bus_path, common::bus());
+                if let Lookup::Found(metadata) = catalog.bus(module_of(bus)) {
+                    let is_own = |spec: &&OptionSpec| value.child(&spec.name).is_some();
+                    let options = || metadata.options.iter();
+                    let of_node: Vec<_> = options().filter(is_own).cloned().collect();
+                    let of_bus: Vec<_> = options().filter(|spec| !is_own(spec)).cloned().collect();
+                    add(&mut found, &bus.value, &bus_path, &of_bus);
+                    add(&mut found, value, &path_of(key), &of_node);
+                }
+                continue;
+            }
             let lookup = match kind {
-                "roles" => catalog.role(module),
-                _ => catalog.transport(module),
+                "roles" => catalog.role(module_of(entry)),
+                _ => catalog.transport(module_of(entry)),
             };
             if let Lookup::Found(metadata) = lookup {
-                let path = join_path(&join_path(&path, kind), key);
-                add(&mut found, value, &path, &metadata.options);
+                add(&mut found, value, &path_of(key), &metadata.options);
             }
         }
     }
     found
+}
+
+/// The module that a block is of, as it is written.
+fn module_of(entry: &Entry) -> &str {
+    let given = entry.value.child("type").filter(|given| !given.is_null());
+    given
+        .map_or(Some(entry.key.as_str()), Tree::text)
+        .unwrap_or_default()
 }
 
 /// Adds what a block gives of these options.

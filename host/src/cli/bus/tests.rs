@@ -45,11 +45,11 @@ buses:
 system:
   hub:
     privateKey: key
-    publicKey: K0
+    publicKey: KEY_0
     transports: {tcp: , fleet: {}}
   house:
     privateKey: key
-    publicKey: K1
+    publicKey: KEY_1
     transports: {tcp: , fleet: {through: hub}}
   field:
     members: field.keys
@@ -57,7 +57,7 @@ system:
     transports: {fleet: {}}
   far:
     privateKey: key
-    publicKey: K2
+    publicKey: KEY_2
     transports: {tcp: }
 ";
 
@@ -70,7 +70,7 @@ fn users(text: &str, members: usize, prefix: &str) -> Vec<User> {
     };
     let lines = (0..members).map(|number| format!("f-{number} {}\n", key("member")));
     std::fs::write(folder.path().join("field.keys"), lines.collect::<String>()).unwrap();
-    let text = ["K0", "K1", "K2"]
+    let text = ["KEY_0", "KEY_1", "KEY_2"]
         .iter()
         .fold(text.to_owned(), |text, place| {
             text.replace(place, &key("node"))

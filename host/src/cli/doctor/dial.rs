@@ -56,6 +56,15 @@ pub(super) fn call(address: SocketAddr) -> Answer {
     }
 }
 
+/// Whether an address takes connections, and after how long.
+///
+/// # Errors
+/// What comes of it instead.
+pub(super) fn reach(address: SocketAddr) -> Result<Duration, Answer> {
+    let started = Instant::now();
+    connect(address).map(|_| started.elapsed())
+}
+
 fn connect(address: SocketAddr) -> Result<TcpStream, Answer> {
     TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => Answer::Refused,

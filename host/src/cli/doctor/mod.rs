@@ -11,6 +11,7 @@
 
 mod bluetooth;
 mod bundle;
+mod buses;
 mod case;
 mod clock;
 mod command;

@@ -1,4 +1,5 @@
-//! Whether other nodes answer, over every way from a transport of this node to one of theirs.
+//! Whether other nodes answer, over every way from a transport of this node to one of theirs; and the servers
+//! of buses.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use kozo_description::{Claimed, ModuleKind};
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::text::{error_text, span};
 
+use super::buses;
 use super::case::{Case, Described};
 use super::dial::{Answer, call};
 use super::finding::Finding;
@@ -33,7 +35,8 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
     let Some(described) = case.described() else {
         return Vec::new();
     };
-    let mut findings = forbidden(described);
+    let mut findings = buses::look(case);
+    findings.extend(forbidden(described));
     let has_addresses = |transport: &config::Transport| is_dialled_by_port(described, transport);
     let ways = ask_ways(
         described.network,
