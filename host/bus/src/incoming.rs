@@ -88,6 +88,9 @@ struct Source {
     repairs: u16,
     /// Something of it looked too old.
     looks_old: bool,
+    /// When the latest message of its lanes that are forgotten was sent, in milliseconds of the session. What an engine
+    /// brings of such a lane that is no later, it brings again.
+    forgotten_ms: Option<u64>,
 }
 
 /// Something to ask another node for.
@@ -158,6 +161,7 @@ impl Incoming {
             lanes: Vec::new(),
             repairs: 0,
             looks_old: false,
+            forgotten_ms: None,
         });
         SourceId(self.sources.len() as u32 - 1)
     }
@@ -168,6 +172,7 @@ impl Incoming {
         let source = self.source_mut(id);
         source.clock = clock;
         source.looks_old = false;
+        source.forgotten_ms = None;
     }
 
     /// Nothing comes any more of a node's session.
@@ -271,16 +276,22 @@ impl Incoming {
         let Some(example) = messages.first() else {
             return Ok(());
         };
+        let latest = messages.iter().map(|sent| sent.at.0).max();
+        let latest = latest.unwrap_or_default();
         if !self.lanes.contains_key(&key) {
+            if self.source(key.source).forgotten_ms >= Some(latest) {
+                let count = messages.len() as u64;
+                self.counts.repeated += count;
+                self.source_mut(key.source).counts.repeated += count;
+                return Ok(());
+            }
             let wanted = reading.is_wanted(&example.message, self.source(key.source));
             let next = self.first_to_hear(key.source, begin, first);
             self.add_lane(key, subject, begin, next, now)?.is_wanted = wanted;
         }
-        let latest = messages
-            .iter()
-            .map(|sent| sent.at.0)
-            .max()
-            .unwrap_or_default();
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.latest_ms = lane.latest_ms.max(latest);
+        }
         self.source_mut(key.source).clock.heard(latest, now);
         if self.is_unwanted(key.source, subject) {
             return Ok(());
@@ -495,8 +506,10 @@ impl Incoming {
     /// Where to begin with a lane that is heard of for the first time, in the middle of it at `present`: if it was
     /// begun since this node hears it, everything in it was for this node.
     fn first_to_hear(&self, source: SourceId, begin: LaneBegin, present: u64) -> u64 {
-        let clock = &self.source(source).clock;
-        let is_ours = |subscribed| clock.is_after(begin.time.0, subscribed);
+        let source = self.source(source);
+        // One that was begun before is known no more, and what this node has of it neither.
+        let is_later = source.forgotten_ms < Some(begin.time.0);
+        let is_ours = |subscribed| is_later && source.clock.is_after(begin.time.0, subscribed);
         match self.subscribed.is_some_and(is_ours) {
             true => begin.number,
             false => present,
@@ -543,8 +556,11 @@ impl Incoming {
     }
 
     fn forget_lane(&mut self, key: LaneKey, now: Moment) {
+        let latest = self.lanes.get(&key).map(|lane| lane.latest_ms);
         self.close_lane(key, now);
-        let lanes = &mut self.source_mut(key.source).lanes;
+        let source = self.source_mut(key.source);
+        source.forgotten_ms = source.forgotten_ms.max(latest);
+        let lanes = &mut source.lanes;
         if let Some(place) = lanes.iter().position(|subject| *subject == key.subject) {
             lanes.swap_remove(place);
         }

@@ -281,3 +281,38 @@ fn an_engine_that_carries_too_little_is_not_used_and_people_are_told_why() {
         "{reason}"
     );
 }
+
+#[test]
+fn what_was_heard_in_a_lane_that_is_forgotten_since_is_not_heard_again() {
+    let ([mut a, mut b], _, mut now) = acquainted();
+    let hours = |count: u32| SECOND * 3600 * count;
+    let tock = |number: u64| {
+        let role = kozo_ground::names::RoleName::new("timer").unwrap();
+        let data = rmp_serde::to_vec(&number).unwrap();
+        Message::new(Kind::Event, &role, "tock", None, 0.0, &data).unwrap()
+    };
+    // A lane that was begun since the other one hears, so that all of it is for that one.
+    now = now + SECOND;
+    a.send(tock(1), hours(24), now);
+    let before = published(&mut a, now);
+    before.iter().for_each(|one| give(&mut b, one, now));
+    assert_eq!(numbers(&mut b), [1]);
+    now = now + SECOND * 2;
+    let end: Vec<_> = published(&mut a, now);
+    for _ in 0..20 {
+        now = now + SECOND * 600;
+        published(&mut a, now);
+        published(&mut b, now);
+    }
+    assert_eq!(b.status(now).lanes_in, 0, "forgotten");
+    for one in before.iter().chain(&end) {
+        give(&mut b, one, now);
+    }
+    assert!(numbers(&mut b).is_empty());
+    assert_eq!(b.status(now).lanes_in, 0, "so nothing of it is asked for");
+    // The lane goes on.
+    a.send(tock(2), hours(24), now);
+    let after = published(&mut a, now);
+    after.iter().for_each(|one| give(&mut b, one, now));
+    assert_eq!(numbers(&mut b), [2]);
+}

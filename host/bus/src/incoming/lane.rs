@@ -50,6 +50,8 @@ pub(crate) struct InLane {
     /// The highest number that is known to have been sent.
     highest: u64,
     pub(crate) heard: Moment,
+    /// When the latest of its messages was sent, in milliseconds of the session.
+    pub(crate) latest_ms: u64,
     waiting: Option<Box<Waiting>>,
     /// What is missing is asked for, or will be.
     pub(crate) repair: Option<Box<Repair>>,
@@ -107,6 +109,7 @@ impl InLane {
             next,
             highest: next.saturating_sub(1),
             heard: now,
+            latest_ms: 0,
             waiting: None,
             repair: None,
         }
