@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
+use kozo_wire::{AnswerFrame, Frame};
 use serde_json::{Value, json};
 
+use super::guest::Guest;
 use super::inside::Daemon;
 use super::process::{DEADLINE, wait_until};
 use super::scene::Scene;
@@ -22,14 +24,22 @@ impl Client {
     }
 
     /// The whole answer to a request.
-    fn asked(&mut self, mut request: Value) -> Value {
+    fn asked(&mut self, request: Value) -> Value {
+        self.say(request);
+        serde_json::from_str(&self.line()).unwrap()
+    }
+
+    fn say(&mut self, mut request: Value) {
         request["version"] = json!(1);
         request["several"] = json!(true);
         let line = format!("{request}\n");
         self.0.get_mut().write_all(line.as_bytes()).unwrap();
-        let mut answer = String::new();
-        self.0.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line
     }
 
     fn answer(&mut self, request: Value) -> Value {
@@ -89,6 +99,62 @@ fn another_node_is_asked_over_the_link() {
     let error = clock.error(why);
     assert!(error.contains("its status, and no more"), "{error}");
     daemons.into_iter().for_each(Daemon::stop);
+}
+
+#[test]
+fn a_peer_speaks_of_itself_alone_whatever_it_answers() {
+    let scene = Scene::new(&["clock", "guest"]);
+    let daemon = Daemon::start(&scene, "clock");
+    let mut clock = Client::of(&scene, "clock");
+    let mut guest = Guest::connect(&scene, "guest", "clock").unwrap();
+    let mut hello = guest.hello();
+    hello.features = vec!["questions".to_owned()];
+    guest.say(|frames| frames.hello(&hello));
+    wait_until("the link is up", || {
+        let status = clock.answer(json!({"request": "status"}));
+        (status["peers"][0]["state"] == "up").then_some(())
+    });
+    let mut lie = clock.answer(json!({"request": "status"}));
+    lie["version"] = json!("\u{1b}[2J9.9");
+    let answered = |answer: Value| rmp_serde::to_vec(&answer).unwrap();
+    let mut told = |answer: Vec<u8>| {
+        clock.say(json!({"request": "status-of", "node": "guest", "wait_ms": 60_000}));
+        let asked = guest.wait_for("a question", |frame| matches!(frame, Frame::Question(_)));
+        let Frame::Question(asked) = asked else {
+            unreachable!()
+        };
+        guest.say(|frames| {
+            frames.answer(&AnswerFrame {
+                number: asked.number,
+                more: false,
+                part: answer.into(),
+            });
+        });
+        let line = clock.line();
+        assert!(!line.contains('\u{1b}'), "{line}");
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        answer["answer"].clone()
+    };
+    // It says that it is the other one.
+    let report = told(answered(json!({"answer": lie})));
+    assert_eq!(report["status"]["version"], "\u{1b}[2J9.9");
+    assert_eq!(
+        (&report["node"], &report["status"]["node"]),
+        (&json!("guest"), &json!("guest"))
+    );
+    let report = told(answered(json!({"error": "\u{1b}[2Jno"})));
+    assert_eq!(report["error"], "`guest` says: \\u{1b}[2Jno");
+    lie["roles"] = json!("many");
+    for nonsense in [answered(json!({"answer": lie})), vec![0xc1; 99]] {
+        let report = told(nonsense);
+        let error = report["error"].as_str().unwrap();
+        assert!(error.contains("not understood"), "{report}");
+        assert_eq!(report["status"], Value::Null);
+    }
+    let report = told(Vec::new());
+    let error = report["error"].as_str().unwrap();
+    assert!(error.contains("refuses to answer"), "{report}");
+    daemon.stop();
 }
 
 #[test]
