@@ -215,6 +215,27 @@ table! {
         #[cfg(not(feature = "previous-minor-fixture"))]
         #[sabi(missing_field(option))]
         pub set_status: extern "C" fn(context: *const (), text: RStr<'_>),
+        /// Since 1.1. Waits as `receive` does, and calls `take(sink, message)` with each message that waits
+        /// then, the oldest first, `most` at most; the host may stop earlier.
+        #[cfg(not(feature = "previous-minor-fixture"))]
+        #[sabi(missing_field(option))]
+        pub receive_many: extern "C" fn(
+            context: *const (),
+            wait: ROption<u64>,
+            most: u64,
+            sink: *mut (),
+            take: MessageSink,
+        ) -> u8,
+        /// Since 1.1. Sends messages in order, each as `send` does, all of them within `wait`. The result is how
+        /// many were sent, the first ones: fewer than there are when there was no room in time for the next one.
+        /// An error says why one of them can never be sent; none was then.
+        #[cfg(not(feature = "previous-minor-fixture"))]
+        #[sabi(missing_field(option))]
+        pub send_many: extern "C" fn(
+            context: *const (),
+            messages: RSlice<'_, OutgoingView<'_>>,
+            wait: u64,
+        ) -> RResult<u64, RString>,
         /// Stands for what a next minor version adds; only the tests' fixtures have it.
         #[cfg(feature = "next-minor-fixture")]
         #[sabi(missing_field(option))]

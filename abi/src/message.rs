@@ -1,6 +1,8 @@
 //! Messages as roles see them.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
@@ -51,20 +53,37 @@ impl fmt::Display for Kind {
 #[derive(Clone, PartialEq)]
 pub struct Message {
     kind: Kind,
-    /// Sender node, sender role, type and channel in a row: one allocation instead of four.
-    texts: Box<str>,
-    node_end: usize,
-    role_end: usize,
-    type_end: usize,
-    has_channel: bool,
+    origin: Origin,
     timestamp: f64,
     age: Duration,
     data: Box<[u8]>,
 }
 
-impl Message {
-    /// None when the kind is one of a later version, which the role cannot have asked for.
-    pub(crate) fn from_view(view: &MessageView<'_>) -> Option<Self> {
+/// What messages have in common that one role sends under one type: shared, for they come in rows.
+#[derive(Clone, PartialEq)]
+struct Origin {
+    /// Sender node, sender role, type and channel in a row: one allocation instead of four.
+    texts: Arc<str>,
+    node_end: usize,
+    role_end: usize,
+    type_end: usize,
+    has_channel: bool,
+}
+
+thread_local! {
+    /// That of the last message that this thread got.
+    static LAST_ORIGIN: RefCell<Option<Origin>> = const { RefCell::new(None) };
+}
+
+impl Origin {
+    fn of(view: &MessageView<'_>) -> Self {
+        LAST_ORIGIN.with_borrow_mut(|last| match last {
+            Some(last) if last.is_that_of(view) => last.clone(),
+            _ => last.insert(Self::new(view)).clone(),
+        })
+    }
+
+    fn new(view: &MessageView<'_>) -> Self {
         let channel = view.channel.map_or("", |channel| channel.as_str());
         let texts = [
             view.sender_node.as_str(),
@@ -75,13 +94,45 @@ impl Message {
         .concat();
         let node_end = view.sender_node.len();
         let role_end = node_end + view.sender_role.len();
-        Some(Self {
-            kind: Kind::from_number(view.kind)?,
+        Self {
             texts: texts.into(),
             node_end,
             role_end,
             type_end: role_end + view.type_name.len(),
             has_channel: view.channel.is_some(),
+        }
+    }
+
+    fn is_that_of(&self, view: &MessageView<'_>) -> bool {
+        self.node() == view.sender_node.as_str()
+            && self.role() == view.sender_role.as_str()
+            && self.type_name() == view.type_name.as_str()
+            && self.channel() == view.channel.map(|channel| channel.as_str()).into_option()
+    }
+
+    fn node(&self) -> &str {
+        &self.texts[..self.node_end]
+    }
+
+    fn role(&self) -> &str {
+        &self.texts[self.node_end..self.role_end]
+    }
+
+    fn type_name(&self) -> &str {
+        &self.texts[self.role_end..self.type_end]
+    }
+
+    fn channel(&self) -> Option<&str> {
+        self.has_channel.then(|| &self.texts[self.type_end..])
+    }
+}
+
+impl Message {
+    /// None when the kind is one of a later version, which the role cannot have asked for.
+    pub(crate) fn from_view(view: &MessageView<'_>) -> Option<Self> {
+        Some(Self {
+            kind: Kind::from_number(view.kind)?,
+            origin: Origin::of(view),
             timestamp: view.timestamp,
             age: Duration::from_nanos(view.age_nanos),
             data: view.data.as_slice().into(),
@@ -95,22 +146,22 @@ impl Message {
 
     /// The node it came from: the authenticated one, whatever the message might claim.
     pub fn sender_node(&self) -> &str {
-        &self.texts[..self.node_end]
+        self.origin.node()
     }
 
     /// The role on that node.
     pub fn sender_role(&self) -> &str {
-        &self.texts[self.node_end..self.role_end]
+        self.origin.role()
     }
 
     /// Its type, `tick` say; empty for a log.
     pub fn type_name(&self) -> &str {
-        &self.texts[self.role_end..self.type_end]
+        self.origin.type_name()
     }
 
     /// Its channel, if the sender named one.
     pub fn channel(&self) -> Option<&str> {
-        self.has_channel.then(|| &self.texts[self.type_end..])
+        self.origin.channel()
     }
 
     /// When it was sent, by the sender's wall clock (which may be wrong, or absent).

@@ -88,6 +88,57 @@ impl RoleHost {
         }
     }
 
+    /// Waits for messages as [`receive_timeout`](Self::receive_timeout) does, and takes those that wait
+    /// then with one call of the host, the oldest first and `most` at most; the host may stop earlier. Empty
+    /// when none came, or when the role shall return from `run`.
+    ///
+    /// They are out of the inbox then: a role that fails loses those that it has not looked at yet. A host of
+    /// version 1.0 is called for each of them.
+    pub fn receive_many(&self, most: usize, timeout: Duration) -> Vec<Message> {
+        let mut messages = Vec::new();
+        if most == 0 {
+            return messages;
+        }
+        let deadline = Some(timeout)
+            .filter(|timeout| !timeout.is_zero())
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut left = timeout;
+        while self.take_many(most, left, &mut messages) {
+            if let Some(wants) = &self.filter {
+                messages.retain(|message| wants(message));
+            }
+            if !messages.is_empty() {
+                break;
+            }
+            left = deadline.map_or(left, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+        }
+        messages
+    }
+
+    /// Whether there were any, wanted or not.
+    fn take_many(&self, most: usize, wait: Duration, messages: &mut Vec<Message>) -> bool {
+        #[cfg(not(feature = "previous-minor-fixture"))]
+        if let Some(receive_many) = self.handle.vtable.receive_many() {
+            let wait = ROption::RSome(nanos(wait));
+            let sink = (&raw mut *messages).cast();
+            let take = MessageSink {
+                take: take_one_more,
+            };
+            return receive_many(self.handle.context, wait, most as u64, sink, take)
+                == received::MESSAGE;
+        }
+        messages.extend(self.receive_timeout(wait));
+        while !messages.is_empty() && messages.len() < most {
+            let Some(message) = self.try_receive() else {
+                break;
+            };
+            messages.push(message);
+        }
+        !messages.is_empty()
+    }
+
     /// An event to send: something happened.
     pub fn event<'a>(&'a self, type_name: &'a str) -> Outgoing<'a> {
         Outgoing::new(self, Kind::Event, type_name)
@@ -191,6 +242,38 @@ impl RoleHost {
         }
     }
 
+    /// Sends several messages; the result is how many of them, the first ones.
+    fn send_views(
+        &self,
+        messages: &[OutgoingView<'_>],
+        wait: Duration,
+    ) -> Result<usize, SendError> {
+        #[cfg(not(feature = "previous-minor-fixture"))]
+        if let Some(send_many) = self.handle.vtable.send_many() {
+            let messages = RSlice::from_slice(messages);
+            return match send_many(self.handle.context, messages, nanos(wait)) {
+                RResult::ROk(sent) => Ok(usize::try_from(sent).unwrap_or(usize::MAX)),
+                RResult::RErr(reason) => Err(SendError::Data(reason.into())),
+            };
+        }
+        let deadline = Some(wait)
+            .filter(|wait| !wait.is_zero())
+            .and_then(|wait| Instant::now().checked_add(wait));
+        for (place, message) in messages.iter().enumerate() {
+            // A wait of nothing would push out what waits.
+            let left = deadline.map_or(wait, |deadline| {
+                let left = deadline.saturating_duration_since(Instant::now());
+                left.max(Duration::from_nanos(1))
+            });
+            match self.send_view(message, left) {
+                Ok(()) => {}
+                Err(SendError::NoRoom) => return Ok(place),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(messages.len())
+    }
+
     /// Sleeps. False when the sleep was cut short because the role shall return from `run`.
     pub fn sleep(&self, duration: Duration) -> bool {
         self.handle.vtable.sleep()(self.handle.context, nanos(duration))
@@ -288,7 +371,59 @@ impl<'a> Outgoing<'a> {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_bytes(self, data: &[u8]) -> Result<(), SendError> {
-        let view = OutgoingView {
+        self.host.send_view(&self.view(data), self.wait)
+    }
+
+    /// Sends a message for each of `values`, in order, with one call of the host: for those who produce in
+    /// bulk. The result is how many were sent, the first ones: all of them, unless they are
+    /// [`paced`](Self::paced) and there was no room in time for the next one. Meanwhile all of them are in memory,
+    /// so some hundreds at a time are as good as more.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn send(host: &kozo_abi::RoleHost, mut samples: &[f32]) -> Result<(), kozo_abi::SendError> {
+    /// while !samples.is_empty() && !host.stopping() {
+    ///     let (next, _) = samples.split_at(samples.len().min(256));
+    ///     let sent = host.event("sample").paced(Duration::from_secs(1)).send_many(next)?;
+    ///     samples = &samples[sent..];
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendError::Data`] when one of them cannot be encoded or is too large: none was sent then, but that
+    /// a host of version 1.0, which is called for each of them, may have sent those before it.
+    pub fn send_many(
+        self,
+        values: impl IntoIterator<Item = impl Serialize>,
+    ) -> Result<usize, SendError> {
+        let mut data = Vec::new();
+        let mut ends = Vec::new();
+        for value in values {
+            rmp_serde::encode::write_named(&mut data, &value)
+                .map_err(|error| SendError::Data(error.to_string()))?;
+            ends.push(data.len());
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let views = starts
+            .zip(&ends)
+            .map(|(start, &end)| self.view(&data[start..end]));
+        self.host.send_views(&views.collect::<Vec<_>>(), self.wait)
+    }
+
+    /// Sends a message for each of `data`, of which each is one MessagePack value already; otherwise as
+    /// [`send_many`](Self::send_many).
+    ///
+    /// # Errors
+    /// As [`send_many`](Self::send_many).
+    pub fn send_many_bytes(self, data: &[impl AsRef<[u8]>]) -> Result<usize, SendError> {
+        let views = data.iter().map(|data| self.view(data.as_ref()));
+        self.host.send_views(&views.collect::<Vec<_>>(), self.wait)
+    }
+
+    fn view<'b>(&'b self, data: &'b [u8]) -> OutgoingView<'b> {
+        OutgoingView {
             kind: self.kind.number(),
             type_name: RStr::from_str(self.type_name),
             channel: self
@@ -296,8 +431,7 @@ impl<'a> Outgoing<'a> {
                 .map_or(ROption::RNone, |channel| ROption::RSome(channel.into())),
             data: RSlice::from_slice(data),
             extra: RSlice::EMPTY,
-        };
-        self.host.send_view(&view, self.wait)
+        }
     }
 }
 
@@ -341,4 +475,14 @@ extern "C" fn take(sink: *mut (), message: &MessageView<'_>) {
     // calls this before that call returns.
     let slot = unsafe { &mut *sink.cast::<Option<Message>>() };
     *slot = message;
+}
+
+/// What the host calls with each of several messages.
+#[cfg(not(feature = "previous-minor-fixture"))]
+#[allow(unsafe_code)]
+extern "C" fn take_one_more(sink: *mut (), message: &MessageView<'_>) {
+    // SAFETY: `take_many` gave the host a pointer to its own `Vec<Message>`, and the host calls this
+    // before that call returns, never twice at once.
+    let messages = unsafe { &mut *sink.cast::<Vec<Message>>() };
+    messages.extend(Message::from_view(message));
 }

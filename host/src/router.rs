@@ -76,9 +76,15 @@ impl Router {
     /// Whether the role gets a message with this subject. Counts and tells of an order that is
     /// refused.
     fn is_for(&self, role: &LocalRole, subject: &Subject<'_>) -> bool {
+        self.are_for(role, subject, 1)
+    }
+
+    /// The same for so many messages.
+    fn are_for(&self, role: &LocalRole, subject: &Subject<'_>, count: usize) -> bool {
         let verdict = role.judge(subject);
         if verdict == Verdict::OrderRefused {
-            self.orders_refused.fetch_add(1, Ordering::Relaxed);
+            let count = count as u64;
+            self.orders_refused.fetch_add(count, Ordering::Relaxed);
             let Subject {
                 type_name,
                 role: sender,
@@ -95,70 +101,73 @@ impl Router {
         verdict == Verdict::Deliver
     }
 
-    /// Hands a message of this node to the receivers that want it. With `wait` above zero all of
-    /// them get it or, if not all have room in time, none does, and there is no result.
+    /// Hands messages of this node, which have this subject in common, to the receivers that want them. With
+    /// `wait` above zero all of them get one or, if not all have room in time, none does, nor any behind it.
+    /// The result is how many messages were sent, and where each of them went.
     fn send_away(
         &self,
-        message: &Message,
+        messages: &[Message],
         subject: &Subject<'_>,
-        wait: Duration,
+        wait: &mut Wait,
         now: Moment,
-    ) -> Option<Away> {
+    ) -> (usize, Away) {
         let receivers = self.receivers.read_anyway();
         let wanting = receivers.wanting(subject);
-        if wait.is_zero() {
-            let mut away = Away::default();
-            for ReceiverId(place) in wanting {
-                let outlet = &self.outlets[place];
-                outlet.send(message.clone(), now);
-                away.add(place, outlet);
-            }
-            return Some(away);
-        }
         let places: SmallVec<[_; FEW]> = wanting.map(|ReceiverId(place)| place).collect();
         // What is learnt must not wait for who waits.
         drop(receivers);
         let outlets = places.iter().map(|&place| &self.outlets[place]);
         let outlets: SmallVec<[_; FEW]> = outlets.collect();
-        // Nearly always there is room at once.
-        let is_sent = Outlet::send_if_room(&outlets, message, now)
-            || self.send_paced(&outlets, message, wait);
-        is_sent.then(|| {
-            let mut away = Away::default();
-            let went = places.iter().zip(outlets);
-            went.for_each(|(&place, outlet)| away.add(place, outlet));
-            away
-        })
+        let sent = if wait.limit.is_zero() {
+            outlets.iter().for_each(|outlet| outlet.send(messages, now));
+            messages.len()
+        } else {
+            // Nearly always there is room at once.
+            let sent = Outlet::send_while_room(&outlets, messages, now);
+            match &messages[sent..] {
+                [] => sent,
+                rest => sent + self.send_paced(&outlets, rest, wait.deadline()),
+            }
+        };
+        let mut away = Away::default();
+        let went = places.iter().zip(outlets);
+        went.for_each(|(&place, outlet)| away.add(place, outlet));
+        (sent, away)
     }
 
-    /// Gives a message of this node, which goes `away`, to the roles here that want it, and
-    /// shows it to whoever watches. `got` hears of each role that gets it.
+    /// Gives messages of this node, which have this subject in common and go `away`, to the roles here that
+    /// want them, and shows them to whoever watches. `got` hears of each role that gets them.
     fn give_here(
         &self,
-        message: &Message,
+        messages: &[Message],
         subject: &Subject<'_>,
         away: &Away,
         now: Moment,
         mut got: impl FnMut(&LocalRole),
     ) {
-        let lifetime = Lifetime::of_own(message.kind(), &self.ages, now);
+        let lifetime = Lifetime::of_own(subject.kind, &self.ages, now);
         let mut roles = 0;
         for (role, inbox) in &self.roles {
-            if self.is_for(role, subject) {
-                inbox.push(incoming(&self.node, message, lifetime));
+            if self.are_for(role, subject, messages.len()) {
+                let incoming = |message| incoming(&self.node, message, lifetime);
+                if let [message] = messages {
+                    inbox.push(incoming(message));
+                } else {
+                    inbox.push_all(messages.iter().map(incoming).collect::<Vec<_>>());
+                }
                 roles += 1;
                 got(role);
             }
         }
         if self.taps.are_open() {
-            self.taps.pass([OwnMessage {
+            self.taps.pass(messages.iter().map(|message| OwnMessage {
                 router: self,
                 message,
                 subject,
                 lifetime,
                 roles,
                 away,
-            }]);
+            }));
         }
     }
 
@@ -197,30 +206,57 @@ impl Router {
         }
     }
 
-    /// Sends to all of `outlets` as soon as all of them have room.
-    fn send_paced(&self, outlets: &[&Outlet], message: &Message, wait: Duration) -> bool {
-        let deadline = Instant::now() + wait;
+    /// Sends to all of `outlets` as soon as all of them have room; the result is how many messages.
+    fn send_paced(&self, outlets: &[&Outlet], messages: &[Message], deadline: Instant) -> usize {
+        let mut sent = 0;
         loop {
             let seen = self.room.generation();
-            if Outlet::send_if_room(outlets, message, clock::now()) {
-                return true;
-            }
-            if !self.room.wait(seen, deadline) {
-                return false;
+            sent += Outlet::send_while_room(outlets, &messages[sent..], clock::now());
+            if sent == messages.len() || !self.room.wait(seen, deadline) {
+                return sent;
             }
         }
     }
 }
 
+/// How long one call waits for room in all.
+struct Wait {
+    limit: Duration,
+    /// Since it first had to: the clock is read only then.
+    deadline: Option<Instant>,
+}
+
+impl Wait {
+    fn deadline(&mut self) -> Instant {
+        let limit = self.limit;
+        *self.deadline.get_or_insert_with(|| Instant::now() + limit)
+    }
+}
+
+/// How many messages are handed on at once, at most: their receivers begin meanwhile.
+const HANDED_ON: usize = 128;
+
 impl Dispatcher for Router {
-    fn send(&self, _from: &RoleName, message: &Message, wait: Duration) -> bool {
-        let now = clock::now();
-        let subject = message.subject(self.node.as_str());
-        let Some(away) = self.send_away(message, &subject, wait, now) else {
-            return false;
+    fn send(&self, _from: &RoleName, messages: &[Message], wait: Duration) -> usize {
+        let mut wait = Wait {
+            limit: wait,
+            deadline: None,
         };
-        self.give_here(message, &subject, &away, now, |_| ());
-        true
+        let mut sent = 0;
+        let alike = messages.chunk_by(Message::is_like);
+        for some in alike.flat_map(|alike| alike.chunks(HANDED_ON)) {
+            let now = clock::now();
+            let subject = some[0].subject(self.node.as_str());
+            let (count, away) = self.send_away(some, &subject, &mut wait, now);
+            if count > 0 {
+                self.give_here(&some[..count], &subject, &away, now, |_| ());
+            }
+            sent += count;
+            if count < some.len() {
+                break;
+            }
+        }
+        sent
     }
 }
 

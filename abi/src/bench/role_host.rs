@@ -146,6 +146,10 @@ const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable 
     ask,
     #[cfg(not(feature = "previous-minor-fixture"))]
     set_status,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    receive_many,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    send_many,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -303,6 +307,48 @@ extern "C" fn ask(
 #[cfg(not(feature = "previous-minor-fixture"))]
 extern "C" fn set_status(context: *const (), text: RStr<'_>) {
     text.as_str().clone_into(&mut host(context).state().status);
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn receive_many(
+    context: *const (),
+    wait: ROption<u64>,
+    most: u64,
+    sink: *mut (),
+    take: MessageSink,
+) -> u8 {
+    let ended = receive(context, wait, sink, take);
+    if ended != received::MESSAGE {
+        return ended;
+    }
+    for _ in 1..most {
+        let is_empty = host(context).state().inbox.is_empty();
+        if is_empty || receive(context, ROption::RSome(0), sink, take) != received::MESSAGE {
+            break;
+        }
+    }
+    received::MESSAGE
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn send_many(
+    context: *const (),
+    messages: RSlice<'_, OutgoingView<'_>>,
+    wait: u64,
+) -> RResult<u64, RString> {
+    let known = |message: &OutgoingView<'_>| crate::Kind::from_number(message.kind).is_some();
+    if !messages.iter().all(known) {
+        return RResult::RErr("the kind of one is none that this host knows".into());
+    }
+    let mut sent = 0;
+    for message in messages {
+        match send(context, message, wait) {
+            RResult::ROk(true) => sent += 1,
+            RResult::ROk(false) => break,
+            RResult::RErr(reason) => return RResult::RErr(reason),
+        }
+    }
+    RResult::ROk(sent)
 }
 
 #[cfg(feature = "next-minor-fixture")]

@@ -44,6 +44,16 @@ impl Role for Puppet {
             "age" => host.send_event("age", &message.age())?,
             "sleep" => host.info(&format!("slept: {}", host.sleep(Duration::from_secs(7)))),
             "paced" => host.event("bulk").paced(Duration::from_secs(2)).send(&1)?,
+            "all" => {
+                let rest = host.receive_many(2, Duration::ZERO);
+                let data = rest.iter().map(crate::Message::data);
+                host.send_event("rest", &data.collect::<Result<Vec<u32>, _>>()?)?;
+            }
+            "bulk" => {
+                let bulk = host.event("bulk").paced(Duration::from_secs(2));
+                let sent = bulk.send_many([1, 2, 3])?;
+                host.info(&format!("sent {sent}"));
+            }
             "store" => host.store(&message.data::<u32>()?)?,
             "load" => host.send_event("loaded", &host.load::<u32>()?)?,
             "status" => host.set_status("waiting for more"),
@@ -199,6 +209,25 @@ fn messages_go_both_ways_unchanged() -> Result<(), Error> {
     assert_eq!(sent[0].to_string(), "event `echo` of puppet@stage");
     assert_eq!(sent[1].data::<Duration>()?, Duration::from_secs(3));
     assert!(bench.sent().is_empty());
+    Ok(())
+}
+
+#[test]
+fn several_messages_are_received_and_sent_at_once() -> Result<(), Error> {
+    let mut bench = puppet().start()?;
+    bench.deliver(order("all"));
+    bench.deliver(order("echo").data(&1));
+    bench.deliver(order("echo").data(&2).channel("noise"));
+    bench.run()?;
+    assert_eq!(bench.sent()[0].data::<Vec<u32>>()?, [1]);
+    bench.deliver(order("bulk"));
+    bench.run()?;
+    assert_eq!(bench.sent().len(), 3);
+    bench.room(false);
+    bench.deliver(order("bulk"));
+    bench.run()?;
+    assert!(bench.sent().is_empty());
+    assert_eq!(texts(&mut bench)[1..], ["sent 3", "sent 0"]);
     Ok(())
 }
 

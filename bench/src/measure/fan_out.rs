@@ -17,6 +17,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         size: 64,
         interval: Some(0.005),
         queue: QUEUE_LENGTH,
+        batch: 1,
     };
     let outcomes = settings.repeat("events to all", || seldom.run_whole())?;
     let slowest = |of: fn(&Figures) -> u64| {

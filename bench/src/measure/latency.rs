@@ -15,6 +15,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         size: 64,
         interval: Some(0.001),
         queue: QUEUE_LENGTH,
+        batch: 1,
     };
     let outcomes = settings.repeat("single events", || stream.run_whole())?;
     let micros = |of: fn(&Figures) -> u64| {

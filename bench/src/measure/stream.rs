@@ -31,6 +31,8 @@ pub(super) struct Stream {
     pub(super) interval: Option<f64>,
     /// How many messages wait for a node.
     pub(super) queue: usize,
+    /// How many are sent with one call.
+    pub(super) batch: usize,
 }
 
 /// What a stream came to.
@@ -46,13 +48,21 @@ impl Stream {
     /// What it ran with, for the report.
     pub(super) fn limits(&self) -> String {
         let Self {
-            count, size, queue, ..
+            count,
+            size,
+            queue,
+            batch,
+            ..
         } = self;
         let pace = match self.interval {
             Some(interval) => format!("one every {} ms", interval * 1000.0),
             None => "paced by room".to_owned(),
         };
-        format!("{count} events of {size} B, {pace}, queue {queue}")
+        let at_once = match batch {
+            1 => String::new(),
+            batch => format!(", {batch} at a time"),
+        };
+        format!("{count} events of {size} B, {pace}, queue {queue}{at_once}")
     }
 
     /// Sends it through fresh daemons.
@@ -78,8 +88,9 @@ impl Stream {
             None => "paced: true".to_owned(),
         };
         let source = format!(
-            "type: bench-source, go: '{}', count: {count}, size: {size}, {pace}",
-            go.display()
+            "type: bench-source, go: '{}', count: {count}, size: {size}, batch: {}, {pace}",
+            go.display(),
+            self.batch
         );
         network.role(0, "source", &source);
         for node in 1..=self.receivers {

@@ -15,6 +15,13 @@ const SMALL_AIM: f64 = 1_000_000.0;
 const LOADS: &[(&str, Load)] = &[
     ("64 B", Load::new(64, 2_000_000, QUEUE_LENGTH)),
     (
+        "64 B, 128 at a time",
+        Load {
+            batch: 128,
+            ..Load::new(64, 2_000_000, QUEUE_LENGTH)
+        },
+    ),
+    (
         "64 B, default queue",
         Load::new(64, 2_000_000, DEFAULT_QUEUE_LENGTH),
     ),
@@ -27,11 +34,17 @@ struct Load {
     size: usize,
     count: u64,
     queue: usize,
+    batch: usize,
 }
 
 impl Load {
     const fn new(size: usize, count: u64, queue: usize) -> Self {
-        Self { size, count, queue }
+        Self {
+            size,
+            count,
+            queue,
+            batch: 1,
+        }
     }
 }
 
@@ -43,6 +56,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
             size: load.size,
             interval: None,
             queue: load.queue,
+            batch: load.batch,
         };
         let outcomes = settings.repeat(name, || stream.run_whole())?;
         let count = stream.count as f64;

@@ -124,6 +124,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
         size: 64,
         interval: None,
         queue: QUEUE_LENGTH,
+        batch: 1,
     };
     // Few enough that none waits anywhere for long, and more than a tap holds.
     let steady = Stream {

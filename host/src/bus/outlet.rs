@@ -93,12 +93,7 @@ impl BusOutlet {
         &self.name
     }
 
-    /// Queues a message of this node's roles.
-    pub(crate) fn send(&self, message: Message, now: Moment) {
-        self.open().queue(message, now);
-    }
-
-    /// Keeps the queue from all others until a message is in it, or has no room.
+    /// Keeps the queue from all others until messages are in it, or have no room.
     pub(crate) fn open(&self) -> SendingToBus<'_> {
         SendingToBus {
             outlet: self,
@@ -106,7 +101,7 @@ impl BusOutlet {
         }
     }
 
-    /// Queues a message of this node as [`send`](Self::send) does, and watches it.
+    /// Queues a message of this node, and watches it.
     pub(crate) fn send_watched(self: &Arc<Self>, message: Message, now: Moment) -> WatchedOnBus {
         self.settled.watched.fetch_add(1, Ordering::AcqRel);
         let mut sending = self.open();

@@ -81,22 +81,13 @@ impl PeerLink {
         &self.name
     }
 
-    /// Queues a message of this node's roles.
-    pub(crate) fn send(&self, message: Message, now: Moment) {
-        self.queue(&mut self.lock(), message, now);
-    }
-
-    /// Keeps the queue from all others until a message is in it, or has no room.
+    /// Keeps the queue from all others until messages are in it, or have no room.
     pub(crate) fn open(&self) -> SendingToPeer<'_> {
         SendingToPeer {
             link: self,
             state: self.lock(),
+            queued: None,
         }
-    }
-
-    fn queue(&self, state: &mut PeerLinkState, message: Message, now: Moment) {
-        state.peer.send(message, now);
-        self.wake_for_message(state, now);
     }
 
     /// Wakes whoever has something to do since a message was queued.
@@ -225,6 +216,8 @@ impl PeerLink {
 pub(crate) struct SendingToPeer<'a> {
     link: &'a PeerLink,
     state: MutexGuard<'a, PeerLinkState>,
+    /// When a message was queued last, if one was.
+    queued: Option<Moment>,
 }
 
 impl SendingToPeer<'_> {
@@ -235,7 +228,17 @@ impl SendingToPeer<'_> {
 
     /// Queues a message of this node's roles.
     pub(crate) fn queue(&mut self, message: Message, now: Moment) {
-        self.link.queue(&mut self.state, message, now);
+        self.state.peer.send(message, now);
+        self.queued = Some(now);
+    }
+}
+
+impl Drop for SendingToPeer<'_> {
+    /// Wakes the writer once, whatever was queued: it would only wait for the queue before.
+    fn drop(&mut self) {
+        if let Some(now) = self.queued {
+            self.link.wake_for_message(&mut self.state, now);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use kozo_abi::ffi::{
 };
 use kozo_ground::interest::Kind;
 
-use super::call_error::told;
+use super::call_error::{ServiceError, told};
 use super::context;
 use super::host_call::{duration, host_failed, level_from_number};
 use super::role_services::{OutgoingMessage, Received, RoleServices};
@@ -33,6 +33,10 @@ const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable 
     ask,
     #[cfg(not(feature = "previous-minor-fixture"))]
     set_status,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    receive_many,
+    #[cfg(not(feature = "previous-minor-fixture"))]
+    send_many,
     #[cfg(feature = "next-minor-fixture")]
     next_minor,
 });
@@ -69,13 +73,18 @@ extern "C" fn receive(
                 is_taken = true;
                 (take.take)(sink, message);
             });
-            match ended {
-                Received::Message if is_taken => received::MESSAGE,
-                Received::Message | Received::Timeout => received::TIMEOUT,
-                Received::Interrupted => received::INTERRUPTED,
-            }
+            number(ended, is_taken)
         },
     )
+}
+
+/// How a wait for messages ended, as the interface has it.
+fn number(ended: Received, is_taken: bool) -> u8 {
+    match ended {
+        Received::Message if is_taken => received::MESSAGE,
+        Received::Message | Received::Timeout => received::TIMEOUT,
+        Received::Interrupted => received::INTERRUPTED,
+    }
 }
 
 extern "C" fn send(
@@ -84,23 +93,26 @@ extern "C" fn send(
     wait: u64,
 ) -> RResult<bool, RString> {
     Context::call(context, "send", host_failed, |services| {
-        let Some(kind) = Kind::from_number(message.kind) else {
-            let text = format!("this host knows no messages of kind {}", message.kind);
-            return RResult::RErr(text.into());
-        };
-        let message = OutgoingMessage {
-            kind,
-            type_name: message.type_name.as_str(),
-            channel: message
-                .channel
-                .map(|channel| channel.as_str())
-                .into_option(),
-            data: message.data.as_slice(),
-        };
-        services
-            .send(message, Duration::from_nanos(wait))
+        outgoing(message)
+            .and_then(|message| services.send(message, Duration::from_nanos(wait)))
             .map_err(told)
             .into()
+    })
+}
+
+/// A message of a role as this host knows it.
+fn outgoing<'a>(message: &OutgoingView<'a>) -> Result<OutgoingMessage<'a>, ServiceError> {
+    let Some(kind) = Kind::from_number(message.kind) else {
+        return Err(format!("this host knows no messages of kind {}", message.kind).into());
+    };
+    Ok(OutgoingMessage {
+        kind,
+        type_name: message.type_name.as_str(),
+        channel: message
+            .channel
+            .map(|channel| channel.as_str())
+            .into_option(),
+        data: message.data.as_slice(),
     })
 }
 
@@ -168,6 +180,46 @@ extern "C" fn set_status(context: *const (), text: RStr<'_>) {
         || (),
         |services| services.set_status(text.as_str()),
     );
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn receive_many(
+    context: *const (),
+    wait: ROption<u64>,
+    most: u64,
+    sink: *mut (),
+    take: MessageSink,
+) -> u8 {
+    Context::call(
+        context,
+        "receive_many",
+        || received::INTERRUPTED,
+        |services| {
+            let mut is_taken = false;
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let ended = services.receive_many(duration(wait), most, &mut |message| {
+                is_taken = true;
+                (take.take)(sink, message);
+            });
+            number(ended, is_taken)
+        },
+    )
+}
+
+#[cfg(not(feature = "previous-minor-fixture"))]
+extern "C" fn send_many(
+    context: *const (),
+    messages: RSlice<'_, OutgoingView<'_>>,
+    wait: u64,
+) -> RResult<u64, RString> {
+    Context::call(context, "send_many", host_failed, |services| {
+        let messages: Result<Vec<_>, _> = messages.iter().map(outgoing).collect();
+        messages
+            .and_then(|messages| services.send_many(&messages, Duration::from_nanos(wait)))
+            .map(|sent| sent as u64)
+            .map_err(told)
+            .into()
+    })
 }
 
 #[cfg(feature = "next-minor-fixture")]

@@ -28,6 +28,26 @@ pub trait RoleServices: Send + Sync + 'static {
     /// Why the message can never be sent.
     fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError>;
 
+    /// Waits as [`receive`](Self::receive) does, and calls `take` with each message that waits then, the oldest
+    /// first, `most` of them at most, or fewer.
+    fn receive_many(
+        &self,
+        wait: Option<Duration>,
+        most: usize,
+        take: &mut dyn FnMut(&MessageView<'_>),
+    ) -> Received;
+
+    /// Sends messages in order, each as [`send`](Self::send) does, all of them within `wait`. The result is how
+    /// many were sent, the first ones: fewer than there are when there was no room in time for the next one.
+    ///
+    /// # Errors
+    /// Why one of them can never be sent; none was sent then.
+    fn send_many(
+        &self,
+        messages: &[OutgoingMessage<'_>],
+        wait: Duration,
+    ) -> Result<usize, ServiceError>;
+
     /// Sleeps; false when that was cut short because the role shall return from `run`.
     fn sleep(&self, time: Duration) -> bool;
 
@@ -63,7 +83,7 @@ pub trait RoleServices: Send + Sync + 'static {
 /// How [`RoleServices::receive`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
-    /// `take` was called with a message.
+    /// `take` was called with a message, or with several.
     Message,
     /// The time is up.
     Timeout,

@@ -37,11 +37,16 @@ pub(crate) struct IncomingMessage {
     pub(crate) expires: Moment,
 }
 
-/// A message that was taken, or why none was.
+/// How many messages are taken at once, at most: those who push wait meanwhile.
+const MAX_TAKEN: usize = 1024;
+/// How many bytes they count at most, but for one that is larger: a frame for a role's process holds them.
+const MAX_TAKEN_BYTES: usize = 1 << 20;
+
+/// What was taken, or why nothing was.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum ReceiveOutcome {
-    /// The oldest message that still has a meaning, with its age as it was taken.
-    Message(IncomingMessage),
+pub(crate) enum ReceiveOutcome<T> {
+    /// The oldest message that still has a meaning, with its age as it was taken; or several of them.
+    Taken(T),
     /// No message came in time.
     Timeout,
     /// The role shall return from `run`.
@@ -334,16 +339,37 @@ impl Inbox {
 impl State {
     /// The oldest message that has a meaning at `now`; older ones are dropped.
     fn take(&mut self, now: Moment) -> Option<IncomingMessage> {
-        while let Some(mut incoming) = self.queue.pop() {
-            if incoming.expires > now {
-                self.taken += 1;
-                let waited = now.since(incoming.arrived);
-                incoming.age = incoming.age.saturating_add(waited);
-                return Some(incoming);
-            }
+        self.drop_expired(now);
+        let mut incoming = self.queue.pop()?;
+        self.taken += 1;
+        let waited = now.since(incoming.arrived);
+        incoming.age = incoming.age.saturating_add(waited);
+        Some(incoming)
+    }
+
+    /// So many of them at most, and [`MAX_TAKEN_BYTES`]; none when there is none.
+    fn take_many(&mut self, most: usize, now: Moment) -> Option<Vec<IncomingMessage>> {
+        let first = self.take(now)?;
+        let mut bytes = first.message.cost();
+        let mut taken = Vec::with_capacity(most.min(self.queue.len() + 1));
+        taken.push(first);
+        while taken.len() < most {
+            self.drop_expired(now);
+            let next = self.queue.front().map(|next| next.message.cost());
+            let Some(cost) = next.filter(|cost| bytes + cost <= MAX_TAKEN_BYTES) else {
+                break;
+            };
+            bytes += cost;
+            taken.extend(self.take(now));
+        }
+        Some(taken)
+    }
+
+    fn drop_expired(&mut self, now: Moment) {
+        while self.queue.front().is_some_and(|next| next.expires <= now) {
+            self.queue.pop();
             self.dropped_by_age += 1;
         }
-        None
     }
 }
 
@@ -366,7 +392,26 @@ impl InboxReader {
     ///
     /// A role that is being stopped waits no more, but with no wait at all it still gets what is
     /// there: it may want to finish that in its `stop`.
-    pub(super) fn receive(&self, wait: Duration) -> ReceiveOutcome {
+    pub(super) fn receive(&self, wait: Duration) -> ReceiveOutcome<IncomingMessage> {
+        self.receive_with(wait, State::take)
+    }
+
+    /// Waits as [`receive`](Self::receive) does, and takes the messages that are there then, the oldest first,
+    /// so many at most.
+    pub(super) fn receive_many(
+        &self,
+        wait: Duration,
+        most: usize,
+    ) -> ReceiveOutcome<Vec<IncomingMessage>> {
+        let most = most.clamp(1, MAX_TAKEN);
+        self.receive_with(wait, |state, now| state.take_many(most, now))
+    }
+
+    fn receive_with<T>(
+        &self,
+        wait: Duration,
+        mut take: impl FnMut(&mut State, Moment) -> Option<T>,
+    ) -> ReceiveOutcome<T> {
         let start = clock::now();
         let deadline = start + wait;
         let mut now = start;
@@ -375,9 +420,9 @@ impl InboxReader {
             if self.is_interrupted(&state, wait) {
                 break ReceiveOutcome::Interrupted;
             }
-            if let Some(incoming) = state.take(now) {
+            if let Some(taken) = take(&mut state, now) {
                 self.note_activity();
-                break ReceiveOutcome::Message(incoming);
+                break ReceiveOutcome::Taken(taken);
             }
             let left = deadline.since(now);
             if left.is_zero() {

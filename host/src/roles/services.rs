@@ -11,7 +11,7 @@ use kozo_ground::clock;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::status_line;
-use kozo_wire::Message;
+use kozo_wire::{Message, MessageError};
 
 use super::inbox::{self, InboxReader, IncomingMessage};
 use super::line::RoleLog;
@@ -26,11 +26,11 @@ const ANSWER_STEP: Duration = Duration::from_millis(250);
 
 /// Where the messages of roles go: the router.
 pub(crate) trait Dispatcher: Send + Sync + 'static {
-    /// Takes a message of the role `from` of this node. With `wait` above zero it waits, that
-    /// long at most, until every node that wants the message has room; false: there was none in
-    /// time, and nothing was sent, to nobody. With no wait the oldest messages make room, and the
-    /// result is true.
-    fn send(&self, from: &RoleName, message: &Message, wait: Duration) -> bool;
+    /// Takes messages of the role `from` of this node, in order. With `wait` above zero it waits, that
+    /// long at most, until every node that wants a message has room for it. The result is how many were
+    /// sent, the first ones; the others went to nobody. With no wait the oldest messages make room, and all
+    /// are sent.
+    fn send(&self, from: &RoleName, messages: &[Message], wait: Duration) -> usize;
 }
 
 /// Who answers what roles ask about the node.
@@ -83,9 +83,8 @@ impl RoleServices for LifeServices {
     }
 
     fn receive(&self, wait: Option<Duration>, take: &mut dyn FnMut(&MessageView<'_>)) -> Received {
-        let wait = wait.unwrap_or(self.longest_wait).min(self.longest_wait);
-        match self.reader.receive(wait) {
-            inbox::ReceiveOutcome::Message(incoming) => {
+        match self.reader.receive(self.bounded(wait)) {
+            inbox::ReceiveOutcome::Taken(incoming) => {
                 take(&view(&incoming));
                 Received::Message
             }
@@ -94,28 +93,40 @@ impl RoleServices for LifeServices {
         }
     }
 
-    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
-        let OutgoingMessage {
-            kind,
-            type_name,
-            channel,
-            data,
-        } = message;
-        let message = Message::new(kind, &self.name, type_name, channel, wall_clock(), data)?;
-        let mut step = wait.min(PACED_STEP);
-        let mut deadline = None;
-        loop {
-            if self.dispatcher.send(&self.name, &message, step) {
-                return Ok(true);
+    fn receive_many(
+        &self,
+        wait: Option<Duration>,
+        most: usize,
+        take: &mut dyn FnMut(&MessageView<'_>),
+    ) -> Received {
+        match self.reader.receive_many(self.bounded(wait), most) {
+            inbox::ReceiveOutcome::Taken(all) => {
+                for incoming in all {
+                    take(&view(&incoming));
+                }
+                Received::Message
             }
-            // Only now, for most sends succeed at once; the first one has waited already.
-            let now = clock::now();
-            let deadline = *deadline.get_or_insert(now + (wait - step));
-            step = deadline.since(now).min(PACED_STEP);
-            if step.is_zero() || self.stopping() {
-                return Ok(false);
-            }
+            inbox::ReceiveOutcome::Timeout => Received::Timeout,
+            inbox::ReceiveOutcome::Interrupted => Received::Interrupted,
         }
+    }
+
+    fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
+        let message = self.message(message, wall_clock())?;
+        Ok(self.dispatch(&[message], wait) == 1)
+    }
+
+    fn send_many(
+        &self,
+        messages: &[OutgoingMessage<'_>],
+        wait: Duration,
+    ) -> Result<usize, ServiceError> {
+        let timestamp = wall_clock();
+        let messages = messages
+            .iter()
+            .map(|message| self.message(*message, timestamp))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.dispatch(&messages, wait))
     }
 
     fn sleep(&self, time: Duration) -> bool {
@@ -166,6 +177,47 @@ impl RoleServices for LifeServices {
                     return Err("there was no answer in time".into());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+impl LifeServices {
+    /// How long to wait for a message.
+    fn bounded(&self, wait: Option<Duration>) -> Duration {
+        wait.unwrap_or(self.longest_wait).min(self.longest_wait)
+    }
+
+    fn message(
+        &self,
+        message: OutgoingMessage<'_>,
+        timestamp: f64,
+    ) -> Result<Message, MessageError> {
+        let OutgoingMessage {
+            kind,
+            type_name,
+            channel,
+            data,
+        } = message;
+        Message::new(kind, &self.name, type_name, channel, timestamp, data)
+    }
+
+    /// Hands messages over; the result is how many were taken.
+    fn dispatch(&self, messages: &[Message], wait: Duration) -> usize {
+        let mut step = wait.min(PACED_STEP);
+        let mut deadline = None;
+        let mut sent = 0;
+        loop {
+            sent += self.dispatcher.send(&self.name, &messages[sent..], step);
+            if sent == messages.len() {
+                return sent;
+            }
+            // Only now, for most sends succeed at once; the first one has waited already.
+            let now = clock::now();
+            let deadline = *deadline.get_or_insert(now + (wait - step));
+            step = deadline.since(now).min(PACED_STEP);
+            if step.is_zero() || self.stopping() {
+                return sent;
             }
         }
     }

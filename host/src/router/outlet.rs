@@ -44,33 +44,30 @@ impl Destination {
 }
 
 impl Outlet {
-    /// Queues a message of this node's roles.
-    pub(super) fn send(&self, message: Message, now: Moment) {
-        match self {
-            Self::Link(link) => link.send(message, now),
-            Self::Bus(bus) => bus.send(message, now),
+    /// Queues messages of this node's roles, in order.
+    pub(super) fn send(&self, messages: &[Message], now: Moment) {
+        let mut open = self.open();
+        for message in messages {
+            open.queue(message.clone(), now);
         }
     }
 
-    /// Queues a message for all of `outlets`, if all of them have room for it.
-    pub(super) fn send_if_room(outlets: &[&Self], message: &Message, now: Moment) -> bool {
-        let cost = message.cost();
+    /// Queues each of `messages` for all of `outlets`, as long as all of them have room for it. The result is
+    /// how many those are.
+    pub(super) fn send_while_room(outlets: &[&Self], messages: &[Message], now: Moment) -> usize {
         // Always locked in the order of the router's list, so that two senders never wait for
         // each other.
         let mut open: SmallVec<[_; FEW]> = outlets.iter().map(|outlet| outlet.open()).collect();
-        let has_room = open.iter().all(|outlet| match outlet {
-            Sending::ToPeer(peer) => peer.has_room(cost),
-            Sending::ToBus(bus) => bus.has_room(cost),
-        });
-        if has_room {
+        for (place, message) in messages.iter().enumerate() {
+            let cost = message.cost();
+            if !open.iter().all(|outlet| outlet.has_room(cost)) {
+                return place;
+            }
             for outlet in &mut open {
-                match outlet {
-                    Sending::ToPeer(peer) => peer.queue(message.clone(), now),
-                    Sending::ToBus(bus) => bus.queue(message.clone(), now),
-                }
+                outlet.queue(message.clone(), now);
             }
         }
-        has_room
+        messages.len()
     }
 
     fn open(&self) -> Sending<'_> {
@@ -101,4 +98,21 @@ impl Outlet {
 enum Sending<'a> {
     ToPeer(SendingToPeer<'a>),
     ToBus(SendingToBus<'a>),
+}
+
+impl Sending<'_> {
+    /// Whether a message that counts so many bytes would push nothing out.
+    fn has_room(&self, cost: usize) -> bool {
+        match self {
+            Self::ToPeer(peer) => peer.has_room(cost),
+            Self::ToBus(bus) => bus.has_room(cost),
+        }
+    }
+
+    fn queue(&mut self, message: Message, now: Moment) {
+        match self {
+            Self::ToPeer(peer) => peer.queue(message, now),
+            Self::ToBus(bus) => bus.queue(message, now),
+        }
+    }
 }

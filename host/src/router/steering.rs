@@ -47,7 +47,8 @@ impl Router {
         }
         drop(receivers);
         let mut roles = Vec::new();
-        self.give_here(message, &subject, &away, now, |role| {
+        let messages = std::slice::from_ref(message);
+        self.give_here(messages, &subject, &away, now, |role| {
             roles.push(role.name.clone());
         });
         Sent {

@@ -112,7 +112,7 @@ fn router_to(roles: Vec<(LocalRole, Arc<Inbox>)>, destinations: Vec<Destination>
 }
 
 fn send(router: &Router, message: &Message, wait: Duration) -> bool {
-    router.send(&role("timer1"), message, wait)
+    router.send(&role("timer1"), std::slice::from_ref(message), wait) == 1
 }
 
 fn types(incoming: &[IncomingMessage]) -> Vec<&str> {
@@ -148,6 +148,56 @@ fn what_a_role_sends_goes_to_the_peers_and_the_roles_that_want_it() {
         assert_eq!(incoming.expires, incoming.arrived + AGES.message);
     }
     assert_eq!(tocks.status().received, 0);
+}
+
+#[test]
+fn messages_that_are_sent_at_once_go_each_its_own_way_and_in_order() {
+    let scribe = peer("scribe", ConnectPolicy::Constant);
+    let (ticks, all) = (inbox(), inbox());
+    let router = router(
+        vec![
+            (local("cuckoo", known("tick"), &[]), Arc::clone(&ticks)),
+            (local("bell", known("t*"), &[]), Arc::clone(&all)),
+        ],
+        vec![(Arc::clone(&scribe), vec![known("tock")])],
+    );
+    let tick = message(Kind::Event, "timer1", "tick");
+    let tock = message(Kind::Event, "timer1", "tock");
+    let sent = [&tick, &tick, &tock, &tick].map(Clone::clone);
+    let timer = role("timer1");
+    for wait in [Duration::ZERO, Duration::from_secs(60)] {
+        assert_eq!(router.send(&timer, &sent, wait), 4);
+        assert_eq!(types(&ticks.take_all(clock::now())), ["tick"; 3]);
+        let expected = ["tick", "tick", "tock", "tick"];
+        assert_eq!(types(&all.take_all(clock::now())), expected);
+    }
+    assert_eq!(queued(&scribe), 2);
+    // There is room for one more. What finds none, and all behind it, goes to nobody: not to roles here, either.
+    let many: Vec<_> = std::iter::repeat_n(tock, 3 * LENGTH)
+        .chain([tick])
+        .collect();
+    let taken = router.send(&timer, &many, Duration::from_millis(1));
+    assert_eq!(taken, LENGTH - 2);
+    assert_eq!(all.status().received, 8 + taken as u64);
+    assert_eq!(ticks.status().received, 6);
+}
+
+#[test]
+fn refused_orders_that_are_sent_at_once_count_each() {
+    let inbox = inbox();
+    let router = router(
+        vec![(
+            local("bell", known("ring"), &["scribe"]),
+            Arc::clone(&inbox),
+        )],
+        vec![],
+    );
+    let rings = [
+        message(Kind::Order, "timer1", "ring"),
+        message(Kind::Order, "timer1", "ring"),
+    ];
+    assert_eq!(router.send(&role("timer1"), &rings, Duration::ZERO), 2);
+    assert_eq!((router.orders_refused(), inbox.status().received), (2, 0));
 }
 
 #[test]

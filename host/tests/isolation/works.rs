@@ -162,3 +162,17 @@ fn a_waiting_role_is_interrupted_to_open_its_files_again_and_to_stop() {
     clock.wait_for_text("kozo", "stopped");
     assert_eq!(clock.end().code(), Some(0));
 }
+
+#[test]
+fn messages_that_are_sent_and_received_at_once_come_once_and_in_order() {
+    let mut scene = Scene::new(&["clock", "cottage"]);
+    add_crash(&mut scene, "clock");
+    add_crash(&mut scene, "cottage");
+    for (node, does) in [("clock", "flood"), ("cottage", "gather")] {
+        let block = format!("{{type: crash, does: {does}, rounds: 3000, isolate: true}}");
+        scene.role(node, "worker", &block);
+    }
+    let mut cottage = scene.start("cottage");
+    let _clock = scene.start("clock");
+    cottage.wait_for_text("role", "3000 gathered");
+}

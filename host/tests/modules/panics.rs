@@ -99,7 +99,7 @@ fn a_panic_of_the_host_does_not_reach_the_role() {
     let module = load(&loader(), &probe()).unwrap();
     for (service, expected) in [
         (
-            "send",
+            "send_many",
             "the message cannot be sent: the host failed; its log has more",
         ),
         ("load", "the host failed; its log has more"),
@@ -110,7 +110,7 @@ fn a_panic_of_the_host_does_not_reach_the_role() {
         let line = format!("a fault of the host: `{service}` panicked: no {service} today");
         assert!(program_log().contains(&line), "{}", program_log());
     }
-    for service in ["receive", "log"] {
+    for service in ["receive", "receive_many", "log"] {
         let bench = Bench::broken(service);
         make_on(&module, &bench, "", true).unwrap().run().unwrap();
     }

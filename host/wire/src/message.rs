@@ -216,6 +216,13 @@ impl Message {
         self.channel.map(|channel| text(&self.body, channel))
     }
 
+    /// Whether the other message is of the same kind, role, type and channel.
+    pub fn is_like(&self, other: &Self) -> bool {
+        // These stand before the timestamp, and are always written in the same way.
+        let common = |message: &Self| message.data_start as usize - TIMESTAMP_LEN;
+        self.body[..common(self)] == other.body[..common(other)]
+    }
+
     /// When the sender's wall clock said it was sent: seconds since 1970.
     pub fn timestamp(&self) -> f64 {
         self.timestamp
@@ -265,6 +272,9 @@ fn with_scratch<T>(length: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         write(scratch)
     })
 }
+
+/// The length of a timestamp with its marker, in bytes.
+const TIMESTAMP_LEN: usize = 1 + 8;
 
 /// The largest buffer that a thread keeps to put messages together in, in bytes.
 const MAX_SCRATCH_LEN: usize = 4096;

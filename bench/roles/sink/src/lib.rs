@@ -9,8 +9,8 @@ use kozo_abi::{Error, InboxLimits, Message, Role, RoleHost, export_role};
 use kozo_bench_payload::{Tally, clock};
 use serde::Deserialize;
 
-/// How many messages are taken in one call of `run`.
-const BATCH: usize = 1024;
+/// How many messages are taken at once.
+const BATCH: usize = 256;
 
 /// The inbox holds whatever a benchmark sends: what is lost shall be lost on the way.
 const INBOX: InboxLimits = InboxLimits {
@@ -62,15 +62,12 @@ impl Role for Sink {
     }
 
     fn run(&mut self, host: &RoleHost) -> Result<(), Error> {
-        match host.receive_timeout(self.quiet) {
-            Some(message) => self.take(&message)?,
-            None => return self.tell(),
+        let messages = host.receive_many(BATCH, self.quiet);
+        if messages.is_empty() {
+            return self.tell();
         }
-        for _ in 0..BATCH {
-            let Some(message) = host.try_receive() else {
-                break;
-            };
-            self.take(&message)?;
+        for message in &messages {
+            self.take(message)?;
         }
         if self.count > 0 && self.tally.received() >= self.count {
             self.tell()?;

@@ -29,6 +29,7 @@ struct Options {
     size: usize,
     interval: f64,
     paced: bool,
+    batch: u64,
     done: Option<PathBuf>,
     halt: Option<PathBuf>,
     record: Option<PathBuf>,
@@ -38,6 +39,8 @@ struct Source {
     options: Options,
     interval: Duration,
     payload: Payload,
+    /// Of the events that are sent at once.
+    data: Vec<u8>,
     run: u64,
     sent: u64,
     told: bool,
@@ -54,6 +57,7 @@ impl Role for Source {
             record: options.record.as_ref().map(open).transpose()?,
             interval: Duration::try_from_secs_f64(options.interval)?,
             payload: Payload::new(options.size),
+            data: Vec::new(),
             options,
             run: clock(),
             sent: 0,
@@ -96,27 +100,46 @@ impl Source {
 
     /// False: there was no room in time.
     fn send(&mut self, host: &RoleHost) -> Result<bool, Error> {
-        let stamp = Stamp {
-            run: self.run,
-            sequence: self.sent + 1,
-            sent: clock(),
-        };
         let mut event = host.event("numbered");
         if self.options.paced {
             event = event.paced(PACED_WAIT);
         }
-        match event.send_bytes(self.payload.stamped(stamp)) {
-            Ok(()) => {
-                self.sent += 1;
-                if let Some(record) = &mut self.record {
-                    let line = format!("{} {} {}\n", stamp.run, stamp.sequence, stamp.sent);
-                    record.write_all(line.as_bytes())?;
-                }
-                Ok(true)
+        let mut stamp = Stamp {
+            run: self.run,
+            sequence: self.sent + 1,
+            sent: clock(),
+        };
+        let count = match self.options.count {
+            0 => self.options.batch,
+            count => self.options.batch.min(count - self.sent),
+        };
+        let sent = if count <= 1 {
+            match event.send_bytes(self.payload.stamped(stamp)) {
+                Ok(()) => 1,
+                Err(SendError::NoRoom) => 0,
+                Err(error) => return Err(error.into()),
             }
-            Err(SendError::NoRoom) => Ok(false),
-            Err(error) => Err(error.into()),
+        } else {
+            let first = stamp.sequence;
+            self.data.clear();
+            for sequence in first..first + count {
+                stamp.sequence = sequence;
+                self.data.extend_from_slice(self.payload.stamped(stamp));
+            }
+            stamp.sequence = first;
+            let length = self.data.len() / usize::try_from(count)?;
+            let each: Vec<_> = self.data.chunks(length).collect();
+            event.send_many_bytes(&each)? as u64
+        };
+        if let Some(record) = &mut self.record {
+            for _ in 0..sent {
+                let line = format!("{} {} {}\n", stamp.run, stamp.sequence, stamp.sent);
+                record.write_all(line.as_bytes())?;
+                stamp.sequence += 1;
+            }
         }
+        self.sent += sent;
+        Ok(sent == count.max(1))
     }
 
     fn tell(&mut self) -> Result<(), Error> {

@@ -107,12 +107,12 @@ fn a_writer_that_waits_is_woken_once_for_a_burst_and_again_when_it_waits_again()
     let (link, key, wake) = standing();
     assert!(!is_woken(&wake));
     for burst in 1..=2 {
-        link.send(message(9), clock::now());
+        link.open().queue(message(9), clock::now());
         assert!(is_woken(&wake), "burst {burst}");
-        link.send(message(9), clock::now());
+        link.open().queue(message(9), clock::now());
         assert!(!is_woken(&wake), "burst {burst}: it works already");
         assert!(written(&link, key) > 0);
-        link.send(message(9), clock::now());
+        link.open().queue(message(9), clock::now());
         assert!(!is_woken(&wake), "burst {burst}: it looks again by itself");
         assert!(written(&link, key) > 0);
         assert_eq!(written(&link, key), 0);

@@ -27,9 +27,9 @@ fn fresh(number: u8) -> IncomingMessage {
     incoming(number, clock::now() + LONG)
 }
 
-fn number(received: ReceiveOutcome) -> u8 {
+fn number(received: ReceiveOutcome<IncomingMessage>) -> u8 {
     match received {
-        ReceiveOutcome::Message(incoming) => incoming.message.data()[0],
+        ReceiveOutcome::Taken(incoming) => incoming.message.data()[0],
         other => panic!("no message but {other:?}"),
     }
 }
@@ -168,7 +168,7 @@ fn no_wake_up_is_lost_among_many_threads() {
         let takers: [_; THREADS] = std::array::from_fn(|_| {
             scope.spawn(|| {
                 let mut taken = 0;
-                while let ReceiveOutcome::Message(_) = reader.receive(LONG) {
+                while let ReceiveOutcome::Taken(_) = reader.receive(LONG) {
                     taken += 1;
                 }
                 taken
@@ -323,4 +323,55 @@ fn who_waits_for_a_stop_is_woken_by_it() {
             waiting.join().unwrap();
         });
     }
+}
+
+#[test]
+fn several_are_taken_at_once_as_many_as_are_asked_for_and_none_that_is_too_old() {
+    let inbox = Inbox::new(LIMITS);
+    let reader = inbox.reader();
+    let numbers = |most| match reader.receive_many(Duration::ZERO, most) {
+        ReceiveOutcome::Taken(all) => all
+            .iter()
+            .map(|incoming| incoming.message.data()[0])
+            .collect(),
+        ReceiveOutcome::Timeout | ReceiveOutcome::Interrupted => Vec::new(),
+    };
+    inbox.push(fresh(1));
+    inbox.push(incoming(2, clock::now()));
+    inbox.push(fresh(3));
+    inbox.push(fresh(4));
+    assert_eq!(numbers(2), [1, 3]);
+    assert_eq!(numbers(usize::MAX), [4]);
+    assert!(numbers(2).is_empty());
+    assert_eq!(check_counts(&inbox).dropped_by_age, 1);
+}
+
+#[test]
+fn what_is_taken_at_once_is_bounded_in_bytes_but_one_message_comes_whatever_its_size() {
+    let inbox = Inbox::new(InboxLimits {
+        length: 9,
+        size: 1 << 30,
+    });
+    let reader = inbox.reader();
+    let large = |length: usize| {
+        let role = RoleName::new("timer1").unwrap();
+        let mut data = vec![0xc6];
+        data.extend(u32::try_from(length).unwrap().to_be_bytes());
+        data.resize(5 + length, 0);
+        let message = Message::new(Kind::Event, &role, "tick", None, 0.0, &data).unwrap();
+        inbox.push(IncomingMessage {
+            message,
+            ..fresh(0)
+        });
+    };
+    for length in [10, MAX_TAKEN_BYTES / 2, MAX_TAKEN_BYTES, 10, 10] {
+        large(length);
+    }
+    for expected in [2, 1, 2] {
+        match reader.receive_many(Duration::ZERO, 9) {
+            ReceiveOutcome::Taken(all) => assert_eq!(all.len(), expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    check_counts(&inbox);
 }

@@ -50,6 +50,12 @@ pub(super) const MAX_FRAME: usize = {
 /// The longest answer to a question about the node, in bytes.
 pub(super) const MAX_ANSWERED: usize = MAX_DATA_LEN;
 
+/// How many messages of the role are in one frame, at most.
+pub(super) const MAX_SENT: usize = 1024;
+
+/// How many bytes of data these have, but for one message that has more.
+pub(super) const MAX_SENT_DATA: usize = 256 * 1024;
+
 /// How many threads of a role, besides its main one, may wait for the host at once.
 pub(super) const MAX_WAITING: usize = 64;
 
@@ -96,9 +102,11 @@ pub(super) enum Call {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum HostAnswer {
     Message(Delivered),
+    Messages(Vec<Delivered>),
     Timeout,
     Interrupted,
     Sent(Result<bool, String>),
+    SentMany(Result<usize, String>),
     Slept(bool),
     Loaded(Result<Option<ByteBuf>, String>),
     Stored(Result<(), String>),
@@ -158,12 +166,34 @@ pub(super) enum PaceOutcome {
 /// Something that takes its time, or has a result.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum HostRequest {
-    Receive { wait: Option<Duration> },
-    Send { message: Sent, wait: Duration },
-    Sleep { time: Duration },
+    Receive {
+        wait: Option<Duration>,
+    },
+    /// Answered with so many messages at most.
+    ReceiveMany {
+        wait: Option<Duration>,
+        most: usize,
+    },
+    Send {
+        message: Sent,
+        wait: Duration,
+    },
+    /// [`MAX_SENT`] messages at most.
+    SendMany {
+        messages: Vec<Sent>,
+        wait: Duration,
+    },
+    Sleep {
+        time: Duration,
+    },
     Load,
-    Store { value: ByteBuf },
-    Ask { question: ByteBuf, wait: Duration },
+    Store {
+        value: ByteBuf,
+    },
+    Ask {
+        question: ByteBuf,
+        wait: Duration,
+    },
 }
 
 /// A message of the role.

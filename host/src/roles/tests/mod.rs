@@ -338,13 +338,15 @@ struct Router {
 }
 
 impl Dispatcher for Router {
-    fn send(&self, from: &RoleName, message: &Message, wait: Duration) -> bool {
-        assert_eq!(from.as_str(), message.role());
+    fn send(&self, from: &RoleName, messages: &[Message], wait: Duration) -> usize {
         if !wait.is_zero() && self.is_full.load(Ordering::Relaxed) {
-            return false;
+            return 0;
         }
-        self.sent.lock().unwrap().push(message.clone());
-        true
+        for message in messages {
+            assert_eq!(from.as_str(), message.role());
+        }
+        self.sent.lock().unwrap().extend_from_slice(messages);
+        messages.len()
     }
 }
 

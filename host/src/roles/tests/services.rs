@@ -109,6 +109,44 @@ fn what_a_role_sends_goes_to_the_router() {
 }
 
 #[test]
+fn messages_are_sent_at_once_all_of_them_or_none() {
+    let (stage, text) = once(
+        |_| (),
+        |host| {
+            let all = host.event("motion").channel("hall").send_many([1, 2, 3])?;
+            let bytes: &[&[u8]] = &[b"\x01", b"\x02\x02"];
+            let error = host.event("motion").send_many_bytes(bytes).unwrap_err();
+            Ok(format!("{all}, then {error}"))
+        },
+    );
+    assert!(text.starts_with("3, then "), "{text}");
+    let sent = stage.dispatcher.sent.lock().unwrap().clone();
+    let data: Vec<_> = sent.iter().map(Message::data).collect();
+    assert_eq!(data, [[1], [2], [3]]);
+    stage.stop();
+}
+
+#[test]
+fn messages_that_wait_are_received_at_once() {
+    let (told, heard) = Told::new();
+    let stage = Script::new()
+        .on_run(move |host| {
+            let messages = host.receive_many(9, LONG);
+            if messages.is_empty() {
+                return Ok(());
+            }
+            let data = messages.iter().map(|message| message.data::<String>());
+            told.say(data.collect::<Result<Vec<_>, _>>()?.join(" "))
+        })
+        .start();
+    stage.inbox.push_all(["a", "b", "c"].map(incoming));
+    heard.expect(["a b c"]);
+    stage.push("d");
+    heard.expect(["d"]);
+    stage.stop();
+}
+
+#[test]
 fn a_paced_send_ends_without_room_when_its_time_is_up_or_the_role_stops() {
     let (told, heard) = Told::new();
     let gate = Gate::default();

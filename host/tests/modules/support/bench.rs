@@ -126,6 +126,28 @@ impl RoleServices for Bench {
         Ok(true)
     }
 
+    fn receive_many(
+        &self,
+        wait: Option<Duration>,
+        _most: usize,
+        take: &mut dyn FnMut(&MessageView<'_>),
+    ) -> Received {
+        self.may_panic("receive_many");
+        self.receive(wait, take)
+    }
+
+    fn send_many(
+        &self,
+        messages: &[OutgoingMessage<'_>],
+        wait: Duration,
+    ) -> Result<usize, ServiceError> {
+        self.may_panic("send_many");
+        for message in messages {
+            RoleServices::send(self, *message, wait)?;
+        }
+        Ok(messages.len())
+    }
+
     fn sleep(&self, time: Duration) -> bool {
         self.notes().slept.push(time);
         true

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::iter::Peekable;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use abi_stable::std_types::{ROption, RSlice, RStr};
 use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
+use kozo_ground::clock;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::RoleName;
 use kozo_wire::{MAX_QUESTION_LEN, Message};
@@ -20,7 +22,7 @@ use serde_bytes::ByteBuf;
 use crate::log::Line;
 use crate::modules::{OutgoingMessage, Received, RoleServices, ServiceError};
 use crate::roles::isolated::protocol::{
-    self, Delivered, FromRole, HostAnswer, HostRequest, Sent, bounded,
+    self, Delivered, FromRole, HostAnswer, HostRequest, MAX_SENT, MAX_SENT_DATA, Sent, bounded,
 };
 use crate::storage::MAX_STORED;
 
@@ -97,6 +99,32 @@ impl Remote {
         self.tell(&FromRole::Log { level, text });
     }
 
+    /// The same for several, with one call to the system.
+    fn tell_all(&self, frames: impl Iterator<Item = FromRole>) {
+        let bytes: Result<Vec<_>, _> = frames.map(|frame| protocol::encode(&frame)).collect();
+        if let Ok(bytes) = bytes {
+            let _ = self.stream.lock_anyway().write_all(&bytes.concat());
+        }
+    }
+
+    /// A message of the role. What is wrong with it is told at once, so that the host need not answer.
+    fn checked(&self, message: OutgoingMessage<'_>) -> Result<Sent, ServiceError> {
+        let OutgoingMessage {
+            kind,
+            type_name,
+            channel,
+            data,
+        } = message;
+        let role = RoleName::new(&self.name)?;
+        Message::new(kind, &role, type_name, channel, 0.0, data)?;
+        Ok(Sent {
+            kind: kind as u8,
+            type_name: type_name.to_owned(),
+            channel: channel.map(str::to_owned),
+            data: ByteBuf::from(data),
+        })
+    }
+
     fn write(&self, frame: &FromRole) -> Result<(), protocol::IpcError> {
         let bytes = protocol::encode(frame)?;
         Ok(self.stream.lock_anyway().write_all(&bytes)?)
@@ -137,22 +165,24 @@ impl RoleServices for Remote {
         }
     }
 
+    fn receive_many(
+        &self,
+        wait: Option<Duration>,
+        most: usize,
+        take: &mut dyn FnMut(&MessageView<'_>),
+    ) -> Received {
+        match self.request(HostRequest::ReceiveMany { wait, most }) {
+            Some(HostAnswer::Messages(messages)) => {
+                messages.iter().for_each(|message| take(&view(message)));
+                Received::Message
+            }
+            Some(HostAnswer::Timeout) => Received::Timeout,
+            _ => Received::Interrupted,
+        }
+    }
+
     fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
-        let OutgoingMessage {
-            kind,
-            type_name,
-            channel,
-            data,
-        } = message;
-        // What is wrong with it is told at once, so that the host need not answer.
-        let role = RoleName::new(&self.name)?;
-        Message::new(kind, &role, type_name, channel, 0.0, data)?;
-        let message = Sent {
-            kind: kind as u8,
-            type_name: type_name.to_owned(),
-            channel: channel.map(str::to_owned),
-            data: ByteBuf::from(data),
-        };
+        let message = self.checked(message)?;
         if wait.is_zero() {
             self.tell(&FromRole::Send(message));
             return Ok(true);
@@ -161,6 +191,41 @@ impl RoleServices for Remote {
             Some(HostAnswer::Sent(sent)) => Ok(sent?),
             _ => Err(gone()),
         }
+    }
+
+    fn send_many(
+        &self,
+        messages: &[OutgoingMessage<'_>],
+        wait: Duration,
+    ) -> Result<usize, ServiceError> {
+        let checked: Result<Vec<_>, _> = messages.iter().map(|one| self.checked(*one)).collect();
+        let mut messages = checked?.into_iter().peekable();
+        let deadline = clock::now() + wait;
+        let mut sent = 0;
+        while messages.peek().is_some() {
+            let some = next_sent(&mut messages);
+            let count = some.len();
+            let taken = if wait.is_zero() {
+                self.tell_all(some.into_iter().map(FromRole::Send));
+                count
+            } else {
+                // Nothing at all would not wait for room, but push out what waits.
+                let left = deadline.since(clock::now()).max(Duration::from_nanos(1));
+                let request = HostRequest::SendMany {
+                    messages: some,
+                    wait: left,
+                };
+                match self.request(request) {
+                    Some(HostAnswer::SentMany(sent)) => sent?,
+                    _ => return Err(gone()),
+                }
+            };
+            sent += taken;
+            if taken < count {
+                break;
+            }
+        }
+        Ok(sent)
     }
 
     fn sleep(&self, time: Duration) -> bool {
@@ -220,6 +285,19 @@ impl RoleServices for Remote {
             _ => Err(gone()),
         }
     }
+}
+
+/// The next messages that go in one frame.
+fn next_sent(messages: &mut Peekable<impl Iterator<Item = Sent>>) -> Vec<Sent> {
+    let mut some: Vec<_> = messages.next().into_iter().collect();
+    let mut data = some.iter().map(|message| message.data.len()).sum::<usize>();
+    while some.len() < MAX_SENT
+        && let Some(next) = messages.next_if(|next| data + next.data.len() <= MAX_SENT_DATA)
+    {
+        data += next.data.len();
+        some.push(next);
+    }
+    some
 }
 
 fn view(message: &Delivered) -> MessageView<'_> {

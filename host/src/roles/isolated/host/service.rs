@@ -16,6 +16,10 @@ use crate::roles::isolated::protocol::{
 pub(super) fn serve(services: &impl RoleServices, request: HostRequest) -> HostAnswer {
     match request {
         HostRequest::Receive { wait } => receive(services, wait),
+        HostRequest::ReceiveMany { wait, most } => receive_many(services, wait, most),
+        HostRequest::SendMany { messages, wait } => {
+            HostAnswer::SentMany(send_many(services, &messages, wait).map_err(text))
+        }
         HostRequest::Send { message, wait } => {
             let sent = send(services, &message, wait);
             HostAnswer::Sent(sent.map_err(text))
@@ -46,15 +50,28 @@ pub(super) fn send(
     message: &Sent,
     wait: Duration,
 ) -> Result<bool, ServiceError> {
+    services.send(outgoing(message)?, wait)
+}
+
+/// Sends messages of the role, as [`RoleServices::send_many`] does.
+fn send_many(
+    services: &impl RoleServices,
+    messages: &[Sent],
+    wait: Duration,
+) -> Result<usize, ServiceError> {
+    let messages = messages.iter().map(outgoing);
+    services.send_many(&messages.collect::<Result<Vec<_>, _>>()?, wait)
+}
+
+fn outgoing(message: &Sent) -> Result<OutgoingMessage<'_>, ServiceError> {
     let kind = Kind::from_number(message.kind)
         .ok_or_else(|| format!("there are no messages of kind {}", message.kind))?;
-    let outgoing = OutgoingMessage {
+    Ok(OutgoingMessage {
         kind,
         type_name: &message.type_name,
         channel: message.channel.as_deref(),
         data: &message.data,
-    };
-    services.send(outgoing, wait)
+    })
 }
 
 /// What of an error goes to the process.
@@ -69,6 +86,16 @@ fn receive(services: &impl RoleServices, wait: Option<Duration>) -> HostAnswer {
         (_, Some(message)) => HostAnswer::Message(message),
         (Received::Interrupted, None) => HostAnswer::Interrupted,
         (Received::Message | Received::Timeout, None) => HostAnswer::Timeout,
+    }
+}
+
+fn receive_many(services: &impl RoleServices, wait: Option<Duration>, most: usize) -> HostAnswer {
+    let mut taken = Vec::new();
+    let received = services.receive_many(wait, most, &mut |view| taken.push(delivered(view)));
+    match received {
+        _ if !taken.is_empty() => HostAnswer::Messages(taken),
+        Received::Interrupted => HostAnswer::Interrupted,
+        Received::Message | Received::Timeout => HostAnswer::Timeout,
     }
 }
 
