@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
-use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_ground::queue::{Bursts, QueueLimits, RollingQueue};
 use kozo_status::{Amount, OutboxCounts};
 use kozo_wire::Message;
 
@@ -52,6 +52,7 @@ pub(super) struct Outbox {
     next_sequence: u64,
     queued: RollingQueue<Queued>,
     in_flight: VecDeque<InFlight>,
+    bursts: Bursts,
     in_flight_cost: usize,
     /// How many messages at the front of `in_flight` are on the present link; the rest is to be sent again.
     sent: usize,
@@ -68,6 +69,7 @@ impl Outbox {
             next_sequence: 1,
             queued: RollingQueue::new(limits),
             in_flight: VecDeque::new(),
+            bursts: Bursts::default(),
             in_flight_cost: 0,
             sent: 0,
             sent_cost: 0,
@@ -157,6 +159,7 @@ impl Outbox {
             let queued = self.queued.pop()?;
             self.in_flight_cost += queued.message.cost();
             self.in_flight.push_back(InFlight { queued, mark: None });
+            self.bursts.grown(self.in_flight.len());
             self.counts.sent += 1;
             Some(self.rate.mark(now))
         } else {
@@ -236,7 +239,7 @@ impl Outbox {
             self.counts.acknowledged += 1;
         }
         if self.in_flight.is_empty() {
-            self.in_flight.shrink_to(64);
+            self.bursts.over(&mut self.in_flight);
         }
         if let Some(mark) = last_mark {
             self.rate.acknowledged(measured, mark, now);
