@@ -37,6 +37,9 @@ struct Arguments {
     /// Write the figures to this file, as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Warn of ratios that are not what they were in this file, which `--json` wrote; that is no failure
+    #[arg(long)]
+    compare: Option<PathBuf>,
     /// List the measurements, and how long each may take
     #[arg(long)]
     list: bool,
@@ -82,6 +85,12 @@ fn main() -> ExitCode {
         && let Err(failure) = report.write_json(path)
     {
         failures.push(format!("{}: {failure}", path.display()));
+    }
+    if let Some(path) = &arguments.compare {
+        match report.differences(path) {
+            Ok(told) => told.iter().for_each(|line| println!("warning: {line}")),
+            Err(failure) => failures.push(format!("{}: {failure}", path.display())),
+        }
     }
     // Once more, for whoever sees the last lines only.
     for failure in &failures {

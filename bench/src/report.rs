@@ -7,6 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Failure, supervise};
 
+/// The unit of one figure divided by another one, which says more than either on a machine that does other
+/// things, too.
+pub(crate) const RATIO: &str = "×";
+
+/// By how much a ratio may differ from the one that it is compared with, before it is told.
+const TOLERANCE: f64 = 1.25;
+
+/// What is read of a report that was written earlier.
+#[derive(Deserialize)]
+struct Earlier {
+    figures: Vec<EarlierFigure>,
+}
+
+#[derive(Deserialize)]
+struct EarlierFigure {
+    name: String,
+    value: f64,
+    unit: String,
+}
+
 /// All figures of one run of the program.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -174,7 +194,7 @@ impl Report {
                     return;
                 };
                 let value = figure / by;
-                let figure = Figure::new(&name, vec![value], "×", "medians of this run");
+                let figure = Figure::new(&name, vec![value], RATIO, "medians of this run");
                 self.figures.extend(figure);
                 name
             }
@@ -239,6 +259,23 @@ impl Report {
     pub(crate) fn value(&self, name: &str) -> Option<f64> {
         let figure = self.figures.iter().find(|figure| figure.name == name)?;
         Some(figure.value)
+    }
+
+    /// What of the ratios is not as in a report that [`write_json`](Self::write_json) wrote, a sentence each.
+    /// Other figures say little of another day, or another machine.
+    pub(crate) fn differences(&self, path: &Path) -> Result<Vec<String>, Failure> {
+        let earlier: Earlier = serde_json::from_slice(&std::fs::read(path)?)?;
+        let ratios = earlier.figures.iter().filter(|figure| figure.unit == RATIO);
+        let told = ratios.filter_map(|earlier| {
+            let (before, name) = (earlier.value, &earlier.name);
+            let now = self.value(name)?;
+            let differs = now > before * TOLERANCE || now * TOLERANCE < before;
+            differs.then(|| {
+                let (now, before) = (number(now), number(before));
+                format!("{name}: {now}, and it was {before}")
+            })
+        });
+        Ok(told.collect())
     }
 
     /// Writes all figures as JSON.
@@ -307,6 +344,30 @@ mod tests {
         assert_eq!(report.value("nothing"), None);
         let text = report.to_string();
         assert!(text.contains("20.0 µs   (1.2 – 300)"), "{text}");
+    }
+
+    #[test]
+    fn ratios_that_are_not_what_they_were_are_told_and_nothing_else() {
+        let report = |floor: f64, zenoh: f64| {
+            let mut report = Report::new();
+            report.add("delay", vec![floor], "µs", "");
+            report.add("times the floor", vec![floor], RATIO, "");
+            report.add("times zenoh's", vec![zenoh], RATIO, "");
+            report
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("earlier.json");
+        report(2.0, 1.0).write_json(&file).unwrap();
+        assert!(report(2.4, 0.9).differences(&file).unwrap().is_empty());
+        assert_eq!(
+            report(2.6, 0.7).differences(&file).unwrap(),
+            [
+                "times the floor: 2.6, and it was 2.0",
+                "times zenoh's: 0.700, and it was 1.0"
+            ]
+        );
+        assert!(Report::new().differences(&file).unwrap().is_empty());
+        assert!(Report::new().differences(folder.path()).is_err());
     }
 
     #[test]

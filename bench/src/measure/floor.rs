@@ -41,6 +41,13 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), Failur
     Ok(())
 }
 
+/// The median delay of `count` messages, in nanoseconds.
+pub(super) fn median(count: usize) -> Result<u64, Failure> {
+    let delays = delays(count)?;
+    let median = delays.get(delays.len().saturating_sub(1) / 2);
+    Ok(*median.ok_or("there are no messages")?)
+}
+
 /// The delays of `count` messages, sorted, in nanoseconds.
 fn delays(count: usize) -> Result<Vec<u64>, Failure> {
     let ends = Ends::new()?;

@@ -8,8 +8,9 @@ use kozo_bench_payload::Figures;
 use serde::Deserialize;
 
 use super::Settings;
+use super::stream::{QUEUE_LENGTH, Stream};
 use crate::Failure;
-use crate::report::Report;
+use crate::report::{RATIO, Report};
 
 /// Its exit code where there is no such peer on this machine.
 const MISSING: i32 = 77;
@@ -47,12 +48,45 @@ fn run(settings: &Settings, report: &mut Report, name: &str, about: &str) -> Res
         settings.choose(5000, 500),
         settings.choose(1_000_000, 50_000),
     ];
-    let outcomes = settings.repeat(name, || measure(&program, name, counts))?;
-    match outcomes.into_iter().collect::<Result<Vec<_>, String>>() {
-        Ok(outcomes) => add(report, name, about, counts, &outcomes),
+    // In turns: what else the machine does is the same for both, as far as it can be.
+    let pairs = settings.repeat(name, || match measure(&program, name, counts)? {
+        Ok(outcome) => Ok(Ok((outcome, own(counts)?))),
+        Err(missing) => Ok(Err(missing)),
+    })?;
+    match pairs.into_iter().collect::<Result<Vec<_>, String>>() {
+        Ok(pairs) => add(report, name, about, counts, &pairs),
         Err(missing) => report.skip(name, missing),
     }
     Ok(())
+}
+
+/// The same with Kōzō's own daemons.
+fn own(counts: [u64; 2]) -> Result<Outcome, Failure> {
+    let [seldom, many] = counts;
+    let stream = Stream {
+        receivers: 1,
+        count: seldom,
+        size: 64,
+        interval: Some(0.001),
+        queue: QUEUE_LENGTH,
+        batch: 1,
+    };
+    let figures = |stream: Stream| -> Result<Figures, Failure> {
+        let outcome = stream.run_whole()?;
+        outcome
+            .figures
+            .into_iter()
+            .next()
+            .ok_or_else(|| "nobody received".into())
+    };
+    Ok(Outcome {
+        latency: figures(stream)?,
+        throughput: figures(Stream {
+            count: many,
+            interval: None,
+            ..stream
+        })?,
+    })
 }
 
 /// Where `make bench-peers` puts the program: in a target folder of its own inside this one's.
@@ -80,8 +114,19 @@ fn measure(
     }
 }
 
-fn add(report: &mut Report, name: &str, about: &str, counts: [u64; 2], outcomes: &[Outcome]) {
-    let each = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).collect();
+/// Each pair is the peer's outcome, and Kōzō's own of the same turn.
+fn add(
+    report: &mut Report,
+    name: &str,
+    about: &str,
+    counts: [u64; 2],
+    pairs: &[(Outcome, Outcome)],
+) {
+    let each = |of: &dyn Fn(&Outcome) -> f64| pairs.iter().map(|(peer, _)| of(peer)).collect();
+    let times = |of: &dyn Fn(&Outcome) -> f64| {
+        let times = pairs.iter().map(|(peer, own)| of(own) / of(peer));
+        times.collect::<Vec<_>>()
+    };
     let [seldom, many] = counts;
     let limits = format!("{about}, {seldom} events of 64 B, one every ms");
     let micros = |nanos: u64| nanos as f64 / 1000.0;
@@ -101,9 +146,9 @@ fn add(report: &mut Report, name: &str, about: &str, counts: [u64; 2], outcomes:
         "µs",
         &limits,
     );
-    let lost = outcomes
+    let lost = pairs
         .iter()
-        .map(|outcome| many - outcome.throughput.received.min(many));
+        .map(|(peer, _)| many - peer.throughput.received.min(many));
     let limits = format!(
         "{about}, {many} events of 64 B, {} lost at most",
         lost.max().unwrap_or(0)
@@ -116,19 +161,13 @@ fn add(report: &mut Report, name: &str, about: &str, counts: [u64; 2], outcomes:
         "/s",
         limits,
     );
-    report.ratio(
-        format!("latency, times {name}'s"),
-        "latency, median",
-        &median,
-    );
-    report.ratio(
-        format!("latency, 99 %, times {name}'s"),
-        "latency, 99 %",
-        &slow,
-    );
-    report.ratio(
-        format!("throughput, times {name}'s"),
-        "throughput, 64 B",
-        &throughput,
-    );
+    let limits = format!("{} turns, pair by pair", pairs.len());
+    let ratios: [(&str, &dyn Fn(&Outcome) -> f64); 3] = [
+        ("latency", &|outcome| outcome.latency.p50 as f64),
+        ("latency, 99 %", &|outcome| outcome.latency.p99 as f64),
+        ("throughput", &|outcome| rate(&outcome.throughput)),
+    ];
+    for (what, of) in ratios {
+        report.add(format!("{what}, times {name}'s"), times(of), RATIO, &limits);
+    }
 }
