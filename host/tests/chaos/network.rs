@@ -87,7 +87,8 @@ impl Network {
         interval: {INTERVAL}
         done: {}
         record: {}
-      sink: {{type: bench-sink, record: {}}}
+      # Messages may come before the role is there and says how many it has room for.
+      sink: {{type: bench-sink, messageQueueLength: 1000000, messageQueueSize: 1 GiB, record: {}}}
     transports:
       tcp: {{address: {address}, bindAddress: 0.0.0.0}}
 ",
