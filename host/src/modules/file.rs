@@ -83,6 +83,22 @@ impl From<ChangeError> for FileError {
 /// # Errors
 /// [`FileError`] says why it is not read.
 pub(crate) fn read(path: &Path, trust: TrustedWriters) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    read_into(&mut bytes, path, trust)?;
+    Ok(bytes)
+}
+
+/// Reads as [`read`] does, in place of what is in `bytes`: who reads many files has the memory from the system,
+/// which clears it first, only once.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_into(
+    bytes: &mut Vec<u8>,
+    path: &Path,
+    trust: TrustedWriters,
+) -> Result<(), FileError> {
+    bytes.clear();
     // Asked before it is opened, because opening some devices does something.
     let metadata = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(path) {
@@ -104,15 +120,13 @@ pub(crate) fn read(path: &Path, trust: TrustedWriters) -> Result<Vec<u8>, FileEr
     if metadata.len() > MAX_FILE_SIZE {
         return Err(FileError::TooLarge(metadata.len()));
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    bytes.reserve_exact(metadata.len() as usize);
     // It may have grown since.
-    let length = (&mut file)
-        .take(MAX_FILE_SIZE + 1)
-        .read_to_end(&mut bytes)? as u64;
+    let length = (&mut file).take(MAX_FILE_SIZE + 1).read_to_end(bytes)? as u64;
     if length > MAX_FILE_SIZE {
         return Err(FileError::TooLarge(length));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 fn check_type(metadata: &Metadata) -> Result<(), FileError> {

@@ -63,4 +63,17 @@ impl Inspected {
         let bytes = file::read(path, trust)?;
         Ok((Self::new(path, &bytes)?, bytes))
     }
+
+    /// Reads a file as [`read`](Self::read) does, in place of what is in `bytes`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_into(
+        bytes: &mut Vec<u8>,
+        path: &Path,
+        trust: TrustedWriters,
+    ) -> Result<Self, InspectError> {
+        file::read_into(bytes, path, trust)?;
+        Self::new(path, bytes)
+    }
 }

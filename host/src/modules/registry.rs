@@ -248,6 +248,7 @@ impl Registry {
             .iter()
             .map(|path| real(path))
             .collect();
+        let mut bytes = Vec::new();
         let all = self.paths.roles.iter().chain(&self.paths.transports);
         for folder in all.cloned().collect::<Vec<_>>() {
             let key = real(&folder);
@@ -264,7 +265,8 @@ impl Registry {
             };
             let first = self.entries.len();
             for path in files {
-                self.entries.push(look_at(path, self.trust, searched_for));
+                self.entries
+                    .push(look_at(&mut bytes, path, self.trust, searched_for));
             }
             folders.insert(key, (first..self.entries.len()).collect());
         }
@@ -411,13 +413,15 @@ impl ModuleFile {
     }
 }
 
+/// Looks at a file; `bytes` is where it is read to.
 fn look_at(
+    bytes: &mut Vec<u8>,
     path: PathBuf,
     trust: TrustedWriters,
     searched_for: impl Fn(ModuleKind) -> bool,
 ) -> ModuleFile {
-    match Inspected::read(&path, trust) {
-        Ok((inspected, _)) => {
+    match Inspected::read_into(bytes, &path, trust) {
+        Ok(inspected) => {
             let kind = inspected.metadata.kind;
             let state = if !searched_for(kind) {
                 FileState::Refused(Refusal::Kind { kind })
