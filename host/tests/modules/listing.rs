@@ -5,6 +5,7 @@ use kozo::modules::listing::{rows, table};
 use kozo::modules::{Architecture, Registry, SearchFolders, TrustedWriters};
 use kozo_description::ModuleKind;
 
+use crate::support::build::fixture;
 use crate::support::{folder, for_aarch64, patched, probe};
 
 #[test]
@@ -55,6 +56,28 @@ role  probe  1.0      1.1.0      {native:width$}  shadowed  {later}/a.so
     assert_eq!(rows[1]["architecture"], "aarch64");
     assert_eq!(rows[1]["state"], "foreign");
     assert_eq!(rows[2]["name"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_bus_is_listed_and_described() {
+    let bus = std::fs::read(fixture("bus_probe")).unwrap();
+    let folder = folder(&[("libbus.so", &bus)]);
+    let paths = SearchFolders {
+        transports: vec![folder.path().to_owned()],
+        ..SearchFolders::default()
+    };
+    let registry = Registry::scan(paths, TrustedWriters::Any);
+    let row = serde_json::to_value(&rows(&registry)[0]).unwrap();
+    let shown = ["kind", "name", "state"].map(|key| row[key].as_str().unwrap());
+    assert_eq!(shown, ["bus", "probe", "usable"]);
+    let entry = registry.entry(ModuleKind::Bus, "probe").unwrap();
+    let description = Description::new(entry).unwrap();
+    let text = description.to_string();
+    assert!(text.starts_with("bus `probe` 1.0"), "{text}");
+    assert!(text.contains("address"), "{text}");
+    // As a transport, it has nothing of a role.
+    let value = serde_json::to_value(&description).unwrap();
+    assert!(value["interests"].is_null() && value["faces"].is_null());
 }
 
 #[test]

@@ -145,6 +145,43 @@ fn roles_and_transports_are_kept_apart() {
 }
 
 #[test]
+fn buses_are_looked_for_where_transports_are() {
+    let bus = std::fs::read(fixture("bus_probe")).unwrap();
+    let both = folder(&[("libbus.so", &bus), ("libprobe.so", &transport())]);
+    // One of each kind may have the same name.
+    let registry = scan(&[], &[both.path()]);
+    registry.load_bus(&name("probe")).unwrap();
+    registry.load_transport(&name("probe")).unwrap();
+    let found = |kind| &registry.entry(kind, "probe").unwrap().path;
+    assert_eq!(found(ModuleKind::Bus), &both.path().join("libbus.so"));
+
+    let alone = folder(&[("libbus.so", &bus)]);
+    let registry = scan(&[alone.path()], &[]);
+    let FileState::Refused(refusal) = &registry.entries()[0].state else {
+        panic!("{:?}", registry.entries()[0].state);
+    };
+    assert_eq!(
+        refusal.to_string(),
+        "it is a bus, but this folder is not searched for buses: move it, or add the folder to \
+         `transportPath`"
+    );
+
+    // What was meant is said.
+    let registry = scan(&[], &[alone.path()]);
+    let (looked_in, said) = reason(registry.transport("probe"));
+    assert_eq!(looked_in, [alone.path()]);
+    assert_eq!(said, "`probe` is a bus, not a transport");
+    let error = registry.load_transport(&name("probe")).unwrap_err();
+    assert!(error.to_string().ends_with(&said), "{error}");
+    let (_, said) = reason(registry.role("probe"));
+    assert_eq!(said, "`probe` is a bus, not a role");
+    let only_transport = folder(&[("libprobe.so", &transport())]);
+    let registry = scan(&[], &[only_transport.path()]);
+    let (_, said) = reason(registry.bus("probe"));
+    assert_eq!(said, "`probe` is a transport, not a bus");
+}
+
+#[test]
 fn a_missing_module_is_told_with_what_is_known() {
     let roles = folder(&[
         ("libmotion_detect.so", b"#!/bin/sh\n"),

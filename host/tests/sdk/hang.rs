@@ -1,4 +1,4 @@
-//! Transports that do not come back, or not from everything.
+//! Transports and buses that do not come back, or not from everything.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,34 @@ fn a_transport_that_hangs_delays_no_other_link_and_no_shutdown() {
     clock.wait_for_text("link", "down");
     let mut scribe = start("scribe");
     scribe.wait_for_link("clock");
+    clock.signal(Signal::TERM);
+    assert_eq!(clock.end().code(), Some(0));
+    clock.wait_for_text("kozo", "stopped");
+}
+
+#[test]
+fn a_bus_that_hangs_delays_no_link_and_no_shutdown() {
+    let modules = TempDir::new().unwrap();
+    install_fixture("bus-hang", modules.path());
+    let scene = Scene::new(&["clock", "scribe"]);
+    // `scribe` is not on the bus, so the two have a link.
+    let tcp = tcp_of(&scene, "clock");
+    let text = scene
+        .text()
+        .replace(&tcp, &format!("{tcp}      hang: {{}}\n"));
+    let text = format!("{text}buses: {{hang: {{hangsIn: run subscribe stop drop}}}}\n");
+    let file = scene.write_as("kozo.yml", &text);
+    let mut clock = start_with(&file, "clock", modules.path());
+    clock.wait_for_any_text("hangs in run");
+    clock.wait_for_any_text("hangs in subscribe");
+    let mut scribe = start_with(&file, "scribe", modules.path());
+    clock.wait_for_link("scribe");
+    scribe.wait_for_link("clock");
+    wait_until("the bus counts as down", || {
+        let status = ask(&file, "clock", &["status", "--json"])?;
+        let status: Value = serde_json::from_str(&status).unwrap();
+        (status["buses"][0]["state"] == "down").then_some(())
+    });
     clock.signal(Signal::TERM);
     assert_eq!(clock.end().code(), Some(0));
     clock.wait_for_text("kozo", "stopped");

@@ -15,7 +15,7 @@ use super::systemd::Unit;
 use super::targets::{Target, unit_of};
 use crate::cli::check::{self, Checked};
 use crate::cli::prepare::Prepared;
-use crate::config::{Network, Node, Transport};
+use crate::config::{Bus, Network, Node, OnBus, Transport};
 use crate::control::{Client, ClientError};
 use crate::introspection::Request;
 use crate::modules::Registry;
@@ -144,7 +144,7 @@ fn is_absent(error: &ClientError) -> bool {
     }
 }
 
-/// Something that a role or transport of the node claims.
+/// Something that a role, transport or bus of the node claims.
 pub(super) struct OwnClaim {
     /// Whose it is, in words: "transport `tcp`".
     pub(super) of: String,
@@ -157,7 +157,7 @@ impl<'a> Described<'a> {
         &self.prepared.registry
     }
 
-    /// What the node's roles and transports claim.
+    /// What the node's roles, transports and buses claim.
     pub(super) fn claims(&self) -> Vec<OwnClaim> {
         let roles = self.node.roles.iter().map(|role| {
             let of = format!("role `{}`", role.name);
@@ -172,8 +172,12 @@ impl<'a> Described<'a> {
                 of,
             )
         });
+        let buses = self.buses().map(|(bus, on)| {
+            let of = format!("bus `{}`", bus.name);
+            (ModuleKind::Bus, &bus.module, &on.options, of)
+        });
         let mut claims = Vec::new();
-        for (kind, module, options, of) in roles.chain(transports) {
+        for (kind, module, options, of) in roles.chain(transports).chain(buses) {
             let metadata = self.registry().metadata(kind, module.as_str());
             if let Some((metadata, options)) = metadata.zip(options.as_ref()) {
                 let own = metadata.claimed(options).into_iter();
@@ -185,6 +189,13 @@ impl<'a> Described<'a> {
             }
         }
         claims
+    }
+
+    /// The buses that the node is on, with what it has of each.
+    pub(super) fn buses(&self) -> impl Iterator<Item = (&'a Bus, &'a OnBus)> {
+        let network = self.network;
+        let on = self.node.buses.iter();
+        on.filter_map(|on| Some((network.bus(on.bus.as_str())?, on)))
     }
 
     /// The hosts and ports through which the node's transports connect to others, each with the transport
@@ -214,8 +225,7 @@ impl<'a> Described<'a> {
                 let mut roles = self.node.roles.iter();
                 roles.any(|role| role.module.as_str() == module)
             }
-            // No file about a machine asks for one.
-            ModuleKind::Bus => false,
+            ModuleKind::Bus => self.buses().any(|(bus, _)| bus.module.as_str() == module),
             ModuleKind::Transport => {
                 let mut transports = self.node.transports.iter();
                 transports.any(|transport| transport.module.as_str() == module)

@@ -20,7 +20,7 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
     findings
 }
 
-/// The modules of the node's roles and transports, each once. That one is missing is a mistake of the
+/// The modules of the node's roles, transports and buses, each once. That one is missing is a mistake of the
 /// file, and shown there.
 fn used(described: Described<'_>) -> Vec<(ModuleKind, String)> {
     let roles = described
@@ -30,8 +30,10 @@ fn used(described: Described<'_>) -> Vec<(ModuleKind, String)> {
         .map(|role| (ModuleKind::Role, &role.module));
     let transports = described.node.transports.iter();
     let transports = transports.map(|transport| (ModuleKind::Transport, &transport.module));
+    let buses = described.buses();
+    let buses = buses.map(|(bus, _)| (ModuleKind::Bus, &bus.module));
     let mut used: Vec<(ModuleKind, String)> = Vec::new();
-    for (kind, module) in roles.chain(transports) {
+    for (kind, module) in roles.chain(transports).chain(buses) {
         let one = (kind, module.as_str().to_owned());
         if !used.contains(&one) {
             used.push(one);

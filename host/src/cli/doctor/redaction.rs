@@ -131,24 +131,25 @@ fn is_secret(path: &[&str], value: &Tree, registry: &Registry) -> bool {
     if PUBLIC_OPTIONS.contains(name) {
         return false;
     }
-    // Nodes, roles and transports may be called anything.
+    // Nodes, roles, transports and buses may be called anything.
     let is_name = matches!(
         path,
-        ["system", _] | ["system", _, "roles" | "transports", _]
+        ["system", _] | ["system", _, "roles" | "transports", _] | ["buses", _]
     );
     (is_secret_name(name) && !is_name) || is_of_unknown_module(path, value, registry)
 }
 
 /// Whether this is a text of a module that is not on this machine: what it means, nothing says.
 fn is_of_unknown_module(path: &[&str], value: &Tree, registry: &Registry) -> bool {
-    let ["system", _, kind @ ("roles" | "transports"), name] = path else {
-        return false;
+    // What a node has of a bus is in a block of a transport, whose name is that of no module: its texts
+    // are left out as well.
+    let (kind, name) = match path {
+        ["system", _, "roles", name] => (ModuleKind::Role, name),
+        ["system", _, "transports", name] => (ModuleKind::Transport, name),
+        ["buses", name] => (ModuleKind::Bus, name),
+        _ => return false,
     };
     let module = value.child("type").and_then(Tree::text).unwrap_or(name);
-    let kind = match *kind {
-        "roles" => ModuleKind::Role,
-        _ => ModuleKind::Transport,
-    };
     value.is_mapping() && registry.metadata(kind, module).is_none()
 }
 
@@ -263,14 +264,19 @@ dbPassword: 'open sesame'
 tokens: [abcdef, 'x\"y z']
 secrets: {door: rosebud}
 port: 22
+buses:
+  secret: {type: unheard, text: of nobody's business}
 ";
         let mut redaction = Redaction::new(None);
         let shown = redaction.file(text.as_bytes(), &registry()).unwrap();
-        for gone in ["sesame", "abcdef", "x\"y", "rosebud", "concern", "4711"] {
+        for gone in [
+            "sesame", "abcdef", "x\"y", "rosebud", "concern", "4711", "business",
+        ] {
             assert!(!shown.contains(gone), "{gone}: {shown}");
         }
         for there in [
             "  token:\n",
+            "  secret:",
             "privateKey: /k",
             "AAAA",
             "dbPassword: (left out)",
