@@ -89,56 +89,6 @@ pub enum Publish {
     Down,
 }
 
-/// What an engine, as it is connected now, can do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// How many bytes a datagram may have at most.
-    pub max_datagram: usize,
-    /// Whether patterns with `*` and `>` may be subscribed to. True unless it is changed.
-    pub wildcards: bool,
-    /// Whether [`BusHost::nobody`] is told when there is no subscriber for a request. False unless it
-    /// is changed.
-    pub no_responders: bool,
-    /// Which server it is, for people to read: `nats2.example.org:4222`.
-    pub server: String,
-}
-
-impl Limits {
-    /// Those of an engine that takes datagrams of so many bytes, of the server `server`.
-    pub fn new(max_datagram: usize, server: impl Into<String>) -> Self {
-        Self {
-            max_datagram,
-            wildcards: true,
-            no_responders: false,
-            server: server.into(),
-        }
-    }
-
-    /// Whether patterns with `*` and `>` may be subscribed to.
-    pub fn wildcards(mut self, wildcards: bool) -> Self {
-        self.wildcards = wildcards;
-        self
-    }
-
-    /// Whether [`BusHost::nobody`] is told.
-    pub fn no_responders(mut self, no_responders: bool) -> Self {
-        self.no_responders = no_responders;
-        self
-    }
-}
-
-/// What has become of a datagram that a bus handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
-    /// The host has it.
-    Taken,
-    /// The host has no room and has not taken it. The module either keeps it, reads no more from the
-    /// engine and tries again ([`BusHost::wait_for_room`]), or throws it away and says so
-    /// ([`BusHost::dropped`]).
-    Full,
-}
-
 /// Whether a subject fits a pattern, by the rules that [`Bus`] tells: for modules whose engine does
 /// not do that, and for tests.
 ///

@@ -61,9 +61,9 @@ mod transport;
 pub mod export;
 
 #[cfg(not(feature = "previous-minor-fixture"))]
-pub use bus::{Bus, Delivered, Limits, MAX_SUBJECT, Publish, subject_matches};
+pub use bus::{Bus, MAX_SUBJECT, Publish, subject_matches};
 #[cfg(not(feature = "previous-minor-fixture"))]
-pub use bus_host::BusHost;
+pub use bus_host::{BusHost, Delivered, Limits};
 pub use ffi::Descriptor;
 pub use log::Level;
 pub use message::{Kind, Message, SendError};
