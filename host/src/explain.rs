@@ -100,7 +100,7 @@ pub(crate) fn verdict(report: &PeerDetails) -> String {
         ),
         PeerState::NoWay => format!(
             "There is no link between {node} and {peer}: no transport of {node} reaches one of \
-             {peer}'s."
+             {peer}'s, and they have no bus in common."
         ),
         PeerState::Never => format!(
             "There is no link between {node} and {peer}, and there will be none: the policies \

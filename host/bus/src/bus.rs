@@ -260,7 +260,7 @@ impl Bus {
         self.incoming.up(now);
         self.announce = now;
         for known in self.nodes.values_mut() {
-            known.is_absent = false;
+            known.absent = None;
         }
         self.tell(Happened::Up { server });
     }
@@ -291,7 +291,7 @@ impl Bus {
         let Some(node) = self.settings.members.name_of(token) else {
             return;
         };
-        self.nodes.entry(node.clone()).or_default().is_absent = true;
+        self.nodes.entry(node.clone()).or_default().absent = Some(now);
         let asked = self.asked.iter().filter(|(_, asked)| asked.node == node);
         let nonces: Vec<Nonce> = asked.map(|(nonce, _)| *nonce).collect();
         for nonce in nonces {
@@ -469,6 +469,10 @@ impl Bus {
 
     fn refuse(&mut self, node: Option<NodeName>, reason: Refusal) {
         *self.refused.entry(reason).or_default() += 1;
+        let known = node.as_ref().and_then(|node| self.nodes.get_mut(node));
+        if let Some(known) = known {
+            known.refused = Some(reason);
+        }
         // Once for each node and reason in a row: the log limits what comes often.
         self.tell(Happened::Refused { node, reason });
     }

@@ -126,6 +126,9 @@ impl MadeBuses {
 impl MadeBus {
     fn new(parts: &BusParts<'_>, on: &OnBus) -> Result<Self, BusError> {
         let BusParts { network, own, .. } = parts;
+        if !on.through.is_empty() {
+            return Err(BusError::Gateway);
+        }
         let Some((described, options)) = network.bus(on.bus.as_str()).zip(on.options.as_ref())
         else {
             return Err(BusError::NoOptions);

@@ -74,6 +74,10 @@ pub(super) fn verdict(report: &PeerDetails, between: &BusDetails) -> String {
             "{way}, but {peer} is not connected to it: the bus's engine says that nobody listens there for what is \
              sent to {peer}{why_not}."
         ),
+        BusNodeState::NotHeard if seen.reads_seconds.is_some() => format!(
+            "{way}: both are on it, {peer} reads what {node} sends, and has sent nothing yet that a role of {node} \
+             wants{why_not}."
+        ),
         // `Never` was said above.
         BusNodeState::NotHeard | BusNodeState::Never => format!(
             "{way}, and {node} has not heard of {peer} since its daemon started{why_not}. It hears of a node when \

@@ -4,7 +4,7 @@ mod names;
 mod serving;
 mod texts;
 
-use kozo_status::{NodeStatus, PeerStatus};
+use kozo_status::{BusStatus, NodeStatus, PeerStatus};
 use serde_json::json;
 
 use super::family::{Facts, Format};
@@ -33,11 +33,31 @@ fn node() -> NodeStatus {
         "transports": [{
             "name": "tcp", "module": "tcp", "state": "listening", "error": null, "since_seconds": 99.0,
         }],
+        "buses": [bus()],
         "orders_refused": 13,
         "connections": {"unproven": 14, "turned_away": 15, "refused": 16},
         "log": {"dropped": 17, "summed_up": 18},
     });
     serde_json::from_value(status).unwrap()
+}
+
+/// A bus that is up.
+fn bus() -> BusStatus {
+    let bus = r#"{
+        "name": "fleet", "module": "nats", "state": "up", "since_seconds": 50.0, "error": null, "status": null,
+        "server": "nats1:4222", "round_trip_seconds": 0.0004, "times_up": 41, "max_datagram_bytes": 1048576,
+        "subscriptions": 5, "nodes_heard": 42, "lanes_out": 43, "lanes_in": 44,
+        "queued": {"messages": 45, "bytes": 46}, "kept": {"messages": 47, "bytes": 48},
+        "unconfirmed": {"messages": 49, "bytes": 50}, "waiting": {"messages": 51, "bytes": 52},
+        "sent": 53, "sent_again": 54, "unwanted_by_all": 55, "dropped_by_limit": 56, "dropped_by_age": 57,
+        "datagrams_sent": 58, "bytes_sent": 59, "repairs_sent": 60, "asks_answered": 61, "asks_sent": 62,
+        "received": 63, "repaired": 64, "repeated": 65, "missed": 66, "expired": 67, "unwanted": 68,
+        "datagrams_received": 69, "bytes_received": 70,
+        "refused": [{"reason": "seal", "text": "it is not sealed with the key that it names", "count": 71}],
+        "twin_seconds": null, "dropped_on_the_way": 72,
+        "denied": [{"subject": "kozo.fleet.here.*", "reason": "no", "last_seconds": 1.0, "times": 2}]
+    }"#;
+    serde_json::from_str(bus).unwrap()
 }
 
 /// A peer with a link.

@@ -2,6 +2,7 @@
 
 mod greetings;
 mod guest;
+mod hub;
 mod injector;
 mod inside;
 mod process;
@@ -12,6 +13,7 @@ mod addresses;
 mod asking;
 mod bench;
 mod bluetooth;
+mod buses;
 mod checked;
 mod co2;
 mod co2_satellite;

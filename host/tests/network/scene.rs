@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 use kozo_auth::keys::{self, NewKey, PrivateKey};
 use tempfile::TempDir;
@@ -17,25 +17,40 @@ use modules::build_modules;
 
 /// The folder with the fixture `gate`, which is built once.
 pub(crate) fn gate_folder() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
-    BUILT.get_or_init(|| {
+    fixture_folder("fixture-role-gate", "gate")
+}
+
+/// A folder with the module of a fixture alone, which is built once: its package, and the module's name.
+pub(crate) fn fixture_folder(package: &str, module: &str) -> PathBuf {
+    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let target = fixtures_target();
+    let mut built = BUILT.lock().unwrap();
+    if !built.iter().any(|known| known == package) {
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--manifest-path"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/Cargo.toml"))
-            .args(["-p", "fixture-role-gate", "--target-dir"])
+            .args(["-p", package, "--target-dir"])
             .arg(&target)
             .status()
             .unwrap();
         assert!(status.success(), "the fixture does not build");
-    });
+        built.push(package.to_owned());
+    }
+    drop(built);
     // Of the fixtures there, only this one is needed.
-    let folder = target.join("gate");
+    let folder = target.join(module);
     std::fs::create_dir_all(&folder).unwrap();
     let place = tempfile::NamedTempFile::new_in(&folder).unwrap();
-    std::fs::copy(target.join("debug/libfixture_role_gate.so"), place.path()).unwrap();
-    place.persist(folder.join("libgate.so")).unwrap();
+    let library = format!("debug/lib{}.so", package.replace('-', "_"));
+    std::fs::copy(target.join(library), place.path()).unwrap();
+    let module = folder.join(format!("lib{module}.so"));
+    place.persist(module).unwrap();
     folder
+}
+
+/// Where fixtures are built.
+pub(crate) fn fixtures_target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures")
 }
 
 /// A network that is being described.
@@ -51,8 +66,10 @@ struct Node {
     port: u16,
     roles: String,
     more: String,
-    /// The options of its transport, but for the port.
-    tcp: String,
+    /// The options of its transport, but for the port; none: it has no such transport.
+    tcp: Option<String>,
+    /// The buses that it is on, as lines among its transports.
+    buses: String,
 }
 
 /// The options of a node's transport, but for the port.
@@ -68,7 +85,8 @@ impl Scene {
             port: kozo_abi::bench::reserve_port().unwrap(),
             roles: String::new(),
             more: String::new(),
-            tcp: TCP.to_owned(),
+            tcp: Some(TCP.to_owned()),
+            buses: String::new(),
         });
         let scene = Self {
             folder: TempDir::new().unwrap(),
@@ -121,7 +139,31 @@ impl Scene {
 
     /// Gives a node's transport these options, in YAML's flow style, instead of the usual ones.
     pub(crate) fn tcp(&mut self, node: &str, options: &str) -> &mut Self {
-        options.clone_into(&mut self.node_mut(node).tcp);
+        self.node_mut(node).tcp = Some(options.to_owned());
+        self
+    }
+
+    /// Takes the transport away from a node that is on a bus.
+    pub(crate) fn without_tcp(&mut self, node: &str) -> &mut Self {
+        self.node_mut(node).tcp = None;
+        self
+    }
+
+    /// Puts a node on a bus, with options of its own in YAML's flow style. What the node keeps for that is in the
+    /// scene's folder.
+    pub(crate) fn on_bus(&mut self, node: &str, bus: &str, options: &str) -> &mut Self {
+        let state = self.folder().join(format!("{node}-state"));
+        let node = self.node_mut(node);
+        if node.buses.is_empty() {
+            writeln!(node.more, "    transportStorage: {}", state.display()).unwrap();
+        }
+        writeln!(node.buses, "      {bus}: {options}").unwrap();
+        self
+    }
+
+    /// Gives a node another key, in the file alone.
+    pub(crate) fn set_key(&mut self, node: &str, key: PrivateKey) -> &mut Self {
+        self.node_mut(node).key = key;
         self
     }
 
@@ -177,9 +219,11 @@ impl Scene {
             if !node.roles.is_empty() {
                 writeln!(text, "    roles:\n{}", node.roles).unwrap();
             }
-            let (port, tcp) = (node.port, &node.tcp);
             writeln!(text, "    transports:").unwrap();
-            writeln!(text, "      tcp: {{{tcp}, port: {port}}}").unwrap();
+            if let Some(tcp) = &node.tcp {
+                writeln!(text, "      tcp: {{{tcp}, port: {}}}", node.port).unwrap();
+            }
+            text.push_str(&node.buses);
         }
         text + &self.options
     }

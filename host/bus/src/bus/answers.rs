@@ -149,7 +149,7 @@ impl Bus {
             Ok(sealed) => {
                 if let Some(known) = self.nodes.get_mut(node) {
                     known.reads = Some(now);
-                    known.is_absent = false;
+                    known.absent = None;
                 }
                 Answer::Key(sealed)
             }

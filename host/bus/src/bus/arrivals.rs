@@ -205,7 +205,7 @@ impl Bus {
         self.asked.remove(&nonce);
         let session = answer.session;
         if let Some(known) = self.nodes.get_mut(&asked.node) {
-            known.is_absent = false;
+            known.absent = None;
             known.round_trip = Some(now.since(asked.at));
             known.knows_us |= !matches!(content, Some(Answer::Introduce));
         }
@@ -274,6 +274,7 @@ impl Bus {
         let known = self.nodes.entry(asked.node.clone()).or_default();
         known.pull = None;
         known.why_not = None;
+        known.refused = None;
         known.refuse_until = None;
         let clock = SessionClock::new(asked.at, time, now);
         match known.source {

@@ -177,9 +177,9 @@ impl Bus {
                 continue;
             };
             if pull.tries >= PULL_AGAIN.len() {
-                let reason = match known.is_absent {
-                    true => "the engine says that it is not connected",
-                    false => "it does not answer",
+                let reason = match known.absent {
+                    Some(_) => "the engine says that it is not connected",
+                    None => "it does not answer",
                 };
                 self.no_key(&node, reason.to_owned(), now);
                 continue;

@@ -7,6 +7,7 @@ use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 
 use crate::incoming::SourceId;
+use crate::refusal::Refusal;
 use crate::sender_key::Epoch;
 use crate::session::SessionId;
 use crate::subject::Nonce;
@@ -48,8 +49,10 @@ pub(super) struct Node {
     pub(super) round_trip: Option<Duration>,
     /// Why it is not heard, or does not read.
     pub(super) why_not: Option<String>,
-    /// The engine says that it is not connected.
-    pub(super) is_absent: bool,
+    /// Why something that claimed to be of it was refused last, since it was heard.
+    pub(super) refused: Option<Refusal>,
+    /// When the engine has said that it is not connected, if it has not answered since.
+    pub(super) absent: Option<Moment>,
     /// Its file is another one, and that was told.
     pub(super) other_file: bool,
     /// It has answered this session, so it knows it.

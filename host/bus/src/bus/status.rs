@@ -72,10 +72,14 @@ impl Bus {
         let seen = seen.map(|source| self.incoming.seen_of(source));
         let is_heard = known.is_some_and(|known| known.heard_since.is_some());
         let pull = known.and_then(|known| known.pull.as_ref());
+        // The engine spoke of that moment alone: what came since says more.
+        let absent = known.and_then(|known| known.absent);
+        let is_absent =
+            absent.is_some_and(|absent| seen.is_none_or(|(_, heard, _)| heard < absent));
         let state = match known {
             _ if !is_ours => BusNodeState::Never,
+            Some(_) if is_absent => BusNodeState::Absent,
             Some(_) if is_heard => BusNodeState::Heard,
-            Some(known) if known.is_absent => BusNodeState::Absent,
             Some(known) if known.why_not.is_some() => BusNodeState::NoKey,
             _ if pull.is_some() => BusNodeState::Asking,
             _ => BusNodeState::NotHeard,
@@ -102,7 +106,11 @@ impl Bus {
             reads_seconds: known
                 .and_then(|known| known.reads)
                 .map(|reads| seconds(reads, now)),
-            why_not: known.and_then(|known| known.why_not.clone()),
+            why_not: known.and_then(|known| {
+                let refused = known.refused.filter(|_| !is_heard);
+                let refused = refused.map(|refusal| refusal.to_string());
+                known.why_not.clone().or(refused)
+            }),
         }
     }
 

@@ -42,6 +42,7 @@ fn what_is_not_there_leaves_nothing_behind() {
     alone.roles.clear();
     alone.peers.clear();
     alone.transports.clear();
+    alone.buses.clear();
     let text = written(&alone, Format::Prometheus);
     for name in [
         "kozo_role_",
@@ -49,6 +50,7 @@ fn what_is_not_there_leaves_nothing_behind() {
         "kozo_link_",
         "kozo_queue_",
         "kozo_transport_",
+        "kozo_bus_",
     ] {
         assert!(!text.contains(name), "{name} in\n{text}");
     }
