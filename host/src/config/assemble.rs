@@ -20,13 +20,13 @@ use kozo_router::{OrderSources, SenderPattern};
 
 use super::builtin::{self, DIRECT, OVERRIDE};
 use super::bus::Bus;
-use super::buses::{BusBlock, Gateways};
+use super::bus_block::{BusBlock, Gateways};
 use super::catalog::Catalog;
 use super::claims::{Claims, Noted, Shared};
 use super::disclosure::Disclosure;
-use super::document::is_group;
 use super::group::Group;
 use super::known::KnownNodes;
+use super::members::is_group;
 use super::members::{MEMBERS, MembersFile, MembersFiles};
 use super::network::{Node, Settings};
 use super::node_path;

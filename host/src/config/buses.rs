@@ -6,14 +6,15 @@
 use std::collections::HashSet;
 
 use kozo_description::{
-    Block, DefaultValue, Entry, Metadata, ModuleBlock, ModuleKind, OptionSpec, Place, Problem,
-    Problems, Tree, TreeNode, Unknown, common,
+    Block, DefaultValue, Entry, ModuleBlock, ModuleKind, OptionSpec, Problem, Problems, Tree,
+    TreeNode, Unknown, common,
 };
 use kozo_ground::names::{BusName, NodeName};
 use kozo_ground::text::{join_path, nearest, quoted};
 
 use super::assemble::{Assembly, Parts, Whose, entries};
 use super::bus::{Bus, OnBus};
+use super::bus_block::{BusBlock, Gateways, Told};
 use super::catalog::Lookup;
 use super::claims::Noted;
 use super::known::KnownNodes;
@@ -24,35 +25,6 @@ pub(super) const BUSES: &str = "buses";
 
 /// How many buses a file may have: a pair of nodes looks through all of them for one that they share.
 pub const MAX_BUSES: usize = 32;
-
-/// The block of a bus.
-#[derive(Debug)]
-pub(super) struct BusBlock<'a> {
-    entry: &'a Entry,
-    path: String,
-    /// What it describes, for messages.
-    what: String,
-    bus: Bus,
-    metadata: Option<&'a Metadata>,
-    /// The options of the module as if none had to be given: a node may give them.
-    options: Vec<OptionSpec>,
-    /// What was said of it.
-    told: HashSet<Told>,
-    has_nodes: bool,
-}
-
-/// A problem by where it is and what it says.
-type Told = (Option<Place>, String);
-
-/// The gateways that a block names.
-#[derive(Debug)]
-pub(super) struct Gateways {
-    /// The name of the node or group.
-    block: NodeName,
-    bus: BusName,
-    path: String,
-    named: Vec<(String, Place)>,
-}
 
 impl<'a> Assembly<'a> {
     /// The blocks of all buses, and what is wrong with them as far as they alone tell.

@@ -12,7 +12,7 @@ use super::assemble::{Assembly, Parts, entries};
 use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
 use super::given::{self, Given};
-use super::members::{MEMBERS, MembersFiles};
+use super::members::{MembersFiles, is_group};
 use super::network::{Members, Network, SearchPaths, is_a_group, unknown_node};
 use super::writers;
 
@@ -299,12 +299,6 @@ fn digest(bytes: &[u8], members: &MembersFiles) -> [u8; 32] {
         true => sha256(bytes),
         false => sha256(&all),
     }
-}
-
-/// Whether the block is that of a group.
-pub(super) fn is_group(entry: &Entry) -> bool {
-    let option = entry.value.child(MEMBERS);
-    option.is_some_and(|option| !option.is_null())
 }
 
 /// The file's first bytes, one more than allowed at most, and the folder it is in.

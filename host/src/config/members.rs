@@ -65,6 +65,12 @@ pub(super) struct MembersFiles {
     pub(super) problems: Vec<Problem>,
 }
 
+/// Whether the block is that of a group.
+pub(super) fn is_group(entry: &Entry) -> bool {
+    let option = entry.value.child(MEMBERS);
+    option.is_some_and(|option| !option.is_null())
+}
+
 impl MembersFiles {
     /// Reads all of them. Relative paths start at `folder`.
     pub(super) fn read(tree: &Tree, folder: &Path) -> Self {

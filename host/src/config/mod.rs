@@ -17,6 +17,7 @@ use kozo_ground::text::join_path;
 mod assemble;
 mod builtin;
 mod bus;
+mod bus_block;
 mod buses;
 mod catalog;
 mod claims;
