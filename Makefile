@@ -77,6 +77,15 @@ ipop: ## build the role ipop-tincan and the transport ice, optimised, beside the
 test-ipop: ## test IPOP and ways through NAT, in networks of their own (as root; needs prosody, coturn, nftables)
 	roles/ipop-tincan/tests/run
 
+# Daemons on a bus over real servers, of which a present one is fetched. How often one is killed (`FLEET_KILLS=10`).
+FLEET_KILLS ?=
+
+.PHONY: test-fleet
+test-fleet: ## let daemons speak over NATS servers that are killed, frozen and hostile (needs Debian's nats-server)
+	cargo build $(WORKSPACE)
+	KOZO_TEST_MODULES_ARE_BUILT=yes $(FLEET_KILLS:%=KOZO_FLEET_KILLS=%) \
+		cargo test -p kozo --test fleet -- --include-ignored --nocapture
+
 # Exit code 77: it cannot be done here.
 .PHONY: test-onion
 test-onion: ## test the onion transport, on Tor networks of its own (needs the program tor)

@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the tests load, of several test programs: one choice of modules has one set of features.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 13] = [
+    "kozo-bus-nats",
     "kozo-role-bench-sink",
     "kozo-role-bench-source",
     "kozo-role-co2-relay",
