@@ -1,5 +1,7 @@
 use kozo_ground::names::NodeName;
-use kozo_status::{Amount, InboundCounts, LinkStatus, OutboxCounts, PeerStatus, WayStatus};
+use kozo_status::{
+    Amount, BusDetails, InboundCounts, LinkStatus, OutboxCounts, PeerStatus, WayStatus,
+};
 
 use super::*;
 
@@ -132,4 +134,124 @@ fn nothing_that_a_peer_said_moves_the_terminals_cursor() {
         !text.contains('\x1b') && !text.contains("\nThere is a link"),
         "{text}"
     );
+}
+
+/// Two nodes on a bus that is in this state, of which one sees the other so.
+fn over_bus(bus: &str, node: &str) -> PeerDetails {
+    let bus = format!(
+        r#"{{"name": "fleet", "module": "nats", "state": "{bus}", "since_seconds": 90.0, "error": "no \u001broute",
+        "status": "looking for nats2", "server": "nats1", "round_trip_seconds": 0.0004, "times_up": 1,
+        "max_datagram_bytes": null, "subscriptions": 5, "nodes_heard": 1, "lanes_out": 1, "lanes_in": 1,
+        "queued": {{"messages": 0, "bytes": 0}}, "kept": {{"messages": 0, "bytes": 0}},
+        "unconfirmed": {{"messages": 2, "bytes": 9}}, "waiting": {{"messages": 0, "bytes": 0}},
+        "sent": 5, "sent_again": 0, "unwanted_by_all": 0, "dropped_by_limit": 0, "dropped_by_age": 3,
+        "datagrams_sent": 0, "bytes_sent": 0, "repairs_sent": 0, "asks_answered": 0, "asks_sent": 0,
+        "received": 7, "repaired": 0, "repeated": 0, "missed": 0, "expired": 0, "unwanted": 0,
+        "datagrams_received": 0, "bytes_received": 0, "twin_seconds": null,
+        "refused": [{{"reason": "seal", "text": "it is not sealed", "count": 2}}]}}"#
+    );
+    let peer = format!(
+        r#"{{"bus": "fleet", "node": "scribe", "state": "{node}", "heard_of_seconds": null,
+        "last_heard_seconds": 4.0, "session": null, "counter": 4, "agent": null, "file_digest": null,
+        "other_file": false, "round_trip_seconds": null, "lanes_in": 0, "received": 7, "repaired": 1,
+        "repeated": 0, "missed": 0, "expired": 0, "unwanted": 0, "datagrams_received": 0, "bytes_received": 0,
+        "reads_seconds": null, "why_not": null}}"#
+    );
+    let between = BusDetails {
+        bus: serde_json::from_str(&bus).unwrap(),
+        peer: serde_json::from_str(&peer).unwrap(),
+        through: Vec::new(),
+        peer_through: Vec::new(),
+    };
+    PeerDetails {
+        bus: Some(between),
+        ways: Vec::new(),
+        ..report(PeerState::OverBus)
+    }
+}
+
+fn between(report: &mut PeerDetails) -> &mut BusDetails {
+    report.bus.as_mut().unwrap()
+}
+
+#[test]
+fn how_it_stands_with_a_bus_and_with_a_node_on_it_is_the_first_thing_said() {
+    for (bus, node, expected) in [
+        (
+            "up",
+            "heard",
+            "both are on it, and clock has heard scribe 4.0 s ago.",
+        ),
+        ("up", "asking", "clock is asking it for its key."),
+        ("up", "no-key", "clock can read nothing of scribe"),
+        (
+            "up",
+            "absent",
+            "but scribe is not connected to it: the bus's engine says",
+        ),
+        (
+            "up",
+            "not-heard",
+            "has not heard of scribe since its daemon started",
+        ),
+        ("up", "never", "the policies forbid it both ways"),
+        (
+            "down",
+            "heard",
+            "clock has not been connected to it for 1 min 30 s: no \\u{1b}route.",
+        ),
+        (
+            "connecting",
+            "not-heard",
+            "clock is not connected to it yet: no",
+        ),
+    ] {
+        let text = text(&over_bus(bus, node));
+        let first = text.lines().next().unwrap();
+        assert!(
+            first.contains("`fleet`") && first.contains(expected),
+            "{bus}, {node}: {first}"
+        );
+    }
+}
+
+#[test]
+fn what_lies_behind_that_is_told_as_well() {
+    let mut report = over_bus("up", "heard");
+    let said = text(&report);
+    for part in [
+        "clock has been connected to nats1 for 1 min 30 s, and a round trip takes 400 µs.",
+        "For the engine there wait 2 messages.",
+        "3 messages of clock for the bus were dropped: 0 by the queue's limits, 3 by age.",
+        "`fleet` says: looking for nats2.",
+        "scribe has not asked for the key of clock",
+        "2 were refused: 2 it is not sealed.",
+        "clock sends what roles of scribe want",
+        "scribe never sends",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let way = between(&mut report);
+    way.through = vec![NodeName::new("hub").unwrap()];
+    way.bus.twin_seconds = Some(3.0);
+    way.bus.denied = vec![kozo_status::BusDenial {
+        subject: "kozo.>".to_owned(),
+        reason: "not you".to_owned(),
+        last_seconds: 1.0,
+        times: 2,
+    }];
+    way.peer.other_file = true;
+    way.peer.heard_of_seconds = Some(60.0);
+    way.peer.reads_seconds = Some(5.0);
+    let said = text(&report);
+    for part in [
+        "clock reaches the bus through `hub`",
+        "The engine of `fleet` refuses clock `kozo.>`, 1.0 s ago last, 2 times: not you.",
+        "Another daemon runs with the key of clock",
+        "scribe has another version of the configuration file",
+        "Of scribe's messages 7 came, 1 of them only when they were asked for again",
+        "scribe has asked for the key of clock 5.0 s ago, and so reads what it sends.",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use tempfile::TempDir;
 
+use super::process::wait_until;
 use super::scene::{Scene, fixture_folder, fixtures_target};
 
 #[path = "../../../fixtures/bus-hub/src/remote.rs"]
@@ -37,6 +38,22 @@ impl Hub {
         Self {
             hub: remote::Hub::start(&program, folder.path()),
             _folder: folder,
+        }
+    }
+
+    /// Waits until these nodes are connected and have subscribed to all that they want: what is published before
+    /// is not for them.
+    pub(crate) fn wait_for_nodes(&self, nodes: &[&str]) {
+        self.hub.wait_for_nodes(nodes);
+        for node in nodes {
+            // They subscribe in the order of the patterns, and this is the last.
+            wait_until(&format!("all that {node} wants"), || {
+                let patterns = self.hub.tell(&format!("patterns {node}"));
+                let mut patterns = patterns.iter();
+                patterns
+                    .find(|pattern| pattern.starts_with("kozo.fleet.re."))
+                    .map(|_| ())
+            });
         }
     }
 

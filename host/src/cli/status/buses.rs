@@ -189,3 +189,96 @@ fn node_row(node: &BusNodeStatus) -> Vec<(String, Tone)> {
         plain(shortened(agent, LONGEST_ERROR).into_owned()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn bus() -> BusStatus {
+        let bus = r#"{
+            "name": "fleet", "module": "nats", "state": "up", "since_seconds": 7200.0, "error": "the last one",
+            "status": null, "server": "nats1:4222", "round_trip_seconds": 0.0004, "times_up": 2,
+            "max_datagram_bytes": 1048576, "subscriptions": 5, "nodes_heard": 42, "lanes_out": 3, "lanes_in": 44,
+            "queued": {"messages": 1, "bytes": 46}, "kept": {"messages": 47, "bytes": 48},
+            "unconfirmed": {"messages": 2, "bytes": 50}, "waiting": {"messages": 0, "bytes": 0},
+            "sent": 53, "sent_again": 0, "unwanted_by_all": 0, "dropped_by_limit": 5, "dropped_by_age": 1,
+            "datagrams_sent": 58, "bytes_sent": 59, "repairs_sent": 0, "asks_answered": 0, "asks_sent": 0,
+            "received": 63, "repaired": 4, "repeated": 0, "missed": 6, "expired": 1, "unwanted": 0,
+            "datagrams_received": 69, "bytes_received": 70, "refused": [], "twin_seconds": null
+        }"#;
+        serde_json::from_str(bus).unwrap()
+    }
+
+    fn table(bus: BusStatus) -> String {
+        let mut text = String::new();
+        section(&mut text, &[bus], false);
+        text
+    }
+
+    #[test]
+    fn a_bus_is_a_row_and_a_node_without_one_has_no_table() {
+        let expected = "
+  bus    module  state  server      for  trip    nodes  lanes  queued  sent  received  repaired  missed  refused  dropped
+  fleet  nats    up     nats1:4222  2 h  400 µs  42     3/44   3       53    63        4         6       0        7
+";
+        assert_eq!(table(bus()), expected);
+        assert_eq!(notes(&bus()), Vec::<String>::new());
+        let mut text = String::new();
+        section(&mut text, &[], false);
+        assert_eq!(text, "");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_bus_is_told_with_the_reason() {
+        let down = BusStatus {
+            state: BusState::Down,
+            error: Some("no \u{1b}route".to_owned()),
+            ..bus()
+        };
+        assert!(table(down.clone()).contains("down"));
+        assert_eq!(notes(&down), ["bus fleet: no \\u{1b}route"]);
+        let denied =
+            json!([{"subject": "kozo.>", "reason": "not you", "last_seconds": 1.0, "times": 2}]);
+        let refused = json!([{"reason": "seal", "text": "it is not sealed", "count": 3}]);
+        let odd = BusStatus {
+            denied: serde_json::from_value(denied).unwrap(),
+            refused: serde_json::from_value(refused).unwrap(),
+            dropped_on_the_way: 9,
+            twin_seconds: Some(5.0),
+            ..bus()
+        };
+        assert!(table(odd.clone()).contains("up, refused something"));
+        let notes = notes(&odd).join("\n");
+        for part in [
+            "`kozo.>`: not you",
+            "3 it is not sealed",
+            "9 datagrams",
+            "key, heard of 5.0 s ago",
+        ] {
+            assert!(notes.contains(part), "{part} in {notes}");
+        }
+    }
+
+    #[test]
+    fn nodes_that_were_heard_of_are_rows_with_what_is_against_them() {
+        let node = r#"{"bus": "fleet", "node": "field-7", "state": "no-key", "heard_of_seconds": null,
+            "last_heard_seconds": null, "session": null, "counter": 4, "agent": "kozo 0.1.0", "file_digest": null,
+            "other_file": false, "round_trip_seconds": null, "lanes_in": 0, "received": 0, "repaired": 0,
+            "repeated": 0, "missed": 0, "expired": 0, "unwanted": 0, "datagrams_received": 0, "bytes_received": 0,
+            "reads_seconds": 3.0, "why_not": "a foreign \u001bkey"}"#;
+        let told = BusNodes {
+            nodes: vec![serde_json::from_str(node).unwrap()],
+            left_out: 2,
+        };
+        let text = nodes(&told, false);
+        assert!(text.contains("field-7  fleet  no key"), "{text}");
+        assert!(text.contains("field-7: a foreign \\u{1b}key\n"), "{text}");
+        assert!(text.ends_with("and 2 more\n"), "{text}");
+        assert_eq!(
+            nodes(&BusNodes::default(), false),
+            "no node has been heard of over a bus\n"
+        );
+    }
+}
