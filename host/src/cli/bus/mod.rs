@@ -1,5 +1,7 @@
 //! `kozo bus`: what concerns a bus of the network.
 
+#[cfg(test)]
+mod example_tests;
 mod mosquitto;
 mod nats;
 mod rights;

@@ -1,7 +1,7 @@
 //! The example networks, with the modules as they are shipped.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::reference::shipped;
 use super::{Document, KEY_A, Modules};
@@ -10,10 +10,19 @@ use super::{Document, KEY_A, Modules};
 fn each_node_of_the_example_networks_has_nothing_that_is_wrong() {
     let modules = Modules(shipped());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/examples");
-    let files: Vec<_> = fs::read_dir(folder).unwrap().collect();
-    assert!(!files.is_empty());
+    let files = [folder.clone(), folder.join("fleet")]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .map(|file| file.unwrap().path());
+    let is_network = |path: &PathBuf| {
+        let is_yaml = path.extension().is_some_and(|ending| ending == "yml");
+        // That one is for containers.
+        is_yaml && !path.ends_with("compose.yml")
+    };
+    let files: Vec<_> = files.filter(is_network).collect();
+    assert!(files.iter().any(|path| path.ends_with("fleet/network.yml")));
     for file in files {
-        let document = Document::read(&file.unwrap().path()).unwrap();
+        let document = Document::read(&file).unwrap();
         let (network, warnings) = document.network(&modules, None).unwrap();
         assert!(warnings.is_empty(), "{warnings}");
         for node in network.nodes.keys() {

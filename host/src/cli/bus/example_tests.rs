@@ -1,0 +1,94 @@
+//! The servers of the example network with a bus, in `packaging/examples/fleet`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kozo_bus::subject::{SubjectKey, Subjects};
+use kozo_description::Metadata;
+use kozo_ground::names::{BusName, TransportName};
+
+use super::{LoginWord, Rights, nats};
+use crate::config::{Catalog, Document, Lookup};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/examples/fleet")
+}
+
+/// The modules that the example needs, as they are shipped.
+struct Shipped(Vec<Metadata>);
+
+impl Shipped {
+    fn new() -> Self {
+        let texts = [
+            include_str!("../../../../roles/logger/module.yaml"),
+            include_str!("../../../../roles/timer/module.yaml"),
+            include_str!("../../../../transports/nats/module.yaml"),
+            include_str!("../../../../transports/tcp/module.yaml"),
+        ];
+        Self(texts.map(|text| Metadata::parse(text).unwrap()).into())
+    }
+}
+
+impl Catalog for Shipped {
+    fn role(&self, module: &str) -> Lookup<'_> {
+        match self.0.iter().find(|found| found.name.as_str() == module) {
+            Some(metadata) => Lookup::Found(metadata),
+            None => Lookup::Missing {
+                looked_in: Vec::new(),
+                reason: None,
+            },
+        }
+    }
+
+    fn transport(&self, module: &str) -> Lookup<'_> {
+        self.role(module)
+    }
+
+    fn bus(&self, module: &str) -> Lookup<'_> {
+        self.role(module)
+    }
+}
+
+#[test]
+fn the_permissions_of_the_example_are_those_that_are_printed() {
+    let document = Document::read(&folder().join("network.yml")).unwrap();
+    let network = document.network(&Shipped::new(), None);
+    let (network, _) = network.unwrap_or_else(|problems| panic!("{problems}"));
+    let subjects = Subjects::new(TransportName::new("fleet").unwrap(), &SubjectKey::public());
+    let rights = Rights::of(&network, &BusName::new("fleet").unwrap(), &subjects);
+    let printed = nats::write(&rights.users(""), LoginWord::Certificate);
+    let file = fs::read_to_string(folder().join("permissions.conf")).unwrap();
+    assert_eq!(printed, file);
+}
+
+/// As a person does it who follows docs/fleet.md, with the certificates that the example's program makes.
+#[test]
+fn nats_server_takes_the_configuration_of_each_server() {
+    let copy = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(folder()).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(copy.path()).output()
+    };
+    for (program, word) in [("openssl", "version"), ("nats-server", "--version")] {
+        if run(program, &[word]).is_err() {
+            eprintln!("skipped: {program} is not installed here");
+            return;
+        }
+    }
+    let made = run("sh", &["certificate", "server", "nats1.example.org"]).unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let certificates = copy.path().join("certs");
+    for ending in ["pem", "key"] {
+        let made = certificates.join(format!("nats1.example.org.{ending}"));
+        fs::rename(made, certificates.join(format!("server.{ending}"))).unwrap();
+    }
+    for server in ["nats1.conf", "nats2.conf", "nats3.conf"] {
+        let checked = run("nats-server", &["-t", "-c", server]).unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    }
+}
