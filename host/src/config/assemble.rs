@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use kozo_addresses::Endpoint;
-use kozo_auth::identity::{NodeKey, TrustedKeys};
+use kozo_auth::identity::NodeKey;
 use kozo_auth::keys;
 use kozo_auth::keys::PublicKey;
 use kozo_description::{
@@ -19,7 +19,6 @@ use kozo_ground::text::{join_path, quoted};
 use kozo_router::{OrderSources, SenderPattern};
 
 use super::builtin::{self, DIRECT, OVERRIDE};
-use super::bus::Bus;
 use super::bus_block::{BusBlock, Gateways};
 use super::catalog::Catalog;
 use super::claims::{Claims, Noted, Shared};
@@ -28,39 +27,15 @@ use super::group::Group;
 use super::known::KnownNodes;
 use super::members::is_group;
 use super::members::{MEMBERS, MembersFile, MembersFiles};
-use super::network::{Node, Settings};
+use super::node::{Node, Settings};
 use super::node_path;
+use super::parts::Parts;
 
 /// Where a node is asked for metrics.
 const METRICS: &str = "metrics";
 
 /// What the name of the node is filled in with where a block is that of many.
 const ANY_NODE: &str = "*";
-
-/// What a network is made of.
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    pub(super) nodes: BTreeMap<NodeName, Node>,
-    pub(super) groups: Vec<Group>,
-    pub(super) buses: Vec<Bus>,
-    pub(super) keys: TrustedKeys,
-}
-
-impl Parts {
-    /// The blocks of nodes and groups.
-    fn blocks(&self) -> impl Iterator<Item = &Node> {
-        let groups = self.groups.iter().map(|group| &group.block);
-        let own = self.nodes.values().filter(|node| node.group.is_none());
-        own.chain(groups)
-    }
-
-    /// The block of this name, or that of the node that the network is built for.
-    pub(super) fn block(&self, name: &NodeName) -> Option<&Node> {
-        let group = || self.groups.iter().find(|group| group.name == *name);
-        let node = self.nodes.get(name);
-        node.or_else(|| group().map(|group| &group.block))
-    }
-}
 
 /// Whose block it is.
 #[derive(Debug, Clone, Copy)]

@@ -12,13 +12,14 @@ use kozo_description::{
 use kozo_ground::names::{BusName, NodeName};
 use kozo_ground::text::{join_path, nearest, quoted};
 
-use super::assemble::{Assembly, Parts, Whose, entries};
+use super::assemble::{Assembly, Whose, entries};
 use super::bus::{Bus, OnBus};
 use super::bus_block::{BusBlock, Gateways, Told};
 use super::catalog::Lookup;
 use super::claims::Noted;
 use super::known::KnownNodes;
-use super::network::Node;
+use super::node::Node;
+use super::parts::Parts;
 
 /// The block at the root of the file with the buses.
 pub(super) const BUSES: &str = "buses";

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use kozo_description::{Class, Entry, Problem, Problems, Severity, Tree, parse_yaml};
 use kozo_ground::names::NodeName;
 
-use super::assemble::{Assembly, Parts, entries};
+use super::assemble::{Assembly, entries};
 use super::catalog::Catalog;
 use super::folders::{self, NamedFolder};
 use super::given::{self, Given};
 use super::members::{MembersFiles, is_group};
-use super::network::{Members, Network, SearchPaths, is_a_group, unknown_node};
+use super::network::{Members, Network, is_a_group, unknown_node};
+use super::node::SearchPaths;
+use super::parts::Parts;
 use super::writers;
 
 /// The largest configuration file, in bytes.

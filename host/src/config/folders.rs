@@ -7,7 +7,7 @@ use kozo_description::{Block, Place, Problems, Tree, TreeNode, Unknown, Values};
 use kozo_ground::text::join_path;
 
 use super::builtin::{self, OVERRIDE};
-use super::network::{SearchPaths, Settings};
+use super::node::{SearchPaths, Settings};
 use super::node_path;
 
 /// The options that name folders of modules and of their libraries.

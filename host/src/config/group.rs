@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kozo_ground::names::NodeName;
 
-use super::network::Node;
+use super::node::Node;
 
 /// Nodes with one block.
 #[derive(Debug, Clone)]

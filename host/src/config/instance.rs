@@ -14,7 +14,7 @@ use kozo_router::{OrderSources, SenderPattern};
 use super::assemble::{Assembly, Whose};
 use super::catalog::Lookup;
 use super::claims::Noted;
-use super::network::{InboxLimits, Isolation, Role, Transport};
+use super::node::{InboxLimits, Isolation, Role, Transport};
 
 /// A role or transport block whose module and values were checked.
 struct Instance<'m> {

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use kozo_ground::interest::Pattern;
 use kozo_ground::names::NodeName;
 
-use super::assemble::Parts;
 use super::members::MembersFiles;
-use super::network::Node;
+use super::node::Node;
+use super::parts::Parts;
 
 /// The nodes of a network, and which patterns any of them fits.
 pub(super) struct KnownNodes<'n> {

@@ -30,6 +30,8 @@ mod instance;
 mod known;
 mod members;
 mod network;
+mod node;
+mod parts;
 mod reach;
 pub mod reference;
 mod writers;
@@ -46,7 +48,8 @@ pub use folders::NamedFolder;
 pub use given::{Given, Meaning};
 pub use group::Group;
 pub use members::{MAX_MEMBERS, MAX_MEMBERS_FILE_SIZE};
-pub use network::{InboxLimits, Isolation, Network, Node, Role, SearchPaths, Settings, Transport};
+pub use network::Network;
+pub use node::{InboxLimits, Isolation, Node, Role, SearchPaths, Settings, Transport};
 pub use reach::Reach;
 pub use reference::options_reference;
 

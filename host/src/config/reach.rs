@@ -5,7 +5,7 @@ use kozo_ground::interest::Pattern;
 use kozo_ground::names::{BusName, NodeName};
 
 use super::bus::OnBus;
-use super::network::Node;
+use super::node::Node;
 
 /// How the messages of two nodes get from one to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

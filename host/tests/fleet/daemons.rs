@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -50,8 +50,7 @@ pub(crate) fn newest_server() -> Option<NatsProgram> {
     match NatsProgram::newest() {
         Ok(program) => Some(program),
         Err(reason) => {
-            // Past the capture of what passing tests print.
-            writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
+            eprintln!("skipped: {reason}");
             None
         }
     }
