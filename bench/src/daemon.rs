@@ -86,9 +86,23 @@ impl Daemon {
         })
     }
 
+    /// Waits until it is connected with the engine of a bus, and says when that was.
+    pub(crate) fn wait_for_bus(&self) -> Result<Instant, Failure> {
+        self.wait_for_line("bus", "a bus", |line| line["message"] == "up")
+    }
+
     /// Waits for a line about links that is `wanted`, and says when it was said.
     pub(crate) fn wait_for(
         &self,
+        what: &str,
+        wanted: impl FnMut(&Value) -> bool,
+    ) -> Result<Instant, Failure> {
+        self.wait_for_line("link", what, wanted)
+    }
+
+    fn wait_for_line(
+        &self,
+        target: &str,
         what: &str,
         mut wanted: impl FnMut(&Value) -> bool,
     ) -> Result<Instant, Failure> {
@@ -97,7 +111,7 @@ impl Daemon {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.said.recv_timeout(left) {
-                Ok((when, line)) if line["target"] == "link" && wanted(&line) => {
+                Ok((when, line)) if line["target"] == target && wanted(&line) => {
                     return Ok(when);
                 }
                 Ok((_, line)) => said.push(line.to_string()),
@@ -147,11 +161,16 @@ impl Daemon {
     }
 
     fn kernel_figure(&self, file: &str, name: &str) -> Result<f64, Failure> {
-        let text = fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        let line = line.ok_or_else(|| format!("the kernel tells no {name}"))?;
-        Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+        kernel_figure(self.child.id(), file, name)
     }
+}
+
+/// A figure in KiB that the kernel tells of the process with this number.
+pub(crate) fn kernel_figure(process: u32, file: &str, name: &str) -> Result<f64, Failure> {
+    let text = fs::read_to_string(format!("/proc/{process}/{file}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let line = line.ok_or_else(|| format!("the kernel tells no {name}"))?;
+    Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
 }
 
 /// The processor time that a child has used so far, of all its threads.
@@ -171,7 +190,7 @@ pub(crate) fn processor_time_of(process: u32) -> Result<Duration, Failure> {
 }
 
 /// The program that is measured: the one beside this one.
-fn program() -> std::io::Result<PathBuf> {
+pub(crate) fn program() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("kozo"))
 }
 

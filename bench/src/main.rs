@@ -6,6 +6,7 @@
 //! with all that it has started, and the others go on.
 
 mod daemon;
+mod fleet;
 mod measure;
 mod network;
 mod proxy;

@@ -4,6 +4,7 @@ mod co2;
 mod connect;
 mod cost;
 mod fan_out;
+mod fleet;
 mod floor;
 mod latency;
 mod mesh;
@@ -161,6 +162,12 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
         about: "how long `kozo status --all` takes for fifty nodes, also where some do not answer",
         limit: minutes(5),
         run: overview::run,
+    },
+    Measurement {
+        name: "fleet",
+        about: "thousands of nodes on a bus over NATS servers, if these are installed (KOZO_FLEET_NODES: how many)",
+        limit: minutes(15),
+        run: fleet::run,
     },
     Measurement {
         name: "outage",

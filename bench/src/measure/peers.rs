@@ -15,6 +15,9 @@ use crate::report::{RATIO, Report};
 /// Its exit code where there is no such peer on this machine.
 const MISSING: i32 = 77;
 
+/// One of the figures of an outcome.
+type Figure<'a> = &'a dyn Fn(&Outcome) -> f64;
+
 /// What the program prints.
 #[derive(Deserialize)]
 struct Outcome {
@@ -162,7 +165,7 @@ fn add(
         limits,
     );
     let limits = format!("{} turns, pair by pair", pairs.len());
-    let ratios: [(&str, &dyn Fn(&Outcome) -> f64); 3] = [
+    let ratios: [(&str, Figure<'_>); 3] = [
         ("latency", &|outcome| outcome.latency.p50 as f64),
         ("latency, 99 %", &|outcome| outcome.latency.p99 as f64),
         ("throughput", &|outcome| rate(&outcome.throughput)),
