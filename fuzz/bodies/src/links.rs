@@ -2,9 +2,10 @@
 
 use kozo_ground::names::RoleName;
 use kozo_wire::{
-    Frame, FrameDecoder, FrameError, FrameWriter, Hello, LinkId, MAX_ANSWER_PART_LEN, MAX_BYE_LEN,
-    MAX_CHANNEL_LEN, MAX_FRAME_LEN, MAX_HELLO_LEN, MAX_INTERESTS, MAX_PLACE_LEN, MAX_QUESTION_LEN,
-    MAX_TYPE_LEN, Message, PROTOCOL, SessionId, value_len,
+    BUS_FRAME_COST, Frame, FrameDecoder, FrameError, FrameWriter, Hello, LinkId,
+    MAX_ANSWER_PART_LEN, MAX_BUS_PART_LEN, MAX_BYE_LEN, MAX_CHANNEL_LEN, MAX_FRAME_LEN,
+    MAX_HELLO_LEN, MAX_INTERESTS, MAX_PLACE_LEN, MAX_QUESTION_LEN, MAX_TYPE_LEN, Message, PROTOCOL,
+    SessionId, value_len,
 };
 
 /// A link's bytes: the first byte of the input says in what pieces the rest arrives.
@@ -122,6 +123,7 @@ fn written(frame: &Frame) -> Option<Vec<u8>> {
         Frame::Twins(twins) => writer.twins(twins),
         Frame::Question(question) => writer.question(question),
         Frame::Answer(answer) => writer.answer(answer),
+        Frame::Bus(frame) => writer.bus(frame),
         Frame::UnknownMessage { .. } | Frame::Unknown { .. } => return None,
     }
     Some(writer.take().to_vec())
@@ -150,6 +152,7 @@ fn written_as_read(seen: &Seen) {
         }
         Frame::Question(question) => assert!(question.question.len() <= MAX_QUESTION_LEN),
         Frame::Answer(answer) => assert!(answer.part.len() <= MAX_ANSWER_PART_LEN),
+        Frame::Bus(frame) => assert!(frame.cost() <= MAX_BUS_PART_LEN + BUS_FRAME_COST),
         _ => {}
     }
     let Some(bytes) = written(&seen.0) else {

@@ -23,6 +23,7 @@ pub mod letter;
 pub mod members;
 pub mod random;
 pub mod refusal;
+pub mod relay;
 pub mod sealed;
 pub mod sender_key;
 pub mod session;

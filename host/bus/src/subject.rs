@@ -24,6 +24,8 @@ use ring::hmac;
 pub const TOKEN_LEN: usize = 12;
 /// The longest subject of this protocol, in bytes: that of a lane, on a bus with the longest name.
 pub const MAX_SUBJECT_LEN: usize = ROOT.len() + 1 + MAX_NAME_LEN + 4 + 4 * (TOKEN_LEN + 1);
+/// How many tokens of a lane are behind its `m`: kind, type, role, channel, node.
+pub const LANE_TOKENS: usize = 5;
 /// How many patterns one interest becomes at most. One with more alternatives has a star in some token, and the
 /// receiver drops what it did not want.
 pub const MAX_PATTERNS_PER_INTEREST: usize = 64;
@@ -300,6 +302,55 @@ impl Subjects {
                 self.here(node),
             ],
         }
+    }
+
+    /// The pattern that a node with this token subscribes to with such a text, as it is written here; `None` when it
+    /// may not.
+    pub fn subscription(&self, pattern: &str, node: Token) -> Option<String> {
+        let own = [self.ask(node), self.answers(node), self.here(node)];
+        if own.iter().any(|own| own == pattern) {
+            return Some(pattern.to_owned());
+        }
+        let lanes = pattern.strip_prefix(&self.start)?.strip_prefix("m.")?;
+        if lanes == ">" {
+            return Some(self.starred(&[ANY; LANE_TOKENS], |_| true));
+        }
+        let tokens = self.lane_tokens(pattern)?;
+        let mut all = tokens.iter().enumerate();
+        let is_one = all.all(|(place, token)| {
+            *token == ANY
+                || match place {
+                    0 => ["e", "o", "l"].contains(token),
+                    3 if *token == NO_CHANNEL => true,
+                    _ => Token::read(token).is_some(),
+                }
+        });
+        is_one.then(|| pattern.to_owned())
+    }
+
+    /// The last tokens of a lane, or of a pattern of lanes.
+    pub(crate) fn lane_tokens<'a>(&self, pattern: &'a str) -> Option<[&'a str; LANE_TOKENS]> {
+        let lanes = pattern.strip_prefix(&self.start)?.strip_prefix("m.")?;
+        let mut tokens = lanes.split('.');
+        let mut found = [""; LANE_TOKENS];
+        for token in &mut found {
+            *token = tokens.next()?;
+        }
+        tokens.next().is_none().then_some(found)
+    }
+
+    /// The pattern of lanes with these tokens, and stars in some places.
+    pub(crate) fn starred(
+        &self,
+        tokens: &[&str; LANE_TOKENS],
+        is_star: impl Fn(usize) -> bool,
+    ) -> String {
+        let mut pattern = format!("{}m", self.start);
+        for (place, token) in tokens.iter().enumerate() {
+            pattern.push('.');
+            pattern.push_str(if is_star(place) { ANY } else { token });
+        }
+        pattern
     }
 
     /// What to subscribe to for these interests: patterns of which none holds another, [`MAX_PATTERNS`] at most.

@@ -8,6 +8,7 @@
 
 pub mod admission;
 mod allowance;
+mod carriage;
 mod dialer;
 mod exchange;
 mod history;
@@ -21,6 +22,10 @@ mod receipts;
 mod terms;
 
 pub use allowance::{QUESTION_BURST, QUESTIONS_PER_SECOND};
+pub use carriage::{
+    BusWay, Carried, CarriedDatagram, CarriedLimits, CarriedState, MAX_ARRIVED,
+    MAX_WAITING_DATAGRAM_BYTES, MAX_WAITING_DATAGRAMS, MAX_WAITING_OTHERS, NotCarried,
+};
 pub use exchange::{MAX_ANSWER_LEN, MAX_QUESTIONS, Unasked};
 pub use peer::{OUTPUT_CHUNK, Peer, PeerSettings};
 pub use receipts::{Fate, Receipt};

@@ -14,6 +14,7 @@ use std::time::Duration;
 use kozo_ground::clock::Moment;
 use kozo_wire::{LinkId, PendingFrame, TwinsFrame};
 
+use super::carriage::Carriage;
 use super::exchange::Exchange;
 use super::terms::{LinkKey, LinkPath};
 
@@ -72,6 +73,10 @@ pub(super) struct Link {
     pub(super) echo: Option<u64>,
     /// What the two nodes ask each other over it.
     pub(super) exchange: Exchange,
+    /// What the two nodes carry for each other's buses over it.
+    pub(super) carriage: Carriage,
+    /// Whether the peer's hello says that it carries for buses.
+    pub(super) carries_buses: bool,
     /// Whether the peer's hello says that it answers questions.
     pub(super) answers_questions: bool,
     /// Messages that were put on the link.
@@ -127,6 +132,8 @@ impl Link {
             twins: None,
             echo: None,
             exchange: Exchange::default(),
+            carriage: Carriage::default(),
+            carries_buses: false,
             answers_questions: false,
             sent: 0,
             received: 0,

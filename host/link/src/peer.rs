@@ -7,6 +7,7 @@
 //! soon as the peer comes back).
 
 mod arrivals;
+mod buses;
 mod output;
 mod questions;
 mod settings;
@@ -70,6 +71,10 @@ pub struct Peer {
     other_config: bool,
     /// What the peer may ask.
     allowance: Allowance,
+    /// Something happened that who carries for buses may want to know.
+    has_bus_news: bool,
+    /// How much came for buses and was not taken.
+    bus_frames_refused: u64,
     stopping: bool,
 }
 
@@ -95,6 +100,8 @@ impl Peer {
             used: now,
             other_config: false,
             allowance: Allowance::default(),
+            has_bus_news: false,
+            bus_frames_refused: 0,
             stopping: false,
             settings,
         }
@@ -387,6 +394,7 @@ impl Peer {
     }
 
     fn carrier_lost(&mut self, now: Moment, stable: bool) {
+        self.bus_way_changed();
         // What was in flight goes over the next link, which may be there already.
         self.outbox.rewind();
         if self.carrier().is_some() {

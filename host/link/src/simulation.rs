@@ -239,6 +239,7 @@ impl World {
                     order: Duration::from_secs(30),
                 },
                 max_read: 64 * 1024,
+                buses: Vec::new(),
                 config_digest: vec![],
                 seed: self.random.u64(..),
             };

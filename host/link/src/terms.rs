@@ -76,6 +76,8 @@ pub enum Notice {
     OtherConfig,
     /// Two daemons run as one node.
     Twins(Twins),
+    /// The peer wants to reach a bus through this node, and the file does not say so.
+    BusRefused(String),
 }
 
 /// Two daemons that run as one node, with one key.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use kozo_ground::lock::LockAnyway;
 
+use crate::link::BusEar;
+
 /// Rung by many, heard by one, once for all that rang meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
@@ -42,6 +44,12 @@ impl Bell {
             ),
         }
         self.rung.store(false, Ordering::Release);
+    }
+}
+
+impl BusEar for Bell {
+    fn ring(&self) {
+        Self::ring(self);
     }
 }
 

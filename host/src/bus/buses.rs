@@ -19,17 +19,20 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use super::bell::Bell;
-use super::engine::ModuleEngine;
+use super::engine::{Engine, ModuleEngine};
 use super::error::BusError;
+use super::gateway::Gateway;
 use super::mailbox::Mailbox;
 use super::members::FileMembers;
 use super::node_keys::AttestedKeys;
 use super::outlet::BusOutlet;
 use super::running::{BusArrivals, CALL_LIMIT, RunningBus, RunningParts};
 use super::services::Services;
+use super::through::LinkEngine;
 use super::{counter, life, secret};
 use crate::config::{Network, Node, OnBus};
 use crate::limited::{Worker, apart};
+use crate::link::PeerLink;
 use crate::modules::{BusIdentity, BusServices, Registry};
 use crate::transports::StateFolders;
 
@@ -52,6 +55,8 @@ pub(crate) struct BusParts<'a> {
     pub(crate) registry: &'a Arc<Registry>,
     pub(crate) attestor: &'a Arc<Attestor>,
     pub(crate) state: &'a Arc<StateFolders>,
+    /// The nodes that this one has links with.
+    pub(crate) peers: &'a [Arc<PeerLink>],
 }
 
 /// Buses that are made and not started yet.
@@ -126,13 +131,7 @@ impl MadeBuses {
 impl MadeBus {
     fn new(parts: &BusParts<'_>, on: &OnBus) -> Result<Self, BusError> {
         let BusParts { network, own, .. } = parts;
-        if !on.through.is_empty() {
-            return Err(BusError::Gateway);
-        }
-        let Some((described, options)) = network.bus(on.bus.as_str()).zip(on.options.as_ref())
-        else {
-            return Err(BusError::NoOptions);
-        };
+        let described = network.bus(on.bus.as_str()).ok_or(BusError::NoOptions)?;
         let subject_key = match &described.subject_secret_file {
             Some(path) => secret::read(path)?,
             None => SubjectKey::public(),
@@ -154,7 +153,7 @@ impl MadeBus {
         let mailbox = Mailbox::new(Arc::clone(&bell));
         let services = Services::new(identity, Arc::clone(parts.state), mailbox)
             .map_err(BusError::StopSignal)?;
-        let engine = module_engine(parts.registry, options, &services)?;
+        let (engine, gateway) = engine(parts, on, &services, &subjects, &bell)?;
         let crowd = crowd(network, own, on);
         let wanted = Arc::clone(&crowd);
         let settings = BusSettings {
@@ -187,7 +186,8 @@ impl MadeBus {
                 queue,
                 outlet: Arc::new(outlet),
                 services,
-                engine: Box::new(engine),
+                engine,
+                gateway,
                 bell,
                 folder,
             },
@@ -195,6 +195,34 @@ impl MadeBus {
             retry: own.settings.connection_retry,
         })
     }
+}
+
+/// What the node speaks with: its module, or gateways; and what it hands on for others.
+fn engine(
+    parts: &BusParts<'_>,
+    on: &OnBus,
+    services: &Arc<Services>,
+    subjects: &Subjects,
+    bell: &Arc<Bell>,
+) -> Result<(Box<dyn Engine>, Option<Gateway>), BusError> {
+    let (own, peers) = (&parts.own.name, parts.peers);
+    if !on.through.is_empty() {
+        let gateways = on.through.iter();
+        let gateways = gateways.filter_map(|name| peers.iter().find(|link| link.name() == name));
+        let engine = LinkEngine::new(Arc::clone(services), gateways.cloned().collect());
+        return Ok((Box::new(engine), None));
+    }
+    let options = on.options.as_ref().ok_or(BusError::NoOptions)?;
+    let engine = module_engine(parts.registry, options, services)?;
+    let is_behind = |link: &&Arc<PeerLink>| {
+        let block = parts.network.block(link.name().as_str());
+        let mut buses = block.into_iter().flat_map(|block| &block.buses);
+        buses.any(|their| their.bus == on.bus && their.through.contains(own))
+    };
+    let behind: Vec<_> = peers.iter().filter(is_behind).cloned().collect();
+    let gateway = (!behind.is_empty())
+        .then(|| Gateway::new(on.bus.as_str(), subjects.clone(), own, behind, bell));
+    Ok((Box::new(engine), gateway))
 }
 
 fn module_engine(

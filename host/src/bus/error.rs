@@ -20,11 +20,6 @@ pub(crate) enum BusError {
     /// The file tells too little: its module is not here, which was said when the file was read.
     #[error("its module is not known on this machine, or could do nothing with its options")]
     NoOptions,
-    /// It is reached through another node.
-    #[error(
-        "this version cannot reach a bus through another node: leave `through` out, and give this node a way to the engine"
-    )]
-    Gateway,
     /// Its name.
     #[error(transparent)]
     Name(#[from] NameError),

@@ -10,6 +10,9 @@
 //!  module's threads ──▶ Mailbox (bounded) ◀── up, down, deliver, confirmed, nobody
 //! ```
 //!
+//! A node that reaches the bus [`through`] others has links with them in the place of a module; they are its
+//! [`gateway`]s, and hand on what its bus says and what is for it.
+//!
 //! Neither roles nor modules wait for the bus's thread, and it is woken once for all that came meanwhile. It calls
 //! the module without a lock: where a call does not come back, another thread takes over ([`running`]), and until
 //! it does, the bus counts as down. The module's `run` has a thread of its own ([`life`]).
@@ -20,6 +23,7 @@ mod condition;
 mod counter;
 mod engine;
 mod error;
+mod gateway;
 mod life;
 mod log;
 mod mailbox;
@@ -30,6 +34,7 @@ mod pings;
 mod running;
 mod secret;
 mod services;
+mod through;
 
 pub(crate) use buses::{BusLives, BusParts, Buses, MadeBuses};
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use kozo_abi::{Limits, Publish};
+use kozo_bus::relay::RelayOutput;
 use kozo_bus::{Bus, EngineLimits, Happened, Output, Published};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use super::bell::Bell;
 use super::counter;
 use super::engine::Engine;
+use super::gateway::Gateway;
 use super::log::BusLog;
 use super::mailbox::{Brought, News};
 use super::outlet::{BusOutlet, Outgoing};
@@ -60,6 +62,8 @@ pub(super) struct RunningParts {
     pub(super) outlet: Arc<BusOutlet>,
     pub(super) services: Arc<Services>,
     pub(super) engine: Box<dyn Engine>,
+    /// What the node hands on for others, where it is their gateway.
+    pub(super) gateway: Option<Gateway>,
     pub(super) bell: Arc<Bell>,
     /// Where the number of the run is kept.
     pub(super) folder: PathBuf,
@@ -73,10 +77,21 @@ struct Machine {
     hangs: bool,
     /// Which thread it is that may call the module.
     thread: u64,
+    gateway: Option<Gateway>,
+    /// What was given to the module last was of the node itself, and not of one behind it.
+    was_own: bool,
     /// How many messages have come from the outlet.
     came: u64,
     pings: Pings,
     log: BusLog,
+}
+
+/// What the module is to do next.
+enum Next {
+    /// For the node itself.
+    Own(Output),
+    /// For a node behind it.
+    Relayed(RelayOutput),
 }
 
 /// What was done in a turn.
@@ -102,6 +117,7 @@ impl RunningBus {
             outlet,
             services,
             engine,
+            gateway,
             bell,
             folder,
         } = parts;
@@ -120,6 +136,8 @@ impl RunningBus {
                 engine: None,
                 hangs: false,
                 thread: 0,
+                gateway,
+                was_own: false,
                 came: 0,
                 pings: Pings::default(),
                 log,
@@ -178,20 +196,24 @@ impl RunningBus {
             machine.bus.send(message, left, now);
         }
         machine.bus.tick(now);
+        if let Some(gateway) = &mut machine.gateway {
+            gateway.hear(now);
+            gateway.tell(now);
+        }
         self.hand_on(&mut machine);
         for _ in 0..MAX_IN_A_ROW {
             // While the module hangs, nothing can be said to it.
-            let output = if machine.hangs {
+            let next = if machine.hangs {
                 None
             } else {
-                machine.bus.output(now)
+                machine.next(now)
             };
-            let Some(output) = output else {
+            let Some(next) = next else {
                 self.settle(&mut machine, now);
-                return Turn::Done(machine.bus.timeout());
+                return machine.done();
             };
             drop(machine);
-            let published = self.call(&output);
+            let published = self.call(&next);
             machine = self.machine();
             if machine.thread != thread {
                 machine.comes_back(clock::now());
@@ -199,7 +221,7 @@ impl RunningBus {
                 return Turn::Superseded;
             }
             if let Some(published) = published {
-                machine.bus.published(published, clock::now());
+                machine.published(&next, published, clock::now());
             }
         }
         self.settle(&mut machine, now);
@@ -245,6 +267,9 @@ impl RunningBus {
 
     /// Tells those who wait for room, or for a message of theirs.
     fn settle(&self, machine: &mut Machine, now: Moment) {
+        if let Some(gateway) = &mut machine.gateway {
+            gateway.tell(now);
+        }
         let queued = machine.bus.queued();
         if self.outlet.note_behind(queued) {
             self.arrivals.room();
@@ -258,25 +283,32 @@ impl RunningBus {
     }
 
     /// Says something to the module. There is a result for what was published.
-    fn call(&self, output: &Output) -> Option<Published> {
+    fn call(&self, next: &Next) -> Option<Published> {
         self.calls.fetch_add(1, Ordering::AcqRel);
-        let result = match output {
-            Output::Publish {
+        let publish = |subject: &str, reply: Option<&str>, data: &[u8]| {
+            let published = self.engine.publish(subject, reply, data);
+            published.map(|published| Some(published_as(published)))
+        };
+        let result = match next {
+            Next::Own(Output::Publish {
                 subject,
                 reply,
                 data,
-            } => {
-                let published = self.engine.publish(subject, reply.as_deref(), data);
-                published.map(|published| Some(published_as(published)))
+            }) => publish(subject, reply.as_deref(), data),
+            Next::Relayed(RelayOutput::Publish(of)) => {
+                publish(&of.subject, of.reply.as_deref(), &of.data)
             }
-            Output::Subscribe { pattern, on } => self.engine.subscribe(pattern, *on).map(|()| None),
+            Next::Own(Output::Subscribe { pattern, on })
+            | Next::Relayed(RelayOutput::Subscribe { pattern, on }) => {
+                self.engine.subscribe(pattern, *on).map(|()| None)
+            }
         };
         self.calls.fetch_add(1, Ordering::AcqRel);
         result.unwrap_or_else(|error| {
             let bus = &self.outlet.name();
             tracing::error!(target: "bus", %bus, "its module failed: {error}");
             // Perhaps it takes it another time.
-            matches!(output, Output::Publish { .. }).then_some(Published::Full)
+            next.is_datagram().then_some(Published::Full)
         })
     }
 
@@ -296,7 +328,7 @@ impl RunningBus {
         }
         machine.thread += 1;
         machine.hangs = true;
-        machine.bus.down(reason, clock::now());
+        machine.down(reason, clock::now());
         let number = machine.thread;
         drop(machine);
         tracing::error!(target: "bus", bus = %self.outlet.name(), "{reason}");
@@ -329,6 +361,7 @@ impl RunningBus {
         status.queued.messages += messages;
         status.queued.bytes += bytes;
         status.outgoing.dropped_by_limit += dropped;
+        status.gateway = machine.gateway.as_ref().map(Gateway::status);
         drop(machine);
         self.services
             .condition
@@ -383,23 +416,38 @@ impl Machine {
             match news {
                 News::Up(limits) => {
                     if !self.hangs {
-                        self.bus.up(engine_limits(&limits), now);
+                        self.up(engine_limits(&limits), now);
                     }
                     self.engine = Some(limits);
                 }
                 News::Down(reason) => {
                     self.engine = None;
                     if !self.hangs {
-                        self.bus.down(&reason, now);
+                        self.down(&reason, now);
                     }
                 }
                 News::Datagram(datagram) => {
+                    if let Some(gateway) = &mut self.gateway
+                        && !gateway.hand_on(&datagram, now)
+                    {
+                        continue;
+                    }
                     let reply = datagram.reply.as_deref();
                     self.bus
                         .received(&datagram.subject, reply, &datagram.data, now);
                 }
-                News::Confirmed(number) => self.bus.confirmed(number),
-                News::Nobody(subject) => self.bus.nobody(&subject, now),
+                News::Confirmed(number) => {
+                    self.bus.confirmed(number);
+                    if let Some(gateway) = &mut self.gateway {
+                        gateway.confirmed(number);
+                    }
+                }
+                News::Nobody(subject) => {
+                    self.bus.nobody(&subject, now);
+                    if let Some(gateway) = &mut self.gateway {
+                        gateway.nobody(&subject);
+                    }
+                }
             }
         }
     }
@@ -408,8 +456,83 @@ impl Machine {
     fn comes_back(&mut self, now: Moment) {
         self.hangs = false;
         if let Some(limits) = &self.engine {
-            self.bus.up(engine_limits(limits), now);
+            self.up(engine_limits(limits), now);
         }
+    }
+
+    /// The engine is reached.
+    fn up(&mut self, limits: EngineLimits, now: Moment) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.up(limits.clone());
+        }
+        self.bus.up(limits, now);
+    }
+
+    /// It is not.
+    fn down(&mut self, reason: &str, now: Moment) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.down(reason);
+        }
+        self.bus.down(reason, now);
+    }
+
+    /// What the module is to do next: for the node itself and for those behind it in turns.
+    fn next(&mut self, now: Moment) -> Option<Next> {
+        if self.gateway.is_none() {
+            return self.bus.output(now).map(Next::Own);
+        }
+        let next = match self.was_own {
+            true => self.relayed(now).or_else(|| self.own(now)),
+            // What it subscribes to itself is told by the gateway.
+            false => self.own(now).or_else(|| self.relayed(now)),
+        };
+        self.was_own = matches!(next, Some(Next::Own(_)));
+        next
+    }
+
+    fn own(&mut self, now: Moment) -> Option<Next> {
+        loop {
+            match (self.bus.output(now)?, &mut self.gateway) {
+                (Output::Subscribe { pattern, on }, Some(gateway)) => {
+                    gateway.subscribe_own(&pattern, on);
+                }
+                (output, _) => return Some(Next::Own(output)),
+            }
+        }
+    }
+
+    fn relayed(&mut self, now: Moment) -> Option<Next> {
+        let gateway = self.gateway.as_mut()?;
+        gateway.output(now).map(Next::Relayed)
+    }
+
+    /// What the module said to a datagram.
+    fn published(&mut self, next: &Next, published: Published, now: Moment) {
+        match (next, &mut self.gateway) {
+            (Next::Relayed(_), Some(gateway)) => gateway.published(published, now),
+            _ => self.bus.published(published, now),
+        }
+    }
+
+    /// There is nothing to do now.
+    fn done(&self) -> Turn {
+        match &self.gateway {
+            Some(gateway) if gateway.has_more() => Turn::More,
+            Some(gateway) => {
+                let next = [self.bus.timeout(), gateway.timeout()];
+                Turn::Done(next.into_iter().flatten().min())
+            }
+            None => Turn::Done(self.bus.timeout()),
+        }
+    }
+}
+
+impl Next {
+    fn is_datagram(&self) -> bool {
+        matches!(
+            self,
+            Self::Own(Output::Publish { .. }) | Self::Relayed(RelayOutput::Publish(_))
+        )
     }
 }
 

@@ -379,6 +379,13 @@ fn notes(text: &mut String, report: &NodeStatus) {
                 count(peer.questions_refused, "question")
             ));
         }
+        if peer.bus_frames_refused > 0 {
+            lines.push(format!(
+                "{} wants this node to carry for a bus what it does not: {} refused",
+                peer.peer,
+                count(peer.bus_frames_refused, "frame")
+            ));
+        }
         let notes = peer.links.iter().filter_map(|link| link.note.as_deref());
         lines.extend(notes.map(|note| format!("link with {}: {note}", peer.peer)));
     }

@@ -128,7 +128,13 @@ impl<'a> Assembly<'a> {
         let transports = tree
             .child("system")
             .and_then(|system| system.child(block)?.child("transports"));
-        transports.is_some_and(|transports| transports.entry(bus).is_some())
+        let block = transports.and_then(|transports| transports.entry(bus));
+        // Who reaches it through others needs nothing of the module.
+        let is_behind = |block: &Entry| {
+            let through = block.value.child(common::THROUGH);
+            through.is_some_and(|through| !through.is_null())
+        };
+        block.is_some_and(|block| !is_behind(block))
     }
 
     /// What a node has of a bus, where this entry of its transports is one.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use kozo_auth::ssh::{Endpoint, read_size};
 use kozo_ground::clock;
+use kozo_ground::names::NodeName;
+use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::queue::QueueLimits;
 use kozo_link::admission::AdmissionLimits;
 use kozo_link::{Candidate, Peer, PeerSettings};
@@ -43,12 +45,18 @@ pub(super) fn peers(
     let others = network.linked_with(&own.name).into_iter();
     let links = others.map(|(name, other)| {
         let settings = &own.settings;
+        let buses = carried(own, name, other);
+        // A bus is reached at all times.
+        let policy = |policy: ConnectPolicy| match policy {
+            ConnectPolicy::OnDemand if !buses.is_empty() => ConnectPolicy::Constant,
+            policy => policy,
+        };
         let settings = PeerSettings {
             own: own.name.clone(),
             peer: name.clone(),
             session,
-            outgoing: own.self_to_others.min(other.others_to_self),
-            incoming: other.self_to_others.min(own.others_to_self),
+            outgoing: policy(own.self_to_others.min(other.others_to_self)),
+            incoming: policy(other.self_to_others.min(own.others_to_self)),
             heartbeat: settings.heartbeat,
             peer_heartbeat: other.settings.heartbeat,
             connection_retry: settings.connection_retry,
@@ -60,11 +68,22 @@ pub(super) fn peers(
             max_ages: settings.max_ages,
             max_read: read_size(settings.max_buffer_read_size),
             config_digest: network.digest.to_vec(),
+            buses,
             seed: seeds.u64(..),
         };
         PeerLink::new(Peer::new(settings, interests.to_vec(), now))
     });
     links.collect()
+}
+
+/// The buses that one of the two reaches through the other.
+fn carried(own: &Node, name: &NodeName, other: &Node) -> Vec<String> {
+    let through = |behind: &Node, gateway: &NodeName| -> Vec<String> {
+        let buses = behind.buses.iter();
+        let buses = buses.filter(|on| on.through.contains(gateway));
+        buses.map(|on| on.bus.to_string()).collect()
+    };
+    [through(own, name), through(other, &own.name)].concat()
 }
 
 /// The links as the router knows them: with what the file tells of the interests of their roles.

@@ -82,14 +82,14 @@ impl Daemon {
             parts::transports(network, &node, &registry, endpoint.attestor()).await?;
         let network = Arc::new(network);
         let own = network.node(&node)?;
-        let buses = parts::buses(&network, own, &registry, endpoint.attestor()).await?;
+        let peers = parts::peers(&network, own)?;
+        let buses = parts::buses(&network, own, &registry, endpoint.attestor(), &peers).await?;
         let storage = parts::storage(own, &registry)?;
         let inboxes: Vec<_> = own
             .roles
             .iter()
             .map(|role| Inbox::new(role.inbox))
             .collect();
-        let peers = parts::peers(&network, own)?;
         let taps = Arc::<Taps>::default();
         let router = parts::router(&network, own, &inboxes, &peers, &buses, &taps);
         let desk = parts::desk(own, &taps);

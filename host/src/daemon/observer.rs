@@ -96,6 +96,12 @@ impl LinkLog {
                 "missed messages that the peer had dropped: its queue was full or they were too old",
             ),
             Notice::OtherConfig => self.other_config(peer),
+            Notice::BusRefused(bus) => tracing::warn!(
+                target: "link",
+                %peer,
+                bus,
+                "wants to reach the bus through this node, whose file does not say so: it is refused",
+            ),
             Notice::Twins(twins) => warn_of_twins(peer, twins),
         }
     }

@@ -68,12 +68,14 @@ pub(super) async fn buses(
     own: &Node,
     registry: &Arc<Registry>,
     attestor: Arc<Attestor>,
+    peers: &[Arc<PeerLink>],
 ) -> Result<MadeBuses, StartError> {
     if own.buses.is_empty() {
         return Ok(MadeBuses::default());
     }
     let state = Arc::new(state_folders(own));
     let (network, registry, node) = (Arc::clone(network), Arc::clone(registry), own.name.clone());
+    let peers = peers.to_vec();
     on_a_thread(move || {
         Ok(MadeBuses::new(&BusParts {
             own: network.node(&node)?,
@@ -81,6 +83,7 @@ pub(super) async fn buses(
             registry: &registry,
             attestor: &attestor,
             state: &state,
+            peers: &peers,
         })?)
     })
     .await

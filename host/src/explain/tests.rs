@@ -39,6 +39,7 @@ fn report(state: PeerState) -> PeerDetails {
             bytes_received: 0,
             other_file: false,
             questions_refused: 0,
+            bus_frames_refused: 0,
             last_error: None,
             last_error_seconds: None,
             twins: None,

@@ -20,6 +20,12 @@ pub(crate) trait Arrivals: Send + Sync + 'static {
     fn room(&self);
 }
 
+/// Hears that there is news of what is carried for buses.
+pub(crate) trait BusEar: Send + Sync + 'static {
+    /// There is. The peer is locked meanwhile, so this must not look at it, nor block.
+    fn ring(&self);
+}
+
 /// Answers what other nodes ask.
 pub(crate) trait PeerQuestions: Send + Sync + 'static {
     /// The answer to a question of `node`, whose links have proven that name.

@@ -25,7 +25,7 @@ mod threshold;
 mod writer;
 
 pub(crate) use accept::{AcceptLimits, Listener, Peers};
-pub(crate) use arrivals::{Arrivals, PeerQuestions};
+pub(crate) use arrivals::{Arrivals, BusEar, PeerQuestions};
 pub(crate) use calls::Calls;
 pub(crate) use dial::{Dialling, Route};
 pub(crate) use driver::{Driver, LinkObserver};

@@ -15,6 +15,7 @@ use kozo_status::{AttemptStatus, LinkStatus, PeerStatus};
 use kozo_wire::{FrameWriter, Message};
 use tokio::sync::Notify;
 
+use super::arrivals::BusEar;
 use questions::Waiting;
 pub(crate) use questions::{NoAnswer, PeerAnswer};
 pub(crate) use watched::WatchedMessage;
@@ -35,6 +36,8 @@ struct PeerLinkState {
     /// When the driver wakes by itself.
     armed: Option<Moment>,
     writers: Vec<ServedLink>,
+    /// Those who carry for buses over the links.
+    ears: Vec<Arc<dyn BusEar>>,
     /// Bytes sent and received over links that are gone.
     past_bytes: (u64, u64),
 }
@@ -69,6 +72,7 @@ impl PeerLink {
                 peer,
                 armed: Some(Moment::ZERO),
                 writers: Vec::new(),
+                ears: Vec::new(),
                 past_bytes: (0, 0),
             }),
             waiting: Mutex::default(),
@@ -79,6 +83,11 @@ impl PeerLink {
     /// The node's name.
     pub(crate) fn name(&self) -> &NodeName {
         &self.name
+    }
+
+    /// From now on, `ear` hears of what is carried for buses.
+    pub(crate) fn tell_of_buses(&self, ear: Arc<dyn BusEar>) {
+        self.lock().ears.push(ear);
     }
 
     /// Keeps the queue from all others until messages are in it, or have no room.
@@ -142,6 +151,9 @@ impl PeerLink {
 
     fn wake(&self, state: &mut PeerLinkState, now: Moment) {
         state.wake_writers(now);
+        if state.peer.take_bus_news() {
+            state.ears.iter().for_each(|ear| ear.ring());
+        }
         let sooner = match (state.peer.timeout(now), state.armed) {
             (Some(timeout), Some(armed)) => timeout < armed,
             (timeout, None) => timeout.is_some(),

@@ -68,6 +68,7 @@ fn peer(name: &str, outgoing: ConnectPolicy) -> Arc<PeerLink> {
         },
         max_ages: AGES,
         max_read: 64 * 1024,
+        buses: Vec::new(),
         config_digest: vec![],
         seed: 1,
     };

@@ -61,6 +61,26 @@ pub struct BusStatus {
     /// module, or since this node had no room.
     #[serde(default)]
     pub dropped_on_the_way: u64,
+    /// What the node hands on for others, where it is their gateway to the bus.
+    #[serde(default)]
+    pub gateway: Option<GatewayStatus>,
+}
+
+/// What a gateway hands on for the nodes behind it, its neighbours. It can read nothing of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStatus {
+    /// Nodes that reach the bus through this one, as the file has it.
+    pub neighbours: usize,
+    /// Nodes among them that this one has a link with that carries for the bus.
+    pub linked: usize,
+    /// Datagrams of neighbours that the engine took.
+    pub published: u64,
+    /// Datagrams that were handed to neighbours, once for each of them.
+    pub delivered: u64,
+    /// What neighbours wanted and may not do.
+    pub refused: u64,
+    /// Datagrams for which there was no room; what is missed of them is asked for again.
+    pub dropped: u64,
 }
 
 /// A subject to which the engine does not let this node publish or subscribe.

@@ -28,7 +28,7 @@ mod transport;
 pub use bench::{BenchResult, RoundTrips, Throughput};
 pub use bus::{
     BusDenial, BusDetails, BusIncomingCounts, BusNodeState, BusNodeStatus, BusNodes,
-    BusOutgoingCounts, BusRefusals, BusState, BusStatus,
+    BusOutgoingCounts, BusRefusals, BusState, BusStatus, GatewayStatus,
 };
 pub use details::{Explanation, PeerDetails, PolicyStatus, WayStatus};
 pub use history::{EventKind, EventStatus};

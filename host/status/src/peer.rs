@@ -45,6 +45,10 @@ pub struct PeerStatus {
     /// How many questions of the peer were refused since the daemon started: it asks too often.
     #[serde(default)]
     pub questions_refused: u64,
+    /// How much came of the peer for buses and was not taken: the file does not say that it reaches them through this
+    /// node, or there was no room.
+    #[serde(default)]
+    pub bus_frames_refused: u64,
     /// The last failure or fault, if any is remembered.
     pub last_error: Option<String>,
     /// How many seconds ago it was.
@@ -74,6 +78,7 @@ impl PeerStatus {
             bytes_received: 0,
             other_file: false,
             questions_refused: 0,
+            bus_frames_refused: 0,
             last_error: None,
             last_error_seconds: None,
             twins: None,

@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn the_json_of_a_peer_is_flat_and_in_the_order_that_people_know() {
-    let text = r#"{"peer":"scribe","state":"left-to-peer","next_dial_seconds":null,"links":[],"wanted":true,"links_made":11,"dialling":[],"unusable":[],"queued":{"messages":1,"bytes":2},"in_flight":{"messages":0,"bytes":0},"sent":1,"sent_again":2,"acknowledged":3,"dropped_by_limit":4,"dropped_by_age":5,"received":6,"repeated":7,"missed":8,"bytes_sent":9,"bytes_received":10,"other_file":true,"questions_refused":12,"last_error":null,"last_error_seconds":null,"twins":null}"#;
+    let text = r#"{"peer":"scribe","state":"left-to-peer","next_dial_seconds":null,"links":[],"wanted":true,"links_made":11,"dialling":[],"unusable":[],"queued":{"messages":1,"bytes":2},"in_flight":{"messages":0,"bytes":0},"sent":1,"sent_again":2,"acknowledged":3,"dropped_by_limit":4,"dropped_by_age":5,"received":6,"repeated":7,"missed":8,"bytes_sent":9,"bytes_received":10,"other_file":true,"questions_refused":12,"bus_frames_refused":13,"last_error":null,"last_error_seconds":null,"twins":null}"#;
     let peer: PeerStatus = serde_json::from_str(text).unwrap();
     assert_eq!((peer.outbox.dropped(), peer.inbound.missed), (9, 8));
     assert_eq!(serde_json::to_string(&peer).unwrap(), text);

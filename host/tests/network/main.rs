@@ -22,6 +22,7 @@ mod debugging;
 mod doctor;
 mod floods;
 mod foreign;
+mod gateways;
 mod injecting;
 mod local;
 mod logger;

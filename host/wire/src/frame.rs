@@ -12,6 +12,7 @@
 //! | 7 | twins | whether the receiver's link stays, the addresses of both daemons, see [`TwinsFrame`] |
 //! | 8 | question | the asker's number for it, the question (binary) |
 //! | 9 | answer | the number of the question, whether more follows, a part of the answer (binary) |
+//! | 10 to 16 | for buses | see [`BusFrame`] |
 //!
 //! A receiver skips further elements of an array, frames with other numbers, and messages of other
 //! kinds: that is how later versions add to it. The *floor* of a heartbeat says that every message up to that number was
@@ -24,6 +25,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use kozo_ground::names::MAX_NAME_LEN;
 use rmp::encode;
 
+use super::bus::BusFrame;
 use super::hello::Hello;
 use super::message::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError};
 use super::put;
@@ -58,16 +60,23 @@ const MESSAGE_ELEMENTS: u32 = 9;
 const LENGTH_LEN: usize = 4;
 
 /// The numbers of the frames: the only place that knows them.
-mod number {
-    pub(super) const HELLO: u64 = 1;
-    pub(super) const HEARTBEAT: u64 = 2;
-    pub(super) const ECHO: u64 = 3;
-    pub(super) const MESSAGE: u64 = 4;
-    pub(super) const ACKNOWLEDGEMENT: u64 = 5;
-    pub(super) const BYE: u64 = 6;
-    pub(super) const TWINS: u64 = 7;
-    pub(super) const QUESTION: u64 = 8;
-    pub(super) const ANSWER: u64 = 9;
+pub(super) mod number {
+    pub(in super::super) const HELLO: u64 = 1;
+    pub(in super::super) const HEARTBEAT: u64 = 2;
+    pub(in super::super) const ECHO: u64 = 3;
+    pub(in super::super) const MESSAGE: u64 = 4;
+    pub(in super::super) const ACKNOWLEDGEMENT: u64 = 5;
+    pub(in super::super) const BYE: u64 = 6;
+    pub(in super::super) const TWINS: u64 = 7;
+    pub(in super::super) const QUESTION: u64 = 8;
+    pub(in super::super) const ANSWER: u64 = 9;
+    pub(in super::super) const BUS_SUBSCRIPTION: u64 = 10;
+    pub(in super::super) const BUS_DATAGRAM: u64 = 11;
+    pub(in super::super) const BUS_PART: u64 = 12;
+    pub(in super::super) const BUS_TAKEN: u64 = 13;
+    pub(in super::super) const BUS_STATE: u64 = 14;
+    pub(in super::super) const BUS_CONFIRMED: u64 = 15;
+    pub(in super::super) const BUS_NOBODY: u64 = 16;
 }
 
 /// Two daemons run as the receiver's node.
@@ -151,6 +160,8 @@ pub enum Frame {
     Question(QuestionFrame),
     /// The peer answers.
     Answer(AnswerFrame),
+    /// Something for a bus.
+    Bus(BusFrame),
     /// A frame of a later version.
     Unknown {
         /// Its number.
@@ -271,13 +282,20 @@ impl Frame {
                     part: binary(rest, MAX_ANSWER_PART_LEN, name)?,
                 }))
             }
-            number => Ok(Self::Unknown { number }),
+            number => match BusFrame::parse(number, rest) {
+                Some(frame) => Ok(Self::Bus(frame?)),
+                None => Ok(Self::Unknown { number }),
+            },
         }
     }
 }
 
 /// Reads a binary value of so many bytes at most, for the frame of this name.
-fn binary(mut rest: &[u8], most: usize, frame: &'static str) -> Result<Bytes, FrameError> {
+pub(super) fn binary(
+    mut rest: &[u8],
+    most: usize,
+    frame: &'static str,
+) -> Result<Bytes, FrameError> {
     let length =
         rmp::decode::read_bin_len(&mut rest).map_err(|_| FrameError::Malformed(frame))? as usize;
     match rest.get(..length) {
@@ -452,6 +470,11 @@ impl FrameWriter {
         });
     }
 
+    /// Adds something for a bus.
+    pub fn bus(&mut self, frame: &BusFrame) {
+        self.frame(|bytes| frame.write(bytes));
+    }
+
     fn frame(&mut self, write: impl FnOnce(&mut BytesMut)) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; LENGTH_LEN]);
@@ -463,21 +486,21 @@ impl FrameWriter {
 }
 
 /// So many bytes of a text at most.
-fn start_of(text: &str, most: usize) -> &str {
+pub(super) fn start_of(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-fn array(bytes: &mut BytesMut, elements: u32, number: u64) {
+pub(super) fn array(bytes: &mut BytesMut, elements: u32, number: u64) {
     put(encode::write_array_len(&mut Writer(bytes), elements));
     integer(bytes, number);
 }
 
-fn integer(bytes: &mut BytesMut, number: u64) {
+pub(super) fn integer(bytes: &mut BytesMut, number: u64) {
     put(encode::write_uint(&mut Writer(bytes), number));
 }
 
 /// `BytesMut` as `rmp` wants to write to it.
-struct Writer<'a>(&'a mut BytesMut);
+pub(super) struct Writer<'a>(pub(super) &'a mut BytesMut);
 
 impl std::io::Write for Writer<'_> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {

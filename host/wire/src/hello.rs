@@ -18,6 +18,9 @@ pub const PROTOCOL: u32 = 1;
 /// The feature of a sender that answers questions (frames 8 and 9).
 pub const QUESTIONS: &str = "questions";
 
+/// The feature of a sender that hands on what is from and for a bus (frames 10 to 16).
+pub const BUS: &str = "bus";
+
 /// The most interests that a hello may list, over all of its roles.
 pub const MAX_INTERESTS: usize = 4096;
 

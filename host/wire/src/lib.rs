@@ -4,18 +4,23 @@
 //! Everything here is pure: bytes in, values out, and every length from a peer is checked against
 //! a named limit before it sizes anything.
 
+mod bus;
 mod frame;
 mod hello;
 mod interests;
 mod message;
 mod value;
 
+pub use bus::{
+    BUS_FRAME_COST, BusFrame, MAX_BUS_DATAGRAM_LEN, MAX_BUS_PART_LEN, MAX_BUS_SUBJECT_LEN,
+    MAX_BUS_TEXT_LEN,
+};
 pub use frame::{
     AnswerFrame, Frame, FrameDecoder, FrameError, FrameWriter, MAX_ANSWER_PART_LEN, MAX_BYE_LEN,
     MAX_FRAME_LEN, MAX_HELLO_LEN, MAX_PLACE_LEN, MAX_QUESTION_LEN, PendingFrame, QuestionFrame,
     TwinsFrame,
 };
-pub use hello::{Hello, LinkId, MAX_INTERESTS, PROTOCOL, QUESTIONS, RoleInterests, SessionId};
+pub use hello::{BUS, Hello, LinkId, MAX_INTERESTS, PROTOCOL, QUESTIONS, RoleInterests, SessionId};
 pub use interests::{SummedUp, ToldInterests};
 pub use message::{
     MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MESSAGE_OVERHEAD, Message, MessageError,

@@ -59,6 +59,7 @@ impl Bus {
             twin_seconds: self.twin.map(|seen| seconds(seen, now)),
             denied: Vec::new(),
             dropped_on_the_way: 0,
+            gateway: None,
         }
     }
 

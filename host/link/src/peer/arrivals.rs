@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
-use kozo_wire::{Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame, QUESTIONS};
+use kozo_wire::{BUS, Frame, Hello, LinkId, Message, PROTOCOL, PendingFrame, QUESTIONS};
 
 use super::Peer;
 use crate::live::LinkStage;
@@ -118,6 +118,7 @@ impl Peer {
             Frame::Twins(twins) => self.hear_of_twins(twins, now),
             Frame::Question(question) => self.asked(key, question),
             Frame::Answer(part) => self.answered(key, &part, now)?,
+            Frame::Bus(frame) => self.bus_frame(key, frame, now)?,
             Frame::Hello(_) | Frame::Unknown { .. } => {}
         }
         Ok(None)
@@ -204,6 +205,7 @@ impl Peer {
         }
         link.stage = LinkStage::Live;
         link.answers_questions = hello.features.iter().any(|feature| feature == QUESTIONS);
+        link.carries_buses = hello.features.iter().any(|feature| feature == BUS);
         link.turn = turn;
         link.since = now;
         link.set_peer_heartbeat(Duration::from_millis(hello.heartbeat));
@@ -222,6 +224,7 @@ impl Peer {
         for attempt in self.dialer.cancel(rank) {
             self.actions.push_back(Action::CancelDial(attempt));
         }
+        self.bus_way_changed();
         self.happened(Occurrence::Up { path, dialled }, now);
         // A client that is no node of ours has no file.
         self.other_config =

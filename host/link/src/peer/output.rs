@@ -3,7 +3,7 @@
 use serde_bytes::ByteBuf;
 
 use kozo_ground::clock::Moment;
-use kozo_wire::{FrameWriter, Hello, PROTOCOL, QUESTIONS};
+use kozo_wire::{BUS, FrameWriter, Hello, PROTOCOL, QUESTIONS};
 
 use super::Peer;
 use crate::live::{Link, LinkStage};
@@ -55,6 +55,7 @@ impl Peer {
             writer.heartbeat(clock, floor);
         }
         link.exchange.output(writer);
+        self.has_bus_news |= link.carriage.output(writer, now);
         let mut sent = 0;
         if carries {
             if let Some(sequence) = self.inbound.take_acknowledgement(now) {
@@ -87,6 +88,7 @@ impl Peer {
             || link.is_live()
                 && (link.echo.is_some()
                     || link.exchange.has_output()
+                    || link.carriage.has_output()
                     || due(Some(link.heartbeat_due()))
                     || self.carrier() == Some(key)
                         && (due(self.inbound.acknowledge_by()) || self.outbox.can_send()))
@@ -98,7 +100,7 @@ impl Peer {
             protocol: PROTOCOL,
             node: settings.own.as_str().to_owned(),
             agent: concat!("kozo ", env!("CARGO_PKG_VERSION")).to_owned(),
-            features: vec![QUESTIONS.to_owned()],
+            features: vec![QUESTIONS.to_owned(), BUS.to_owned()],
             session: settings.session,
             link: link.id.filter(|_| link.dialled),
             rank: link.rank,

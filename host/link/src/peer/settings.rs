@@ -38,6 +38,8 @@ pub struct PeerSettings {
     pub max_read: usize,
     /// SHA-256 of the configuration file.
     pub config_digest: Vec<u8>,
+    /// The buses that one of the two reaches through the other.
+    pub buses: Vec<String>,
     /// Where the jitter comes from.
     pub seed: u64,
 }

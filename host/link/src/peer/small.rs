@@ -38,6 +38,7 @@ pub(super) fn small_peer(
             order: Duration::from_secs(60),
         },
         max_read: 64 * 1024,
+        buses: Vec::new(),
         config_digest: vec![],
         seed: session,
     };

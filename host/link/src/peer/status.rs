@@ -41,6 +41,7 @@ impl Peer {
             bytes_received: 0,
             other_file: self.other_config,
             questions_refused: self.allowance.refused(),
+            bus_frames_refused: self.bus_frames_refused,
             last_error_seconds: fault.as_ref().map(|event| event.last_seconds),
             last_error: fault.and_then(|event| event.reason),
             twins: self.twins(now).map(|twins| {

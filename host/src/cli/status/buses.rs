@@ -76,6 +76,18 @@ pub(super) fn notes(bus: &BusStatus) -> Vec<String> {
     if let Some(error) = bus.error.as_deref().filter(|_| bus.state != BusState::Up) {
         lines.push(format!("bus {name}: {}", shortened(error, LONGEST_ERROR)));
     }
+    if let Some(gateway) = &bus.gateway {
+        lines.push(format!(
+            "bus {name}: this node is the gateway of {}, {} of them linked; {} of theirs handed on, {} for them, {} \
+             refused, {} dropped",
+            count(gateway.neighbours as u64, "node"),
+            gateway.linked,
+            count(gateway.published, "datagram"),
+            gateway.delivered,
+            gateway.refused,
+            gateway.dropped
+        ));
+    }
     lines.extend(bus.denied.iter().map(|denial| {
         format!(
             "bus {name}: its engine refuses this node `{}`: {}",

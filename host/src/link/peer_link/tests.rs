@@ -35,6 +35,7 @@ fn peer(own: &str, peer: &str) -> Peer {
             order: Duration::from_secs(1 << 30),
         },
         max_read: 64 * 1024,
+        buses: Vec::new(),
         config_digest: vec![],
         seed: 1,
     };
