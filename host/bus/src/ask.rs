@@ -100,6 +100,8 @@ pub struct Repaired {
     pub lost: Vec<(u64, u64)>,
     /// The lane's last number when this was written; 0 when the sender knows no such lane.
     pub last: u64,
+    /// Up to which number this answers: all of what was asked for, or what there was room for.
+    pub through: u64,
 }
 
 /// A part of the reply to a question.
@@ -246,6 +248,7 @@ impl Answer {
             Self::Repaired(repaired) => {
                 put(bytes, REPAIRED);
                 put(bytes, repaired.last);
+                put(bytes, repaired.through);
                 let lost = &repaired.lost[..repaired.lost.len().min(MAX_GAPS)];
                 put(bytes, lost.len() as u64);
                 for (from, to) in lost {
@@ -330,9 +333,10 @@ impl Answer {
 impl Repaired {
     fn read(mut rest: &[u8]) -> Result<Self, Refusal> {
         let last = number(&mut rest)?;
+        let through = number(&mut rest)?;
         let count = number(&mut rest)?;
         // A lane never comes to the highest number, so that there is always a next one.
-        if count > MAX_GAPS as u64 || last == u64::MAX {
+        if count > MAX_GAPS as u64 || last.max(through) == u64::MAX {
             return Err(Refusal::Body);
         }
         let mut lost = Vec::with_capacity(count as usize);
@@ -346,6 +350,10 @@ impl Repaired {
             lost.push((from, to));
         }
         nothing_more(rest)?;
-        Ok(Self { lost, last })
+        Ok(Self {
+            lost,
+            last,
+            through,
+        })
     }
 }

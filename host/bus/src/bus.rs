@@ -20,6 +20,7 @@ mod attacks;
 mod engine;
 mod held;
 mod known;
+mod late;
 mod nodes;
 mod output;
 mod settings;
@@ -57,6 +58,7 @@ use crate::veil::Veil;
 use asks::Asked;
 use engine::{Engine, Letter, Letters};
 use held::Held;
+use late::Late;
 use nodes::{Allowance, Nodes};
 use output::Offered;
 
@@ -100,6 +102,8 @@ pub struct Bus {
     letters: Letters,
     /// What was given to be published, with its length, until the module has said something to it.
     offered: Option<(Offered, usize)>,
+    /// Whether messages have their turn, where letters wait as well.
+    messages_first: bool,
     outgoing: Outgoing,
     incoming: Incoming,
     nodes: Nodes,
@@ -110,9 +114,13 @@ pub struct Bus {
     asked: HashMap<Nonce, Asked>,
     /// Until when each of them waits for an answer; those that were answered as well.
     asked_in_order: VecDeque<(Moment, Nonce)>,
+    late: Late,
     next_ping: u64,
     /// How many asks the session has sent: each has a number of its own.
     next_ask: u64,
+    /// Answers to repairs that wait to be published: how many letters are taken when they are, who has asked, for which
+    /// lane, from which number on. No more than letters wait.
+    answering: Vec<(u64, Token, String, u64)>,
     /// How much may be asked of this node.
     asks: Allowance,
     /// When this node announces itself next.
@@ -213,6 +221,7 @@ impl Bus {
             patterns,
             letters: Letters::default(),
             offered: None,
+            messages_first: false,
             outgoing: Outgoing::new(settings.queue, now),
             incoming: Incoming::new(chance.u64(..), now),
             nodes: Nodes::new(),
@@ -221,8 +230,10 @@ impl Bus {
             pulls: BinaryHeap::new(),
             asked: HashMap::new(),
             asked_in_order: VecDeque::new(),
+            late: Late::default(),
             next_ping: 0,
             next_ask: 0,
+            answering: Vec::new(),
             asks: Allowance::new(ASKS_AT_ONCE, ASKS_PER_SECOND),
             announce: now,
             sweep: now + SWEEP_EVERY,
@@ -407,9 +418,16 @@ impl Bus {
             self.incoming.timeout(),
             self.outgoing.end_due(),
             self.engine.held_until(),
+            self.batch_due(),
         ];
         let linked = linked.into_iter().filter(|_| self.engine.is_up());
         always.into_iter().chain(linked).flatten().min()
+    }
+
+    /// When a batch that is held is to leave, and the module may have room for it.
+    fn batch_due(&self) -> Option<Moment> {
+        let due = self.outgoing.batch_due()?;
+        Some(self.engine.held_until().map_or(due, |until| due.max(until)))
     }
 
     /// Takes what the roles of this node get, in order.
@@ -429,6 +447,7 @@ impl Bus {
         self.letters.clear();
         let asked = std::mem::take(&mut self.asked);
         self.asked_in_order.clear();
+        self.late.clear();
         for (_, asked) in asked {
             self.unanswered(asked, "the bus is down", now);
         }

@@ -26,8 +26,10 @@ use kozo_wire::Message;
 use crate::datagram::{Batch, Body, End, LaneBegin, Part, Sent};
 use crate::refusal::Refusal;
 use crate::repair::{
-    JITTER, JITTER_AFTER_CUT, MAX_REPAIRS, MAX_REPAIRS_OF_A_NODE, Repair, TRY_FOR, WAIT,
+    JITTER, JITTER_AFTER_CUT, MAX_REPAIRS, MAX_REPAIRS_OF_A_NODE, MAX_TRY_FOR, MAX_WINDOW,
+    MIN_WINDOW, Repair, TIMES_AS_LONG, TRY_FOR, WAIT, WAIT_IN_VAIN,
 };
+use crate::sender_key::Epoch;
 use crate::subject::{Subjects, Token};
 use lane::{InLane, Tally};
 use parts::Parts;
@@ -86,6 +88,10 @@ struct Source {
     lanes: Vec<u64>,
     /// How many repairs are under way with it.
     repairs: u16,
+    /// How long its answers to them take: as long as the longest of late.
+    answers_after: Duration,
+    /// How many messages of a lane it is asked for at once.
+    window: u64,
     /// Something of it looked too old.
     looks_old: bool,
     /// When the latest message of its lanes that are forgotten was sent, in milliseconds of the session. What an engine
@@ -160,6 +166,8 @@ impl Incoming {
             heard: now,
             lanes: Vec::new(),
             repairs: 0,
+            answers_after: Duration::ZERO,
+            window: MAX_WINDOW,
             looks_old: false,
             forgotten_ms: None,
         });
@@ -230,6 +238,53 @@ impl Incoming {
             self.source_mut(source).counts.unwanted += 1;
         }
         is_unwanted
+    }
+
+    /// Whether a datagram of a lane need not be opened, as it looks from outside: all in it came before, or it was not
+    /// asked for, and so much waits in the lane already that it is asked for later.
+    pub(crate) fn is_in_vain(
+        &mut self,
+        source: SourceId,
+        subject: &str,
+        (epoch, counter): (Epoch, u64),
+        was_asked: bool,
+    ) -> bool {
+        let key = self.key(source, subject);
+        let room = MAX_WAITING_BYTES.saturating_sub(self.waiting.bytes);
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return false;
+        };
+        if lane.has_passed(epoch, counter) {
+            self.counts.repeated += 1;
+            self.source_mut(source).counts.repeated += 1;
+            return true;
+        }
+        let is_full = !was_asked && lane.is_full(room);
+        if is_full {
+            lane.is_behind = true;
+            self.counts.put_off += 1;
+            self.source_mut(source).counts.put_off += 1;
+        }
+        is_full
+    }
+
+    /// A datagram of a lane was taken, which has messages up to this number.
+    pub(crate) fn taken(
+        &mut self,
+        source: SourceId,
+        subject: &str,
+        (epoch, counter): (Epoch, u64),
+        last: u64,
+    ) {
+        let key = self.key(source, subject);
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.pass(epoch, counter, last);
+        }
+    }
+
+    /// Something of the node's present session came that was proven.
+    pub(crate) fn heard(&mut self, source: SourceId, now: Moment) {
+        self.source_mut(source).heard = now;
     }
 
     /// A datagram of this lane came and was opened; `was_asked`: as an answer.
@@ -348,29 +403,49 @@ impl Incoming {
         self.change(key, now, |lane, room, sink| lane.lost(from, to, room, sink));
     }
 
-    /// An answer is complete, as far as the sender goes: it has said of all that it could tell what it has sent and
-    /// what it has no more; `last` is the lane's last number.
-    pub(crate) fn answered(&mut self, key: LaneKey, last: u64, now: Moment) {
+    /// An answer is complete, as far as the sender goes: it has said of all that it had room for what it has sent and
+    /// what it has no more. What was asked for began at `from`, `took` ago; what is told goes through one number, and the
+    /// lane's last one is another.
+    pub(crate) fn answered(
+        &mut self,
+        key: LaneKey,
+        from: u64,
+        (through, last): (u64, u64),
+        took: Duration,
+        now: Moment,
+    ) {
+        let source = &mut self.sources[key.source.0 as usize];
+        let before = source.answers_after;
+        source.answers_after = took.max(before - before / 8);
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };
-        let next = lane.next();
+        let is_whole = lane.next() > through || !lane.has_hole();
+        source.window = match is_whole {
+            true => (source.window + source.window / 4).min(MAX_WINDOW),
+            false => (source.window / 2).max(MIN_WINDOW),
+        };
+        let got_on = lane.next() > from;
+        // Of two answers to one range the first one counts.
         if let Some(repair) = &mut lane.repair
-            && let Some((from, to)) = repair.asked
+            && repair.asked.is_some_and(|(asked, _)| asked == from)
         {
-            if repair.is_open {
-                repair.is_open = false;
-                let to = if next > from {
-                    last.min(next - 1)
-                } else {
-                    last
-                };
-                repair.asked = Some((from, to));
+            repair.asked = None;
+            repair.tries = 0;
+            repair.due = match (got_on, repair.in_vain) {
+                (true, _) => now,
+                // The engine may have mixed up what has come with the answer.
+                (false, 0 | 1) => now + WAIT,
+                (false, in_vain) => now + (WAIT_IN_VAIN * in_vain.into()).min(TRY_FOR[4]),
+            };
+            let is_open = std::mem::take(&mut repair.is_open);
+            self.due.push(Reverse((repair.due, key)));
+            if is_open {
                 lane.ends(0, last, &mut |_, _| {});
-            } else if next > from {
-                // The answer had no room for more.
-                repair.asked = Some((from, to.min(next - 1)));
             }
+            self.repairing = self.repairing.saturating_sub(1);
+            let source = self.source_mut(key.source);
+            source.repairs = source.repairs.saturating_sub(1);
         }
         self.change(key, now, |_, _, _| Tally::default());
     }
@@ -391,26 +466,40 @@ impl Incoming {
             let Some(repair) = &mut lane.repair else {
                 continue;
             };
+            repair.due = repair.waits_until();
+            if repair.due > now {
+                self.due.push(Reverse((repair.due, key)));
+                continue;
+            }
             let source = &mut self.sources[key.source.0 as usize];
             if repair.asked.take().is_some() {
+                source.window = (source.window / 2).max(MIN_WINDOW);
                 self.repairing -= 1;
                 source.repairs -= 1;
             }
-            let Some(try_for) = TRY_FOR.get(usize::from(repair.tries)) else {
+            if repair.is_hopeless(source.heard, now) {
                 lane.repair = None;
                 if hole.is_some() {
                     self.change(key, now, |lane, _, sink| lane.give_up(sink));
                 }
                 continue;
-            };
+            }
             if self.repairing >= MAX_REPAIRS || source.repairs >= MAX_REPAIRS_OF_A_NODE {
                 repair.due = now + JITTER;
                 self.due.push(Reverse((repair.due, key)));
                 continue;
             }
             let (from, to) = match (repair.is_open, hole) {
-                (true, _) => (lane.next(), None),
-                (false, Some((from, to))) => (from, Some(to)),
+                (true, _) => {
+                    // The answer tells of all that was put off so far.
+                    lane.is_behind = false;
+                    let some = source.window < MAX_WINDOW;
+                    let to = some.then(|| lane.next().saturating_add(source.window - 1));
+                    (lane.next(), to)
+                }
+                (false, Some((from, to))) => {
+                    (from, Some(to.min(from.saturating_add(source.window - 1))))
+                }
                 (false, None) => {
                     lane.repair = None;
                     continue;
@@ -419,9 +508,16 @@ impl Incoming {
             let Some(repair) = &mut lane.repair else {
                 continue;
             };
-            repair.tries += 1;
-            repair.asked = Some((from, to.unwrap_or(u64::MAX)));
-            repair.due = now + *try_for;
+            let usual = TRY_FOR.get(usize::from(repair.tries)).or(TRY_FOR.last());
+            let usual = usual.copied().unwrap_or(MAX_TRY_FOR);
+            let slow = (source.answers_after * TIMES_AS_LONG).min(MAX_TRY_FOR);
+            repair.try_for = usual.max(slow);
+            repair.tries = repair.tries.saturating_add(1);
+            repair.in_vain = repair.in_vain.saturating_add(1);
+            repair.progress.get_or_insert(now);
+            let asked_to = to.filter(|_| !repair.is_open).unwrap_or(u64::MAX);
+            repair.asked = Some((from, asked_to));
+            repair.due = now + repair.try_for;
             self.due.push(Reverse((repair.due, key)));
             self.repairing += 1;
             source.repairs += 1;
@@ -624,7 +720,7 @@ impl Incoming {
         self.waiting.bytes = self.waiting.bytes + after.bytes - before.bytes;
         let next_now = lane.next();
         let has_moved = next_now > next;
-        let has_hole = lane.hole().is_some();
+        let has_hole = lane.has_hole();
         let under_way = lane
             .repair
             .as_deref()
@@ -636,14 +732,20 @@ impl Incoming {
                 lane.repair = Some(Box::new(Repair::new(due, false)));
                 self.due.push(Reverse((due, key)));
             }
-            Some(repair) if !has_hole && !repair.is_open => lane.repair = None,
+            Some(repair) if !has_hole && !repair.is_open => {
+                lane.repair = None;
+                if lane.is_behind {
+                    lane.repair = Some(Box::new(Repair::new(now + WAIT, true)));
+                    self.due.push(Reverse((now + WAIT, key)));
+                }
+            }
             Some(repair) => {
                 if has_moved {
-                    repair.tries = 0;
+                    repair.got_on(now);
                 }
                 if repair.asked.is_some_and(|(_, to)| to < next_now) && has_hole {
-                    **repair = Repair::new(now + WAIT, false);
-                    self.due.push(Reverse((repair.due, key)));
+                    **repair = Repair::new(now, false);
+                    self.due.push(Reverse((now, key)));
                 }
             }
             None => {}

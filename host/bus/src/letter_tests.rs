@@ -127,6 +127,7 @@ fn answers() -> Vec<Answer> {
         Answer::Repaired(Repaired {
             lost: vec![(1, 1), (3, 900)],
             last: 1000,
+            through: 950,
         }),
         Answer::Repaired(Repaired::default()),
         Answer::Pong { time },
@@ -412,7 +413,10 @@ fn the_bytes_are_pinned() {
     assert_eq!(bodies, expected);
     let mut repaired = Vec::new();
     answers()[1].encode(&mut repaired);
-    assert_eq!(hex(&repaired), "01cd03e80201010".to_owned() + "3cd0384");
+    assert_eq!(
+        hex(&repaired),
+        "01cd03e8cd03b60201010".to_owned() + "3cd0384"
+    );
     let (hub, field) = two();
     let data = field.ask(&hub, &Ask::Ping);
     let letter = hub

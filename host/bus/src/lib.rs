@@ -41,6 +41,7 @@ pub use bus::{
     Unpinged,
 };
 pub use incoming::Delivery;
+pub use subject::is_of_lane;
 
 #[cfg(test)]
 mod figures;

@@ -31,7 +31,7 @@ use crate::sender_key::SenderKeys;
 use crate::session::{Session, SessionTime};
 use crate::subject::Subjects;
 use lanes::{LaneEnd, Lanes};
-use outbox::{Outbox, Queued};
+use outbox::{Next, Outbox, Queued};
 use ring::Ring;
 
 /// How many bytes of messages go into one batch, unless it is one message.
@@ -43,8 +43,11 @@ const BATCH_OVERHEAD: usize = 64;
 /// How many bytes of datagrams answer one repair, unless it is one batch. Who asked asks again for the rest.
 pub(crate) const MAX_REPAIR_BYTES: usize = 256 * 1024;
 
+/// How many messages, unless it is one batch.
+pub(crate) const MAX_REPAIR_MESSAGES: u64 = 1024;
+
 /// How many batches answer one repair.
-const MAX_REPAIR_BATCHES: usize = 64;
+const MAX_REPAIR_BATCHES: usize = 256;
 
 /// How often lanes are looked at for being forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -79,6 +82,8 @@ pub(crate) struct Again {
     pub(crate) lost: Vec<(u64, u64)>,
     /// The lane's last number, as far as it is published.
     pub(crate) last: u64,
+    /// Up to which number this is all that there is.
+    pub(crate) through: u64,
 }
 
 /// All that this node sends.
@@ -88,6 +93,8 @@ pub(crate) struct Outgoing {
     outbox: Outbox,
     ring: Ring,
     max_datagram: usize,
+    /// When the next batch is made, where all that waits is held until then.
+    batch_due: Option<Moment>,
     sweep: Moment,
     counts: BusOutgoingCounts,
 }
@@ -99,6 +106,7 @@ impl Outgoing {
             outbox: Outbox::new(limits),
             ring: Ring::new(limits),
             max_datagram: MAX_DATAGRAM_LEN,
+            batch_due: None,
             sweep: now + SWEEP_EVERY,
             counts: BusOutgoingCounts::default(),
         }
@@ -123,12 +131,14 @@ impl Outgoing {
         }
         let queued = Queued {
             lane,
-            number: self.lanes.queued(lane, now),
+            number: 0,
             sent_ms: sent.0,
             lifetime,
             expires: now + lifetime,
             message,
         };
+        let number = self.lanes.queued(lane, queued.packed(), now);
+        let queued = Queued { number, ..queued };
         self.outbox.push(queued, &mut self.lanes, now);
     }
 
@@ -159,6 +169,7 @@ impl Outgoing {
         now: Moment,
     ) -> Option<(Arc<str>, Bytes)> {
         self.ring.expire(now);
+        self.batch_due = None;
         while self.ring.next().is_none() {
             self.make_batch(sealing, now)?;
         }
@@ -199,11 +210,7 @@ impl Outgoing {
         gaps: usize,
     ) -> Again {
         let known = self.lanes.end_of(subject).map(|end| end.last);
-        let kept = self
-            .ring
-            .of(subject, 1, u64::MAX)
-            .map(ring::Batch::last)
-            .max();
+        let kept = self.ring.last_of(subject);
         // Of a lane that is forgotten, and all that was in it, nothing is known but what the asker says.
         let last = known.max(kept).or(to).unwrap_or(0);
         let to = to.unwrap_or(u64::MAX).min(last);
@@ -211,25 +218,35 @@ impl Outgoing {
             last,
             ..Again::default()
         };
-        let (mut next, mut bytes) = (from, 0);
-        for (count, batch) in self.ring.of(subject, from, to).enumerate() {
-            let length: usize = batch.datagrams.iter().map(Bytes::len).sum();
-            let is_full = bytes + length > MAX_REPAIR_BYTES || count >= MAX_REPAIR_BATCHES;
-            if (count > 0 && is_full) || again.lost.len() + 1 >= gaps {
-                self.counts.repairs_sent += again.messages;
-                return again;
+        let (mut next, mut bytes, mut is_full) = (from, 0, false);
+        for (count, batch) in self.ring.of(subject, from, u64::MAX).enumerate() {
+            if next > to || again.lost.len() + 1 >= gaps {
+                is_full = true;
+                break;
             }
             if batch.first > next {
+                // Though it may be more than was asked for: who has to hear of it need not ask for it by and by.
                 again.lost.push((next, batch.first - 1));
+                next = batch.first;
+            }
+            let length: usize = batch.datagrams.iter().map(Bytes::len).sum();
+            let is_too_much = bytes + length > MAX_REPAIR_BYTES
+                || again.messages + batch.count > MAX_REPAIR_MESSAGES
+                || count >= MAX_REPAIR_BATCHES;
+            if next > to || (again.messages > 0 && is_too_much) {
+                is_full = true;
+                break;
             }
             bytes += length;
             again.datagrams.extend(batch.datagrams.iter().cloned());
             again.messages += batch.count;
             next = batch.last() + 1;
         }
-        if next <= to {
-            again.lost.push((next, to));
+        if next <= to && !is_full {
+            again.lost.push((next, last));
+            next = last + 1;
         }
+        again.through = next.saturating_sub(1);
         self.counts.repairs_sent += again.messages;
         again
     }
@@ -242,6 +259,11 @@ impl Outgoing {
             self.sweep = now + SWEEP_EVERY;
             self.lanes.forget_idle(now);
         }
+    }
+
+    /// When a batch that is held is to leave, where the engine is reached.
+    pub(crate) fn batch_due(&self) -> Option<Moment> {
+        self.batch_due
     }
 
     /// When there is an end to say, where the engine is reached.
@@ -286,21 +308,32 @@ impl Outgoing {
     fn make_batch(&mut self, sealing: &mut Sealing<'_>, now: Moment) -> Option<()> {
         let (messages, bytes) = self.ring.room();
         let waits = self.ring.unconfirmed().messages > 0;
-        let size = self.outbox.first_size(&mut self.lanes, now)?;
-        let sealed_size = size + BATCH_OVERHEAD + DATAGRAM_OVERHEAD + ring::BATCH_OVERHEAD;
-        if waits && (messages == 0 || bytes < sealed_size) {
+        if waits && messages == 0 {
             return None;
         }
         let room = self
             .max_datagram
             .saturating_sub(DATAGRAM_OVERHEAD + BATCH_OVERHEAD);
-        let size = room.min(MAX_BATCH_BYTES).min(bytes);
+        let most = room.min(MAX_BATCH_BYTES).min(bytes);
         let count = messages.min(MAX_BATCH_MESSAGES);
-        let run = self.outbox.take_run(count, size, &mut self.lanes, now);
+        let (at, size) = match self.outbox.next(count, most, &mut self.lanes, now) {
+            Next::Nothing => return None,
+            Next::HeldUntil(until) => {
+                self.batch_due = Some(until);
+                return None;
+            }
+            Next::At { at, size } => (at, size),
+        };
+        let sealed_size = size + BATCH_OVERHEAD + DATAGRAM_OVERHEAD + ring::BATCH_OVERHEAD;
+        if waits && bytes < sealed_size {
+            return None;
+        }
+        let run = self.outbox.take_run(at, count, most, &mut self.lanes, now);
         let (Some(first), Some(expires)) = (run.first(), run.iter().map(|one| one.expires).max())
         else {
             return None;
         };
+        self.lanes.batched(first.lane, now);
         let lane = self.lanes.get(first.lane);
         let (subject, begin, first) = (lane.subject.clone(), lane.begin, first.number);
         let count = run.len() as u64;

@@ -12,6 +12,7 @@
 mod engine;
 mod hostile;
 mod lying;
+mod overload;
 mod scenarios;
 
 use std::cmp::Reverse;
@@ -31,6 +32,7 @@ use crate::subject::SubjectKey;
 use crate::testing::{File, node};
 use crate::{Bus, BusSettings, EngineLimits, Happened};
 use engine::{Carried, Weather};
+use overload::Inbox;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
@@ -68,6 +70,8 @@ enum Event {
         connection: u64,
         subject: String,
     },
+    /// A node looks at the next datagram of its inbox.
+    Work(usize),
     /// A node looks at its clock.
     Wake(usize),
     /// A node is connected again.
@@ -96,6 +100,8 @@ struct SimulatedNode {
     /// What each lane's last number was when this life began.
     began: HashMap<Line, u64>,
     happened: Vec<Happened>,
+    /// What waits to be looked at, of a node that needs time for that.
+    inbox: Option<Inbox>,
 }
 
 struct World {
@@ -156,6 +162,7 @@ impl World {
                 got: HashMap::new(),
                 began: HashMap::new(),
                 happened: Vec::new(),
+                inbox: None,
             });
         }
         world
@@ -315,6 +322,7 @@ impl World {
                     self.drive(index);
                 }
             }
+            Event::Work(index) => self.work(index),
             Event::Connect(index) => self.connect(index),
             Event::Start(index) => self.start(index),
         }

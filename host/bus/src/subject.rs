@@ -479,6 +479,11 @@ fn letter(kind: Kind) -> &'static str {
     }
 }
 
+/// Whether a subject of any bus is a lane, as it looks: not an ask, an answer or an announcement.
+pub fn is_of_lane(subject: &str) -> bool {
+    subject.split('.').nth(2) == Some("m")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,9 @@ use super::bell::Bell;
 /// How many datagrams wait at most. Beyond that the module is told that there is no room.
 const MAX_DATAGRAMS: usize = 4096;
 
+/// How many of them are of lanes at most: what others ask and answer, repairs among it, has the rest to itself.
+const MAX_OF_LANES: usize = MAX_DATAGRAMS / 4 * 3;
+
 /// How many bytes they have together at most; one alone may be larger.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -42,18 +45,23 @@ pub(super) struct Datagram {
     pub(super) data: Vec<u8>,
 }
 
-/// What a module's threads bring, in the order in which they do.
+/// What a module's threads bring. What is of lanes, which may be much, keeps its order, and so does all else; of that
+/// none waits behind what is of lanes: so a node that gets more than it can look at still asks, answers and publishes.
 pub(super) struct Mailbox {
     held: Mutex<Held>,
-    /// Told when all was taken.
+    /// Told when some were taken.
     emptied: Condvar,
     bell: Arc<Bell>,
 }
 
 #[derive(Default)]
 struct Held {
+    /// All but datagrams of lanes.
     news: VecDeque<News>,
-    datagrams: usize,
+    of_lanes: VecDeque<Datagram>,
+    /// How many datagrams are among the news.
+    others: usize,
+    /// The bytes of all datagrams.
     bytes: usize,
     /// Datagrams that were thrown away here, since they were taken last.
     dropped: u64,
@@ -65,6 +73,10 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Brought {
     pub(super) news: VecDeque<News>,
+    /// Datagrams of lanes, some of those that wait.
+    pub(super) of_lanes: Vec<Datagram>,
+    /// More of them wait.
+    pub(super) is_more: bool,
     /// So many datagrams were thrown away, by the module or here.
     pub(super) dropped: u64,
 }
@@ -86,12 +98,20 @@ impl Mailbox {
             return Delivered::Taken;
         }
         let bytes = held.bytes + datagram.data.len();
-        if held.datagrams >= MAX_DATAGRAMS || (held.datagrams > 0 && bytes > MAX_BYTES) {
+        let of_lane = kozo_bus::is_of_lane(&datagram.subject);
+        let waiting = held.datagrams();
+        let is_full = waiting >= MAX_DATAGRAMS || (of_lane && held.of_lanes.len() >= MAX_OF_LANES);
+        if is_full || (waiting > 0 && bytes > MAX_BYTES) {
             return Delivered::Full;
         }
-        held.datagrams += 1;
         held.bytes = bytes;
-        held.news.push_back(News::Datagram(datagram));
+        match of_lane {
+            true => held.of_lanes.push_back(datagram),
+            false => {
+                held.others += 1;
+                held.news.push_back(News::Datagram(datagram));
+            }
+        }
         drop(held);
         self.bell.ring();
         Delivered::Taken
@@ -100,7 +120,8 @@ impl Mailbox {
     /// Waits until there may be room, for `limit` at most; false when there is none.
     pub(super) fn wait_for_room(&self, limit: Duration) -> bool {
         let held = self.held.lock_anyway();
-        let is_full = |held: &mut Held| held.datagrams >= MAX_DATAGRAMS || held.bytes >= MAX_BYTES;
+        let is_full =
+            |held: &mut Held| held.datagrams() >= MAX_DATAGRAMS || held.bytes >= MAX_BYTES;
         let (held, waited) = self
             .emptied
             .wait_timeout_while(held, limit, |held| !held.closed && is_full(held))
@@ -118,7 +139,7 @@ impl Mailbox {
             // The later number says it for the earlier ones.
             (Some(News::Confirmed(last)), News::Confirmed(number)) => *last = number,
             (_, news) => {
-                if held.news.len() - held.datagrams >= MAX_NEWS {
+                if held.news.len() - held.others >= MAX_NEWS {
                     held.forget();
                 }
                 held.news.push_back(news);
@@ -136,13 +157,23 @@ impl Mailbox {
         self.bell.ring();
     }
 
-    /// Takes all there is.
-    pub(super) fn take(&self) -> Brought {
+    /// Takes all there is, but of the datagrams of lanes so many at most.
+    pub(super) fn take(&self, most: usize) -> Brought {
         let mut held = self.held.lock_anyway();
-        held.datagrams = 0;
-        held.bytes = 0;
+        let count = held.of_lanes.len().min(most);
+        let of_lanes: Vec<Datagram> = held.of_lanes.drain(..count).collect();
+        held.others = 0;
+        let news = std::mem::take(&mut held.news);
+        let others = news.iter().filter_map(|news| match news {
+            News::Datagram(datagram) => Some(datagram),
+            _ => None,
+        });
+        let taken: usize = others.chain(&of_lanes).map(|each| each.data.len()).sum();
+        held.bytes -= taken;
         let brought = Brought {
-            news: std::mem::take(&mut held.news),
+            news,
+            of_lanes,
+            is_more: !held.of_lanes.is_empty(),
             dropped: std::mem::take(&mut held.dropped),
         };
         drop(held);
@@ -155,16 +186,22 @@ impl Mailbox {
         let mut held = self.held.lock_anyway();
         held.closed = true;
         held.news.clear();
+        held.of_lanes.clear();
         drop(held);
         self.emptied.notify_all();
     }
 }
 
 impl Held {
+    fn datagrams(&self) -> usize {
+        self.others + self.of_lanes.len()
+    }
+
     /// Keeps how the connection is now, and that it was another one before.
     fn forget(&mut self) {
-        self.dropped = self.dropped.saturating_add(self.datagrams as u64);
-        self.datagrams = 0;
+        self.dropped = self.dropped.saturating_add(self.datagrams() as u64);
+        self.of_lanes.clear();
+        self.others = 0;
         self.bytes = 0;
         let state = |news: &News| matches!(news, News::Up(_) | News::Down(_));
         let last = self.news.iter().rposition(state);
@@ -204,7 +241,7 @@ mod tests {
         }
         assert_eq!(mailbox.deliver(datagram(1)), Delivered::Full);
         assert!(!mailbox.wait_for_room(Duration::from_millis(1)));
-        assert_eq!(mailbox.take().news.len(), MAX_DATAGRAMS);
+        assert_eq!(mailbox.take(MAX_DATAGRAMS).news.len(), MAX_DATAGRAMS);
         assert!(mailbox.wait_for_room(Duration::from_secs(60)));
         assert_eq!(mailbox.deliver(datagram(MAX_BYTES + 1)), Delivered::Taken);
         assert_eq!(mailbox.deliver(datagram(1)), Delivered::Full);
@@ -217,7 +254,7 @@ mod tests {
         let long = Duration::from_secs(600);
         thread::scope(|scope| {
             let waits = scope.spawn(|| mailbox.wait_for_room(long));
-            mailbox.take();
+            mailbox.take(1);
             assert!(waits.join().unwrap());
             mailbox.deliver(datagram(MAX_BYTES));
             let waits = scope.spawn(|| mailbox.wait_for_room(long));
@@ -227,7 +264,31 @@ mod tests {
         // What comes now is nobody's.
         assert_eq!(mailbox.deliver(datagram(1)), Delivered::Taken);
         mailbox.tell(News::Confirmed(1));
-        assert!(mailbox.take().news.is_empty());
+        assert!(mailbox.take(MAX_DATAGRAMS).news.is_empty());
+    }
+
+    #[test]
+    fn what_is_of_lanes_comes_a_few_at_a_time_and_holds_up_nothing_else() {
+        let of_lane = |bytes| Datagram {
+            subject: "kozo.fleet.m.e.t.r.-.a".to_owned(),
+            ..datagram(bytes)
+        };
+        let mailbox = mailbox();
+        for bytes in 1..=3 {
+            mailbox.deliver(of_lane(bytes));
+        }
+        mailbox.deliver(datagram(MAX_BYTES - 6));
+        assert_eq!(mailbox.deliver(of_lane(1)), Delivered::Full);
+        let brought = mailbox.take(2);
+        assert_eq!(brought.news.len(), 1);
+        assert_eq!(brought.of_lanes, [of_lane(1), of_lane(2)]);
+        assert!(brought.is_more);
+        // What is left counts, and what was taken does not.
+        assert_eq!(mailbox.deliver(of_lane(MAX_BYTES - 2)), Delivered::Full);
+        assert_eq!(mailbox.deliver(of_lane(MAX_BYTES - 3)), Delivered::Taken);
+        let brought = mailbox.take(2);
+        assert_eq!(brought.of_lanes.len(), 2);
+        assert!(!brought.is_more);
     }
 
     #[test]
@@ -237,7 +298,7 @@ mod tests {
         mailbox.tell(News::Confirmed(5));
         mailbox.deliver(datagram(0));
         mailbox.tell(News::Confirmed(7));
-        let news = mailbox.take().news;
+        let news = mailbox.take(MAX_DATAGRAMS).news;
         assert_eq!(
             news,
             [
@@ -256,7 +317,7 @@ mod tests {
             mailbox.tell(News::Up(Limits::new(number, "one")));
             mailbox.tell(News::Nobody("kozo.fleet.ask.a".to_owned()));
         }
-        let brought = mailbox.take();
+        let brought = mailbox.take(1);
         assert!(brought.news.len() <= MAX_NEWS + 2);
         assert_eq!(brought.dropped, 1);
         assert!(matches!(brought.news[0], News::Down(_)));

@@ -21,13 +21,16 @@ use super::counter;
 use super::engine::Engine;
 use super::gateway::Gateway;
 use super::log::BusLog;
-use super::mailbox::{Brought, News};
+use super::mailbox::{Brought, Datagram, News};
 use super::outlet::{BusOutlet, Outgoing};
 use super::pings::{Pings, Pong};
 use super::services::Services;
 
 /// How many datagrams are given to the module at most before it is looked at what came meanwhile.
 const MAX_IN_A_ROW: usize = 64;
+
+/// How many datagrams of lanes are looked at before something is published, where something waits to be.
+const MAX_LOOKED_AT: usize = 128;
 
 /// Whom a bus brings to what came, and tells that there is room.
 pub(crate) trait BusArrivals: Send + Sync + 'static {
@@ -183,7 +186,9 @@ impl RunningBus {
         if machine.thread != thread {
             return Turn::Superseded;
         }
-        machine.hear(self.services.mailbox.take(), &self.services, now);
+        let brought = self.services.mailbox.take(MAX_LOOKED_AT);
+        let is_more = brought.is_more;
+        machine.hear(brought, &self.services, now);
         // With the lock held, so that whoever looks finds each message either there or here.
         machine.came = self.outlet.take(taken);
         while let Some(Outgoing {
@@ -210,7 +215,10 @@ impl RunningBus {
             };
             let Some(next) = next else {
                 self.settle(&mut machine, now);
-                return machine.done();
+                return match is_more {
+                    true => Turn::More,
+                    false => machine.done(),
+                };
             };
             drop(machine);
             let published = self.call(&next);
@@ -426,16 +434,7 @@ impl Machine {
                         self.down(&reason, now);
                     }
                 }
-                News::Datagram(datagram) => {
-                    if let Some(gateway) = &mut self.gateway
-                        && !gateway.hand_on(&datagram, now)
-                    {
-                        continue;
-                    }
-                    let reply = datagram.reply.as_deref();
-                    self.bus
-                        .received(&datagram.subject, reply, &datagram.data, now);
-                }
+                News::Datagram(datagram) => self.look_at(&datagram, now),
                 News::Confirmed(number) => {
                     self.bus.confirmed(number);
                     if let Some(gateway) = &mut self.gateway {
@@ -450,6 +449,23 @@ impl Machine {
                 }
             }
         }
+        for datagram in brought.of_lanes {
+            self.look_at(&datagram, now);
+        }
+    }
+
+    fn look_at(&mut self, datagram: &Datagram, now: Moment) {
+        if let Some(gateway) = &mut self.gateway
+            && !gateway.hand_on(datagram, now)
+        {
+            return;
+        }
+        let Datagram {
+            subject,
+            reply,
+            data,
+        } = datagram;
+        self.bus.received(subject, reply.as_deref(), data, now);
     }
 
     /// The call that was given up on has come back.

@@ -158,7 +158,7 @@ pub struct BusIncomingCounts {
     pub received: u64,
     /// Messages among them that came only when they were asked for.
     pub repaired: u64,
-    /// Messages that came again, and were ignored.
+    /// Messages that came again, and were ignored; where that was seen from outside, datagrams.
     pub repeated: u64,
     /// Messages that were sent and did not come, nor when they were asked for.
     pub missed: u64,
@@ -166,6 +166,10 @@ pub struct BusIncomingCounts {
     pub expired: u64,
     /// Datagrams with messages that no role here wants: the engine's patterns are coarser than those of roles.
     pub unwanted: u64,
+    /// Datagrams that came while so much waited in their lane for what comes before it that they were put off: they
+    /// are asked for when it is their turn.
+    #[serde(default)]
+    pub put_off: u64,
     /// Datagrams that came, of all kinds.
     pub datagrams_received: u64,
     /// Their bytes.

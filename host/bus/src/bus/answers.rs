@@ -76,7 +76,15 @@ impl Bus {
                 Answer::Refused(AskRefusal::OtherSession)
             }
             Some(Ask::Key { epoch, .. }) => self.key_for(&node, &asker, &signer, epoch, now),
-            Some(Ask::Repair { lane, from, to }) => self.repair(&asker, &lane, from, to),
+            Some(Ask::Repair { lane, from, to }) => {
+                if self.is_answering(asker.token, &lane, from) {
+                    return Err(Refusal::Repeated);
+                }
+                let answer = self.repair(&asker, &lane, from, to);
+                let until = self.letters.taken_then() + 1;
+                self.answering.push((until, asker.token, lane, from));
+                answer
+            }
             Some(Ask::Question(_)) | None => Answer::Refused(AskRefusal::NotUnderstood),
         };
         self.answer_with(&asker, answer);
@@ -158,6 +166,15 @@ impl Bus {
         }
     }
 
+    /// Whether an answer to the same ask, made before, still waits to be published: who has not got it yet need not get
+    /// it twice.
+    fn is_answering(&mut self, token: Token, lane: &str, from: u64) -> bool {
+        let taken = self.letters.taken();
+        self.answering.retain(|(until, ..)| *until > taken);
+        let mut answering = self.answering.iter();
+        answering.any(|(_, to, of, first)| (*to, of.as_str(), *first) == (token, lane, from))
+    }
+
     /// Sends again what is kept of a lane; the answer says what is not.
     fn repair(&mut self, asker: &Asker, lane: &str, from: u64, to: Option<u64>) -> Answer {
         let again = self.outgoing.again(lane, from, to, MAX_GAPS);
@@ -176,6 +193,7 @@ impl Bus {
         Answer::Repaired(Repaired {
             lost: again.lost,
             last: again.last,
+            through: again.through,
         })
     }
 

@@ -9,7 +9,7 @@ use super::terms::Happened;
 use super::{Bus, reading};
 use crate::announcement::ClaimedAnnouncement;
 use crate::ask::{Answer, AskRefusal, Repaired, SealedKey};
-use crate::datagram::{self, FORMAT, Header};
+use crate::datagram::{self, Body, FORMAT, Header};
 use crate::incoming::SessionClock;
 use crate::letter::{ReceivedAnswer, uncover_announcement};
 use crate::refusal::Refusal;
@@ -86,6 +86,10 @@ impl Bus {
                 return Ok(());
             }
             if self.has_key(node, header.session, header.epoch) {
+                let place = (header.epoch, header.counter);
+                if self.incoming.is_in_vain(source, subject, place, false) {
+                    return Ok(());
+                }
                 self.open(node, token, subject, data, false, now)?;
                 self.sync_if_due(node, now);
                 return Ok(());
@@ -133,9 +137,39 @@ impl Bus {
             return Err(Refusal::UnknownSession);
         };
         self.incoming.datagram(source, data.len());
+        let last = match &body {
+            Body::Messages(batch) => Some(batch.last()),
+            Body::Part(_) | Body::End(_) => None,
+        };
         let reading = reading!(self);
         self.incoming
-            .received(source, subject, body, was_asked, reading, now)
+            .received(source, subject, body, was_asked, reading, now)?;
+        if let Some(last) = last {
+            let place = (header.epoch, header.counter);
+            self.incoming.taken(source, subject, place, last);
+        }
+        Ok(())
+    }
+
+    /// A datagram came that was asked for, perhaps a while ago.
+    fn open_asked(
+        &mut self,
+        node: &NodeName,
+        subject: &str,
+        data: &[u8],
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let header = Header::read(data)?;
+        let known = self.nodes.get(node);
+        let known = known.filter(|known| known.session == Some(header.session));
+        let place = (header.epoch, header.counter);
+        if let Some(source) = known.and_then(|known| known.source)
+            && self.incoming.is_in_vain(source, subject, place, true)
+        {
+            return Ok(());
+        }
+        let token = self.subjects.node(node);
+        self.open(node, token, subject, data, true, now)
     }
 
     /// An announcement came by itself.
@@ -178,15 +212,19 @@ impl Bus {
         data: &[u8],
         now: Moment,
     ) -> Result<(), Refusal> {
-        let Some(asked) = self.asked.get(&nonce).cloned() else {
-            return Err(Refusal::Unasked);
+        let asked = match self.asked.get(&nonce) {
+            Some(asked) => asked.clone(),
+            // What comes late is as good as what comes in time.
+            None => self.late.get(nonce).ok_or(Refusal::Unasked)?.clone(),
         };
         if data.first() == Some(&FORMAT) {
             let Purpose::Repair { subject, .. } = &asked.purpose else {
                 return Err(Refusal::Unasked);
             };
-            let token = self.subjects.node(&asked.node);
-            return self.open(&asked.node, token, subject, data, true, now);
+            return self.open_asked(&asked.node, subject, data, now);
+        }
+        if self.late.is_answered(nonce) {
+            return Err(Refusal::Repeated);
         }
         let answer = ReceivedAnswer::uncover(&self.veil, subject, data)?;
         if answer.nonce != nonce {
@@ -203,11 +241,15 @@ impl Bus {
         // Everything is proven: it is from the node that was asked, and to this ask.
         let is_present = self.is_present(&asked.node, answer.session);
         self.asked.remove(&nonce);
+        self.late.answered(nonce, &asked);
         let session = answer.session;
         if let Some(known) = self.nodes.get_mut(&asked.node) {
             known.absent = None;
             known.round_trip = Some(now.since(asked.at));
             known.knows_us |= !matches!(content, Some(Answer::Introduce));
+            if let Some(source) = known.source.filter(|_| is_present) {
+                self.incoming.heard(source, now);
+            }
         }
         match content {
             Some(Answer::Key(key)) => self.key_came(asked, session, &key, now),
@@ -324,13 +366,15 @@ impl Bus {
 
     /// A repair is complete, as far as the sender goes.
     fn repaired(&mut self, asked: &Asked, repaired: &Repaired, now: Moment) {
-        let Purpose::Repair { lane, .. } = asked.purpose else {
+        let Purpose::Repair { lane, from, .. } = asked.purpose else {
             return;
         };
         for (from, to) in &repaired.lost {
             self.incoming.lost(lane, *from, *to, now);
         }
-        self.incoming.answered(lane, repaired.last, now);
+        let took = now.since(asked.at);
+        let told = (repaired.through, repaired.last);
+        self.incoming.answered(lane, from, told, took, now);
     }
 
     /// A node says no.

@@ -241,6 +241,9 @@ impl Bus {
             && *until <= now
         {
             let asked = self.asked.remove(nonce);
+            if let Some(asked) = &asked {
+                self.late.overdue(*nonce, asked);
+            }
             self.asked_in_order.pop_front();
             if let Some(asked) = asked {
                 self.unanswered(asked, "it does not answer", now);

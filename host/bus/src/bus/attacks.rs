@@ -59,6 +59,7 @@ fn refused(bus: &Bus, reason: Refusal) -> u64 {
 fn a_repair_that_somebody_recorded_is_not_made_again() {
     let ([mut a, mut b], _, mut now) = acquainted();
     for number in [1, 2] {
+        now = now + Duration::from_millis(1);
         a.send(message(Kind::Event, number), SECOND * 600, now);
         let datagrams = published(&mut a, now);
         assert_eq!(datagrams.len(), 1);

@@ -103,6 +103,8 @@ pub(crate) struct Letter {
 pub(crate) struct Letters {
     letters: VecDeque<Letter>,
     bytes: usize,
+    /// How many were taken ever.
+    taken: u64,
 }
 
 /// There is no room for it.
@@ -131,10 +133,21 @@ impl Letters {
     pub(crate) fn pop(&mut self) -> Option<Letter> {
         let letter = self.letters.pop_front()?;
         self.bytes -= letter.data.len();
+        self.taken += 1;
         if self.letters.is_empty() {
             self.letters.shrink_to(KEPT_PLACES);
         }
         Some(letter)
+    }
+
+    /// How many were taken ever.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many will have been taken when all that wait are.
+    pub(crate) fn taken_then(&self) -> u64 {
+        self.taken + self.letters.len() as u64
     }
 
     #[cfg(test)]
@@ -144,7 +157,10 @@ impl Letters {
 
     /// Forgets all: the engine is lost, and what they answer will be asked again.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            taken: self.taken_then(),
+            ..Self::default()
+        };
     }
 }
 

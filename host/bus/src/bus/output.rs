@@ -37,6 +37,12 @@ impl Bus {
             // There is room: nothing waits.
             let _ = self.letters.push(end);
         }
+        // In turn, so that neither those who ask for much keep this node from sending, nor the other way round.
+        if self.messages_first
+            && let Some(output) = self.next_message(now)
+        {
+            return Some(output);
+        }
         if let Some(letter) = self.letters.front() {
             self.offered = Some((Offered::Letter, letter.data.len()));
             let Letter {
@@ -50,6 +56,10 @@ impl Bus {
                 data,
             });
         }
+        self.next_message(now)
+    }
+
+    fn next_message(&mut self, now: Moment) -> Option<Output> {
         let (subject, data) = self.outgoing.next(&mut sealing!(self), now)?;
         self.offered = Some((Offered::Messages, data.len()));
         Some(Output::Publish {
@@ -68,6 +78,7 @@ impl Bus {
             Published::Accepted(number) => {
                 self.sent.datagrams_sent += 1;
                 self.sent.bytes_sent += length as u64;
+                self.messages_first = offered == Offered::Letter;
                 match offered {
                     Offered::Letter => drop(self.letters.pop()),
                     Offered::Messages => self.outgoing.published(number),

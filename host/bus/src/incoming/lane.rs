@@ -13,6 +13,7 @@ use kozo_status::Amount;
 
 use crate::datagram::Sent;
 use crate::repair::Repair;
+use crate::sender_key::Epoch;
 
 /// How many batches wait in one lane for what comes before them, at most.
 const MAX_WAITING: usize = 1024;
@@ -23,8 +24,11 @@ const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
 /// What an entry that waits takes besides its messages, in bytes.
 const ENTRY_OVERHEAD: usize = 96;
 
-/// As many messages that are here already may be asked for again if the holes around them come with one ask.
-const ASKED_AGAIN: u64 = 64;
+/// What a batch of a busy lane has at most, in bytes.
+const USUAL_BATCH: usize = 64 * 1024;
+
+/// One of so many parts of what may wait is kept for what was asked for.
+const KEPT_FOR_ASKED: usize = 4;
 
 /// What became of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +57,11 @@ pub(crate) struct InLane {
     /// When the latest of its messages was sent, in milliseconds of the session.
     pub(crate) latest_ms: u64,
     waiting: Option<Box<Waiting>>,
+    /// Something of it came and was put off, so that its end is not known.
+    pub(crate) is_behind: bool,
+    /// The latest of its datagrams of which all messages have had their turn, by epoch and counter: those before it
+    /// bring nothing new.
+    passed: (Epoch, u64),
     /// What is missing is asked for, or will be.
     pub(crate) repair: Option<Box<Repair>>,
 }
@@ -111,6 +120,8 @@ impl InLane {
             heard: now,
             latest_ms: 0,
             waiting: None,
+            is_behind: false,
+            passed: (0, 0),
             repair: None,
         }
     }
@@ -127,24 +138,48 @@ impl InLane {
             .map_or(Amount::default(), |waiting| waiting.amount)
     }
 
+    /// Whether no batch more may wait that was not asked for, as things usually are; all lanes together have so much
+    /// room.
+    pub(crate) fn is_full(&self, room: usize) -> bool {
+        let is_full = |waiting: &Waiting| !waiting.takes(USUAL_BATCH, false, room);
+        self.has_hole() && self.waiting.as_deref().map_or(room < USUAL_BATCH, is_full)
+    }
+
+    /// Whether a datagram brings nothing new, as it looks from outside.
+    pub(crate) fn has_passed(&self, epoch: Epoch, counter: u64) -> bool {
+        (epoch, counter) <= self.passed
+    }
+
+    /// A datagram was taken, with messages up to this number.
+    pub(crate) fn pass(&mut self, epoch: Epoch, counter: u64, last: u64) {
+        if last < self.next {
+            self.passed = self.passed.max((epoch, counter));
+        }
+    }
+
+    /// Whether anything is missing.
+    pub(crate) fn has_hole(&self) -> bool {
+        self.highest >= self.next
+    }
+
     /// The first hole: the numbers from the first to the last that are missing and asked for at once. Between may be
-    /// some that are here.
+    /// some that are here, no more than are missing.
     pub(crate) fn hole(&self) -> Option<(u64, u64)> {
         if self.highest < self.next {
             return None;
         }
         let entries = self.waiting.iter().flat_map(|waiting| &waiting.entries);
-        let (mut to, mut missing, mut after) = (None, 0, self.next);
+        let (mut to, mut missing, mut present, mut after) = (None, 0, 0, self.next);
         for (&first, entry) in entries {
-            let present = first.saturating_sub(after);
-            if present > 0 {
+            let absent = first.saturating_sub(after);
+            if absent > 0 {
                 // A hole in front of this entry.
-                missing += present;
+                missing += absent;
                 to = Some(first - 1);
             }
             after = after.max(entry.last(first) + 1);
-            let length = entry.last(first) + 1 - first;
-            if to.is_some() && length > missing.max(ASKED_AGAIN) {
+            present += entry.last(first) + 1 - first;
+            if to.is_some() && present > missing {
                 break;
             }
         }
@@ -180,7 +215,7 @@ impl InLane {
         let waiting = self.waiting.get_or_insert_default();
         if waiting.entries.contains_key(&first) {
             tally.repeated += count;
-        } else if waiting.takes(ENTRY_OVERHEAD + cost(messages), room) {
+        } else if waiting.takes(ENTRY_OVERHEAD + cost(messages), was_asked, room) {
             let messages = std::mem::take(messages);
             waiting.insert(
                 first,
@@ -228,7 +263,7 @@ impl InLane {
             return tally;
         }
         let waiting = self.waiting.get_or_insert_default();
-        if !waiting.entries.contains_key(&from) && waiting.takes(ENTRY_OVERHEAD, room) {
+        if !waiting.entries.contains_key(&from) && waiting.takes(ENTRY_OVERHEAD, true, room) {
             waiting.insert(from, Entry::Lost(to));
         }
         tally
@@ -250,7 +285,7 @@ impl InLane {
     /// Nothing comes any more at all: the session is over, or the lane is forgotten.
     pub(crate) fn close(&mut self, sink: &mut dyn FnMut(Sent, bool)) -> Tally {
         let mut tally = Tally::default();
-        while self.hole().is_some() {
+        while self.has_hole() {
             let step = self.give_up(sink);
             tally.missed = tally.missed.saturating_add(step.missed);
             tally.repeated += step.repeated;
@@ -264,7 +299,7 @@ impl InLane {
             return;
         }
         // Numbers between the end of the old lane and the begin of the new one are of other lanes.
-        while self.next < begin && self.hole().is_some_and(|(from, _)| from < begin) {
+        while self.next < begin && self.has_hole() {
             let first = self
                 .waiting
                 .as_ref()
@@ -323,9 +358,14 @@ impl InLane {
 
 impl Waiting {
     /// Whether so many bytes more may wait, where all lanes together have so much room.
-    fn takes(&self, bytes: usize, room: usize) -> bool {
-        let fits = self.entries.is_empty() || self.amount.bytes + bytes <= MAX_WAITING_BYTES;
-        fits && self.entries.len() < MAX_WAITING && bytes <= room
+    fn takes(&self, bytes: usize, was_asked: bool, room: usize) -> bool {
+        let share = |all: usize| match was_asked {
+            true => all,
+            false => all - all / KEPT_FOR_ASKED,
+        };
+        let sum = self.amount.bytes + bytes;
+        let fits = self.entries.is_empty() || sum <= share(MAX_WAITING_BYTES);
+        fits && self.entries.len() < share(MAX_WAITING) && bytes <= room
     }
 
     fn insert(&mut self, first: u64, entry: Entry) {

@@ -198,7 +198,7 @@ fn what_does_not_come_is_missed_exactly() {
     here.incoming.lost(key, 5, 6, here.now);
     assert_eq!(here.numbers(), [9]);
     assert_eq!(here.incoming.counts().missed, 6);
-    here.incoming.answered(key, 9, here.now);
+    here.incoming.answered(key, 5, (8, 9), SECOND, here.now);
     assert_eq!(here.asks(SECOND * 10), []);
 }
 
@@ -254,16 +254,18 @@ fn after_a_cut_every_lane_is_asked_for_once_and_goes_on_meanwhile() {
     assert_eq!(here.numbers(), [2]);
     let mut asks = here.asks(SECOND * 2 + WAIT + Duration::from_millis(50));
     asks.sort_unstable();
-    let answered = |here: &mut Receiver, source: usize, last| {
+    let answered = |here: &mut Receiver, source: usize, from, last| {
         let subject = here.lane(sources[source], Kind::Event);
         let key = here.incoming.key(sources[source], &subject);
-        here.incoming.answered(key, last, here.now);
+        let took = Duration::from_millis(1);
+        here.incoming
+            .answered(key, from, (last, last), took, here.now);
     };
     assert!(asks.iter().all(|(_, to)| to.is_none()), "{asks:?}");
-    answered(&mut here, 0, 2);
+    answered(&mut here, 0, 3, 2);
     here.batch(sources[1], Kind::Event, (1, 0), 2, 2, true);
-    answered(&mut here, 1, 4);
-    answered(&mut here, 2, 1);
+    answered(&mut here, 1, 2, 4);
+    answered(&mut here, 2, 2, 1);
     assert_eq!(here.numbers(), [2, 3, 4]);
     assert_eq!(here.asks(SECOND * 10), []);
     assert_eq!(here.incoming.counts().missed, 0);

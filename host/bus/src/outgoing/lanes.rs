@@ -21,6 +21,10 @@ pub(crate) const MAX_LANES: usize = 16_384;
 /// How long a lane is remembered after its last message.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
 
+/// How long after a batch of a lane the next one is held, if it can still grow: a lane is published no more often than
+/// 2,000 times a second, and what is idle waits for nothing.
+pub(crate) const HELD_FOR: Duration = Duration::from_micros(500);
+
 /// How long after the last message of a lane its end is said again, so that who lost that message finds it out.
 const ENDS_AFTER: [Duration; 3] = [
     Duration::from_secs(1),
@@ -49,6 +53,10 @@ pub(crate) struct OutLane {
     next: u64,
     /// Messages of it that wait in the outbox.
     queued: usize,
+    /// How many bytes they take in batches.
+    queued_bytes: usize,
+    /// When a batch of it was made last.
+    batched: Option<Moment>,
     /// When its last message was queued or dropped.
     last: Moment,
     /// How often its end was said since.
@@ -100,6 +108,8 @@ pub(crate) struct Lanes {
     hashes: RandomState,
     /// This node's roles, in the order in which they first sent.
     roles: HashMap<Box<str>, u32>,
+    /// For each of them, the lane in which it has sent last.
+    role_lanes: Vec<Place>,
     /// The highest number that any lane of the session has had. A lane begins behind it: so one that was forgotten
     /// and is begun again repeats no number.
     highest: u64,
@@ -161,6 +171,8 @@ impl Lanes {
             },
             next: self.highest + 1,
             queued: 0,
+            queued_bytes: 0,
+            batched: None,
             last: now,
             ends_said: 0,
             is_timed: false,
@@ -181,25 +193,55 @@ impl Lanes {
         Ok(place)
     }
 
-    /// A message is queued: its number.
-    pub(crate) fn queued(&mut self, place: Place, now: Moment) -> u64 {
+    /// A message is queued that takes so many bytes in a batch: its number.
+    pub(crate) fn queued(&mut self, place: Place, bytes: usize, now: Moment) -> u64 {
         let lane = self.get_mut(place);
         let number = lane.next;
         lane.next += 1;
         lane.queued += 1;
+        lane.queued_bytes += bytes;
+        let role = lane.role as usize;
+        match self.role_lanes.get_mut(role) {
+            Some(last) => *last = place,
+            // Roles count from 0, and each sends at once when it is counted.
+            None => self.role_lanes.resize(role + 1, place),
+        }
         self.highest = self.highest.max(number);
         self.touched(place, now);
         number
     }
 
     /// A message left the outbox: it was sent or dropped.
-    pub(crate) fn left(&mut self, place: Place, was_dropped: bool, now: Moment) {
+    pub(crate) fn left(&mut self, place: Place, bytes: usize, was_dropped: bool, now: Moment) {
         let lane = self.get_mut(place);
         lane.queued -= 1;
+        lane.queued_bytes -= bytes;
         if was_dropped && lane.queued == 0 {
             // Nothing comes any more by which receivers would find out what they missed.
             self.touched(place, now);
         }
+    }
+
+    /// Until when a batch of a lane is held, so that more comes into it: for a moment after the one before. None: there
+    /// is none in the way, or it cannot grow, since it is as large as one may be (`messages`, `bytes`), or its role has
+    /// sent in another lane since.
+    pub(crate) fn held_until(
+        &self,
+        place: Place,
+        messages: usize,
+        bytes: usize,
+        now: Moment,
+    ) -> Option<Moment> {
+        let lane = self.get(place);
+        let until = lane.batched? + HELD_FOR;
+        let is_last = self.role_lanes.get(lane.role as usize) == Some(&place);
+        let may_grow = is_last && lane.queued < messages && lane.queued_bytes < bytes;
+        (may_grow && until > now).then_some(until)
+    }
+
+    /// A batch of it is made.
+    pub(crate) fn batched(&mut self, place: Place, now: Moment) {
+        self.get_mut(place).batched = Some(now);
     }
 
     fn touched(&mut self, place: Place, now: Moment) {

@@ -35,7 +35,7 @@ pub(crate) struct Queued {
 
 impl Queued {
     /// What it takes in a batch, in bytes.
-    fn packed(&self) -> usize {
+    pub(crate) fn packed(&self) -> usize {
         self.message.body().len() + ENTRY_OVERHEAD
     }
 }
@@ -45,6 +45,17 @@ impl Queued {
 pub(crate) struct Drops {
     pub(crate) by_limit: u64,
     pub(crate) by_age: u64,
+}
+
+/// What leaves next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing waits.
+    Nothing,
+    /// What waits is held until then, so that more of the same lane leaves with it.
+    HeldUntil(Moment),
+    /// A batch that begins with the entry at this place, which takes so many bytes.
+    At { at: usize, size: usize },
 }
 
 /// A rolling queue, from which runs of one lane are taken.
@@ -123,27 +134,54 @@ impl Outbox {
         self.trim();
     }
 
-    /// What the oldest message that still has a meaning takes in a batch, in bytes.
-    pub(crate) fn first_size(&mut self, lanes: &mut Lanes, now: Moment) -> Option<usize> {
-        self.expire(lanes, now);
-        let first = self.entries.front()?;
-        first.as_ref().map(Queued::packed)
-    }
-
-    /// Takes messages of one lane with consecutive numbers: the oldest one and what follows, as long as it is all in
-    /// all no more than `size` bytes and `length` messages. Messages of one role never pass each other.
-    pub(crate) fn take_run(
+    /// The next batch, of `length` messages and `size` bytes at most: the one of the oldest message whose role has no
+    /// batch that is held.
+    pub(crate) fn next(
         &mut self,
         length: usize,
         size: usize,
         lanes: &mut Lanes,
         now: Moment,
-    ) -> Vec<Queued> {
+    ) -> Next {
         self.expire(lanes, now);
+        let mut held: Vec<u32> = Vec::new();
+        let mut until: Option<Moment> = None;
+        for (at, queued) in self.entries.iter().enumerate().take(SEARCHED) {
+            let Some(queued) = queued else {
+                continue;
+            };
+            let role = lanes.get(queued.lane).role;
+            if held.contains(&role) {
+                continue;
+            }
+            match lanes.held_until(queued.lane, length, size, now) {
+                None => {
+                    let size = queued.packed();
+                    return Next::At { at, size };
+                }
+                Some(due) => {
+                    held.push(role);
+                    until = Some(until.map_or(due, |until| until.min(due)));
+                }
+            }
+        }
+        until.map_or(Next::Nothing, Next::HeldUntil)
+    }
+
+    /// Takes messages of one lane with consecutive numbers: the one at `start` and what follows, as long as it is all in
+    /// all no more than `size` bytes and `length` messages. Messages of one role never pass each other.
+    pub(crate) fn take_run(
+        &mut self,
+        start: usize,
+        length: usize,
+        size: usize,
+        lanes: &mut Lanes,
+        now: Moment,
+    ) -> Vec<Queued> {
         let mut run: Vec<Queued> = Vec::new();
         let mut bytes = 0;
-        for at in 0..self.entries.len() {
-            if !run.is_empty() && (at >= SEARCHED || run.len() >= length) {
+        for at in start..self.entries.len() {
+            if !run.is_empty() && (at >= start + SEARCHED || run.len() >= length) {
                 break;
             }
             let Some(queued) = &self.entries[at] else {
@@ -174,7 +212,7 @@ impl Outbox {
     fn gone(&mut self, queued: &Queued, was_dropped: bool, lanes: &mut Lanes, now: Moment) {
         self.amount.messages -= 1;
         self.amount.bytes -= queued.message.cost();
-        lanes.left(queued.lane, was_dropped, now);
+        lanes.left(queued.lane, queued.packed(), was_dropped, now);
     }
 
     /// Removes holes from the front.

@@ -1,7 +1,7 @@
 //! What was sent, as it was sent: to be published again where the engine did not confirm it, and to be sent again to
 //! who asks.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use kozo_status::Amount;
 use super::outbox::Drops;
 
 /// What a batch takes besides its datagrams, in bytes.
-pub(crate) const BATCH_OVERHEAD: usize = 160;
+pub(crate) const BATCH_OVERHEAD: usize = 176;
 
 /// How many places an empty ring keeps.
 const KEPT_PLACES: usize = 64;
@@ -82,6 +82,10 @@ pub(crate) struct Completed {
 #[derive(Debug)]
 pub(crate) struct Ring {
     batches: VecDeque<Batch>,
+    /// How many batches went before the first one.
+    gone: u64,
+    /// For each lane, which of all batches ever are its own, in order.
+    lanes: HashMap<Arc<str>, VecDeque<u64>>,
     limits: QueueLimits,
     kept: Amount,
     unconfirmed: Amount,
@@ -97,6 +101,8 @@ impl Ring {
     pub(crate) fn new(limits: QueueLimits) -> Self {
         Self {
             batches: VecDeque::new(),
+            gone: 0,
+            lanes: HashMap::new(),
             limits,
             kept: Amount::default(),
             unconfirmed: Amount::default(),
@@ -141,6 +147,9 @@ impl Ring {
             amount.messages += messages;
             amount.bytes += bytes;
         }
+        let number = self.gone + self.batches.len() as u64;
+        let lane = self.lanes.entry(batch.subject.clone()).or_default();
+        lane.push_back(number);
         self.batches.push_back(batch);
     }
 
@@ -203,10 +212,27 @@ impl Ring {
 
     /// The batches of a lane that have messages with these numbers, in order, as far as they are published.
     pub(crate) fn of(&self, subject: &str, from: u64, to: u64) -> impl Iterator<Item = &Batch> {
-        let published = self.batches.iter().filter(|batch| batch.was_sent);
-        published.filter(move |batch| {
-            batch.first <= to && batch.last() >= from && *batch.subject == *subject
-        })
+        let lane = self.lanes.get(subject);
+        let before = |number: &u64| self.at(*number).is_some_and(|batch| batch.last() < from);
+        let start = lane.map_or(0, |lane| lane.partition_point(before));
+        let numbers = lane.into_iter().flat_map(move |lane| lane.range(start..));
+        numbers
+            .filter_map(|number| self.at(*number))
+            .take_while(move |batch| batch.first <= to)
+            .filter(|batch| batch.was_sent)
+    }
+
+    /// The number of the last message of a lane that is published.
+    pub(crate) fn last_of(&self, subject: &str) -> Option<u64> {
+        let numbers = self.lanes.get(subject)?.iter().rev();
+        let mut batches = numbers.filter_map(|number| self.at(*number));
+        let last = batches.find(|batch| batch.was_sent)?;
+        Some(last.last())
+    }
+
+    fn at(&self, number: u64) -> Option<&Batch> {
+        let place = usize::try_from(number.checked_sub(self.gone)?).ok()?;
+        self.batches.get(place)
     }
 
     /// Drops the oldest batch, and says how many messages were never published with it.
@@ -214,6 +240,13 @@ impl Ring {
         let Some(batch) = self.batches.pop_front() else {
             return 0;
         };
+        self.gone += 1;
+        if let Some(lane) = self.lanes.get_mut(&batch.subject) {
+            lane.pop_front();
+            if lane.is_empty() {
+                self.lanes.remove(&batch.subject);
+            }
+        }
         let (messages, bytes) = (batch.count as usize, batch.cost());
         self.kept.messages -= messages;
         self.kept.bytes -= bytes;

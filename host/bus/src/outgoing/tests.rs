@@ -76,10 +76,13 @@ impl Sender {
         datagram::open(datagram, &key, signer, &self.subjects, self.token, subject).unwrap()
     }
 
-    /// Publishes the next datagram: its channel, or `part`, and its numbers.
+    /// Publishes the next datagram, as soon as it is held no longer: its channel, or `part`, and its numbers.
     fn publish(&mut self, now: Moment) -> Option<(String, u64, u64)> {
         let (outgoing, mut sealing) = self.sealing();
-        let next = outgoing.next(&mut sealing, now)?;
+        let next = match outgoing.next(&mut sealing, now) {
+            Some(next) => next,
+            None => outgoing.next(&mut sealing, outgoing.batch_due()?)?,
+        };
         self.number += 1;
         self.outgoing.published(self.number);
         Some(match self.open(&next) {

@@ -163,6 +163,14 @@ impl World {
     }
 
     pub(super) fn arrive(&mut self, to: usize, carried: &Carried) {
+        if self.nodes[to].inbox.is_some() {
+            return self.post(to, carried);
+        }
+        self.look_at(to, carried);
+    }
+
+    /// A node looks at a datagram.
+    pub(super) fn look_at(&mut self, to: usize, carried: &Carried) {
         let now = self.clock(to);
         if let Some(bus) = &mut self.nodes[to].bus {
             bus.received(
