@@ -253,6 +253,11 @@ impl Bus {
         self.rekey(now).unwrap();
     }
 
+    /// How many datagrams of lanes were opened.
+    pub(crate) fn opened(&self) -> u64 {
+        self.incoming.opened()
+    }
+
     pub(crate) fn subjects(&self) -> &Subjects {
         &self.subjects
     }

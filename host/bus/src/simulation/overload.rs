@@ -76,12 +76,7 @@ impl World {
 
     /// How many datagrams of lanes a node has opened.
     fn opened(&self, index: usize) -> u64 {
-        let Some(bus) = &self.nodes[index].bus else {
-            return 0;
-        };
-        let now = self.clock(index);
-        let views = bus.nodes().map(|node| bus.view_of(node, now));
-        views.map(|view| view.incoming.datagrams_received).sum()
+        self.nodes[index].bus.as_ref().map_or(0, Bus::opened)
     }
 
     fn status(&self, index: usize) -> kozo_status::BusStatus {
@@ -126,7 +121,7 @@ fn assert_calm(world: &World, to: usize, from: &[usize]) {
 
 #[test]
 fn who_cannot_keep_up_gets_everything_later() {
-    for_seeds(2, |seed| {
+    for_seeds(1, |seed| {
         let mut world = World::new(seed, 3);
         world.start_all();
         for from in [0, 1] {
@@ -156,7 +151,7 @@ fn who_cannot_keep_up_gets_everything_later() {
 
 #[test]
 fn who_is_slow_and_cut_off_gets_everything_later() {
-    for_seeds(2, |seed| {
+    for_seeds(1, |seed| {
         let mut world = World::new(seed, 2);
         world.start_all();
         world.send(0, 0, 10);
