@@ -447,8 +447,9 @@ impl Bus {
         self.letters.clear();
         let asked = std::mem::take(&mut self.asked);
         self.asked_in_order.clear();
-        self.late.clear();
-        for (_, asked) in asked {
+        for (nonce, asked) in asked {
+            // What is under way of the answer may come over the next connection.
+            self.late.overdue(nonce, &asked);
             self.unanswered(asked, "the bus is down", now);
         }
     }

@@ -39,11 +39,6 @@ impl Late {
             .is_some_and(|(_, is_answered)| *is_answered)
     }
 
-    /// Nothing comes of what was asked for so far.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     fn keep(&mut self, nonce: Nonce, asked: &Asked, is_answered: bool) {
         if !matches!(asked.purpose, Purpose::Repair { .. }) {
             return;
