@@ -175,15 +175,20 @@ fn a_sender_that_answers_late_is_waited_for() {
         world.start_all();
         world.send(0, 0, 10);
         world.run(SECOND);
-        // It looks at an ask three seconds after it came: later than any ask waits for its answer.
-        world.weather.lost = 300;
-        world.nodes[0].inbox = Some(Inbox::new(SECOND * 3, 50));
-        for _ in 0..20 {
+        // It looks at an ask eight seconds after it came, later than all tries take; and it sends on meanwhile.
+        world.nodes[0].inbox = Some(Inbox::new(SECOND * 8, 50));
+        let other = Carried {
+            subject: "kozo.fleet.other".to_owned(),
+            reply: None,
+            data: bytes::Bytes::new(),
+        };
+        world.post(0, &other);
+        for number in 0..100 {
+            world.weather.lost = if number < 10 { 300 } else { 0 };
             world.send(0, 0, 10);
             world.run(MILLI * 500);
         }
-        world.weather.lost = 0;
-        world.run(SECOND * 200);
+        world.run(SECOND * 400);
         assert_eq!(world.assert_complete(), 0);
         assert!(world.status(1).refused.is_empty());
     });
