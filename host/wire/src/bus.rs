@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use kozo_ground::names::MAX_NAME_LEN;
 use rmp::encode;
 
-use super::frame::{FrameError, Writer, array, binary, integer, number, start_of};
+use super::elements::{FrameError, Writer, array, binary, integer, number, start_of};
 use super::put;
 
 /// The longest datagram of a bus that goes over a link, in bytes.

@@ -26,6 +26,7 @@ use kozo_ground::names::MAX_NAME_LEN;
 use rmp::encode;
 
 use super::bus::BusFrame;
+use super::elements::{FrameError, Writer, array, binary, integer, number, start_of};
 use super::hello::Hello;
 use super::message::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError};
 use super::put;
@@ -58,26 +59,6 @@ const MESSAGE_ELEMENTS: u32 = 9;
 
 /// The width of a frame's length.
 const LENGTH_LEN: usize = 4;
-
-/// The numbers of the frames: the only place that knows them.
-pub(super) mod number {
-    pub(in super::super) const HELLO: u64 = 1;
-    pub(in super::super) const HEARTBEAT: u64 = 2;
-    pub(in super::super) const ECHO: u64 = 3;
-    pub(in super::super) const MESSAGE: u64 = 4;
-    pub(in super::super) const ACKNOWLEDGEMENT: u64 = 5;
-    pub(in super::super) const BYE: u64 = 6;
-    pub(in super::super) const TWINS: u64 = 7;
-    pub(in super::super) const QUESTION: u64 = 8;
-    pub(in super::super) const ANSWER: u64 = 9;
-    pub(in super::super) const BUS_SUBSCRIPTION: u64 = 10;
-    pub(in super::super) const BUS_DATAGRAM: u64 = 11;
-    pub(in super::super) const BUS_PART: u64 = 12;
-    pub(in super::super) const BUS_TAKEN: u64 = 13;
-    pub(in super::super) const BUS_STATE: u64 = 14;
-    pub(in super::super) const BUS_CONFIRMED: u64 = 15;
-    pub(in super::super) const BUS_NOBODY: u64 = 16;
-}
 
 /// Two daemons run as the receiver's node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,32 +148,6 @@ pub enum Frame {
         /// Its number.
         number: u64,
     },
-}
-
-/// Why bytes from a peer are not frames. The link is closed then.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FrameError {
-    /// A frame is announced that is longer than the limit.
-    #[error("a frame of {length} bytes is announced, and {limit} are the limit")]
-    TooLong {
-        /// The announced length.
-        length: usize,
-        /// The limit at this point of the link.
-        limit: usize,
-    },
-    /// The frame is not an array that starts with a number.
-    #[error("a frame is not an array that starts with its number")]
-    NotAFrame,
-    /// An element is missing or of the wrong type.
-    #[error("{0} frame is malformed")]
-    Malformed(&'static str),
-    /// The hello cannot be read.
-    #[error("a hello cannot be read: {0}")]
-    Hello(String),
-    /// The message cannot be read.
-    #[error("a message cannot be read: {0}")]
-    Message(#[from] MessageError),
 }
 
 impl Frame {
@@ -287,20 +242,6 @@ impl Frame {
                 None => Ok(Self::Unknown { number }),
             },
         }
-    }
-}
-
-/// Reads a binary value of so many bytes at most, for the frame of this name.
-pub(super) fn binary(
-    mut rest: &[u8],
-    most: usize,
-    frame: &'static str,
-) -> Result<Bytes, FrameError> {
-    let length =
-        rmp::decode::read_bin_len(&mut rest).map_err(|_| FrameError::Malformed(frame))? as usize;
-    match rest.get(..length) {
-        Some(bytes) if length <= most => Ok(Bytes::copy_from_slice(bytes)),
-        _ => Err(FrameError::Malformed(frame)),
     }
 }
 
@@ -482,34 +423,6 @@ impl FrameWriter {
         // Every frame is far below 4 GiB: its parts have limits.
         let length = (self.bytes.len() - start - LENGTH_LEN) as u32;
         self.bytes[start..start + LENGTH_LEN].copy_from_slice(&length.to_be_bytes());
-    }
-}
-
-/// So many bytes of a text at most.
-pub(super) fn start_of(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
-
-pub(super) fn array(bytes: &mut BytesMut, elements: u32, number: u64) {
-    put(encode::write_array_len(&mut Writer(bytes), elements));
-    integer(bytes, number);
-}
-
-pub(super) fn integer(bytes: &mut BytesMut, number: u64) {
-    put(encode::write_uint(&mut Writer(bytes), number));
-}
-
-/// `BytesMut` as `rmp` wants to write to it.
-pub(super) struct Writer<'a>(pub(super) &'a mut BytesMut);
-
-impl std::io::Write for Writer<'_> {
-    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-        self.0.extend_from_slice(buffer);
-        Ok(buffer.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 //! a named limit before it sizes anything.
 
 mod bus;
+mod elements;
 mod frame;
 mod hello;
 mod interests;
@@ -15,10 +16,10 @@ pub use bus::{
     BUS_FRAME_COST, BusFrame, MAX_BUS_DATAGRAM_LEN, MAX_BUS_PART_LEN, MAX_BUS_SUBJECT_LEN,
     MAX_BUS_TEXT_LEN,
 };
+pub use elements::FrameError;
 pub use frame::{
-    AnswerFrame, Frame, FrameDecoder, FrameError, FrameWriter, MAX_ANSWER_PART_LEN, MAX_BYE_LEN,
-    MAX_FRAME_LEN, MAX_HELLO_LEN, MAX_PLACE_LEN, MAX_QUESTION_LEN, PendingFrame, QuestionFrame,
-    TwinsFrame,
+    AnswerFrame, Frame, FrameDecoder, FrameWriter, MAX_ANSWER_PART_LEN, MAX_BYE_LEN, MAX_FRAME_LEN,
+    MAX_HELLO_LEN, MAX_PLACE_LEN, MAX_QUESTION_LEN, PendingFrame, QuestionFrame, TwinsFrame,
 };
 pub use hello::{BUS, Hello, LinkId, MAX_INTERESTS, PROTOCOL, QUESTIONS, RoleInterests, SessionId};
 pub use interests::{SummedUp, ToldInterests};
