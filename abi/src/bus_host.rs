@@ -1,17 +1,16 @@
 //! A bus's way to its host.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use abi_stable::std_types::{ROption, RResult, RSlice, RStr};
+use abi_stable::std_types::{RSlice, RStr};
 
-use crate::ffi::{BusHostHandle, LimitsView, delivered, nanos, readiness};
+use crate::Error;
+use crate::ffi::{BusHostHandle, LimitsView, delivered, nanos};
+use crate::given::{self, Readiness};
 use crate::log::log_methods;
-use crate::{Error, Readiness};
 
 /// A bus's way to its host. Cheap to clone, and usable from any thread of the bus's.
 ///
@@ -58,14 +57,12 @@ impl BusHost {
         fd: BorrowedFd<'_>,
         timeout: Option<Duration>,
     ) -> Result<Readiness, Error> {
-        let wait = timeout.map_or(ROption::RNone, |timeout| ROption::RSome(nanos(timeout)));
         let wait_readable = self.handle.vtable.wait_readable();
-        match wait_readable(self.handle.context, fd.as_raw_fd(), wait) {
-            RResult::ROk(readiness::READY) => Ok(Readiness::Ready),
-            RResult::ROk(readiness::STOPPING) => Ok(Readiness::Stopping),
-            RResult::ROk(_) => Ok(Readiness::TimedOut),
-            RResult::RErr(reason) => Err(String::from(reason).into()),
-        }
+        given::readiness(wait_readable(
+            self.handle.context,
+            fd.as_raw_fd(),
+            given::wait(timeout),
+        ))
     }
 
     /// The engine is connected, and everything that is wanted is subscribed to. From now on the host
@@ -145,10 +142,7 @@ impl BusHost {
     /// # Errors
     /// The folder cannot be made or is not safe.
     pub fn state_dir(&self) -> Result<PathBuf, Error> {
-        match self.handle.vtable.state_dir()(self.handle.context) {
-            RResult::ROk(path) => Ok(OsString::from_vec(path.into()).into()),
-            RResult::RErr(reason) => Err(String::from(reason).into()),
-        }
+        given::folder(self.handle.vtable.state_dir()(self.handle.context))
     }
 
     /// Says what the bus is about, in a few words, for `kozo status` and `kozo why`: `looking for a

@@ -139,6 +139,32 @@ pub mod readiness {
     pub const STOPPING: u8 = 2;
 }
 
+/// Makes a module's way to its host one owner of the host's `context`, counted by the functions of its table.
+macro_rules! owner {
+    ($handle:ident) => {
+        // SAFETY: every function of the table may be called from any thread (the rules above).
+        unsafe impl Send for $handle {}
+        // SAFETY: as above.
+        unsafe impl Sync for $handle {}
+
+        impl Clone for $handle {
+            fn clone(&self) -> Self {
+                self.vtable.retain()(self.context);
+                Self {
+                    context: self.context,
+                    vtable: self.vtable,
+                }
+            }
+        }
+
+        impl Drop for $handle {
+            fn drop(&mut self) {
+                self.vtable.release()(self.context);
+            }
+        }
+    };
+}
+
 /// A table of functions, as a prefix type.
 macro_rules! table {
     (
@@ -253,26 +279,7 @@ pub struct RoleHostHandle {
     pub vtable: RoleHostVtableRef,
 }
 
-// SAFETY: every function of the table may be called from any thread (the rules above).
-unsafe impl Send for RoleHostHandle {}
-// SAFETY: as above.
-unsafe impl Sync for RoleHostHandle {}
-
-impl Clone for RoleHostHandle {
-    fn clone(&self) -> Self {
-        self.vtable.retain()(self.context);
-        Self {
-            context: self.context,
-            vtable: self.vtable,
-        }
-    }
-}
-
-impl Drop for RoleHostHandle {
-    fn drop(&mut self) {
-        self.vtable.release()(self.context);
-    }
-}
+owner!(RoleHostHandle);
 
 /// How often the host calls a role's `run`.
 #[repr(C)]
@@ -428,26 +435,7 @@ pub struct TransportHostHandle {
     pub vtable: TransportHostVtableRef,
 }
 
-// SAFETY: every function of the table may be called from any thread (the rules above).
-unsafe impl Send for TransportHostHandle {}
-// SAFETY: as above.
-unsafe impl Sync for TransportHostHandle {}
-
-impl Clone for TransportHostHandle {
-    fn clone(&self) -> Self {
-        self.vtable.retain()(self.context);
-        Self {
-            context: self.context,
-            vtable: self.vtable,
-        }
-    }
-}
-
-impl Drop for TransportHostHandle {
-    fn drop(&mut self) {
-        self.vtable.release()(self.context);
-    }
-}
+owner!(TransportHostHandle);
 
 /// Another node's transport.
 #[repr(C)]

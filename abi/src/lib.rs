@@ -48,6 +48,7 @@ mod bus;
 #[cfg(not(feature = "previous-minor-fixture"))]
 mod bus_host;
 pub mod ffi;
+mod given;
 mod guard;
 mod log;
 mod message;
@@ -65,12 +66,13 @@ pub use bus::{Bus, MAX_SUBJECT, Publish, subject_matches};
 #[cfg(not(feature = "previous-minor-fixture"))]
 pub use bus_host::{BusHost, Delivered, Limits};
 pub use ffi::Descriptor;
+pub use given::Readiness;
 pub use log::Level;
 pub use message::{Kind, Message, SendError};
 pub use role::{InboxLimits, Pace, Role};
 pub use role_host::{AskError, Filter, Outgoing, RoleHost};
 pub use section::{METADATA_SECTION, Section, SectionError, Version};
-pub use transport::{Connection, Peer, Priority, Readiness, Transport, TransportHost};
+pub use transport::{Connection, Peer, Priority, Transport, TransportHost};
 
 /// The version of the interface that this crate describes: its own.
 pub const VERSION: Version = Version {

@@ -1,19 +1,17 @@
 //! The transport contract.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use abi_stable::std_types::{ROption, RResult, RSlice, RStr};
+use abi_stable::std_types::{RResult, RSlice, RStr};
 use serde::de::DeserializeOwned;
 
 use crate::Error;
-use crate::ffi::nanos;
-use crate::ffi::{PeerView, TransportHostHandle, readiness};
+use crate::ffi::{PeerView, TransportHostHandle};
+use crate::given::{self, Readiness};
 use crate::log::log_methods;
 use crate::relay::relay;
 
@@ -263,17 +261,6 @@ impl fmt::Debug for Peer<'_> {
     }
 }
 
-/// Why [`TransportHost::wait_readable`], or a bus's, returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
-    /// The descriptor is readable, or its other end is gone.
-    Ready,
-    /// The time is up.
-    TimedOut,
-    /// The transport or bus is being stopped.
-    Stopping,
-}
-
 /// A transport's way to its host. Cheap to clone, and usable from any thread of the transport's.
 #[derive(Clone)]
 pub struct TransportHost {
@@ -320,14 +307,12 @@ impl TransportHost {
         fd: BorrowedFd<'_>,
         timeout: Option<Duration>,
     ) -> Result<Readiness, Error> {
-        let wait = timeout.map_or(ROption::RNone, |timeout| ROption::RSome(nanos(timeout)));
         let wait_readable = self.handle.vtable.wait_readable();
-        match wait_readable(self.handle.context, fd.as_raw_fd(), wait) {
-            RResult::ROk(readiness::READY) => Ok(Readiness::Ready),
-            RResult::ROk(readiness::STOPPING) => Ok(Readiness::Stopping),
-            RResult::ROk(_) => Ok(Readiness::TimedOut),
-            RResult::RErr(reason) => Err(String::from(reason).into()),
-        }
+        given::readiness(wait_readable(
+            self.handle.context,
+            fd.as_raw_fd(),
+            given::wait(timeout),
+        ))
     }
 
     /// Signs `data` with this node's key, for a transport that authenticates by itself. What is
@@ -368,10 +353,7 @@ impl TransportHost {
     /// # Errors
     /// The transport is not on the node that runs, or the folder cannot be made or is not safe.
     pub fn state_dir(&self) -> Result<PathBuf, Error> {
-        match self.handle.vtable.state_dir()(self.handle.context) {
-            RResult::ROk(path) => Ok(OsString::from_vec(path.into()).into()),
-            RResult::RErr(reason) => Err(String::from(reason).into()),
-        }
+        given::folder(self.handle.vtable.state_dir()(self.handle.context))
     }
 
     /// Says what the transport is about, in a few words, for `kozo status` and `kozo why`:

@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code)] // The bench's side of every `context` pointer; each block has its reason.
 
-use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,6 +11,7 @@ use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 use rustix::io::Errno;
 
+use super::shared::shared;
 use super::stopping::Stopping;
 use crate::ffi::{BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, delivered};
 use crate::{Level, Limits, MAX_SUBJECT};
@@ -189,20 +189,7 @@ const VTABLE: &WithMetadata<BusHostVtable> = &WithMetadata::new(BusHostVtable {
     next_minor,
 });
 
-fn host<'a>(context: *const ()) -> &'a Host {
-    // SAFETY: `Host::handle` made the pointer, and whoever calls owns a share of it meanwhile.
-    unsafe { &*context.cast::<Host>() }
-}
-
-extern "C" fn retain(context: *const ()) {
-    // SAFETY: `Host::handle` made the pointer by `Arc::into_raw`, and the caller owns a share.
-    unsafe { Arc::increment_strong_count(context.cast::<Host>()) }
-}
-
-extern "C" fn release(context: *const ()) {
-    // SAFETY: as in `retain`; the caller gives its own share up.
-    unsafe { Arc::decrement_strong_count(context.cast::<Host>()) }
-}
+shared!(Host);
 
 extern "C" fn node(context: *const ()) -> RStr<'static> {
     RStr::from_str(&host(context).node)
@@ -225,17 +212,7 @@ extern "C" fn wait_readable(
     fd: i32,
     wait: ROption<u64>,
 ) -> RResult<u8, RString> {
-    if fd < 0 {
-        return RResult::RErr("there is no such descriptor".into());
-    }
-    // SAFETY: the bus keeps its descriptor open until this returns; it is no -1.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    let wait = wait.map(Duration::from_nanos).into();
-    host(context)
-        .stopping
-        .wait_readable(fd, wait)
-        .map_err(|error| format!("cannot wait: {error}").into())
-        .into()
+    host(context).stopping.wait_readable_for(fd, wait)
 }
 
 extern "C" fn log(context: *const (), level: u8, text: RStr<'_>) {

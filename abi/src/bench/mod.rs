@@ -92,6 +92,7 @@ mod incoming;
 mod port;
 mod role;
 mod role_host;
+mod shared;
 mod stopping;
 mod transport;
 mod transport_host;

@@ -11,6 +11,7 @@ use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 
 use super::Incoming;
+use super::shared::shared;
 use crate::ffi::{
     MessageSink, MessageView, OutgoingView, RoleHostHandle, RoleHostVtable, RoleHostVtableRef,
     received,
@@ -154,20 +155,7 @@ const VTABLE: &WithMetadata<RoleHostVtable> = &WithMetadata::new(RoleHostVtable 
     next_minor,
 });
 
-fn host<'a>(context: *const ()) -> &'a Host {
-    // SAFETY: `Host::handle` made the pointer, and whoever calls owns a share of it meanwhile.
-    unsafe { &*context.cast::<Host>() }
-}
-
-extern "C" fn retain(context: *const ()) {
-    // SAFETY: `Host::handle` made the pointer by `Arc::into_raw`, and the caller owns a share.
-    unsafe { Arc::increment_strong_count(context.cast::<Host>()) }
-}
-
-extern "C" fn release(context: *const ()) {
-    // SAFETY: as in `retain`; the caller gives its own share up.
-    unsafe { Arc::decrement_strong_count(context.cast::<Host>()) }
-}
+shared!(Host);
 
 extern "C" fn node(context: *const ()) -> RStr<'static> {
     RStr::from_str(&host(context).node)

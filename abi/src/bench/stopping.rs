@@ -1,9 +1,12 @@
 //! That a module is being stopped, and waiting which ends with that.
 
+#![allow(unsafe_code)] // A descriptor crosses as a number; the block has its reason.
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use abi_stable::std_types::{ROption, RResult, RString};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
@@ -34,12 +37,21 @@ impl Stopping {
         self.stopping.load(Ordering::SeqCst)
     }
 
+    /// Waits as a module asks for it; the result is one of [`readiness`].
+    pub(super) fn wait_readable_for(&self, fd: i32, wait: ROption<u64>) -> RResult<u8, RString> {
+        if fd < 0 {
+            return RResult::RErr("there is no such descriptor".into());
+        }
+        // SAFETY: the module keeps its descriptor open until this returns; it is no -1.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let wait = wait.map(Duration::from_nanos).into();
+        self.wait_readable(fd, wait)
+            .map_err(|error| format!("cannot wait: {error}").into())
+            .into()
+    }
+
     /// One of [`readiness`].
-    pub(super) fn wait_readable(
-        &self,
-        fd: BorrowedFd<'_>,
-        wait: Option<Duration>,
-    ) -> Result<u8, Errno> {
+    fn wait_readable(&self, fd: BorrowedFd<'_>, wait: Option<Duration>) -> Result<u8, Errno> {
         let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
         let mut fds = [
             PollFd::from_borrowed_fd(self.signal.as_fd(), PollFlags::IN),

@@ -122,26 +122,7 @@ pub struct BusHostHandle {
     pub vtable: BusHostVtableRef,
 }
 
-// SAFETY: every function of the table may be called from any thread (the rules of `ffi`).
-unsafe impl Send for BusHostHandle {}
-// SAFETY: as above.
-unsafe impl Sync for BusHostHandle {}
-
-impl Clone for BusHostHandle {
-    fn clone(&self) -> Self {
-        self.vtable.retain()(self.context);
-        Self {
-            context: self.context,
-            vtable: self.vtable,
-        }
-    }
-}
-
-impl Drop for BusHostHandle {
-    fn drop(&mut self) {
-        self.vtable.release()(self.context);
-    }
-}
+owner!(BusHostHandle);
 
 table! {
     /// The functions of one bus. All but `drop` are called while `run` runs in a thread of its own;

@@ -1,23 +1,16 @@
 //! The host as buses see it: the functions that bus modules call.
 
-#![allow(unsafe_code)] // A descriptor crosses as a number; the block has its reason.
-
-use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
-use kozo_abi::ffi::{
-    BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, delivered, readiness,
-};
-use kozo_abi::{Delivered, Limits, Readiness};
+use kozo_abi::ffi::{BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, delivered};
+use kozo_abi::{Delivered, Limits};
 
 use super::bus_services::BusServices;
-use super::call_error::told;
 use super::context;
-use super::host_call::{duration, host_failed, level_from_number};
+use super::host_call::{folder, host_failed, level_from_number, wait_for};
 
 type Context = context::Context<dyn BusServices>;
 
@@ -80,18 +73,8 @@ extern "C" fn wait_readable(
     fd: i32,
     wait: ROption<u64>,
 ) -> RResult<u8, RString> {
-    if fd < 0 {
-        return RResult::RErr("a negative number is no descriptor".into());
-    }
     Context::call(context, "wait_readable", host_failed, |services| {
-        // SAFETY: the module borrows it from itself for the length of this call.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        match services.wait_readable(fd, duration(wait)) {
-            Ok(Readiness::Ready) => RResult::ROk(readiness::READY),
-            Ok(Readiness::TimedOut) => RResult::ROk(readiness::TIMEOUT),
-            Ok(Readiness::Stopping) => RResult::ROk(readiness::STOPPING),
-            Err(reason) => RResult::RErr(told(reason)),
-        }
+        wait_for(fd, wait, |fd, timeout| services.wait_readable(fd, timeout))
     })
 }
 
@@ -173,15 +156,9 @@ extern "C" fn round_trip(context: *const (), nanos: u64) {
 }
 
 extern "C" fn state_dir(context: *const ()) -> RResult<RVec<u8>, RString> {
-    Context::call(
-        context,
-        "state_dir",
-        host_failed,
-        |services| match services.state_dir() {
-            Ok(folder) => RResult::ROk(folder.into_os_string().into_vec().into()),
-            Err(reason) => RResult::RErr(told(reason)),
-        },
-    )
+    Context::call(context, "state_dir", host_failed, |services| {
+        folder(services.state_dir())
+    })
 }
 
 extern "C" fn set_status(context: *const (), text: RStr<'_>) {

@@ -1,13 +1,20 @@
 //! What modules call: no panic of the host reaches them, for it runs inside [`guarded`].
 
+#![allow(unsafe_code)] // A descriptor crosses as a number; the block has its reason.
+
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use abi_stable::std_types::{ROption, RResult, RStr, RString};
-use kozo_abi::Level;
-use kozo_abi::ffi::{ModuleLog, level};
+use abi_stable::std_types::{ROption, RResult, RStr, RString, RVec};
+use kozo_abi::ffi::{ModuleLog, level, readiness};
+use kozo_abi::{Level, Readiness};
 
 use kozo_ground::text::panic_text;
+
+use super::call_error::{ServiceError, told};
 
 /// The target of log lines that come from modules.
 const TARGET: &str = "kozo::module";
@@ -69,6 +76,33 @@ pub(crate) fn level_from_number(number: u8) -> Level {
 
 pub(super) fn duration(nanos: ROption<u64>) -> Option<Duration> {
     nanos.into_option().map(Duration::from_nanos)
+}
+
+/// Waits by one of the host's services for a descriptor of the module's; the result is one of [`readiness`].
+pub(super) fn wait_for(
+    fd: i32,
+    wait: ROption<u64>,
+    service: impl FnOnce(BorrowedFd<'_>, Option<Duration>) -> Result<Readiness, ServiceError>,
+) -> RResult<u8, RString> {
+    if fd < 0 {
+        return RResult::RErr("a negative number is no descriptor".into());
+    }
+    // SAFETY: the module borrows it from itself for the length of this call.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    match service(fd, duration(wait)) {
+        Ok(Readiness::Ready) => RResult::ROk(readiness::READY),
+        Ok(Readiness::TimedOut) => RResult::ROk(readiness::TIMEOUT),
+        Ok(Readiness::Stopping) => RResult::ROk(readiness::STOPPING),
+        Err(reason) => RResult::RErr(told(reason)),
+    }
+}
+
+/// A folder for a module's own files, as the bytes of its path.
+pub(super) fn folder(given: Result<PathBuf, ServiceError>) -> RResult<RVec<u8>, RString> {
+    match given {
+        Ok(folder) => RResult::ROk(folder.into_os_string().into_vec().into()),
+        Err(reason) => RResult::RErr(told(reason)),
+    }
 }
 
 pub(super) fn nanos(duration: Duration) -> u64 {

@@ -1,19 +1,14 @@
 //! The host as transports see it: the functions that transport modules call.
 
-#![allow(unsafe_code)] // A descriptor crosses as a number; the block has its reason.
-
-use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
-use kozo_abi::Readiness;
-use kozo_abi::ffi::{TransportHostHandle, TransportHostVtable, TransportHostVtableRef, readiness};
+use kozo_abi::ffi::{TransportHostHandle, TransportHostVtable, TransportHostVtableRef};
 
 use super::call_error::told;
 use super::context;
-use super::host_call::{duration, host_failed, level_from_number};
+use super::host_call::{folder, host_failed, level_from_number, wait_for};
 use super::transport_services::TransportServices;
 
 type Context = context::Context<dyn TransportServices>;
@@ -80,18 +75,8 @@ extern "C" fn wait_readable(
     fd: i32,
     wait: ROption<u64>,
 ) -> RResult<u8, RString> {
-    if fd < 0 {
-        return RResult::RErr("a negative number is no descriptor".into());
-    }
     Context::call(context, "wait_readable", host_failed, |services| {
-        // SAFETY: the module borrows it from itself for the length of this call.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        match services.wait_readable(fd, duration(wait)) {
-            Ok(Readiness::Ready) => RResult::ROk(readiness::READY),
-            Ok(Readiness::TimedOut) => RResult::ROk(readiness::TIMEOUT),
-            Ok(Readiness::Stopping) => RResult::ROk(readiness::STOPPING),
-            Err(reason) => RResult::RErr(told(reason)),
-        }
+        wait_for(fd, wait, |fd, timeout| services.wait_readable(fd, timeout))
     })
 }
 
@@ -132,15 +117,9 @@ extern "C" fn verify(
 }
 
 extern "C" fn state_dir(context: *const ()) -> RResult<RVec<u8>, RString> {
-    Context::call(
-        context,
-        "state_dir",
-        host_failed,
-        |services| match services.state_dir() {
-            Ok(folder) => RResult::ROk(folder.into_os_string().into_vec().into()),
-            Err(reason) => RResult::RErr(told(reason)),
-        },
-    )
+    Context::call(context, "state_dir", host_failed, |services| {
+        folder(services.state_dir())
+    })
 }
 
 extern "C" fn set_status(context: *const (), text: RStr<'_>) {
