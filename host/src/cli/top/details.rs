@@ -2,7 +2,7 @@
 
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::{Tone, bytes, count, shortened, span};
-use kozo_status::{NodeReport, NodeStatus, PeerStatus, RoleStatus, TransportState};
+use kozo_status::{Amount, NodeReport, NodeStatus, PeerStatus, RoleStatus, TransportState};
 
 use super::model::{BusLine, LinkLine, Model, Overview, Rates, RoleLine};
 use super::sheets::{Subject, bus_state, byte_rate, link_state, rate, role_state};
@@ -269,14 +269,10 @@ fn peer_lines(lines: &mut Lines, peer: &PeerStatus) {
         );
         say(lines, &text, Tone::Doubtful);
     }
-    for (what, amount) in [("queued", peer.queued), ("in flight", peer.in_flight)] {
-        let text = format!(
-            "{what} {} ({})",
-            count(amount.messages as u64, "message"),
-            bytes(amount.bytes as u64)
-        );
-        say(lines, &text, Tone::Plain);
-    }
+    amounts(
+        lines,
+        &[("queued", peer.queued), ("in flight", peer.in_flight)],
+    );
     let outbox = &peer.outbox;
     let text = format!(
         "sent {}, again {}, acknowledged {}; {}",
@@ -295,16 +291,30 @@ fn peer_lines(lines: &mut Lines, peer: &PeerStatus) {
         bytes(peer.bytes_received)
     );
     say(lines, &text, Tone::Plain);
-    if outbox.dropped() > 0 {
-        let text = format!(
-            "dropped {} by the queue's limits, {} by age",
-            outbox.dropped_by_limit, outbox.dropped_by_age
-        );
-        say(lines, &text, Tone::Doubtful);
-    }
+    dropped(lines, outbox.dropped_by_limit, outbox.dropped_by_age);
     if let Some(error) = &peer.last_error {
         let ago = span(peer.last_error_seconds.unwrap_or_default());
         say(lines, &format!("{ago} ago: {error}"), Tone::Doubtful);
+    }
+}
+
+/// How much there is of each.
+fn amounts(lines: &mut Lines, of: &[(&str, Amount)]) {
+    for (what, amount) in of {
+        let text = format!(
+            "{what} {} ({})",
+            count(amount.messages as u64, "message"),
+            bytes(amount.bytes as u64)
+        );
+        say(lines, &text, Tone::Plain);
+    }
+}
+
+/// What a queue has dropped, if it has.
+fn dropped(lines: &mut Lines, by_limit: u64, by_age: u64) {
+    if by_limit > 0 || by_age > 0 {
+        let text = format!("dropped {by_limit} by the queue's limits, {by_age} by age");
+        say(lines, &text, Tone::Doubtful);
     }
 }
 
@@ -336,18 +346,14 @@ fn bus_lines(lines: &mut Lines, model: &Model, overview: &Overview, node: &NodeN
         count(told.lanes_out as u64, "lane")
     );
     say(lines, &text, Tone::Plain);
-    for (what, amount) in [
-        ("queued", told.queued),
-        ("not confirmed", told.unconfirmed),
-        ("kept for repairs", told.kept),
-    ] {
-        let text = format!(
-            "{what} {} ({})",
-            count(amount.messages as u64, "message"),
-            bytes(amount.bytes as u64)
-        );
-        say(lines, &text, Tone::Plain);
-    }
+    amounts(
+        lines,
+        &[
+            ("queued", told.queued),
+            ("not confirmed", told.unconfirmed),
+            ("kept for repairs", told.kept),
+        ],
+    );
     let outgoing = &told.outgoing;
     let text = format!(
         "sent {}, again {}, repairs {}; {}",
@@ -367,13 +373,7 @@ fn bus_lines(lines: &mut Lines, model: &Model, overview: &Overview, node: &NodeN
         bytes(incoming.bytes_received)
     );
     say(lines, &text, Tone::Plain);
-    if outgoing.dropped() > 0 {
-        let text = format!(
-            "dropped {} by the queue's limits, {} by age",
-            outgoing.dropped_by_limit, outgoing.dropped_by_age
-        );
-        say(lines, &text, Tone::Doubtful);
-    }
+    dropped(lines, outgoing.dropped_by_limit, outgoing.dropped_by_age);
     for refusals in &told.refused {
         let text = format!("refused {}: {}", refusals.count, refusals.text);
         say(lines, &text, Tone::Doubtful);
