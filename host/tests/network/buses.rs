@@ -66,6 +66,41 @@ fn wait_for_up(daemon: &mut Process) {
     daemon.wait_for_text("bus", "up");
 }
 
+/// Two daemons on the bus: what `clock` is told to send, `scribe` writes down.
+struct Pair {
+    scene: Scene,
+    /// The file of scribe's logger.
+    log: PathBuf,
+    /// Clock and scribe.
+    daemons: [Process; 2],
+    /// What clock is told by.
+    injector: Injector,
+}
+
+impl Pair {
+    fn start(hub: &Hub) -> Self {
+        Self::start_with(hub, |_| {})
+    }
+
+    /// The same, when something was changed of the scene.
+    fn start_with(hub: &Hub, change: impl FnOnce(&mut Scene)) -> Self {
+        let nodes = ["clock", "scribe"];
+        let mut scene = hub.scene(&nodes);
+        change(&mut scene);
+        let log = logger(&mut scene, "scribe");
+        let port = Injector::on(&mut scene, "clock");
+        let mut daemons = nodes.map(|node| scene.start(node));
+        daemons.iter_mut().for_each(wait_for_up);
+        hub.wait_for_nodes(&nodes);
+        Self {
+            scene,
+            log,
+            daemons,
+            injector: Injector::connect(port),
+        }
+    }
+}
+
 #[test]
 fn messages_go_both_ways_among_three_in_order_once_and_from_whom_they_are() {
     let hub = Hub::start();
@@ -120,13 +155,13 @@ fn messages_go_both_ways_among_three_in_order_once_and_from_whom_they_are() {
 #[test]
 fn what_people_see_of_a_bus_says_what_is_so() {
     let hub = Hub::start();
-    let mut scene = hub.scene(&["clock", "scribe"]);
-    let log = logger(&mut scene, "scribe");
-    let port = Injector::on(&mut scene, "clock");
-    let mut daemons = ["clock", "scribe"].map(|node| scene.start(node));
-    daemons.iter_mut().for_each(wait_for_up);
-    hub.wait_for_nodes(&["clock", "scribe"]);
-    Injector::connect(port).send("('log', 'hello')");
+    let Pair {
+        scene,
+        log,
+        daemons: _daemons,
+        mut injector,
+    } = Pair::start(&hub);
+    injector.send("('log', 'hello')");
     wait_for_lines(&log, "message_injector@clock", &["hello".to_owned()]);
 
     let table = said(&scene, "scribe", &["status"]).unwrap();
@@ -193,14 +228,14 @@ fn what_people_see_of_a_bus_says_what_is_so() {
 #[test]
 fn an_engine_that_goes_and_comes_back_costs_nothing_that_is_young_and_why_says_how_it_is() {
     let mut hub = Hub::start();
-    let mut scene = hub.scene(&["clock", "scribe"]);
-    scene.option("connectionRetry", "1");
-    let log = logger(&mut scene, "scribe");
-    let port = Injector::on(&mut scene, "clock");
-    let mut daemons = ["clock", "scribe"].map(|node| scene.start(node));
-    daemons.iter_mut().for_each(wait_for_up);
-    hub.wait_for_nodes(&["clock", "scribe"]);
-    let mut injector = Injector::connect(port);
+    let Pair {
+        scene,
+        log,
+        daemons: _daemons,
+        mut injector,
+    } = Pair::start_with(&hub, |scene| {
+        scene.option("connectionRetry", "1");
+    });
     send_all(&mut injector, &numbered("line", 0..20));
     wait_for_lines(&log, "message_injector@clock", &numbered("line", 0..20));
     hub.restart(|| {
@@ -230,13 +265,12 @@ fn an_engine_that_goes_and_comes_back_costs_nothing_that_is_young_and_why_says_h
 #[test]
 fn what_an_engine_loses_repeats_and_reorders_is_put_right() {
     let hub = Hub::start();
-    let mut scene = hub.scene(&["clock", "scribe"]);
-    let log = logger(&mut scene, "scribe");
-    let port = Injector::on(&mut scene, "clock");
-    let mut daemons = ["clock", "scribe"].map(|node| scene.start(node));
-    daemons.iter_mut().for_each(wait_for_up);
-    hub.wait_for_nodes(&["clock", "scribe"]);
-    let mut injector = Injector::connect(port);
+    let Pair {
+        scene,
+        log,
+        daemons: _daemons,
+        mut injector,
+    } = Pair::start(&hub);
     let expected = numbered("line", 0..50);
     // How many datagrams lines come in is not for a test to know: so each fault is over before the next one begins.
     let faults = ["drop", "repeat", "reorder", "corrupt"];
@@ -345,13 +379,12 @@ fn a_daemon_that_was_killed_is_heard_again_in_a_later_run_and_an_earlier_one_is_
 #[test]
 fn what_was_sent_last_is_with_the_engine_when_a_daemon_has_stopped() {
     let hub = Hub::start();
-    let mut scene = hub.scene(&["clock", "scribe"]);
-    let log = logger(&mut scene, "scribe");
-    let port = Injector::on(&mut scene, "clock");
-    let mut daemons = ["clock", "scribe"].map(|node| scene.start(node));
-    daemons.iter_mut().for_each(wait_for_up);
-    hub.wait_for_nodes(&["clock", "scribe"]);
-    let mut injector = Injector::connect(port);
+    let Pair {
+        scene,
+        log,
+        mut daemons,
+        mut injector,
+    } = Pair::start(&hub);
     send_all(&mut injector, &["first".to_owned()]);
     wait_for_lines(&log, "message_injector@clock", &["first".to_owned()]);
     send_all(&mut injector, &numbered("last", 0..50));
