@@ -21,7 +21,7 @@ use kozo_bus::{Bus, BusSettings};
 use kozo_ground::age::MaxAges;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::interest::{Interest, Kind, Pattern};
-use kozo_ground::names::{ModuleName, NodeName, RoleName, TransportName};
+use kozo_ground::names::{BusName, ModuleName, NodeName, RoleName};
 use kozo_ground::queue::QueueLimits;
 use rustix::event::{Timespec, epoll};
 
@@ -119,7 +119,7 @@ impl Crowd {
     ) -> Result<Self, Failure> {
         let count = roll.members.len();
         let seen: Arc<Seen> = Arc::default();
-        let bus = TransportName::new(BUS)?;
+        let bus = BusName::new(BUS)?;
         let subjects = Subjects::new(bus, &SubjectKey::public());
         let everybody = Arc::new(Everybody::new(roll, &subjects));
         let interest = Interest {
@@ -256,7 +256,7 @@ fn settings(
     interest: &Interest,
 ) -> Result<BusSettings, Failure> {
     Ok(BusSettings {
-        name: TransportName::new(BUS)?,
+        name: BusName::new(BUS)?,
         module: ModuleName::new("nats")?,
         own: identity.node.clone(),
         members: Arc::clone(everybody) as Arc<dyn Members>,

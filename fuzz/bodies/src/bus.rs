@@ -15,7 +15,7 @@ use kozo_bus::subject::{Address, SubjectKey, Subjects, Token};
 use kozo_bus::veil::{MAX_VEILED_LEN, VEIL_OVERHEAD, Veil};
 use kozo_ground::clock::Moment;
 use kozo_ground::interest::Kind;
-use kozo_ground::names::{NodeName, TransportName};
+use kozo_ground::names::{BusName, NodeName};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 /// The node that all of it comes from.
@@ -38,7 +38,7 @@ impl Sender {
         static SENDER: OnceLock<Sender> = OnceLock::new();
         SENDER.get_or_init(|| {
             let key = SubjectKey::public();
-            let subjects = Subjects::new(TransportName::new("fleet").unwrap(), &key);
+            let subjects = Subjects::new(BusName::new("fleet").unwrap(), &key);
             let node = subjects.node(&NodeName::new(NODE).unwrap());
             let (kind, type_name, role) = LANE;
             let session = Session::new(&mut Same, Moment::ZERO).unwrap();

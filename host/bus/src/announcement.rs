@@ -13,7 +13,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use kozo_ground::names::{NodeName, TransportName};
+use kozo_ground::names::{BusName, NodeName};
 use kozo_ground::text::printable;
 use kozo_wire::value_len;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ const DOMAIN: &[u8] = b"kozo-bus-v1 announcement\0";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// The bus that it is for.
-    pub bus: TransportName,
+    pub bus: BusName,
     /// The node.
     pub node: NodeName,
     /// Its session.
@@ -172,7 +172,7 @@ impl<'a> ClaimedAnnouncement<'a> {
     /// [`Refusal::ForeignKey`], [`Refusal::Body`], [`Refusal::OtherBus`] or [`Refusal::OtherNode`].
     pub fn verify(
         &self,
-        bus: &TransportName,
+        bus: &BusName,
         keys: &dyn NodeKeys,
     ) -> Result<SignedAnnouncement, Refusal> {
         let node = self.node()?;
@@ -229,7 +229,7 @@ impl fmt::Debug for SignedAnnouncement {
 }
 
 /// What is signed. No bus's name has a zero in it, so the first one ends it.
-fn text(bus: &TransportName, body: &[u8]) -> Vec<u8> {
+fn text(bus: &BusName, body: &[u8]) -> Vec<u8> {
     [DOMAIN, bus.as_str().as_bytes(), b"\0", body].concat()
 }
 
@@ -251,8 +251,8 @@ mod tests {
     use crate::session::Session;
     use crate::testing::{File, FileKeys, node};
 
-    fn fleet() -> TransportName {
-        TransportName::new("fleet").unwrap()
+    fn fleet() -> BusName {
+        BusName::new("fleet").unwrap()
     }
 
     fn announcement(name: &str) -> Announcement {
@@ -329,7 +329,7 @@ mod tests {
         let file = File::default();
         let (hub, field) = (file.add("hub", 1), file.add("field", 2));
         let signed = announcement("hub").sign(&hub).unwrap();
-        let other = TransportName::new("other").unwrap();
+        let other = BusName::new("other").unwrap();
         let claimed = ClaimedAnnouncement::read(signed.bytes()).unwrap();
         assert_eq!(claimed.verify(&other, &field), Err(Refusal::ForeignKey));
         // What a faulty or hostile member could sign itself.
@@ -346,7 +346,7 @@ mod tests {
             [b"\x03hub", &length[..], body, &signature].concat()
         };
         let of_other_bus = sign(&body(|announcement| {
-            announcement.bus = TransportName::new("other").unwrap();
+            announcement.bus = BusName::new("other").unwrap();
         }));
         assert_eq!(verify(&of_other_bus, &field), Err(Refusal::OtherBus));
         let of_other_node = sign(&body(|announcement| announcement.node = node("field")));

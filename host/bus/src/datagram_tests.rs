@@ -1,6 +1,6 @@
 use kozo_ground::clock::Moment;
 use kozo_ground::interest::Kind;
-use kozo_ground::names::{NodeName, RoleName, TransportName};
+use kozo_ground::names::{BusName, NodeName, RoleName};
 
 use super::*;
 use crate::random::SeededRandom;
@@ -33,7 +33,7 @@ fn sender(seed: u64, suite: Suite) -> Sender {
 }
 
 fn subjects(bus: &str) -> Subjects {
-    Subjects::new(TransportName::new(bus).unwrap(), &SubjectKey::public())
+    Subjects::new(BusName::new(bus).unwrap(), &SubjectKey::public())
 }
 
 fn message(type_name: &str, channel: Option<&str>) -> Message {

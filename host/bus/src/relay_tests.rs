@@ -1,5 +1,5 @@
 use kozo_ground::interest::Kind;
-use kozo_ground::names::TransportName;
+use kozo_ground::names::BusName;
 
 use super::*;
 use crate::subject::{Nonce, SubjectKey};
@@ -7,7 +7,7 @@ use crate::subject::{Nonce, SubjectKey};
 const NOW: Moment = Moment::ZERO;
 
 fn subjects() -> Subjects {
-    Subjects::new(TransportName::new("fleet").unwrap(), &SubjectKey::public())
+    Subjects::new(BusName::new("fleet").unwrap(), &SubjectKey::public())
 }
 
 fn name(text: &str) -> NodeName {

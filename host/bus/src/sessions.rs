@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use kozo_ground::clock::Moment;
-use kozo_ground::names::{NodeName, TransportName};
+use kozo_ground::names::{BusName, NodeName};
 
 use crate::announcement::{Announcement, ClaimedAnnouncement, SignedAnnouncement};
 use crate::members::NodeKeys;
@@ -89,7 +89,7 @@ impl Sessions {
     pub fn hear(
         &mut self,
         claimed: &ClaimedAnnouncement<'_>,
-        bus: &TransportName,
+        bus: &BusName,
         keys: &dyn NodeKeys,
         now: Moment,
     ) -> Result<(NodeName, Heard), Refusal> {

@@ -5,8 +5,8 @@ use crate::session::Session;
 use crate::subject::Nonce;
 use crate::testing::{File, FileKeys, node};
 
-fn fleet() -> TransportName {
-    TransportName::new("fleet").unwrap()
+fn fleet() -> BusName {
+    BusName::new("fleet").unwrap()
 }
 
 /// An announcement of a session that is made of `seed`.

@@ -23,7 +23,7 @@ use std::time::Duration;
 use kozo_ground::age::MaxAges;
 use kozo_ground::clock::Moment;
 use kozo_ground::interest::{Interest, Kind};
-use kozo_ground::names::{ModuleName, RoleName, TransportName};
+use kozo_ground::names::{BusName, ModuleName, RoleName};
 use kozo_ground::queue::QueueLimits;
 use kozo_wire::Message;
 
@@ -202,7 +202,7 @@ impl World {
 
     fn settings(&self, index: usize) -> BusSettings {
         BusSettings {
-            name: TransportName::new("fleet").unwrap(),
+            name: BusName::new("fleet").unwrap(),
             module: ModuleName::new("nats").unwrap(),
             own: node(&self.nodes[index].name),
             members: Arc::new(self.file.members("fleet")),

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use kozo_ground::interest::{Interest, Kind, Pattern};
-use kozo_ground::names::{MAX_NAME_LEN, NodeName, TransportName};
+use kozo_ground::names::{BusName, MAX_NAME_LEN, NodeName};
 use kozo_wire::Message;
 use ring::hmac;
 
@@ -210,7 +210,7 @@ pub struct Permissions {
 /// Writes and reads the subjects of one bus.
 #[derive(Clone)]
 pub struct Subjects {
-    bus: TransportName,
+    bus: BusName,
     /// `kozo.NET.`
     start: String,
     tokens: hmac::Key,
@@ -224,14 +224,14 @@ impl fmt::Debug for Subjects {
 
 impl Subjects {
     /// The subjects of the bus with this name.
-    pub fn new(bus: TransportName, key: &SubjectKey) -> Self {
+    pub fn new(bus: BusName, key: &SubjectKey) -> Self {
         let start = format!("{ROOT}.{bus}.");
         let tokens = key.for_use(b"tokens");
         Self { bus, start, tokens }
     }
 
     /// The bus's name.
-    pub fn bus(&self) -> &TransportName {
+    pub fn bus(&self) -> &BusName {
         &self.bus
     }
 
@@ -489,7 +489,7 @@ mod tests {
     use super::*;
 
     fn subjects() -> Subjects {
-        Subjects::new(TransportName::new("fleet").unwrap(), &SubjectKey::public())
+        Subjects::new(BusName::new("fleet").unwrap(), &SubjectKey::public())
     }
 
     fn node(name: &str) -> Token {
@@ -527,7 +527,7 @@ mod tests {
             "kozo.fleet.re.sx5gawlpeamf.aaaqeayeaudaocajbifqydiob4"
         );
         let secret = SubjectKey::from_secret(b"0123456789abcdef").unwrap();
-        let hidden = Subjects::new(TransportName::new("fleet").unwrap(), &secret);
+        let hidden = Subjects::new(BusName::new("fleet").unwrap(), &secret);
         assert_eq!(
             hidden.here(hidden.node(&NodeName::new("hub").unwrap())),
             "kozo.fleet.here.373umjmpixwv"
@@ -553,7 +553,7 @@ mod tests {
 
     #[test]
     fn the_longest_subject_fits() {
-        let bus = TransportName::new(&"b".repeat(MAX_NAME_LEN)).unwrap();
+        let bus = BusName::new(&"b".repeat(MAX_NAME_LEN)).unwrap();
         let subjects = Subjects::new(bus, &SubjectKey::public());
         let lane = subjects.lane(Kind::Log, "", "r", Some("c"), node("n"));
         assert_eq!(lane.len(), MAX_SUBJECT_LEN);

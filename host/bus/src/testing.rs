@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use kozo_ground::names::{NodeName, TransportName};
+use kozo_ground::names::{BusName, NodeName};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use crate::members::{CannotSign, Members, NodeKeys};
@@ -16,7 +16,7 @@ pub(crate) fn node(name: &str) -> NodeName {
 
 /// The subjects of the bus with this name, and the public key.
 pub(crate) fn subjects(bus: &str) -> Subjects {
-    Subjects::new(TransportName::new(bus).unwrap(), &SubjectKey::public())
+    Subjects::new(BusName::new(bus).unwrap(), &SubjectKey::public())
 }
 
 /// A network file that tests can change: which nodes are on the bus, with which keys.

@@ -10,7 +10,7 @@ use kozo_bus::{Bus, BusSettings};
 use kozo_description::{Problem, Problems};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::interest::{Interest, Interests};
-use kozo_ground::names::{NodeName, TransportName};
+use kozo_ground::names::NodeName;
 use kozo_ground::queue::QueueLimits;
 use kozo_ground::text::error_text;
 use kozo_router::Crowd;
@@ -136,8 +136,7 @@ impl MadeBus {
             Some(path) => secret::read(path)?,
             None => SubjectKey::public(),
         };
-        let name = TransportName::new(on.bus.as_str())?;
-        let subjects = Subjects::new(name.clone(), &subject_key);
+        let subjects = Subjects::new(on.bus.clone(), &subject_key);
         let folder = parts.state.folder(&own.name, on.bus.as_str())?;
         let counter = counter::next(&folder)?;
         let bell = Arc::<Bell>::default();
@@ -157,7 +156,7 @@ impl MadeBus {
         let crowd = crowd(network, own, on);
         let wanted = Arc::clone(&crowd);
         let settings = BusSettings {
-            name,
+            name: on.bus.clone(),
             module: described.module.clone(),
             own: own.name.clone(),
             members: Arc::new(FileMembers::new(network, &on.bus, &own.name, &subjects)),

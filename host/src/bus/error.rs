@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use kozo_bus::BusError as CoreError;
 use kozo_bus::subject::SecretTooShort;
-use kozo_ground::names::NameError;
 use rustix::io::Errno;
 
 use super::counter::CounterError;
@@ -20,9 +19,6 @@ pub(crate) enum BusError {
     /// The file tells too little: its module is not here, which was said when the file was read.
     #[error("its module is not known on this machine, or could do nothing with its options")]
     NoOptions,
-    /// Its name.
-    #[error(transparent)]
-    Name(#[from] NameError),
     /// Its module cannot be had.
     #[error(transparent)]
     Module(#[from] RegistryError),

@@ -47,7 +47,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             read(&path)
         };
-        let name = kozo_ground::names::TransportName::new("fleet").unwrap();
+        let name = kozo_ground::names::BusName::new("fleet").unwrap();
         let node = kozo_ground::names::NodeName::new("clock").unwrap();
         let token = |text: &str| {
             let key = read_as(text).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kozo_ground::age::MaxAges;
 use kozo_ground::interest::{Interest, Subject};
-use kozo_ground::names::{ModuleName, NodeName, TransportName};
+use kozo_ground::names::{BusName, ModuleName, NodeName};
 use kozo_ground::queue::QueueLimits;
 
 use crate::announcement::DIGEST_LEN;
@@ -15,7 +15,7 @@ use crate::subject::SubjectKey;
 #[derive(Clone)]
 pub struct BusSettings {
     /// The bus's name in the file: the same on all its nodes, and a part of all that is signed.
-    pub name: TransportName,
+    pub name: BusName,
     /// The module that speaks with the engine, for the status.
     pub module: ModuleName,
     /// This node.

@@ -2,7 +2,7 @@
 
 use kozo_ground::age::MaxAges;
 use kozo_ground::interest::{Interest, Kind};
-use kozo_ground::names::{ModuleName, RoleName, TransportName};
+use kozo_ground::names::{BusName, ModuleName, RoleName};
 use kozo_ground::queue::QueueLimits;
 use kozo_status::{BusNodeState, BusState};
 
@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) fn bus(file: &File, name: &str, seed: u8, now: Moment) -> Bus {
     let keys = Arc::new(file.add(name, seed));
     let settings = BusSettings {
-        name: TransportName::new("fleet").unwrap(),
+        name: BusName::new("fleet").unwrap(),
         module: ModuleName::new("nats").unwrap(),
         own: node(name),
         members: Arc::new(file.members("fleet")),

@@ -1,7 +1,7 @@
 //! What the simulation asks of this floor, and what is easier to see without it.
 
 use kozo_ground::interest::Kind;
-use kozo_ground::names::{RoleName, TransportName};
+use kozo_ground::names::{BusName, RoleName};
 use kozo_wire::Message;
 
 use super::*;
@@ -49,7 +49,7 @@ impl Receiver {
         incoming.up(now);
         Self {
             incoming,
-            subjects: Subjects::new(TransportName::new("fleet").unwrap(), &SubjectKey::public()),
+            subjects: Subjects::new(BusName::new("fleet").unwrap(), &SubjectKey::public()),
             wanted: vec![Interest {
                 kind: Some(Kind::Event),
                 ..Interest::default()

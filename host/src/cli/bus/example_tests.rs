@@ -6,7 +6,7 @@ use std::process::Command;
 
 use kozo_bus::subject::{SubjectKey, Subjects};
 use kozo_description::Metadata;
-use kozo_ground::names::{BusName, TransportName};
+use kozo_ground::names::BusName;
 
 use super::{LoginWord, Rights, nats};
 use crate::config::{Catalog, Document, Lookup};
@@ -55,7 +55,7 @@ fn the_permissions_of_the_example_are_those_that_are_printed() {
     let document = Document::read(&folder().join("network.yml")).unwrap();
     let network = document.network(&Shipped::new(), None);
     let (network, _) = network.unwrap_or_else(|problems| panic!("{problems}"));
-    let subjects = Subjects::new(TransportName::new("fleet").unwrap(), &SubjectKey::public());
+    let subjects = Subjects::new(BusName::new("fleet").unwrap(), &SubjectKey::public());
     let rights = Rights::of(&network, &BusName::new("fleet").unwrap(), &subjects);
     let printed = nats::write(&rights.users(""), LoginWord::Certificate);
     let file = fs::read_to_string(folder().join("permissions.conf")).unwrap();

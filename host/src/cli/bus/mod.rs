@@ -11,7 +11,7 @@ mod tests;
 use std::fmt::Write as _;
 
 use kozo_bus::subject::{SubjectKey, Subjects};
-use kozo_ground::names::{BusName, ModuleName, NameError, TransportName};
+use kozo_ground::names::{BusName, ModuleName};
 use kozo_ground::text::{count, enumerate, nearest, quoted};
 
 use super::arguments::{BusArguments, BusCommand, LoginWord, PermissionsArguments};
@@ -40,8 +40,6 @@ enum BusError {
     Engine(ModuleName),
     #[error("`{0}` is no user: it has {1:?} in it")]
     User(String, char),
-    #[error(transparent)]
-    Name(#[from] NameError),
 }
 
 pub(super) fn bus(arguments: &BusArguments) -> Result<(), Failure> {
@@ -68,8 +66,7 @@ fn permissions(arguments: &PermissionsArguments) -> Result<(), Failure> {
         Some(path) => subject_secret(path).map_err(Failure::other)?,
         None => SubjectKey::public(),
     };
-    let name = TransportName::new(bus.as_str()).map_err(BusError::from);
-    let subjects = Subjects::new(name.map_err(Failure::other)?, &key);
+    let subjects = Subjects::new(bus.clone(), &key);
     let rights = Rights::of(&network, bus, &subjects);
     let users = rights.users(&arguments.user_prefix);
     if let Some(error) = users.iter().find_map(|user| wrong_user(&user.name)) {

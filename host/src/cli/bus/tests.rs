@@ -84,7 +84,7 @@ fn users(text: &str, members: usize, prefix: &str) -> Vec<User> {
 }
 
 fn subjects() -> Subjects {
-    Subjects::new(TransportName::new("fleet").unwrap(), &SubjectKey::public())
+    Subjects::new(BusName::new("fleet").unwrap(), &SubjectKey::public())
 }
 
 fn token(node: &str) -> String {
