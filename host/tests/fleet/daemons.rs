@@ -183,33 +183,23 @@ impl Fleet {
         what: &str,
         fits: impl Fn(&Value) -> bool,
     ) -> Value {
-        let mut last = None;
-        let deadline = Instant::now() + DEADLINE;
-        while Instant::now() < deadline {
-            last = self.bus(node);
-            if let Some(bus) = last.as_ref().filter(|bus| fits(bus)) {
-                return bus.clone();
-            }
-            thread::sleep(PERIOD);
-        }
-        panic!("the bus of {node} {what}: it did not happen; it is {last:#?}")
+        wait_or_show(
+            &format!("the bus of {node} {what}"),
+            || self.bus(node).filter(&fits),
+            || format!("it is {:#?}", self.bus(node)),
+        )
     }
 
     /// Waits until `kozo why` says all of this.
     #[track_caller]
     pub(crate) fn wait_for_why(&self, node: &str, other: &str, parts: &[&str]) {
-        let mut last = None;
-        let deadline = Instant::now() + DEADLINE;
-        while Instant::now() < deadline {
-            last = self.said(node, &["why", other]);
-            if let Some(text) = &last
-                && parts.iter().all(|part| text.contains(part))
-            {
-                return;
-            }
-            thread::sleep(PERIOD);
-        }
-        panic!("why {other}: {parts:?} was not said, but {last:?}")
+        let why = || self.said(node, &["why", other]);
+        let fits = |text: &String| parts.iter().all(|part| text.contains(part));
+        wait_or_show(
+            &format!("why {other}: {parts:?}"),
+            || why().filter(fits),
+            || format!("said is {:?}", why()),
+        );
     }
 
     /// Lets the source of a node send.
@@ -243,18 +233,18 @@ impl Fleet {
     /// Waits until the sink of `to` has an event of `from` with this number or a later one.
     #[track_caller]
     pub(crate) fn wait_for_event(&self, to: &str, from: &str, number: u64) {
-        let deadline = Instant::now() + DEADLINE;
-        while self.last_received(to, from) < number {
-            if Instant::now() > deadline {
-                panic!(
-                    "event {number} of {from} did not come to {to}, but {}; there {:#?}, and here {:#?}",
+        wait_or_show(
+            &format!("event {number} of {from} at {to}"),
+            || (self.last_received(to, from) >= number).then_some(()),
+            || {
+                format!(
+                    "the last one is {}; there is {:#?}, and here {:#?}",
                     self.last_received(to, from),
                     self.bus(from),
                     self.bus(to),
-                );
-            }
-            thread::sleep(PERIOD);
-        }
+                )
+            },
+        );
     }
 
     /// What became of the events 1 to `count` of `from` on their way to `to`.
@@ -302,5 +292,26 @@ impl Fleet {
 
     fn read(&self, node: &str, kind: &str) -> String {
         std::fs::read_to_string(self.path(&format!("{node}.{kind}"))).unwrap_or_default()
+    }
+}
+
+/// Waits until `look` finds something; a failure shows what there is instead.
+#[track_caller]
+fn wait_or_show<T>(
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+    instead: impl FnOnce() -> String,
+) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{what}: it did not happen; {}",
+            instead()
+        );
+        thread::sleep(PERIOD);
     }
 }
