@@ -88,8 +88,10 @@ pub struct SealedKey {
     pub epoch: Epoch,
     /// The cipher and the key, sealed ([`SealedKey::seal`]).
     pub sealed: Vec<u8>,
-    /// The time in the answerer's session.
+    /// The time in the answerer's session when it sealed it.
     pub time: SessionTime,
+    /// How many milliseconds before that the ask came to it.
+    pub waited_ms: u64,
 }
 
 /// How a repair ended.
@@ -243,6 +245,7 @@ impl Answer {
                 put(bytes, SEALED_KEY);
                 put(bytes, u64::from(key.epoch));
                 put(bytes, key.time.0);
+                put(bytes, key.waited_ms);
                 bytes.extend_from_slice(&key.sealed);
             }
             Self::Repaired(repaired) => {
@@ -283,6 +286,7 @@ impl Answer {
             SEALED_KEY => {
                 let epoch = small(&mut rest)?;
                 let time = SessionTime(number(&mut rest)?);
+                let waited_ms = number(&mut rest)?;
                 if rest.len() != 1 + SENDER_KEY_LEN + SEALED_OVERHEAD {
                     return Err(Refusal::Body);
                 }
@@ -290,6 +294,7 @@ impl Answer {
                     epoch,
                     sealed: rest.to_vec(),
                     time,
+                    waited_ms,
                 })
             }
             REPAIRED => Self::Repaired(Repaired::read(rest)?),

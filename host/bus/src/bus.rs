@@ -28,6 +28,7 @@ mod status;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use settings::{BusSettings, MayBeWanted};
 pub use terms::{BusError, EngineLimits, Happened, Output, PingId, Published, Unpinged};
@@ -61,15 +62,22 @@ use held::Held;
 use late::Late;
 use nodes::{Allowance, Nodes};
 use output::Offered;
+use waiting::WaitingAsks;
 
 /// How many things that happened are kept until somebody asks for them; the oldest give way.
 const MAX_HAPPENED: usize = 256;
 
-/// How many asks of all nodes together are looked at in a second.
-const ASKS_PER_SECOND: f64 = 2000.0;
+/// How many asks of all nodes together are worked off in a second.
+const ASKS_PER_SECOND: f64 = 4000.0;
 
 /// How many of them at once.
-const ASKS_AT_ONCE: f64 = 4000.0;
+const ASKS_AT_ONCE: f64 = 64.0;
+
+/// How many announcements that came by themselves are looked at in a second.
+const ANNOUNCEMENTS_PER_SECOND: f64 = 200.0;
+
+/// How many of them at once.
+const ANNOUNCEMENTS_AT_ONCE: f64 = 400.0;
 
 /// How often this node announces itself, by chance a third more or less.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(300);
@@ -121,8 +129,12 @@ pub struct Bus {
     /// Answers to repairs that wait to be published: how many letters are taken when they are, who has asked, for which
     /// lane, from which number on. No more than letters wait.
     answering: Vec<(u64, Token, String, u64)>,
-    /// How much may be asked of this node.
+    /// What others ask, and is not worked off yet.
+    waiting: WaitingAsks,
+    /// How much of it may be worked off.
     asks: Allowance,
+    /// How many announcements may be looked at.
+    announcements: Allowance,
     /// When this node announces itself next.
     announce: Moment,
     sweep: Moment,
@@ -234,7 +246,9 @@ impl Bus {
             next_ping: 0,
             next_ask: 0,
             answering: Vec::new(),
+            waiting: WaitingAsks::default(),
             asks: Allowance::new(ASKS_AT_ONCE, ASKS_PER_SECOND),
+            announcements: Allowance::new(ANNOUNCEMENTS_AT_ONCE, ANNOUNCEMENTS_PER_SECOND),
             announce: now,
             sweep: now + SWEEP_EVERY,
             twin: None,
@@ -396,6 +410,7 @@ impl Bus {
             }
             self.pull_due(now);
             self.repair_due(now);
+            self.work_off_asks(now);
         }
         self.missed();
     }
@@ -419,6 +434,7 @@ impl Bus {
             self.outgoing.end_due(),
             self.engine.held_until(),
             self.batch_due(),
+            self.asks_due(),
         ];
         let linked = linked.into_iter().filter(|_| self.engine.is_up());
         always.into_iter().chain(linked).flatten().min()
@@ -445,6 +461,7 @@ impl Bus {
         self.offered = None;
         self.outgoing.down();
         self.letters.clear();
+        self.waiting.clear();
         let asked = std::mem::take(&mut self.asked);
         self.asked_in_order.clear();
         for (nonce, asked) in asked {

@@ -102,7 +102,7 @@ fn figures() {
     let asker = Session::new(random, Moment::ZERO).unwrap();
     let key = keys.key(1).unwrap();
     let own = (&session, SessionTime(0));
-    let to = (asker.id(), asker.keys());
+    let to = ((asker.id(), asker.keys()), Duration::ZERO);
     let mut sealed = SealedKey::seal(key, 1, own, to, &subjects, random).unwrap();
     let wrap = microseconds(|| {
         sealed = SealedKey::seal(key, 1, own, to, &subjects, random).unwrap();

@@ -163,6 +163,16 @@ impl ReceivedAsk {
         })
     }
 
+    /// Whether an announcement came along.
+    pub fn is_introduced(&self) -> bool {
+        self.letter.body > self.letter.head
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.letter.bytes.len()
+    }
+
     /// The announcement that came along, not verified; none when there is none.
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use kozo_ground::clock::Moment;
 
 use super::*;
@@ -123,6 +125,7 @@ fn answers() -> Vec<Answer> {
             epoch: 2,
             sealed: vec![4; 1 + SENDER_KEY_LEN + SEALED_OVERHEAD],
             time,
+            waited_ms: 300,
         }),
         Answer::Repaired(Repaired {
             lost: vec![(1, 1), (3, 900)],
@@ -279,6 +282,7 @@ fn a_sender_key_reaches_one_session_only() {
     let random = &mut SeededRandom::new(4);
     let key = SenderKey::new(Suite::ChaCha20Poly1305, [9; SENDER_KEY_LEN]);
     let asker = (field.session.id(), field.session.keys());
+    let asker = (asker, Duration::from_millis(7));
     let own = (&hub.session, SessionTime(5));
     let sealed = SealedKey::seal(&key, 3, own, asker, &hub.subjects, random).unwrap();
     let open = |sealed: &SealedKey, who: &Node, of: &Node| {

@@ -3,6 +3,8 @@
 //! All three are sealed to the other's agreement key ([`SessionKeys::seal`]), for both sessions and one purpose; and all
 //! three stand in an ask or an answer that is signed, so who sealed them is proven as well.
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use crate::ask::{ReplyPart, SealedKey};
@@ -17,7 +19,8 @@ const QUESTION_DOMAIN: &[u8] = b"kozo-bus-v1 question\0";
 const REPLY_DOMAIN: &[u8] = b"kozo-bus-v1 reply\0";
 
 impl SealedKey {
-    /// Seals the key of `epoch` of the session `own`, which is this node's, for the session `asker`.
+    /// Seals the key of `epoch` of the session `own`, which is this node's, for the session `asker`, whose ask came
+    /// `waited` before.
     ///
     /// # Errors
     /// There is no randomness, or the asker's agreement key is none.
@@ -25,7 +28,7 @@ impl SealedKey {
         key: &SenderKey,
         epoch: Epoch,
         own: (&Session, SessionTime),
-        asker: (SessionId, &SessionKeys),
+        (asker, waited): ((SessionId, &SessionKeys), Duration),
         subjects: &Subjects,
         random: &mut dyn Random,
     ) -> Result<Self, SealError> {
@@ -45,6 +48,7 @@ impl SealedKey {
             epoch,
             sealed,
             time,
+            waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
         })
     }
 

@@ -9,6 +9,7 @@
 //! message once, and all buffers are within their limits. At the end every message that was sent has arrived, or is
 //! counted, exactly, as missed or expired.
 
+mod crowd;
 mod engine;
 mod hostile;
 mod lying;
@@ -202,9 +203,16 @@ impl World {
 
     fn settings(&self, index: usize) -> BusSettings {
         BusSettings {
+            counter: self.nodes[index].life + 1,
+            ..self.settings_of(&self.nodes[index].name)
+        }
+    }
+
+    fn settings_of(&self, name: &str) -> BusSettings {
+        BusSettings {
             name: BusName::new("fleet").unwrap(),
             module: ModuleName::new("nats").unwrap(),
-            own: node(&self.nodes[index].name),
+            own: node(name),
             members: Arc::new(self.file.members("fleet")),
             wanted: vec![Interest {
                 kind: Some(Kind::Event),
@@ -219,7 +227,7 @@ impl World {
             digest: [0; 32],
             agent: "kozo".to_owned(),
             subject_key: SubjectKey::public(),
-            counter: self.nodes[index].life + 1,
+            counter: 1,
         }
     }
 

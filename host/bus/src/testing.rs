@@ -1,6 +1,6 @@
 //! Nodes with keys, for the tests of this crate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use kozo_ground::names::{BusName, NodeName};
@@ -64,6 +64,7 @@ impl File {
         FileMembers {
             file: self.clone(),
             subjects: subjects(bus),
+            names: Mutex::default(),
         }
     }
 }
@@ -88,6 +89,8 @@ impl NodeKeys for FileKeys {
 pub(crate) struct FileMembers {
     file: File,
     subjects: Subjects,
+    /// The names of tokens that were asked for.
+    names: Mutex<HashMap<Token, NodeName>>,
 }
 
 impl FileMembers {
@@ -100,10 +103,13 @@ impl FileMembers {
 impl Members for FileMembers {
     fn name_of(&self, token: Token) -> Option<NodeName> {
         let content = self.file.0.lock().unwrap();
-        let mut names = content.keys.keys();
-        names
-            .find(|name| self.subjects.node(name) == token)
-            .cloned()
+        let mut known = self.names.lock().unwrap();
+        if !known.contains_key(&token) {
+            let names = content.keys.keys();
+            known.extend(names.map(|name| (self.subjects.node(name), name.clone())));
+        }
+        let name = known.get(&token)?;
+        content.keys.contains_key(name).then(|| name.clone())
     }
 
     fn may_be_heard(&self, node: &NodeName) -> bool {

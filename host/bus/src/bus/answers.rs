@@ -5,6 +5,7 @@ use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 
 use super::engine::Letter;
+use super::waiting::WaitingAsk;
 use super::{Bus, pen};
 use crate::ask::{Answer, Ask, AskRefusal, MAX_GAPS, Repaired, SealedKey};
 use crate::letter::ReceivedAsk;
@@ -12,6 +13,9 @@ use crate::refusal::Refusal;
 use crate::sender_key::Epoch;
 use crate::session::{SessionId, SessionKeys};
 use crate::subject::{Address, Nonce, Token};
+
+/// How many asks are worked off before it is looked again what else there is to do: a few milliseconds' work.
+const ASKS_IN_A_ROW: usize = 8;
 
 /// Who has asked, and where the answer goes.
 #[derive(Debug)]
@@ -21,10 +25,12 @@ struct Asker {
     nonce: Nonce,
     /// It has introduced itself, so most likely it does not know this session either.
     is_new: bool,
+    /// When its ask came.
+    came: Moment,
 }
 
 impl Bus {
-    /// Another node asks.
+    /// Another node asks. That waits until it is worked off.
     pub(super) fn asked_by_other(
         &mut self,
         subject: &str,
@@ -32,10 +38,6 @@ impl Bus {
         data: &[u8],
         now: Moment,
     ) -> Result<(), Refusal> {
-        // All asks together, before anything is done that costs.
-        if !self.asks.take(1.0, now) {
-            return Err(Refusal::TooMany);
-        }
         let reply = reply.and_then(|reply| self.subjects.read(reply));
         let Some(Address::Answer(token, nonce)) = reply else {
             return Err(Refusal::Subject);
@@ -46,15 +48,63 @@ impl Bus {
         if node == self.settings.own {
             return Err(Refusal::OwnNode);
         }
+        // Only what is proven to be of a node counts there. One that asks too much takes nothing from the others.
+        if self
+            .nodes
+            .get(&node)
+            .is_some_and(|known| !known.asks.has(now))
+        {
+            return Err(Refusal::TooMany);
+        }
         let ask = ReceivedAsk::uncover(&self.veil, subject, data)?;
         if ask.nonce != nonce {
             return Err(Refusal::Unasked);
         }
+        let waiting = WaitingAsk {
+            node,
+            token,
+            ask,
+            came: now,
+        };
+        self.waiting.push(waiting).map_err(|_| Refusal::TooMany)
+    }
+
+    /// Works off some of what waits, as far as there is room for what answers it.
+    pub(super) fn work_off_asks(&mut self, now: Moment) {
+        for _ in 0..ASKS_IN_A_ROW {
+            if self.waiting.is_empty() || self.letters.are_many() || !self.asks.take(now) {
+                return;
+            }
+            if let Some(waiting) = self.waiting.pop()
+                && let Err(refusal) = self.work_off(waiting, now)
+            {
+                self.refuse(None, refusal);
+            }
+        }
+    }
+
+    /// When more of it can be worked off.
+    pub(super) fn asks_due(&self) -> Option<Moment> {
+        let due = self.asks.due();
+        (!self.waiting.is_empty()).then(|| match self.letters.are_many() {
+            true => self.engine.held_until().map_or(due, |until| due.max(until)),
+            false => due,
+        })
+    }
+
+    fn work_off(&mut self, waiting: WaitingAsk, now: Moment) -> Result<(), Refusal> {
+        let WaitingAsk {
+            node,
+            token,
+            ask,
+            came,
+        } = waiting;
         let asker = Asker {
             token,
             session: ask.session,
-            nonce,
-            is_new: ask.announcement()?.is_some(),
+            nonce: ask.nonce,
+            is_new: ask.is_introduced(),
+            came,
         };
         let content = self.proven(&node, &asker, &ask, now)?;
         let Some((signer, content)) = content else {
@@ -75,7 +125,7 @@ impl Bus {
             Some(Ask::Key { session, .. }) if session != self.session.id() => {
                 Answer::Refused(AskRefusal::OtherSession)
             }
-            Some(Ask::Key { epoch, .. }) => self.key_for(&node, &asker, &signer, epoch, now),
+            Some(Ask::Key { epoch, .. }) => self.key_for(&node, &asker, &signer, epoch, now)?,
             Some(Ask::Repair { lane, from, to }) => {
                 if self.is_answering(asker.token, &lane, from) {
                     return Err(Refusal::Repeated);
@@ -103,7 +153,7 @@ impl Bus {
     ) -> Result<Option<(SessionKeys, Option<Ask>)>, Refusal> {
         if self.sessions.signer(node, asker.session).is_none() {
             let known = self.nodes.entry(node.clone()).or_default();
-            if !known.strangers.take(1.0, now) {
+            if !known.strangers.take(now) {
                 return Err(Refusal::TooMany);
             }
             if let Some(claimed) = ask.announcement()?
@@ -126,7 +176,7 @@ impl Bus {
         let content = ask.verify(&signer, &self.subjects, &self.settings.own)?;
         self.sessions.first_time(node, asker.session, asker.nonce)?;
         let known = self.nodes.entry(node.clone()).or_default();
-        if !known.asks.take(1.0, now) {
+        if !known.asks.take(now) {
             return Err(Refusal::TooMany);
         }
         if let Some(claimed) = ask.announcement()? {
@@ -143,27 +193,37 @@ impl Bus {
         signer: &SessionKeys,
         epoch: Epoch,
         now: Moment,
-    ) -> Answer {
+    ) -> Result<Answer, Refusal> {
         // Where there is no such epoch, or none any more, the present key is all that helps.
         let present = self.sender_keys.epoch();
         let (epoch, key) = match (self.sender_keys.key(epoch), self.sender_keys.key(present)) {
             (Some(key), _) => (epoch, key),
             (None, Some(key)) => (present, key),
-            (None, None) => return Answer::Refused(AskRefusal::TooMany),
+            (None, None) => return Ok(Answer::Refused(AskRefusal::TooMany)),
         };
-        let own = (&self.session, self.session.time(now));
-        let to = (asker.session, signer);
-        match SealedKey::seal(key, epoch, own, to, &self.subjects, &mut *self.random) {
-            Ok(sealed) => {
-                if let Some(known) = self.nodes.get_mut(node) {
-                    known.reads = Some(now);
-                    known.absent = None;
-                }
-                Answer::Key(sealed)
-            }
-            // Its agreement key is none, or there is no randomness: it may ask again.
-            Err(_) => Answer::Refused(AskRefusal::TooMany),
+        let given = (asker.session, epoch);
+        let known = self.nodes.get(node);
+        if known.is_some_and(|known| known.given == Some(given) && known.reads >= Some(asker.came))
+        {
+            // It asked again while it waited, and has got its answer since.
+            return Err(Refusal::Repeated);
         }
+        let own = (&self.session, self.session.time(now));
+        let to = ((asker.session, signer), now.since(asker.came));
+        Ok(
+            match SealedKey::seal(key, epoch, own, to, &self.subjects, &mut *self.random) {
+                Ok(sealed) => {
+                    if let Some(known) = self.nodes.get_mut(node) {
+                        known.reads = Some(now);
+                        known.given = Some(given);
+                        known.absent = None;
+                    }
+                    Answer::Key(sealed)
+                }
+                // Its agreement key is none, or there is no randomness: it may ask again.
+                Err(_) => Answer::Refused(AskRefusal::TooMany),
+            },
+        )
     }
 
     /// Whether an answer to the same ask, made before, still waits to be published: who has not got it yet need not get

@@ -1,5 +1,7 @@
 //! What came over the bus.
 
+use std::time::Duration;
+
 use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 
@@ -8,7 +10,7 @@ use super::held::HeldDatagram;
 use super::terms::Happened;
 use super::{Bus, reading};
 use crate::announcement::ClaimedAnnouncement;
-use crate::ask::{Answer, AskRefusal, Repaired, SealedKey};
+use crate::ask::{ANSWER_TIMEOUT, Answer, AskRefusal, Repaired, SealedKey};
 use crate::datagram::{self, Body, FORMAT, Header};
 use crate::incoming::SessionClock;
 use crate::letter::{ReceivedAnswer, uncover_announcement};
@@ -188,7 +190,7 @@ impl Bus {
         if claimed.node()? != *node {
             return Err(Refusal::OtherNode);
         }
-        if !self.asks.take(1.0, now) {
+        if !self.announcements.take(now) {
             return Err(Refusal::TooMany);
         }
         if *node != self.settings.own {
@@ -308,6 +310,14 @@ impl Bus {
         if !self.is_present(&asked.node, session) {
             return Err(Refusal::Unasked);
         }
+        // What counts as the way there and back is without the time that the ask has waited at the other node: else who
+        // answers a crowd would have no exact clock.
+        let waited = Duration::from_millis(sealed.waited_ms);
+        let asked_at = asked.at + waited.min(now.since(asked.at));
+        if now.since(asked_at) > ANSWER_TIMEOUT {
+            // It would say too little about the clock. It is asked for again.
+            return Err(Refusal::Unasked);
+        }
         let key = sealed.open(&self.session, session, &self.subjects)?;
         self.sessions
             .install(&asked.node, session, sealed.epoch, &key, now)?;
@@ -318,10 +328,10 @@ impl Bus {
         known.why_not = None;
         known.refused = None;
         known.refuse_until = None;
-        let clock = SessionClock::new(asked.at, time, now);
+        let clock = SessionClock::new(asked_at, time, now);
         match known.source {
             Some(source) if known.session == Some(session) => {
-                self.incoming.synced(source, asked.at, time, now);
+                self.incoming.synced(source, asked_at, time, now);
             }
             Some(source) => self.incoming.new_session(source, clock, now),
             None => {

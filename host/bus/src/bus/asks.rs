@@ -184,7 +184,14 @@ impl Bus {
                 self.no_key(&node, reason.to_owned(), now);
                 continue;
             }
-            if !known.pulls.take(1.0, now) {
+            if self.asked.len() >= MAX_ASKED || self.letters.are_many() {
+                // That is no try, and concerns others: a node that begins to hear thousands asks them one after the other.
+                let wait = PULL_JITTER.mul_f64(1.0 + self.chance.f64());
+                pull.due = now + wait;
+                self.pulls.push(std::cmp::Reverse((pull.due, node)));
+                continue;
+            }
+            if !known.pulls.take(now) {
                 pull.due = now + PULL_AGAIN[2];
                 self.pulls.push(std::cmp::Reverse((pull.due, node)));
                 continue;

@@ -31,8 +31,15 @@ fn acquainted() -> ([Bus; 2], File, Moment) {
 
 /// What a node publishes now.
 fn published(bus: &mut Bus, now: Moment) -> Vec<Carried> {
-    bus.tick(now);
     let mut published = Vec::new();
+    // What others ask is worked off some at a time.
+    loop {
+        let waiting = bus.waiting.len();
+        bus.tick(now);
+        if bus.waiting.len() == waiting {
+            break;
+        }
+    }
     while let Some(output) = bus.output(now) {
         if let Output::Publish {
             subject,
@@ -77,9 +84,10 @@ fn a_repair_that_somebody_recorded_is_not_made_again() {
     let answered = published(&mut a, now);
     assert_eq!(answered.len(), 2, "the datagram, and that this is all");
     for _ in 0..100 {
+        now = now + Duration::from_millis(1);
         give(&mut a, &asks[0], now);
+        assert_eq!(published(&mut a, now), []);
     }
-    assert_eq!(published(&mut a, now), []);
     assert_eq!(refused(&a, Refusal::Repeated), 100);
     // Under another reply subject it is none at all.
     let elsewhere = a

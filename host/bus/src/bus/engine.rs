@@ -140,6 +140,11 @@ impl Letters {
         Some(letter)
     }
 
+    /// Whether so many wait that what makes more of them had better wait as well.
+    pub(crate) fn are_many(&self) -> bool {
+        self.letters.len() >= MAX_LETTERS / 2 || self.bytes >= MAX_LETTER_BYTES / 2
+    }
+
     /// How many were taken ever.
     pub(crate) fn taken(&self) -> u64 {
         self.taken

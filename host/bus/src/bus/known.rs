@@ -96,7 +96,7 @@ impl Bus {
         let purpose = Purpose::Evidence(evidence.to_vec());
         let known = self.nodes.entry(node.clone()).or_default();
         // As rarely as keys are asked for.
-        if known.pulls.take(1.0, now) {
+        if known.pulls.take(now) {
             self.ask(node, purpose, true, now);
         }
     }

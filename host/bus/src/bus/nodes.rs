@@ -12,10 +12,10 @@ use crate::sender_key::Epoch;
 use crate::session::SessionId;
 use crate::subject::Nonce;
 
-/// How many asks of one node are looked at in a second.
+/// How many asks of one node are worked off in a second.
 const ASKS_PER_SECOND: f64 = 20.0;
 
-/// How many of one node are looked at at once.
+/// How many of one node are worked off at once.
 const ASKS_AT_ONCE: f64 = 60.0;
 
 /// How long after another try a key is asked for again, by how often that came to nothing. A node asks another one
@@ -46,6 +46,8 @@ pub(super) struct Node {
     pub(super) syncing: Option<Moment>,
     /// When it got this node's key last.
     pub(super) reads: Option<Moment>,
+    /// Which session of it got the key of which epoch last.
+    pub(super) given: Option<(SessionId, Epoch)>,
     pub(super) round_trip: Option<Duration>,
     /// Why it is not heard, or does not read.
     pub(super) why_not: Option<String>,
@@ -78,8 +80,8 @@ impl Default for PullAllowance {
 }
 
 impl PullAllowance {
-    pub(super) fn take(&mut self, many: f64, now: Moment) -> bool {
-        self.0.take(many, now)
+    pub(super) fn take(&mut self, now: Moment) -> bool {
+        self.0.take(now)
     }
 }
 
@@ -121,16 +123,32 @@ impl Allowance {
         }
     }
 
-    /// Takes `many`, if there are as many.
-    pub(super) fn take(&mut self, many: f64, now: Moment) -> bool {
-        let grown = now.since(self.since).as_secs_f64() * self.per_second;
-        self.left = (self.left + grown).min(self.most);
+    /// Takes one, if there is one.
+    pub(super) fn take(&mut self, now: Moment) -> bool {
+        self.left = self.left_at(now);
         self.since = now;
-        let has = self.left >= many;
+        let has = self.left >= 1.0;
         if has {
-            self.left -= many;
+            self.left -= 1.0;
         }
         has
+    }
+
+    /// Whether there is one.
+    pub(super) fn has(&self, now: Moment) -> bool {
+        self.left_at(now) >= 1.0
+    }
+
+    /// When there is one.
+    pub(super) fn due(&self) -> Moment {
+        let lacks = (1.0 - self.left).max(0.0);
+        // Rounded up: what is due then has to be there.
+        self.since + Duration::from_secs_f64(lacks / self.per_second) + Duration::from_micros(1)
+    }
+
+    fn left_at(&self, now: Moment) -> f64 {
+        let grown = now.since(self.since).as_secs_f64() * self.per_second;
+        (self.left + grown).min(self.most)
     }
 }
 

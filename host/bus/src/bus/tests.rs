@@ -8,6 +8,7 @@ use kozo_status::{BusNodeState, BusState};
 
 use super::*;
 use crate::random::SeededRandom;
+use crate::session::SessionId;
 use crate::subject::SubjectKey;
 use crate::testing::{File, node};
 
@@ -248,6 +249,33 @@ impl Bus {
         sealed.unwrap().into()
     }
 
+    /// An ask for this node's key that it makes whether it needs one or not: its subject, its reply subject, itself.
+    pub(crate) fn flood(&mut self, node: &NodeName) -> (String, String, Bytes) {
+        self.next_ask += 1;
+        let nonce = Nonce::new(self.next_ask, [0; 8]);
+        let ask = crate::ask::Ask::Key {
+            session: SessionId([0; 16]),
+            epoch: 1,
+        };
+        let announcement = Some(&self.announcement);
+        let data = pen!(self).ask(node, nonce, announcement, &ask, &mut *self.random);
+        let to = self.subjects.ask(self.subjects.node(node));
+        let reply = self.subjects.answer(self.token, nonce);
+        (to, reply, data.unwrap().into())
+    }
+
+    /// An ask to this node of a session that is nobody's.
+    pub(crate) fn forged_ask(&mut self, forger: &Session, nonce: Nonce) -> Bytes {
+        let pen = crate::letter::Pen {
+            session: forger,
+            subjects: &self.subjects,
+            veil: &self.veil,
+        };
+        let (own, ask) = (&self.settings.own, crate::ask::Ask::Ping);
+        let data = pen.ask(own, nonce, None, &ask, &mut *self.random);
+        data.unwrap().into()
+    }
+
     /// A new sender key, as if the one before were a day old.
     pub(crate) fn begin_epoch(&mut self, now: Moment) {
         self.rekey(now).unwrap();
@@ -282,6 +310,8 @@ impl Bus {
         assert!(self.held.amount().bytes <= held::MAX_BYTES);
         assert!(self.asked.len() <= asks::MAX_ASKED);
         assert!(self.happened.len() <= MAX_HAPPENED);
+        let (most, most_bytes) = waiting::MAX_WAITING;
+        assert!(self.waiting.len() <= most && self.waiting.bytes() <= most_bytes);
         assert!(status.lanes_in <= crate::incoming::MAX_LANES);
         self.incoming.assert_bounded();
     }

@@ -1,0 +1,150 @@
+//! Asks of others that are not worked off yet.
+//!
+//! Thousands of nodes ask at once when they hear a sender for the first time. All of them get their answer, one after
+//! the other: what cannot be answered now waits, instead of being dropped and asked again. A node works off a
+//! few between what it sends and receives, so that neither waits for all of the asks.
+
+use std::collections::{HashMap, VecDeque};
+
+use kozo_ground::clock::Moment;
+use kozo_ground::names::NodeName;
+
+use crate::letter::ReceivedAsk;
+use crate::subject::Token;
+
+/// How many asks of nodes that introduce themselves wait at most: as many as there are in a large network, each of which
+/// needs a key.
+const MAX_INTRODUCED: usize = 16_384;
+
+/// How many bytes these have together at most.
+const MAX_INTRODUCED_BYTES: usize = 16 << 20;
+
+/// How many other asks wait at most.
+const MAX_OTHERS: usize = 4096;
+
+/// How many bytes these have together at most.
+const MAX_OTHER_BYTES: usize = 4 << 20;
+
+/// How many asks of one node wait at most.
+const MAX_OF_A_NODE: usize = 64;
+
+/// What one takes besides its bytes.
+const OVERHEAD: usize = 256;
+
+/// An ask that waits. Nothing of it is proven.
+#[derive(Debug)]
+pub(super) struct WaitingAsk {
+    /// The node that claims to ask, and its token.
+    pub(super) node: NodeName,
+    pub(super) token: Token,
+    pub(super) ask: ReceivedAsk,
+    /// When it came.
+    pub(super) came: Moment,
+}
+
+/// All that wait. Who introduces itself costs much more than others do, and comes in crowds; so there are two queues, which
+/// have their turn in turn.
+#[derive(Debug, Default)]
+pub(super) struct WaitingAsks {
+    introduced: Queue,
+    others: Queue,
+    others_first: bool,
+    of_node: HashMap<NodeName, usize>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    asks: VecDeque<WaitingAsk>,
+    bytes: usize,
+}
+
+/// There is no room for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoRoom;
+
+impl WaitingAsks {
+    /// Adds one.
+    pub(super) fn push(&mut self, waiting: WaitingAsk) -> Result<(), NoRoom> {
+        let (queue, most, most_bytes) = match waiting.ask.is_introduced() {
+            true => (&mut self.introduced, MAX_INTRODUCED, MAX_INTRODUCED_BYTES),
+            false => (&mut self.others, MAX_OTHERS, MAX_OTHER_BYTES),
+        };
+        let bytes = queue.bytes + waiting.cost();
+        if queue.asks.len() >= most || bytes > most_bytes {
+            return Err(NoRoom);
+        }
+        let of_node = self.of_node.entry(waiting.node.clone()).or_default();
+        if *of_node >= MAX_OF_A_NODE {
+            return Err(NoRoom);
+        }
+        *of_node += 1;
+        queue.bytes = bytes;
+        queue.asks.push_back(waiting);
+        Ok(())
+    }
+
+    /// Takes the next one.
+    pub(super) fn pop(&mut self) -> Option<WaitingAsk> {
+        let (first, second) = match self.others_first {
+            true => (&mut self.others, &mut self.introduced),
+            false => (&mut self.introduced, &mut self.others),
+        };
+        let waiting = first.pop().or_else(|| second.pop())?;
+        self.others_first = waiting.ask.is_introduced();
+        if let Some(of_node) = self.of_node.get_mut(&waiting.node) {
+            *of_node -= 1;
+            if *of_node == 0 {
+                self.of_node.remove(&waiting.node);
+            }
+        }
+        Some(waiting)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.introduced.asks.is_empty() && self.others.asks.is_empty()
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.introduced.asks.len() + self.others.asks.len()
+    }
+
+    /// How many bytes of them wait.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.introduced.bytes + self.others.bytes
+    }
+
+    /// Forgets all: the engine is lost, and with it the way back.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Queue {
+    fn pop(&mut self) -> Option<WaitingAsk> {
+        let waiting = self.asks.pop_front()?;
+        self.bytes -= waiting.cost();
+        if self.asks.is_empty() {
+            self.asks.shrink_to(KEPT_PLACES);
+        }
+        Some(waiting)
+    }
+}
+
+impl WaitingAsk {
+    fn cost(&self) -> usize {
+        OVERHEAD + self.ask.len()
+    }
+}
+
+/// How many places are kept when nothing waits.
+const KEPT_PLACES: usize = 64;
+
+/// The most that may wait, for tests.
+#[cfg(test)]
+pub(super) const MAX_WAITING: (usize, usize) = (
+    MAX_INTRODUCED + MAX_OTHERS,
+    MAX_INTRODUCED_BYTES + MAX_OTHER_BYTES,
+);
