@@ -25,8 +25,10 @@ use crate::subject::MAX_SUBJECT_LEN;
 pub const MAX_BUS_QUESTION_LEN: usize = MAX_QUESTION_LEN;
 /// The longest part of the reply to a question, in bytes, before it is sealed: any engine carries it.
 pub const MAX_REPLY_PART_LEN: usize = 8 * 1024;
-/// How many parts a reply has at most: a mebibyte.
+/// How many parts a reply has at most.
 pub const MAX_REPLY_PARTS: u32 = 128;
+/// The longest reply, in bytes.
+pub const MAX_REPLY_LEN: usize = MAX_REPLY_PARTS as usize * MAX_REPLY_PART_LEN;
 /// How many gaps the end of a repair names at most. What is behind the last one is not told apart.
 pub const MAX_GAPS: usize = 64;
 /// How long an asker waits for an answer before it asks again.
@@ -54,7 +56,7 @@ pub enum Ask {
     },
     /// Are you there, and what time is it in your session?
     Ping,
-    /// Something about your node; sealed ([`seal_question`]).
+    /// Something about your node; sealed ([`seal_question`](crate::sealed::seal_question)).
     Question(Vec<u8>),
     /// You announced yourself with a counter that is not higher than one that your own key signed before: here it is.
     /// The answer is a pong. A node whose counter was lost, with its storage, chooses a higher one.

@@ -6,10 +6,10 @@
 //! [`timeout`](Bus::timeout) says so.
 //!
 //! ```text
-//!             up, down, confirmed, nobody, received          send, ping
+//!             up, down, confirmed, nobody, received          send, ping, question, reply
 //!   module ───────────────────────────────────────▶ Bus ◀───────────────── node
 //!          ◀───────────────────────────────────────     ─────────────────▶
-//!             output: publish, subscribe                     deliveries, happened, status
+//!             output: publish, subscribe                     deliveries, happened, replied, questioned, status
 //! ```
 
 mod answers;
@@ -23,6 +23,9 @@ mod known;
 mod late;
 mod nodes;
 mod output;
+#[cfg(test)]
+mod question_tests;
+mod questions;
 mod settings;
 mod status;
 mod terms;
@@ -30,8 +33,12 @@ mod terms;
 mod tests;
 mod waiting;
 
+pub use questions::{MAX_BUS_QUESTIONS, MAX_QUESTION_WAIT};
 pub use settings::{BusSettings, MayBeWanted};
-pub use terms::{BusError, EngineLimits, Happened, Output, PingId, Published, Unpinged};
+pub use terms::{
+    BusError, EngineLimits, Happened, Output, PingId, Published, QuestionId, Questioned, Replied,
+    ReplyId, Unasked,
+};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -62,6 +69,7 @@ use held::Held;
 use late::Late;
 use nodes::{Allowance, Nodes};
 use output::Offered;
+use questions::Questions;
 use waiting::WaitingAsks;
 
 /// How many things that happened are kept until somebody asks for them; the oldest give way.
@@ -123,6 +131,7 @@ pub struct Bus {
     /// Until when each of them waits for an answer; those that were answered as well.
     asked_in_order: VecDeque<(Moment, Nonce)>,
     late: Late,
+    questions: Questions,
     next_ping: u64,
     /// How many asks the session has sent: each has a number of its own.
     next_ask: u64,
@@ -243,6 +252,7 @@ impl Bus {
             asked: HashMap::new(),
             asked_in_order: VecDeque::new(),
             late: Late::default(),
+            questions: Questions::default(),
             next_ping: 0,
             next_ask: 0,
             answering: Vec::new(),
@@ -388,6 +398,7 @@ impl Bus {
     /// Does what the time demands.
     pub fn tick(&mut self, now: Moment) {
         self.forget_asked(now);
+        self.give_up_questions(now);
         self.outgoing.tick(now);
         self.incoming.tick(now);
         if self.sender_keys.is_due(now) {
@@ -399,6 +410,7 @@ impl Bus {
             for _ in 0..self.held.expire(now) {
                 self.refuse(None, Refusal::UnknownSession);
             }
+            self.questions.sweep(now);
             let ages = self.settings.max_ages;
             let max_age = ages.message.max(ages.order);
             self.sender_keys.forget(max_age, now);
@@ -419,9 +431,11 @@ impl Bus {
     pub fn timeout(&self) -> Option<Moment> {
         let asked = self.asked_in_order.front().map(|(until, _)| *until);
         let has_old_keys = self.sender_keys.has_earlier() || self.sessions.has_old_keys();
-        let waits = !self.held.is_empty() || self.incoming.has_parts() || has_old_keys;
+        let holds = !self.held.is_empty() || self.incoming.has_parts();
+        let waits = holds || has_old_keys || self.questions.are_waited_for();
         let always = [
             asked,
+            self.questions.timeout(),
             self.outgoing.timeout(),
             waits.then_some(self.sweep),
             Some(self.sender_keys.due()),
@@ -461,6 +475,7 @@ impl Bus {
         self.offered = None;
         self.outgoing.down();
         self.letters.clear();
+        self.questions.forget_others();
         self.waiting.clear();
         let asked = std::mem::take(&mut self.asked);
         self.asked_in_order.clear();

@@ -37,8 +37,8 @@ mod outgoing;
 mod repair;
 
 pub use bus::{
-    Bus, BusError, BusSettings, EngineLimits, Happened, MayBeWanted, Output, PingId, Published,
-    Unpinged,
+    Bus, BusError, BusSettings, EngineLimits, Happened, MAX_BUS_QUESTIONS, MAX_QUESTION_WAIT,
+    MayBeWanted, Output, PingId, Published, QuestionId, Questioned, Replied, ReplyId, Unasked,
 };
 pub use incoming::Delivery;
 pub use subject::is_of_lane;

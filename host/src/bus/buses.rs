@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kozo_auth::attest::{Attestor, BusAttestor};
 use kozo_bus::random::SystemRandom;
 use kozo_bus::subject::{SubjectKey, Subjects};
@@ -15,6 +16,7 @@ use kozo_ground::queue::QueueLimits;
 use kozo_ground::text::error_text;
 use kozo_router::Crowd;
 use kozo_status::{BusNodeStatus, BusNodes, BusStatus};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
@@ -26,13 +28,13 @@ use super::mailbox::Mailbox;
 use super::members::FileMembers;
 use super::node_keys::AttestedKeys;
 use super::outlet::BusOutlet;
-use super::running::{BusArrivals, CALL_LIMIT, RunningBus, RunningParts};
+use super::running::{Answering, BusArrivals, CALL_LIMIT, RunningBus, RunningParts};
 use super::services::Services;
 use super::through::LinkEngine;
 use super::{counter, life, secret};
 use crate::config::{Network, Node, OnBus};
 use crate::limited::{Worker, apart};
-use crate::link::PeerLink;
+use crate::link::{PeerAnswer, PeerLink, PeerQuestions};
 use crate::modules::{BusIdentity, BusServices, Registry};
 use crate::transports::StateFolders;
 
@@ -44,6 +46,9 @@ const WATCH: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether all has left while buses are flushed.
 const FLUSH_POLL: Duration = Duration::from_millis(5);
+
+/// How much longer than a question has the bus's thread may take to say what came of it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How many nodes are told at most of those that were heard of.
 const MAX_NODES: usize = 10_000;
@@ -106,20 +111,27 @@ impl MadeBuses {
         outlets.map(|made| (Arc::clone(&made.parts.outlet), Arc::clone(&made.crowd)))
     }
 
-    /// Starts them. What comes goes to `arrivals`; `changed` is told when one comes up or goes down.
+    /// Starts them. What comes goes to `arrivals`; what other nodes ask is answered by `questions` on the runtime of
+    /// the caller; `changed` is told when a bus comes up or goes down.
     ///
     /// # Errors
     /// The system has no thread left.
     pub(crate) fn start(
         self,
         arrivals: &Arc<impl BusArrivals>,
+        questions: &Arc<impl PeerQuestions>,
         changed: &Arc<Notify>,
     ) -> std::io::Result<(Arc<Buses>, BusLives)> {
+        let asked = Answering {
+            questions: Arc::clone(questions) as _,
+            runtime: Handle::current(),
+        };
         let mut running = Vec::with_capacity(self.0.len());
         let mut lives = Vec::with_capacity(self.0.len());
         for made in self.0 {
             let MadeBus { parts, retry, .. } = made;
-            let bus = RunningBus::new(parts, Arc::clone(arrivals) as _, Arc::clone(changed));
+            let arrivals = Arc::clone(arrivals) as _;
+            let bus = RunningBus::new(parts, arrivals, asked.clone(), Arc::clone(changed));
             bus.start()?;
             lives.push((Arc::clone(bus.outlet.name()), life::start(&bus, retry)?));
             running.push(bus);
@@ -287,6 +299,11 @@ impl Buses {
         all
     }
 
+    /// The names of all of them; of one on several buses more than once.
+    pub(crate) fn heard_of(&self) -> impl Iterator<Item = NodeName> {
+        self.running.iter().flat_map(|bus| bus.heard_of())
+    }
+
     /// How long a node on a bus takes to answer, or why it does not, in words.
     pub(crate) async fn ping(
         &self,
@@ -300,6 +317,27 @@ impl Buses {
             Ok(Ok(pong)) => pong,
             Ok(Err(_)) => Err("the bus is being stopped".to_owned()),
             Err(_) => Err(format!("no answer within {} s", limit.as_secs())),
+        }
+    }
+
+    /// What a node on a bus answers within `wait`, or why it does not, in words.
+    pub(crate) async fn ask(
+        &self,
+        bus: &str,
+        node: &NodeName,
+        question: Bytes,
+        wait: Duration,
+    ) -> Result<PeerAnswer, String> {
+        let bus = self.named(bus).ok_or("this node is not on the bus")?;
+        let asked = bus.question(node, question, wait);
+        let asked = asked.map_err(|error| error_text(&error))?;
+        match tokio::time::timeout(wait + GRACE, asked).await {
+            Ok(Ok(replied)) => Ok(PeerAnswer {
+                answer: replied.reply?,
+                took: replied.took,
+            }),
+            Ok(Err(_)) => Err("the bus is being stopped".to_owned()),
+            Err(_) => Err("the bus is too busy".to_owned()),
         }
     }
 

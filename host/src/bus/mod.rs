@@ -31,6 +31,7 @@ mod members;
 mod node_keys;
 mod outlet;
 mod pings;
+mod questions;
 mod running;
 mod secret;
 mod services;

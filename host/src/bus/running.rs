@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kozo_abi::{Limits, Publish};
 use kozo_bus::relay::RelayOutput;
-use kozo_bus::{Bus, EngineLimits, Happened, Output, Published};
+use kozo_bus::{Bus, EngineLimits, Happened, Output, Published, Questioned, Replied, Unasked};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
 use kozo_ground::queue::{QueueLimits, RollingQueue};
 use kozo_status::{BusNodeStatus, BusStatus};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::bell::Bell;
@@ -24,7 +26,9 @@ use super::log::BusLog;
 use super::mailbox::{Brought, Datagram, News};
 use super::outlet::{BusOutlet, Outgoing};
 use super::pings::{Pings, Pong};
+use super::questions::Questions;
 use super::services::Services;
+use crate::link::PeerQuestions;
 
 /// How many datagrams are given to the module at most before it is looked at what came meanwhile.
 const MAX_IN_A_ROW: usize = 64;
@@ -47,6 +51,7 @@ pub(super) struct RunningBus {
     pub(super) services: Arc<Services>,
     pub(super) engine: Box<dyn Engine>,
     arrivals: Arc<dyn BusArrivals>,
+    asked: Answering,
     /// Rung when it comes up or goes down.
     changed: Arc<Notify>,
     bell: Arc<Bell>,
@@ -56,6 +61,13 @@ pub(super) struct RunningBus {
     /// How often a call into the module has begun or come back: odd while one is under way.
     calls: AtomicU64,
     ended: AtomicBool,
+}
+
+/// What answers other nodes, and where.
+#[derive(Clone)]
+pub(super) struct Answering {
+    pub(super) questions: Arc<dyn PeerQuestions>,
+    pub(super) runtime: Handle,
 }
 
 /// What a bus that runs is made of.
@@ -86,6 +98,7 @@ struct Machine {
     /// How many messages have come from the outlet.
     came: u64,
     pings: Pings,
+    questions: Questions,
     log: BusLog,
 }
 
@@ -108,10 +121,12 @@ enum Turn {
 }
 
 impl RunningBus {
-    /// What comes goes to `arrivals`; `changed` is told when the bus comes up or goes down.
+    /// What comes goes to `arrivals`, and what other nodes ask to `asked`; `changed` is told when the bus comes up
+    /// or goes down.
     pub(super) fn new(
         parts: RunningParts,
         arrivals: Arc<dyn BusArrivals>,
+        asked: Answering,
         changed: Arc<Notify>,
     ) -> Arc<Self> {
         let RunningParts {
@@ -130,6 +145,7 @@ impl RunningBus {
             services,
             engine,
             arrivals,
+            asked,
             changed,
             bell,
             folder,
@@ -143,6 +159,7 @@ impl RunningBus {
                 was_own: false,
                 came: 0,
                 pings: Pings::default(),
+                questions: Questions::default(),
                 log,
             }),
             calls: AtomicU64::new(0),
@@ -166,7 +183,7 @@ impl RunningBus {
         thread::Builder::new().name(name).spawn(work).map(drop)
     }
 
-    fn work(&self, thread: u64) {
+    fn work(self: &Arc<Self>, thread: u64) {
         let mut taken = RollingQueue::new(self.queue);
         while !self.ended.load(Ordering::Acquire) {
             match self.turn(thread, &mut taken) {
@@ -180,7 +197,7 @@ impl RunningBus {
         }
     }
 
-    fn turn(&self, thread: u64, taken: &mut RollingQueue<Outgoing>) -> Turn {
+    fn turn(self: &Arc<Self>, thread: u64, taken: &mut RollingQueue<Outgoing>) -> Turn {
         let now = clock::now();
         let mut machine = self.machine();
         if machine.thread != thread {
@@ -237,7 +254,7 @@ impl RunningBus {
     }
 
     /// Gives what came to those whom it is for, and says what happened.
-    fn hand_on(&self, machine: &mut Machine) {
+    fn hand_on(self: &Arc<Self>, machine: &mut Machine) {
         let mut deliveries = machine.bus.deliveries();
         // One call for all in a row of one node.
         while let Some(first) = deliveries.first() {
@@ -249,6 +266,12 @@ impl RunningBus {
             let node = deliveries[0].from.clone();
             self.arrivals.brought(&node, &deliveries, &self.outlet);
             deliveries = rest;
+        }
+        while let Some(replied) = machine.bus.replied() {
+            machine.questions.came(replied);
+        }
+        while let Some(questioned) = machine.bus.questioned() {
+            self.answer(questioned);
         }
         while let Some(happened) = machine.bus.happened() {
             match &happened {
@@ -271,6 +294,18 @@ impl RunningBus {
             }
             machine.log.write(&happened);
         }
+    }
+
+    /// Has a question of another node answered; the bus limits how many there are at once.
+    fn answer(self: &Arc<Self>, questioned: Questioned) {
+        let Questioned { id, node, question } = questioned;
+        let answer = self.asked.questions.answer(&node, question);
+        let bus = Arc::clone(self);
+        self.asked.runtime.spawn(async move {
+            let answer = answer.await;
+            bus.machine().bus.reply(id, answer);
+            bus.bell.ring();
+        });
     }
 
     /// Tells those who wait for room, or for a message of theirs.
@@ -348,13 +383,25 @@ impl RunningBus {
     }
 
     /// Asks a node whether it is there; what comes of it comes to the receiver.
-    pub(super) fn ping(
-        &self,
-        node: &NodeName,
-    ) -> Result<oneshot::Receiver<Pong>, kozo_bus::Unpinged> {
+    pub(super) fn ping(&self, node: &NodeName) -> Result<oneshot::Receiver<Pong>, Unasked> {
         let mut machine = self.machine();
         let ping = machine.bus.ping(node, clock::now())?;
         let receiver = machine.pings.wait_for(ping);
+        drop(machine);
+        self.bell.ring();
+        Ok(receiver)
+    }
+
+    /// Asks a node something about itself, which may take so long; what comes of it comes to the receiver.
+    pub(super) fn question(
+        &self,
+        node: &NodeName,
+        question: Bytes,
+        wait: Duration,
+    ) -> Result<oneshot::Receiver<Replied>, Unasked> {
+        let mut machine = self.machine();
+        let question = machine.bus.question(node, question, wait, clock::now())?;
+        let receiver = machine.questions.wait_for(question);
         drop(machine);
         self.bell.ring();
         Ok(receiver)
@@ -392,6 +439,11 @@ impl RunningBus {
         let nodes = heard.into_iter().take(most);
         let nodes = nodes.map(|node| machine.bus.view_of(node, now)).collect();
         (nodes, left_out)
+    }
+
+    /// The names of all of them.
+    pub(super) fn heard_of(&self) -> Vec<NodeName> {
+        self.machine().bus.nodes().cloned().collect()
     }
 
     /// Whether nothing waits any more that could leave now.

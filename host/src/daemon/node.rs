@@ -107,7 +107,7 @@ impl Daemon {
         );
         parts::listen(&transports, &links)?;
         let (buses, bus_lives) = buses
-            .start(&router, &changed)
+            .start(&router, &desk, &changed)
             .map_err(StartError::system("cannot start a thread for a bus"))?;
         let roles = parts::roles(own, inboxes, &registry, storage.as_ref(), &router, &desk)?;
         tracing::info!(

@@ -47,7 +47,8 @@ impl Introspection {
         if !(1..=MAX_BENCH_SECONDS).contains(&seconds) {
             return Err(Refusal::MeasuredTime);
         }
-        let peer = self.peer_of(name)?;
+        let node = self.other_node(name)?;
+        let peer = self.peer_of(name).map_err(|_| self.no_link(node))?;
         let half = Duration::from_secs(seconds) / 2;
         tracing::info!(target: "control", peer = name, seconds, "the link is measured under load");
         let round_trips = latency(peer, half).await?;

@@ -3,7 +3,7 @@
 //! ```text
 //!  kozo status ──▶ control ─┐
 //!  a role ────────▶ Desk ───┼──Request──▶ Introspection ──▶ roles, links, transports, taps
-//!  another node ──▶ link ───┘
+//!  another node ──▶ link, bus ┘
 //! ```
 //!
 //! Who asks is an [`Asker`] with grants, and gets what they allow: the answers are the same for all.
@@ -180,10 +180,12 @@ impl Introspection {
                 });
             }
             // An echo is no more work than a message is, and measuring a link takes many.
-            if !matches!(request, Request::Echo { .. }) {
-                let link = &self.peer_of(asker.as_str())?.link;
+            // A bus has counted already what comes over it.
+            if !matches!(request, Request::Echo { .. })
+                && let Ok(peer) = self.peer_of(asker.as_str())
+            {
                 let now = clock::now();
-                if !link.change(now, |peer| peer.may_ask(now)) {
+                if !peer.link.change(now, |peer| peer.may_ask(now)) {
                     return Err(Refusal::TooOften);
                 }
             }

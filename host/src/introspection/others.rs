@@ -1,10 +1,12 @@
-//! Other nodes, asked over the links with them.
+//! Other nodes, asked over the links with them, or over the bus where there are none.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use kozo_ground::clock;
-use kozo_ground::names::NodeName;
+use kozo_ground::names::{BusName, NodeName};
 use kozo_ground::text::{error_text, printable};
 use kozo_status::{EventKind, EventStatus, NetworkStatus, NodeReport, NodeStatus, PingAnswer};
 use serde::de::DeserializeOwned;
@@ -19,6 +21,16 @@ use crate::link::{NoAnswer, PeerAnswer};
 /// How long a node may take to answer, where the question does not say.
 const USUAL_WAIT: Duration = Duration::from_millis(800);
 
+/// How long a node on a bus may take, where the question does not say: one that was never heard says first who it is.
+const USUAL_WAIT_ON_BUS: Duration = Duration::from_secs(2);
+
+/// How many nodes on buses are asked at most where all nodes are: there may be thousands, and who looks at that many?
+const MAX_ASKED_OVER_BUSES: usize = 256;
+
+/// How many of them at once. The bus takes more, so that others can ask meanwhile; and with as many as answer nothing, all
+/// of them together take less time than a client waits.
+const ASKED_AT_ONCE: usize = kozo_bus::MAX_BUS_QUESTIONS / 2;
+
 /// How many round trips of the link come on top of that: a path through Tor takes its time.
 const ROUND_TRIPS: u32 = 4;
 
@@ -26,7 +38,13 @@ const ROUND_TRIPS: u32 = 4;
 const PING_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a question may allow.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = kozo_bus::MAX_QUESTION_WAIT;
+
+/// How another node is asked.
+enum Way<'n> {
+    Link(&'n PeerView),
+    Bus(&'n BusName),
+}
 
 impl Introspection {
     /// What another node, or this one, says of itself.
@@ -39,21 +57,31 @@ impl Introspection {
             return Ok(self.own_report());
         }
         let node = self.other_node(name)?;
-        match self.peer_of(name) {
-            Ok(peer) => Ok(self.report_of(peer, wait_ms).await),
-            Err(_) => Err(self.beyond_links(node)),
-        }
+        Ok(match self.way_to(node)? {
+            Way::Link(peer) => self.report_of(peer, wait_ms).await,
+            Way::Bus(bus) => self.report_over(bus, node, wait_ms).await,
+        })
     }
 
-    /// What all nodes say of themselves, asked at the same time.
+    /// What all nodes say of themselves, asked at the same time: of those on buses as many as people look at.
     pub(super) async fn network(&self, wait_ms: Option<u64>) -> NetworkStatus {
         let asked = self.peers.iter().map(|peer| self.report_of(peer, wait_ms));
+        let (over_buses, left_out) = self.asked_over_buses();
+        let over_buses: Vec<_> = over_buses
+            .into_iter()
+            .map(|(node, bus)| self.report_over(bus, node, wait_ms))
+            .collect();
+        let over_buses = futures_util::stream::iter(over_buses).buffer_unordered(ASKED_AT_ONCE);
+        let asked = futures_util::future::join_all(asked);
+        let (linked, on_buses) = tokio::join!(asked, over_buses.collect::<Vec<_>>());
         let mut nodes = vec![self.own_report()];
-        nodes.extend(futures_util::future::join_all(asked).await);
+        nodes.extend(linked);
+        nodes.extend(on_buses);
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
         NetworkStatus {
             asked: self.node.clone(),
             nodes,
+            left_out,
         }
     }
 
@@ -64,17 +92,24 @@ impl Introspection {
         request: &Request,
     ) -> Result<T, Refusal> {
         let node = self.other_node(name)?;
-        let Ok(peer) = self.peer_of(name) else {
-            return Err(self.beyond_links(node));
+        let question = encode(request)?;
+        let answer = match self.way_to(node)? {
+            Way::Link(peer) => {
+                let answer = peer.link.ask(question, self.patience(peer, None)).await;
+                answer.map_err(|reason| not_asked(node, reason))?
+            }
+            Way::Bus(bus) => {
+                let answer = self
+                    .buses
+                    .ask(bus.as_str(), node, question, USUAL_WAIT_ON_BUS);
+                answer.await.map_err(|reason| Refusal::SilentOnBus {
+                    node: node.clone(),
+                    bus: bus.clone(),
+                    reason,
+                })?
+            }
         };
-        let answer = peer
-            .link
-            .ask(encode(request)?, self.patience(peer, None))
-            .await;
-        read(
-            peer.link.name(),
-            &answer.map_err(|reason| not_asked(peer.link.name(), reason))?,
-        )
+        read(node, &answer)
     }
 
     /// One round trip to a peer and back, with so many bytes besides.
@@ -110,7 +145,7 @@ impl Introspection {
             return Err(Refusal::NoWay(node.clone()));
         };
         let answer = self.buses.ping(bus.as_str(), node, PING_WAIT).await;
-        let round_trip = answer.map_err(|reason| Refusal::NoPong {
+        let round_trip = answer.map_err(|reason| Refusal::SilentOnBus {
             node: node.clone(),
             bus: bus.clone(),
             reason,
@@ -125,8 +160,38 @@ impl Introspection {
         })
     }
 
-    /// Why nothing can be asked of a node that this one has no links with.
-    fn beyond_links(&self, node: &NodeName) -> Refusal {
+    /// How a node is asked.
+    fn way_to(&self, node: &NodeName) -> Result<Way<'_>, Refusal> {
+        if let Ok(peer) = self.peer_of(node.as_str()) {
+            return Ok(Way::Link(peer));
+        }
+        match self.network.reach(&self.node, node) {
+            Reach::Bus(bus) => Ok(Way::Bus(bus)),
+            _ => Err(Refusal::NoWay(node.clone())),
+        }
+    }
+
+    /// The nodes that are asked over buses where all are: those that the file has a block for, then the members of groups
+    /// that were heard of. And how many more there are.
+    fn asked_over_buses(&self) -> (Vec<(&NodeName, &BusName)>, usize) {
+        let reached = |node| match self.network.reach(&self.node, node) {
+            Reach::Bus(bus) => Some((node, bus)),
+            _ => None,
+        };
+        let others = self.network.names().filter(|node| **node != self.node);
+        let reached: Vec<_> = others.filter_map(reached).collect();
+        let heard: HashSet<NodeName> = self.buses.heard_of().collect();
+        let has_block = |node: &NodeName| self.network.group_of(node.as_str()).is_none();
+        let counts = |node: &NodeName| has_block(node) || heard.contains(node);
+        let count = reached.len();
+        let asked = reached.into_iter().filter(|(node, _)| counts(node));
+        let asked: Vec<_> = asked.take(MAX_ASKED_OVER_BUSES).collect();
+        let left_out = count - asked.len();
+        (asked, left_out)
+    }
+
+    /// Why there is no link with a node.
+    pub(super) fn no_link(&self, node: &NodeName) -> Refusal {
         match self.network.reach(&self.node, node) {
             Reach::Bus(bus) => Refusal::OverBus {
                 node: node.clone(),
@@ -157,6 +222,40 @@ impl Introspection {
         };
         let wait = wait_ms.map_or_else(usual, Duration::from_millis);
         wait.min(LONGEST_WAIT)
+    }
+
+    async fn report_over(
+        &self,
+        bus: &BusName,
+        node: &NodeName,
+        wait_ms: Option<u64>,
+    ) -> NodeReport {
+        let wait = wait_ms.map_or(USUAL_WAIT_ON_BUS, Duration::from_millis);
+        let wait = wait.min(LONGEST_WAIT);
+        let asked = async {
+            let text = |refusal: Refusal| error_text(&refusal);
+            let question = encode(&Request::Status).map_err(text)?;
+            let answer = self.buses.ask(bus.as_str(), node, question, wait).await;
+            let answer =
+                answer.map_err(|reason| format!("asked over the bus `{bus}`: {reason}"))?;
+            // It speaks of itself alone, whatever it says.
+            let mut status: NodeStatus = read(node, &answer).map_err(text)?;
+            status.node = node.clone();
+            Ok::<_, String>((status, answer.took.as_secs_f64()))
+        };
+        let (status, error, took_seconds) = match asked.await {
+            Ok((status, took)) => (Some(status), None, Some(took)),
+            Err(error) => (None, Some(error), None),
+        };
+        let seen = self.buses.between(bus.as_str(), node, clock::now());
+        NodeReport {
+            node: node.clone(),
+            status,
+            error,
+            unreachable_seconds: None,
+            took_seconds,
+            other_file: seen.is_some_and(|(_, seen)| seen.other_file),
+        }
     }
 
     async fn report_of(&self, peer: &PeerView, wait_ms: Option<u64>) -> NodeReport {

@@ -68,10 +68,9 @@ pub(crate) enum Refusal {
         #[source]
         reason: NoAnswer,
     },
-    /// Messages go to it over a bus, and questions need a link.
+    /// A link was to be measured, and messages go over a bus.
     #[error(
-        "`{node}` cannot be asked: messages go to it over the bus `{bus}`, which carries no questions yet, and \
-         there is no link with it. Ask its own daemon; `kozo why {node}` and `kozo ping {node}` work over the bus"
+        "there is no link with `{node}` that could be measured: messages go to it over the bus `{bus}`"
     )]
     OverBus {
         /// The node.
@@ -86,7 +85,7 @@ pub(crate) enum Refusal {
     NoWay(NodeName),
     /// There was no answer over a bus.
     #[error("`{node}` does not answer over the bus `{bus}`: {reason}")]
-    NoPong {
+    SilentOnBus {
         /// The node.
         node: NodeName,
         /// The bus.

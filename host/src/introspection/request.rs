@@ -37,14 +37,15 @@ pub enum Request {
         /// The node's name.
         node: String,
         /// How long it may take to answer, in milliseconds; without it 800, and four round
-        /// trips of the link.
+        /// trips of the link; over a bus 2000.
         #[serde(default)]
         wait_ms: Option<u64>,
     },
-    /// What all nodes say of themselves: a [`NetworkStatus`](kozo_status::NetworkStatus).
+    /// What all nodes say of themselves: a [`NetworkStatus`](kozo_status::NetworkStatus). Of those on buses 256 are asked
+    /// at most, and no members of groups that were not heard of.
     Network {
         /// How long each may take to answer, in milliseconds; without it 800, and four round
-        /// trips of the link.
+        /// trips of the link; over a bus 2000.
         #[serde(default)]
         wait_ms: Option<u64>,
     },

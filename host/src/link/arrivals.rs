@@ -28,7 +28,7 @@ pub(crate) trait BusEar: Send + Sync + 'static {
 
 /// Answers what other nodes ask.
 pub(crate) trait PeerQuestions: Send + Sync + 'static {
-    /// The answer to a question of `node`, whose links have proven that name.
+    /// The answer to a question of `node`, whose link or bus has proven that name.
     fn answer(
         &self,
         node: &NodeName,

@@ -12,6 +12,10 @@ pub struct NetworkStatus {
     pub asked: NodeName,
     /// What each node says of itself, in the order of their names.
     pub nodes: Vec<NodeReport>,
+    /// How many nodes were not asked: they share buses with the one that was, and either nothing was heard of them
+    /// or there are too many.
+    #[serde(default)]
+    pub left_out: usize,
 }
 
 /// What a node says of itself.

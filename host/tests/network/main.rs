@@ -13,6 +13,7 @@ mod addresses;
 mod asking;
 mod bench;
 mod bluetooth;
+mod bus_questions;
 mod buses;
 mod checked;
 mod co2;

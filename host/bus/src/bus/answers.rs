@@ -19,10 +19,10 @@ const ASKS_IN_A_ROW: usize = 8;
 
 /// Who has asked, and where the answer goes.
 #[derive(Debug)]
-struct Asker {
-    token: Token,
-    session: SessionId,
-    nonce: Nonce,
+pub(super) struct Asker {
+    pub(super) token: Token,
+    pub(super) session: SessionId,
+    pub(super) nonce: Nonce,
     /// It has introduced itself, so most likely it does not know this session either.
     is_new: bool,
     /// When its ask came.
@@ -121,6 +121,13 @@ impl Bus {
                     time: self.session.time(now),
                 }
             }
+            // What a node tells of itself has nothing to do with who reads its messages.
+            Some(Ask::Question(sealed)) => {
+                match self.question_came(&node, &asker, &signer, &sealed, now) {
+                    Some(refusal) => Answer::Refused(refusal),
+                    None => return Ok(()),
+                }
+            }
             _ if !self.settings.members.may_read(&node) => Answer::Refused(AskRefusal::NotAllowed),
             Some(Ask::Key { session, .. }) if session != self.session.id() => {
                 Answer::Refused(AskRefusal::OtherSession)
@@ -135,7 +142,7 @@ impl Bus {
                 self.answering.push((until, asker.token, lane, from));
                 answer
             }
-            Some(Ask::Question(_)) | None => Answer::Refused(AskRefusal::NotUnderstood),
+            None => Answer::Refused(AskRefusal::NotUnderstood),
         };
         self.answer_with(&asker, answer);
         Ok(())

@@ -241,6 +241,13 @@ impl Bus {
             .ok_or(Refusal::UnknownSession)?;
         let content = answer.verify(&signer, &self.subjects, self.session.id())?;
         // Everything is proven: it is from the node that was asked, and to this ask.
+        if let Some(Answer::Reply(part)) = &content {
+            if let Some(known) = self.nodes.get_mut(&asked.node) {
+                known.absent = None;
+                known.knows_us = true;
+            }
+            return self.part_came(&asked, answer.session, nonce, part, now);
+        }
         let is_present = self.is_present(&asked.node, answer.session);
         self.asked.remove(&nonce);
         self.late.answered(nonce, &asked);
@@ -270,13 +277,17 @@ impl Bus {
                 if let Some(source) = source.filter(|_| is_present) {
                     self.incoming.synced(source, at, time.0, now);
                 }
-                if let Purpose::Ping(ping) = purpose {
-                    let round_trip = now.since(at);
-                    self.tell(Happened::Pong {
-                        ping,
-                        node,
-                        round_trip,
-                    });
+                match purpose {
+                    Purpose::Ping(ping) => {
+                        let round_trip = now.since(at);
+                        self.tell(Happened::Pong {
+                            ping,
+                            node,
+                            round_trip,
+                        });
+                    }
+                    Purpose::Meeting(id) => self.put_question_again(id, now),
+                    _ => {}
                 }
                 Ok(())
             }
@@ -284,7 +295,10 @@ impl Bus {
                 if let Some(known) = self.nodes.get_mut(&asked.node) {
                     known.knows_us = false;
                 }
-                self.ask(&asked.node, asked.purpose, true, now);
+                match asked.purpose {
+                    Purpose::Question(id) => self.put_question_again(id, now),
+                    purpose => drop(self.ask(&asked.node, purpose, true, now)),
+                }
                 Ok(())
             }
             Some(Answer::Refused(refusal)) => {
@@ -401,6 +415,10 @@ impl Bus {
                     | AskRefusal::Older
                     | AskRefusal::NotUnderstood => self.no_key(&node, refusal.to_string(), now),
                 }
+            }
+            // The announcement that came along says which one is its present session.
+            Purpose::Question(id) if refusal == AskRefusal::OtherSession => {
+                self.put_question_again(*id, now);
             }
             _ => self.unanswered(asked, &refusal.to_string(), now),
         }

@@ -8,7 +8,7 @@ use kozo_ground::names::NodeName;
 
 use super::engine::Letter;
 use super::nodes::{PULL_AGAIN, PULL_JITTER, Pull};
-use super::terms::{Happened, PingId, Unpinged};
+use super::terms::{Happened, PingId, QuestionId, Unasked};
 use super::{Bus, pen};
 use crate::ask::{ANSWER_TIMEOUT, Ask};
 use crate::incoming::LaneKey;
@@ -51,11 +51,16 @@ pub(super) enum Purpose {
     Sync,
     /// To show it what its own key has signed before.
     Evidence(Vec<u8>),
+    /// To know the session that this question is to be sealed to.
+    Meeting(QuestionId),
+    /// To have this question answered.
+    Question(QuestionId),
 }
 
 impl Purpose {
-    fn ask(&self) -> Ask {
-        match self {
+    /// What to ask for it; none for a question, which is sealed for each ask.
+    fn ask(&self) -> Option<Ask> {
+        Some(match self {
             Self::Key { session, epoch } => Ask::Key {
                 session: *session,
                 epoch: *epoch,
@@ -67,9 +72,10 @@ impl Purpose {
                 from: *from,
                 to: *to,
             },
-            Self::Ping(_) | Self::Sync => Ask::Ping,
+            Self::Ping(_) | Self::Sync | Self::Meeting(_) => Ask::Ping,
             Self::Evidence(announcement) => Ask::Evidence(announcement.clone()),
-        }
+            Self::Question(_) => return None,
+        })
     }
 }
 
@@ -79,23 +85,32 @@ impl Bus {
     ///
     /// # Errors
     /// Why it is not asked.
-    pub fn ping(&mut self, node: &NodeName, now: Moment) -> Result<PingId, Unpinged> {
-        let members = &self.settings.members;
-        if !members.may_be_heard(node) && !members.may_read(node) {
-            return Err(Unpinged::NotAMember);
-        }
-        if !self.engine.is_up() {
-            return Err(Unpinged::Down);
-        }
+    pub fn ping(&mut self, node: &NodeName, now: Moment) -> Result<PingId, Unasked> {
+        self.may_be_asked(node)?;
         let is_ping = |asked: &&Asked| matches!(asked.purpose, Purpose::Ping(_));
         if self.asked.values().filter(is_ping).count() >= MAX_PINGS {
-            return Err(Unpinged::TooMany);
+            return Err(Unasked::TooMany);
         }
         self.next_ping += 1;
         let ping = PingId(self.next_ping);
         match self.ask(node, Purpose::Ping(ping), false, now) {
             Some(_) => Ok(ping),
-            None => Err(Unpinged::TooMany),
+            None => Err(Unasked::TooMany),
+        }
+    }
+
+    /// Whether people may have a node asked something.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn may_be_asked(&self, node: &NodeName) -> Result<(), Unasked> {
+        let members = &self.settings.members;
+        if !members.may_be_heard(node) && !members.may_read(node) {
+            return Err(Unasked::NotAMember);
+        }
+        match self.engine.is_up() {
+            true => Ok(()),
+            false => Err(Unasked::Down),
         }
     }
 
@@ -114,8 +129,11 @@ impl Bus {
         let introduced = introduce || !self.nodes.get(node).is_some_and(|known| known.knows_us);
         self.next_ask += 1;
         let nonce = Nonce::new(self.next_ask, draw(&mut *self.random).ok()?);
+        let ask = match purpose {
+            Purpose::Question(id) => self.sealed_question(id, nonce),
+            _ => purpose.ask(),
+        }?;
         let announcement = introduced.then_some(&self.announcement);
-        let ask = purpose.ask();
         let data = pen!(self).ask(node, nonce, announcement, &ask, &mut *self.random);
         let letter = Letter {
             subject: self.subjects.ask(self.subjects.node(node)),
@@ -124,6 +142,7 @@ impl Bus {
         };
         self.letters.push(letter).ok()?;
         self.sent.asks_sent += 1;
+        let is_question = matches!(purpose, Purpose::Question(_));
         let asked = Asked {
             node: node.clone(),
             at: now,
@@ -131,7 +150,10 @@ impl Bus {
             introduced,
         };
         self.asked.insert(nonce, asked);
-        self.asked_in_order.push_back((now + ANSWER_TIMEOUT, nonce));
+        // A question has a time of its own.
+        if !is_question {
+            self.asked_in_order.push_back((now + ANSWER_TIMEOUT, nonce));
+        }
         if self.asked_in_order.len() > 4 * MAX_ASKED {
             // Most of them were answered.
             let asked = &self.asked;
@@ -279,6 +301,9 @@ impl Bus {
                 if let Some(known) = self.nodes.get_mut(&node) {
                     known.syncing = Some(now);
                 }
+            }
+            Purpose::Meeting(id) | Purpose::Question(id) => {
+                self.question_ends(id, Err(reason.to_owned()), now);
             }
             // The lane sees to that.
             Purpose::Repair { .. } | Purpose::Evidence(_) => {}

@@ -11,10 +11,10 @@ use crate::testing::{File, node};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-type Carried = (String, Option<String>, Bytes);
+pub(super) type Carried = (String, Option<String>, Bytes);
 
 /// Two nodes that have heard each other, their file, and the time.
-fn acquainted() -> ([Bus; 2], File, Moment) {
+pub(super) fn acquainted() -> ([Bus; 2], File, Moment) {
     let file = File::default();
     let mut now = Moment::ZERO + SECOND * 1000;
     let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
@@ -30,7 +30,7 @@ fn acquainted() -> ([Bus; 2], File, Moment) {
 }
 
 /// What a node publishes now.
-fn published(bus: &mut Bus, now: Moment) -> Vec<Carried> {
+pub(super) fn published(bus: &mut Bus, now: Moment) -> Vec<Carried> {
     let mut published = Vec::new();
     // What others ask is worked off some at a time.
     loop {
@@ -54,11 +54,11 @@ fn published(bus: &mut Bus, now: Moment) -> Vec<Carried> {
     published
 }
 
-fn give(bus: &mut Bus, (subject, reply, data): &Carried, now: Moment) {
+pub(super) fn give(bus: &mut Bus, (subject, reply, data): &Carried, now: Moment) {
     bus.received(subject, reply.as_deref(), data, now);
 }
 
-fn refused(bus: &Bus, reason: Refusal) -> u64 {
+pub(super) fn refused(bus: &Bus, reason: Refusal) -> u64 {
     bus.refused.get(&reason).copied().unwrap_or(0)
 }
 

@@ -31,7 +31,7 @@ impl Late {
         match asked.purpose {
             Purpose::Repair { .. } => self.repairs.keep(nonce, asked, false, MAX_REPAIRS),
             Purpose::Key { .. } => self.keys.keep(nonce, asked, false, MAX_KEYS),
-            Purpose::Ping(_) | Purpose::Sync | Purpose::Evidence(_) => {}
+            _ => {}
         }
     }
 
@@ -40,7 +40,7 @@ impl Late {
         match asked.purpose {
             Purpose::Repair { .. } => self.repairs.keep(nonce, asked, true, MAX_REPAIRS),
             Purpose::Key { .. } => drop(self.keys.asked.remove(&nonce)),
-            Purpose::Ping(_) | Purpose::Sync | Purpose::Evidence(_) => {}
+            _ => {}
         }
     }
 

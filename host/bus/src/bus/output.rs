@@ -43,6 +43,11 @@ impl Bus {
         {
             return Some(output);
         }
+        if self.letters.front().is_none()
+            && let Some(part) = self.next_part()
+        {
+            let _ = self.letters.push(part);
+        }
         if let Some(letter) = self.letters.front() {
             self.offered = Some((Offered::Letter, letter.data.len()));
             let Letter {

@@ -57,9 +57,39 @@ pub enum Published {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PingId(pub u64);
 
-/// Why there is no ping.
+/// A question of this node to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionId(pub u64);
+
+/// A question of another node to this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplyId(pub u64);
+
+/// What came of a question of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replied {
+    /// The question.
+    pub question: QuestionId,
+    /// The reply of the node that was asked, or why there is none, in words.
+    pub reply: Result<Bytes, String>,
+    /// From the question to the last part of the reply.
+    pub took: Duration,
+}
+
+/// What another node asks of this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Questioned {
+    /// What to answer it with.
+    pub id: ReplyId,
+    /// Who asks, which is proven.
+    pub node: NodeName,
+    /// What.
+    pub question: Bytes,
+}
+
+/// Why a node is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unpinged {
+pub enum Unasked {
     /// The engine is not reached.
     #[error("the bus is down")]
     Down,
@@ -69,6 +99,9 @@ pub enum Unpinged {
     /// As many questions as may wait for an answer do.
     #[error("too many questions wait for an answer")]
     TooMany,
+    /// It is longer than a question may be, or than what the engine carries.
+    #[error("the question is too long")]
+    TooLong,
 }
 
 /// Why a bus cannot be made.

@@ -15,6 +15,11 @@ use crate::testing::{File, node};
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) fn bus(file: &File, name: &str, seed: u8, now: Moment) -> Bus {
+    later_run(file, name, seed, 1, now)
+}
+
+/// A node in its run of this number.
+pub(super) fn later_run(file: &File, name: &str, seed: u8, counter: u64, now: Moment) -> Bus {
     let keys = Arc::new(file.add(name, seed));
     let settings = BusSettings {
         name: BusName::new("fleet").unwrap(),
@@ -37,9 +42,9 @@ pub(super) fn bus(file: &File, name: &str, seed: u8, now: Moment) -> Bus {
         digest: [7; 32],
         agent: "kozo 0.1.0".to_owned(),
         subject_key: SubjectKey::public(),
-        counter: 1,
+        counter,
     };
-    let random = Box::new(SeededRandom::new(u64::from(seed)));
+    let random = Box::new(SeededRandom::new(u64::from(seed) + 1000 * (counter - 1)));
     Bus::new(settings, keys, random, now).unwrap()
 }
 
@@ -155,12 +160,12 @@ fn a_node_answers_a_ping_and_one_that_is_not_connected_does_not() {
     let file = File::default();
     let mut now = Moment::ZERO + SECOND * 1000;
     let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
-    assert_eq!(buses[0].ping(&node("b"), now), Err(Unpinged::Down));
+    assert_eq!(buses[0].ping(&node("b"), now), Err(Unasked::Down));
     for bus in &mut buses {
         bus.up(limits(), now);
     }
     let pings = ["b", "b", "c"].map(|name| buses[0].ping(&node(name), now));
-    assert_eq!(pings[2], Err(Unpinged::NotAMember));
+    assert_eq!(pings[2], Err(Unasked::NotAMember));
     run(&mut buses, &mut now, SECOND);
     let mut pongs = Vec::new();
     while let Some(happened) = buses[0].happened() {
@@ -313,6 +318,7 @@ impl Bus {
         let (most, most_bytes) = waiting::MAX_WAITING;
         assert!(self.waiting.len() <= most && self.waiting.bytes() <= most_bytes);
         assert!(status.lanes_in <= crate::incoming::MAX_LANES);
+        self.questions.assert_bounded();
         self.incoming.assert_bounded();
     }
 }

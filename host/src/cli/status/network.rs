@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use kozo_ground::text::{Table, Tone, printable, shortened, span};
+use kozo_ground::text::{Table, Tone, count, printable, shortened, span};
 use kozo_status::{NetworkStatus, NodeReport, NodeStatus, PeerState, RoleState, TransportState};
 
 use super::LONGEST_ERROR;
@@ -24,7 +24,20 @@ pub(super) fn show(network: &NetworkStatus, json: bool) -> Result<(), Failure> {
     if json {
         return output::print_json(network);
     }
-    print(&network.nodes)
+    print(&network.nodes)?;
+    match network.left_out {
+        0 => Ok(()),
+        more => output::print_coloured(&left_out(more)),
+    }
+}
+
+/// What to say of nodes that were not asked.
+fn left_out(more: usize) -> String {
+    let nodes = count(more as u64, "node");
+    format!(
+        "\n{nodes} more on buses: nothing was heard of them, or they are too many to ask; `kozo status NODE` asks one, \
+         `kozo status --nodes` lists those heard of\n"
+    )
 }
 
 /// Shows some nodes.
