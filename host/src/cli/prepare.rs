@@ -38,6 +38,23 @@ impl Prepared {
         Ok(Self { document, registry })
     }
 
+    /// Reads a configuration file for a node that is to run. Of modules that it does not use, only what they say
+    /// about themselves is read.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read).
+    pub(super) fn read_to_run(config: &Path, local: &NodeName) -> Result<Self, Problems> {
+        let document = Document::read(config)?;
+        let paths = document.search_paths(Some(local));
+        let paths = SearchFolders::new(&Environment::read(), &paths);
+        let (trust, used) = (
+            TrustedWriters::of_this_process(),
+            document.modules_of(local),
+        );
+        let registry = Registry::scan_for(paths, trust, &used);
+        Ok(Self { document, registry })
+    }
+
     /// The network that the file describes, and what is odd about it.
     ///
     /// # Errors
@@ -82,8 +99,8 @@ impl Prepared {
     }
 
     /// Adds a warning for each folder of modules, or of their libraries, that cannot be searched, and
-    /// for each file in them that is no usable module: those of which `kozo run` warns, too. What
-    /// keeps the node from starting is an error of its own, and not said twice.
+    /// for each file in them that is no usable module: those of which `kozo run` warns, too, and those that are
+    /// damaged and not used. What keeps the node from starting is an error of its own, and not said twice.
     pub(super) fn report_modules(&self, local: Option<&NodeName>, problems: &mut Problems) {
         let named = self.document.module_folders(local);
         for (folder, error) in self.registry.folder_errors() {

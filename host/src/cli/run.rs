@@ -21,7 +21,7 @@ pub(super) fn run(arguments: RunArguments) -> Result<(), Failure> {
 /// What the node is made of, as the file and the modules of this machine have it.
 fn prepare(arguments: RunArguments) -> Result<daemon::Setup, Failure> {
     let node = arguments.node;
-    let prepared = Prepared::read(&arguments.config, Some(&node), &[]).map_err(Failure::Report)?;
+    let prepared = Prepared::read_to_run(&arguments.config, &node).map_err(Failure::Report)?;
     let (network, mut warnings) = prepared.network_to_run(&node).map_err(Failure::Report)?;
     prepared.report_surroundings(&node, &mut warnings);
     log_problems(&warnings);

@@ -1,5 +1,6 @@
 //! The door: a configuration file that was read, and what to ask it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -141,6 +142,12 @@ impl Document {
     /// names each of them.
     pub fn module_folders(&self, local: Option<&NodeName>) -> Vec<NamedFolder> {
         folders::named(&self.tree, &self.folder, self.block_of(local))
+    }
+
+    /// The names of the modules of which the file says that this node uses them, and those of all buses.
+    pub fn modules_of(&self, node: &NodeName) -> BTreeSet<String> {
+        let block = self.block_of(Some(node)).unwrap_or_default();
+        folders::modules(&self.tree, block)
     }
 
     /// The folder of the file, at which its relative paths start.

@@ -1,12 +1,16 @@
-//! Where the file says that modules are. This is asked before anything else of the file is checked,
-//! so mistakes are left out here; they are reported when the network is built.
+//! Where the file says that modules are, and which ones a node uses. This is asked before anything else of the
+//! file is checked, so mistakes are left out here; they are reported when the network is built.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kozo_description::{Block, Place, Problems, Tree, TreeNode, Unknown, Values};
 use kozo_ground::text::join_path;
 
+use super::assemble::entries;
 use super::builtin::{self, OVERRIDE};
+use super::buses::BUSES;
+use super::given::module_of;
 use super::node::{SearchPaths, Settings};
 use super::node_path;
 
@@ -34,7 +38,16 @@ pub(super) fn search_paths(tree: &Tree, folder: &Path, block: Option<&str>) -> S
     Settings::new(&values).search_paths
 }
 
-/// The same folders one by one.
+/// The names of the modules of which the roles, transports and buses in this block of a node are.
+pub(super) fn modules(tree: &Tree, block: &str) -> BTreeSet<String> {
+    let block = tree.child("system").and_then(|system| system.child(block));
+    let of_block = |kind| block.into_iter().flat_map(move |block| entries(block, kind));
+    let blocks = of_block("roles").chain(of_block("transports"));
+    let blocks = blocks.chain(entries(tree, BUSES));
+    blocks.map(|entry| module_of(entry).to_owned()).collect()
+}
+
+/// The folders that [`search_paths`] has, one by one.
 pub(super) fn named(tree: &Tree, folder: &Path, block: Option<&str>) -> Vec<NamedFolder> {
     let over = override_of(tree, block);
     let mut found = Vec::new();

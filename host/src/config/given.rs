@@ -81,7 +81,7 @@ pub(super) fn given<'d>(tree: &'d Tree, catalog: &dyn Catalog, name: &str) -> Ve
 }
 
 /// The module that a block is of, as it is written.
-fn module_of(entry: &Entry) -> &str {
+pub(super) fn module_of(entry: &Entry) -> &str {
     let given = entry.value.child("type").filter(|given| !given.is_null());
     given
         .map_or(Some(entry.key.as_str()), Tree::text)

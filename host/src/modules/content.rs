@@ -44,10 +44,15 @@ impl Content {
         if let Some(known) = known.filter(|known| known.0.code.holds(&bytes)) {
             return Ok(known.clone());
         }
+        Self::copy(path, inspected, &bytes).map_err(ContentError::Memory)
+    }
+
+    /// Copies the bytes of a module's file, which were looked at.
+    pub(super) fn copy(path: &Path, inspected: Inspected, bytes: &[u8]) -> io::Result<Self> {
         let Inspected {
             image, metadata, ..
         } = inspected;
-        let code = Memory::new(metadata.name.as_str(), &bytes).map_err(ContentError::Memory)?;
+        let code = Memory::new(metadata.name.as_str(), bytes)?;
         Ok(Self(Arc::new(Parts {
             path: path.to_owned(),
             image,

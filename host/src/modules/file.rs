@@ -3,7 +3,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,21 +84,64 @@ impl From<ChangeError> for FileError {
 /// [`FileError`] says why it is not read.
 pub(crate) fn read(path: &Path, trust: TrustedWriters) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    read_into(&mut bytes, path, trust)?;
+    OpenFile::open(path, trust)?.read_into(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Reads as [`read`] does, in place of what is in `bytes`: who reads many files has the memory from the system,
-/// which clears it first, only once.
-///
-/// # Errors
-/// As [`read`].
-pub(super) fn read_into(
-    bytes: &mut Vec<u8>,
-    path: &Path,
-    trust: TrustedWriters,
-) -> Result<(), FileError> {
-    bytes.clear();
+/// A file that may be read as a module or library.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    file: File,
+    length: u64,
+}
+
+impl OpenFile {
+    /// Opens the file at `path`, symbolic links followed.
+    ///
+    /// # Errors
+    /// [`FileError`] says why it is not opened.
+    pub(super) fn open(path: &Path, trust: TrustedWriters) -> Result<Self, FileError> {
+        let file = open(path, trust)?;
+        let length = file.metadata()?.len();
+        if length > MAX_FILE_SIZE {
+            return Err(FileError::TooLarge(length));
+        }
+        Ok(Self { file, length })
+    }
+
+    /// How many bytes it had when it was opened, at most [`MAX_FILE_SIZE`].
+    pub(super) fn length(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Reads the bytes from `offset` on that fill `bytes`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not reach so far.
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: usize) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset as u64)
+    }
+
+    /// Reads all of it, once, in place of what is in `bytes`: who reads many files has the memory from the
+    /// system, which clears it first, only once.
+    ///
+    /// # Errors
+    /// [`FileError`] says why it is not read.
+    pub(super) fn read_into(mut self, bytes: &mut Vec<u8>) -> Result<(), FileError> {
+        bytes.clear();
+        bytes.reserve_exact(self.length());
+        // It may have grown since.
+        let length = (&mut self.file)
+            .take(MAX_FILE_SIZE + 1)
+            .read_to_end(bytes)? as u64;
+        match length > MAX_FILE_SIZE {
+            true => Err(FileError::TooLarge(length)),
+            false => Ok(()),
+        }
+    }
+}
+
+fn open(path: &Path, trust: TrustedWriters) -> Result<File, FileError> {
     // Asked before it is opened, because opening some devices does something.
     let metadata = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(path) {
@@ -110,23 +153,12 @@ pub(super) fn read_into(
     check_type(&metadata)?;
     // And it does not block, should it be replaced by a FIFO in between.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut file =
-        File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
-    let metadata = file.metadata()?;
-    check_type(&metadata)?;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
+    check_type(&file.metadata()?)?;
     if let TrustedWriters::User(user) = trust {
         check_unchangeable(path, Choice::Found, user)?;
     }
-    if metadata.len() > MAX_FILE_SIZE {
-        return Err(FileError::TooLarge(metadata.len()));
-    }
-    bytes.reserve_exact(metadata.len() as usize);
-    // It may have grown since.
-    let length = (&mut file).take(MAX_FILE_SIZE + 1).read_to_end(bytes)? as u64;
-    if length > MAX_FILE_SIZE {
-        return Err(FileError::TooLarge(length));
-    }
-    Ok(())
+    Ok(file)
 }
 
 fn check_type(metadata: &Metadata) -> Result<(), FileError> {

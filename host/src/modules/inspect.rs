@@ -4,9 +4,10 @@ use std::path::Path;
 
 use kozo_description::{Metadata, Problems};
 
-use super::file::{self, FileError, TrustedWriters};
+use super::file::{self, FileError, OpenFile, TrustedWriters};
 use super::image::{Image, ImageError};
-use super::seal::{SealError, is_sealed};
+use super::outline;
+use super::seal::{SealError, has_seal, is_sealed};
 
 /// Why a file is not a module that can be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum InspectError {
 /// A module's file, looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspected {
-    /// Whether the file has a checksum, which fits then.
+    /// Whether the file has a checksum. It fits, where all of the file was looked at.
     pub is_sealed: bool,
     /// What the shared object is like.
     pub image: Image,
@@ -43,7 +44,10 @@ impl Inspected {
     /// # Errors
     /// [`InspectError`] says why they are no module.
     pub fn new(path: &Path, bytes: &[u8]) -> Result<Self, InspectError> {
-        let is_sealed = is_sealed(bytes)?;
+        Self::of(path, is_sealed(bytes)?, bytes)
+    }
+
+    fn of(path: &Path, is_sealed: bool, bytes: &[u8]) -> Result<Self, InspectError> {
         let image = Image::read(bytes)?;
         let metadata = Metadata::parse(&image.metadata).map_err(|problems| {
             InspectError::Metadata(problems.about(path.display().to_string()))
@@ -73,7 +77,27 @@ impl Inspected {
         path: &Path,
         trust: TrustedWriters,
     ) -> Result<Self, InspectError> {
-        file::read_into(bytes, path, trust)?;
+        OpenFile::open(path, trust)?.read_into(bytes)?;
+        Self::new(path, bytes)
+    }
+
+    /// Looks at what a file says of itself, and reads no more of it than that: whether the rest is damaged is
+    /// not noticed. `bytes` is for files of which all has to be read to say what is wrong with them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn glance(
+        bytes: &mut Vec<u8>,
+        path: &Path,
+        trust: TrustedWriters,
+    ) -> Result<Self, InspectError> {
+        let file = OpenFile::open(path, trust)?;
+        let seen = outline::read(&file)
+            .and_then(|outline| Self::of(path, has_seal(&outline), &outline).ok());
+        if let Some(inspected) = seen {
+            return Ok(inspected);
+        }
+        file.read_into(bytes)?;
         Self::new(path, bytes)
     }
 }

@@ -8,7 +8,8 @@
 //!                           (registry)      (content)    (load)     (role; the same in transport, bus)
 //! ```
 //!
-//! Up to the registry nothing of a module is run. What the loader takes stays in the process for
+//! Up to the registry nothing of a module is run, and of those that a node does not use only what they say of
+//! themselves is read (`outline`). What the loader takes stays in the process for
 //! good, in a private copy, so that whatever happens to its file disturbs nothing. Whatever is
 //! wrong with a file is an error that says so; it never harms the host. What a module's code would do
 //! once it is damaged is told by the file's checksum alone, if it has one (`seal`).
@@ -44,6 +45,7 @@ mod inside;
 mod inspect;
 mod layout;
 mod link_error;
+mod outline;
 mod registry;
 mod role;
 mod role_host;

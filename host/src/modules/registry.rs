@@ -85,6 +85,25 @@ pub struct Registry {
 impl Registry {
     /// Looks for modules. Nothing of them is run; whatever is wrong is in the entries.
     pub fn scan(paths: SearchFolders, trust: TrustedWriters) -> Self {
+        Self::look(paths, trust, None)
+    }
+
+    /// Looks for modules, for a node that uses those of these names. Their files are read once, and kept until
+    /// they are loaded. Of all others only so much is read as says what they are, so that damage to their code is
+    /// not noticed before they are used.
+    pub fn scan_for(
+        paths: SearchFolders,
+        trust: TrustedWriters,
+        used: &BTreeSet<String>,
+    ) -> Self {
+        Self::look(paths, trust, Some(used))
+    }
+
+    fn look(
+        paths: SearchFolders,
+        trust: TrustedWriters,
+        used: Option<&BTreeSet<String>>,
+    ) -> Self {
         let loader = Loader::new(paths.imports.clone(), trust);
         let mut registry = Self {
             paths,
@@ -95,11 +114,23 @@ impl Registry {
             loader,
             read: Mutex::default(),
         };
-        let folders = registry.read_folders();
+        let mut look = Look {
+            trust,
+            used,
+            bytes: Vec::new(),
+            contents: BTreeMap::new(),
+        };
+        let folders = registry.read_folders(&mut look);
         registry.look_at_imports();
         for kind in ModuleKind::ALL {
             registry.choose(kind, &folders);
         }
+        let chosen = registry.chosen.iter();
+        let read = chosen.filter_map(|(name, index)| {
+            let content = look.contents.remove(index)?;
+            Some((name.clone(), content))
+        });
+        registry.read = Mutex::new(read.collect());
         registry
     }
 
@@ -128,13 +159,12 @@ impl Registry {
         Some(&inspected.metadata)
     }
 
-    /// Loads a transport module. Its file is read now: what is loaded is what lies there, provided that
-    /// it still is what the network's file was checked with.
+    /// Loads a transport module, as what was read last of its file, which is read now if it never was.
     ///
     /// # Errors
     /// [`RegistryError`] says why it cannot be had.
     pub fn load_transport(&self, name: &ModuleName) -> Result<Arc<TransportModule>, RegistryError> {
-        let content = self.present(ModuleKind::Transport, name)?;
+        let content = self.known(ModuleKind::Transport, name)?;
         self.loaded(&content, Loader::transport)
     }
 
@@ -143,7 +173,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`] says why it cannot be had.
     pub fn load_bus(&self, name: &ModuleName) -> Result<Arc<BusModule>, RegistryError> {
-        let content = self.present(ModuleKind::Bus, name)?;
+        let content = self.known(ModuleKind::Bus, name)?;
         self.loaded(&content, Loader::bus)
     }
 
@@ -169,11 +199,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`] says why it cannot be had.
     pub fn known_role(&self, name: &ModuleName) -> Result<Content, RegistryError> {
-        let known = self
-            .read_contents()
-            .get(&(ModuleKind::Role, name.clone()))
-            .cloned();
-        known.map_or_else(|| self.present_role(name), Ok)
+        self.known(ModuleKind::Role, name)
     }
 
     /// The present content of a role module's file, provided that it still is what the network's
@@ -194,6 +220,11 @@ impl Registry {
             path: content.path().to_owned(),
             error,
         })
+    }
+
+    fn known(&self, kind: ModuleKind, name: &ModuleName) -> Result<Content, RegistryError> {
+        let known = self.read_contents().get(&(kind, name.clone())).cloned();
+        known.map_or_else(|| self.present(kind, name), Ok)
     }
 
     fn present(&self, kind: ModuleKind, name: &ModuleName) -> Result<Content, RegistryError> {
@@ -239,7 +270,7 @@ impl Registry {
 
     /// Looks at every file of every folder, each folder once. The result maps a folder to its
     /// entries.
-    fn read_folders(&mut self) -> BTreeMap<PathBuf, Vec<usize>> {
+    fn read_folders(&mut self, look: &mut Look<'_>) -> BTreeMap<PathBuf, Vec<usize>> {
         let mut folders: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
         let roles: BTreeSet<PathBuf> = self.paths.roles.iter().map(|path| real(path)).collect();
         let transports: BTreeSet<PathBuf> = self
@@ -248,7 +279,6 @@ impl Registry {
             .iter()
             .map(|path| real(path))
             .collect();
-        let mut bytes = Vec::new();
         let all = self.paths.roles.iter().chain(&self.paths.transports);
         for folder in all.cloned().collect::<Vec<_>>() {
             let key = real(&folder);
@@ -265,8 +295,8 @@ impl Registry {
             };
             let first = self.entries.len();
             for path in files {
-                self.entries
-                    .push(look_at(&mut bytes, path, self.trust, searched_for));
+                let index = self.entries.len();
+                self.entries.push(look.at(index, path, searched_for));
             }
             folders.insert(key, (first..self.entries.len()).collect());
         }
@@ -413,34 +443,68 @@ impl ModuleFile {
     }
 }
 
-/// Looks at a file; `bytes` is where it is read to.
-fn look_at(
-    bytes: &mut Vec<u8>,
-    path: PathBuf,
+/// A look at all files.
+struct Look<'u> {
     trust: TrustedWriters,
-    searched_for: impl Fn(ModuleKind) -> bool,
-) -> ModuleFile {
-    match Inspected::read_into(bytes, &path, trust) {
-        Ok(inspected) => {
-            let kind = inspected.metadata.kind;
-            let state = if !searched_for(kind) {
-                FileState::Refused(Refusal::Kind { kind })
-            } else if inspected.image.architecture.is_native() {
-                FileState::Usable
-            } else {
-                FileState::Foreign
-            };
-            ModuleFile {
-                path,
-                inspected: Some(inspected),
-                state,
+    /// The names of the modules of whose files all is read; without them it is of every file.
+    used: Option<&'u BTreeSet<String>>,
+    /// What files are read to.
+    bytes: Vec<u8>,
+    /// The contents of those that can be used, by the places of their entries.
+    contents: BTreeMap<usize, Content>,
+}
+
+impl Look<'_> {
+    /// Looks at the file of the entry with this place.
+    fn at(
+        &mut self,
+        index: usize,
+        path: PathBuf,
+        searched_for: impl Fn(ModuleKind) -> bool,
+    ) -> ModuleFile {
+        let inspected = match self.inspect(&path) {
+            Ok(inspected) => inspected,
+            Err(error) => {
+                return ModuleFile {
+                    path,
+                    inspected: None,
+                    state: FileState::Refused(error.into()),
+                };
+            }
+        };
+        let kind = inspected.metadata.kind;
+        let state = if !searched_for(kind) {
+            FileState::Refused(Refusal::Kind { kind })
+        } else if inspected.image.architecture.is_native() {
+            FileState::Usable
+        } else {
+            FileState::Foreign
+        };
+        if matches!(state, FileState::Usable) && self.is_used(inspected.metadata.name.as_str()) {
+            // Without the memory for it, it is read again when it is loaded, and then that is told.
+            let content = Content::copy(&path, inspected.clone(), &self.bytes).ok();
+            self.contents.extend(content.map(|content| (index, content)));
+        }
+        ModuleFile {
+            path,
+            inspected: Some(inspected),
+            state,
+        }
+    }
+
+    fn inspect(&mut self, path: &Path) -> Result<Inspected, InspectError> {
+        let is_called_so = |used: &BTreeSet<String>| used.iter().any(|name| is_called(path, name));
+        if self.used.is_some_and(|used| !is_called_so(used)) {
+            let inspected = Inspected::glance(&mut self.bytes, path, self.trust)?;
+            if !self.is_used(inspected.metadata.name.as_str()) {
+                return Ok(inspected);
             }
         }
-        Err(error) => ModuleFile {
-            path,
-            inspected: None,
-            state: FileState::Refused(error.into()),
-        },
+        Inspected::read_into(&mut self.bytes, path, self.trust)
+    }
+
+    fn is_used(&self, name: &str) -> bool {
+        self.used.is_some_and(|used| used.contains(name))
     }
 }
 

@@ -42,13 +42,20 @@ pub fn is_sealed(file: &[u8]) -> Result<bool, SealError> {
     else {
         return Ok(false);
     };
-    if !found.starts_with(MARK) && !found.ends_with(MARK) {
+    if !has_seal(found) {
         return Ok(false);
     }
     match found == seal_of(image) {
         true => Ok(true),
         false => Err(SealError),
     }
+}
+
+/// Whether the last bytes of a file, [`SEAL_SIZE`] at least, have the mark of a seal; not whether it fits.
+pub(super) fn has_seal(end: &[u8]) -> bool {
+    let start = end.len().checked_sub(SEAL_SIZE);
+    let seal = start.map_or(&[][..], |start| &end[start..]);
+    seal.starts_with(MARK) || seal.ends_with(MARK)
 }
 
 /// The seal that belongs behind the bytes of a file.

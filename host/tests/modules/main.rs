@@ -11,6 +11,7 @@ mod registry;
 mod seals;
 mod support;
 mod transports;
+mod unused;
 mod versions;
 #[path = "../support/wait.rs"]
 mod wait;
