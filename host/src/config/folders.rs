@@ -41,7 +41,11 @@ pub(super) fn search_paths(tree: &Tree, folder: &Path, block: Option<&str>) -> S
 /// The names of the modules of which the roles, transports and buses in this block of a node are.
 pub(super) fn modules(tree: &Tree, block: &str) -> BTreeSet<String> {
     let block = tree.child("system").and_then(|system| system.child(block));
-    let of_block = |kind| block.into_iter().flat_map(move |block| entries(block, kind));
+    let of_block = |kind| {
+        block
+            .into_iter()
+            .flat_map(move |block| entries(block, kind))
+    };
     let blocks = of_block("roles").chain(of_block("transports"));
     let blocks = blocks.chain(entries(tree, BUSES));
     blocks.map(|entry| module_of(entry).to_owned()).collect()

@@ -91,19 +91,11 @@ impl Registry {
     /// Looks for modules, for a node that uses those of these names. Their files are read once, and kept until
     /// they are loaded. Of all others only so much is read as says what they are, so that damage to their code is
     /// not noticed before they are used.
-    pub fn scan_for(
-        paths: SearchFolders,
-        trust: TrustedWriters,
-        used: &BTreeSet<String>,
-    ) -> Self {
+    pub fn scan_for(paths: SearchFolders, trust: TrustedWriters, used: &BTreeSet<String>) -> Self {
         Self::look(paths, trust, Some(used))
     }
 
-    fn look(
-        paths: SearchFolders,
-        trust: TrustedWriters,
-        used: Option<&BTreeSet<String>>,
-    ) -> Self {
+    fn look(paths: SearchFolders, trust: TrustedWriters, used: Option<&BTreeSet<String>>) -> Self {
         let loader = Loader::new(paths.imports.clone(), trust);
         let mut registry = Self {
             paths,
@@ -483,7 +475,8 @@ impl Look<'_> {
         if matches!(state, FileState::Usable) && self.is_used(inspected.metadata.name.as_str()) {
             // Without the memory for it, it is read again when it is loaded, and then that is told.
             let content = Content::copy(&path, inspected.clone(), &self.bytes).ok();
-            self.contents.extend(content.map(|content| (index, content)));
+            self.contents
+                .extend(content.map(|content| (index, content)));
         }
         ModuleFile {
             path,

@@ -67,7 +67,11 @@ fn a_part_of_a_file_tells_the_same_as_all_of_it() {
     for (number, file) in files.iter().enumerate() {
         std::fs::write(folder.path().join(format!("{number:03}.so")), file).unwrap();
     }
-    c_library(&folder.path().join("none.so"), "int f(void) { return 1; }", &[]);
+    c_library(
+        &folder.path().join("none.so"),
+        "int f(void) { return 1; }",
+        &[],
+    );
     std::fs::create_dir(folder.path().join("folder.so")).unwrap();
     std::os::unix::fs::symlink("nowhere", folder.path().join("gone.so")).unwrap();
 
