@@ -261,7 +261,6 @@ fn settings(
         own: identity.node.clone(),
         members: Arc::clone(everybody) as Arc<dyn Members>,
         wanted: vec![interest.clone()],
-        may_be_wanted: Arc::new(|_| true),
         queue: QueueLimits {
             length: 256,
             size: 1 << 20,

@@ -34,7 +34,7 @@ mod tests;
 mod waiting;
 
 pub use questions::{MAX_BUS_QUESTIONS, MAX_QUESTION_WAIT};
-pub use settings::{BusSettings, MayBeWanted};
+pub use settings::BusSettings;
 pub use terms::{
     BusError, EngineLimits, Happened, Output, PingId, Published, QuestionId, Questioned, Replied,
     ReplyId, Unasked,
@@ -347,20 +347,17 @@ impl Bus {
         self.engine.text = text;
     }
 
-    /// Queues a message of this node's roles. `lifetime` says how long it has a meaning.
+    /// Queues a message of this node's roles, whoever may want it. `lifetime` says how long it has a meaning.
     pub fn send(&mut self, message: Message, lifetime: Duration, now: Moment) {
         let Self {
             outgoing,
             subjects,
-            settings,
             token,
             session,
             ..
         } = self;
         outgoing.push(message, lifetime, session.time(now), now, |message| {
-            let subject = message.subject(settings.own.as_str());
-            let is_wanted = (settings.may_be_wanted)(&subject);
-            (subjects.lane_of(message, *token), is_wanted)
+            subjects.lane_of(message, *token)
         });
     }
 

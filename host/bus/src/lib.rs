@@ -38,7 +38,7 @@ mod repair;
 
 pub use bus::{
     Bus, BusError, BusSettings, EngineLimits, Happened, MAX_BUS_QUESTIONS, MAX_QUESTION_WAIT,
-    MayBeWanted, Output, PingId, Published, QuestionId, Questioned, Replied, ReplyId, Unasked,
+    Output, PingId, Published, QuestionId, Questioned, Replied, ReplyId, Unasked,
 };
 pub use incoming::Delivery;
 pub use subject::is_of_lane;

@@ -112,23 +112,19 @@ impl Outgoing {
         }
     }
 
-    /// Queues a message; `describe` says of a new lane what its subject is, and whether anybody may want it.
+    /// Queues a message; `subject_of` says the subject of a new lane.
     pub(crate) fn push(
         &mut self,
         message: Message,
         lifetime: Duration,
         sent: SessionTime,
         now: Moment,
-        describe: impl FnOnce(&Message) -> (String, bool),
+        subject_of: impl FnOnce(&Message) -> String,
     ) {
-        let Ok(lane) = self.lanes.of(&message, sent, now, describe) else {
+        let Ok(lane) = self.lanes.of(&message, sent, now, subject_of) else {
             self.counts.dropped_by_limit += 1;
             return;
         };
-        if !self.lanes.get(lane).is_wanted {
-            self.counts.unwanted_by_all += 1;
-            return;
-        }
         let queued = Queued {
             lane,
             number: 0,

@@ -218,7 +218,6 @@ impl World {
                 kind: Some(Kind::Event),
                 ..Interest::default()
             }],
-            may_be_wanted: Arc::new(|_| true),
             queue: self.queue,
             max_ages: MaxAges {
                 message: self.lifetime,

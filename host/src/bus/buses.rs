@@ -165,15 +165,12 @@ impl MadeBus {
         let services = Services::new(identity, Arc::clone(parts.state), mailbox)
             .map_err(BusError::StopSignal)?;
         let (engine, gateway) = engine(parts, on, &services, &subjects, &bell)?;
-        let crowd = crowd(network, own, on);
-        let wanted = Arc::clone(&crowd);
         let settings = BusSettings {
             name: on.bus.clone(),
             module: described.module.clone(),
             own: own.name.clone(),
             members: Arc::new(FileMembers::new(network, &on.bus, &own.name, &subjects)),
             wanted: own_interests(own),
-            may_be_wanted: Arc::new(move |subject| wanted.wants(subject)),
             queue,
             max_ages: own.settings.max_ages,
             digest: network.digest,
@@ -202,7 +199,7 @@ impl MadeBus {
                 bell,
                 folder,
             },
-            crowd,
+            crowd: crowd(network, own, on),
             retry: own.settings.connection_retry,
         })
     }

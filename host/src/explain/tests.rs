@@ -145,7 +145,7 @@ fn over_bus(bus: &str, node: &str) -> PeerDetails {
         "max_datagram_bytes": null, "subscriptions": 5, "nodes_heard": 1, "lanes_out": 1, "lanes_in": 1,
         "queued": {{"messages": 0, "bytes": 0}}, "kept": {{"messages": 0, "bytes": 0}},
         "unconfirmed": {{"messages": 2, "bytes": 9}}, "waiting": {{"messages": 0, "bytes": 0}},
-        "sent": 5, "sent_again": 0, "unwanted_by_all": 0, "dropped_by_limit": 0, "dropped_by_age": 3,
+        "sent": 5, "sent_again": 0, "dropped_by_limit": 0, "dropped_by_age": 3,
         "datagrams_sent": 0, "bytes_sent": 0, "repairs_sent": 0, "asks_answered": 0, "asks_sent": 0,
         "received": 7, "repaired": 0, "repeated": 0, "missed": 0, "expired": 0, "unwanted": 0,
         "datagrams_received": 0, "bytes_received": 0, "twin_seconds": null,

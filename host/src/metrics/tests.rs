@@ -49,7 +49,7 @@ fn bus() -> BusStatus {
         "subscriptions": 5, "nodes_heard": 42, "lanes_out": 43, "lanes_in": 44,
         "queued": {"messages": 45, "bytes": 46}, "kept": {"messages": 47, "bytes": 48},
         "unconfirmed": {"messages": 49, "bytes": 50}, "waiting": {"messages": 51, "bytes": 52},
-        "sent": 53, "sent_again": 54, "unwanted_by_all": 55, "dropped_by_limit": 56, "dropped_by_age": 57,
+        "sent": 53, "sent_again": 54, "dropped_by_limit": 56, "dropped_by_age": 57,
         "datagrams_sent": 58, "bytes_sent": 59, "repairs_sent": 60, "asks_answered": 61, "asks_sent": 62,
         "received": 63, "repaired": 64, "repeated": 65, "missed": 66, "expired": 67, "unwanted": 68,
         "datagrams_received": 69, "bytes_received": 70,

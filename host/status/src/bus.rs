@@ -125,8 +125,6 @@ pub struct BusOutgoingCounts {
     pub sent: u64,
     /// Messages handed to the engine once more, since it had not confirmed them before it was lost.
     pub sent_again: u64,
-    /// Messages that nobody in the network's file can want, and that were not sent.
-    pub unwanted_by_all: u64,
     /// Messages that the queue's limits pushed out.
     pub dropped_by_limit: u64,
     /// Messages that grew too old before they could be sent.

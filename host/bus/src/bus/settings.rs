@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kozo_ground::age::MaxAges;
-use kozo_ground::interest::{Interest, Subject};
+use kozo_ground::interest::Interest;
 use kozo_ground::names::{BusName, ModuleName, NodeName};
 use kozo_ground::queue::QueueLimits;
 
@@ -24,9 +24,6 @@ pub struct BusSettings {
     pub members: Arc<dyn Members>,
     /// What the roles of this node want to hear of.
     pub wanted: Vec<Interest>,
-    /// Whether any other node of the bus may want messages with this subject, as far as the file tells. Asked once
-    /// for each lane; it answers at once.
-    pub may_be_wanted: MayBeWanted,
     /// How much waits to be sent (`outgoingQueueLength`, `outgoingQueueSize`); what was sent is kept within the
     /// same limits once more, for those who ask for it again.
     pub queue: QueueLimits,
@@ -42,6 +39,3 @@ pub struct BusSettings {
     /// it is no lower than what they have seen; so it has to outlive the process, and comes from no clock.
     pub counter: u64,
 }
-
-/// Whether anybody may want messages with a subject.
-pub type MayBeWanted = Arc<dyn Fn(&Subject<'_>) -> bool + Send + Sync>;

@@ -45,8 +45,6 @@ pub(crate) struct OutLane {
     pub(crate) subject: Arc<str>,
     /// Which of this node's roles sends in it.
     pub(crate) role: u32,
-    /// Whether anybody may want it.
-    pub(crate) is_wanted: bool,
     /// Where it was begun.
     pub(crate) begin: LaneBegin,
     /// The number of the next message.
@@ -131,14 +129,13 @@ impl Lanes {
         &mut self.lanes[place.0 as usize]
     }
 
-    /// The lane of a message. A new one is begun with what `describe` says: its subject, and whether anybody may
-    /// want it.
+    /// The lane of a message. A new one is begun at the subject that `subject_of` says.
     pub(crate) fn of(
         &mut self,
         message: &Message,
         time: SessionTime,
         now: Moment,
-        describe: impl FnOnce(&Message) -> (String, bool),
+        subject_of: impl FnOnce(&Message) -> String,
     ) -> Result<Place, TooManyLanes> {
         let mut hash = self.hash_of(message);
         while let Some(&place) = self.places.get(&hash) {
@@ -151,7 +148,6 @@ impl Lanes {
         if self.places.len() >= MAX_LANES {
             self.make_room()?;
         }
-        let (subject, is_wanted) = describe(message);
         let role_count = self.roles.len() as u32;
         let role = match self.roles.get(message.role()) {
             Some(&role) => role,
@@ -162,9 +158,8 @@ impl Lanes {
         };
         let lane = OutLane {
             identity: identity(message),
-            subject: subject.into(),
+            subject: subject_of(message).into(),
             role,
-            is_wanted,
             begin: LaneBegin {
                 number: self.highest + 1,
                 time,

@@ -51,7 +51,7 @@ impl Sender {
         let time = self.session.time(now);
         self.outgoing
             .push(message, SECOND * 10, time, now, |message| {
-                (subjects.lane_of(message, token), channel != "unwanted")
+                subjects.lane_of(message, token)
             });
     }
 
@@ -141,10 +141,6 @@ fn messages_of_a_role_leave_in_order_and_those_of_one_lane_together() {
     let expected = [of("a", 1, 2), of("x", 2, 4), of("b", 4, 4), of("a", 3, 3)];
     assert_eq!(sender.publish_all(at(0)), expected);
     assert_eq!(sender.outgoing.lane_count(), 3);
-    // A lane that nobody can want costs nothing but its place.
-    sender.push("one", "unwanted", at(0));
-    assert_eq!(sender.publish_all(at(0)), []);
-    assert_eq!(sender.outgoing.counts().unwanted_by_all, 1);
 }
 
 #[test]

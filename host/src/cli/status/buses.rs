@@ -215,7 +215,7 @@ mod tests {
             "max_datagram_bytes": 1048576, "subscriptions": 5, "nodes_heard": 42, "lanes_out": 3, "lanes_in": 44,
             "queued": {"messages": 1, "bytes": 46}, "kept": {"messages": 47, "bytes": 48},
             "unconfirmed": {"messages": 2, "bytes": 50}, "waiting": {"messages": 0, "bytes": 0},
-            "sent": 53, "sent_again": 0, "unwanted_by_all": 0, "dropped_by_limit": 5, "dropped_by_age": 1,
+            "sent": 53, "sent_again": 0, "dropped_by_limit": 5, "dropped_by_age": 1,
             "datagrams_sent": 58, "bytes_sent": 59, "repairs_sent": 0, "asks_answered": 0, "asks_sent": 0,
             "received": 63, "repaired": 4, "repeated": 0, "missed": 6, "expired": 1, "unwanted": 0,
             "datagrams_received": 69, "bytes_received": 70, "refused": [], "twin_seconds": null
