@@ -71,8 +71,14 @@ pub struct RelayCounts {
     pub delivered: u64,
     /// What neighbours may not do.
     pub refused: u64,
-    /// Datagrams for which there was no room.
-    pub dropped: u64,
+    /// Datagrams of neighbours that are longer than the engine takes.
+    pub dropped_by_length: u64,
+    /// Datagrams of a neighbour beyond those that may wait to be published.
+    pub dropped_by_limit: u64,
+    /// Datagrams of neighbours that waited when the engine was lost, or came before it was reached.
+    pub dropped_by_engine: u64,
+    /// Datagrams for neighbours that the links had no room for, and of neighbours that waited when their links were lost.
+    pub dropped_by_link: u64,
 }
 
 /// A datagram that a neighbour publishes.
@@ -209,6 +215,7 @@ impl Relay {
             self.offered = None;
         }
         let neighbour = &mut self.subscribers[place];
+        self.counts.dropped_by_link += neighbour.queue.len() as u64;
         neighbour.queue.clear();
         neighbour.unconfirmed.clear();
         neighbour.asked.clear();
@@ -259,11 +266,15 @@ impl Relay {
         }
         let Some(engine) = &self.engine else {
             // The neighbour hears of it, and publishes it again.
+            self.counts.dropped_by_engine += 1;
             return;
         };
-        let is_too_long = publishing.data.len() > engine.max_datagram.min(MAX_DATAGRAM_LEN);
-        if is_too_long || neighbour.queue.len() >= MAX_NEIGHBOUR_DATAGRAMS {
-            self.counts.dropped += 1;
+        if publishing.data.len() > engine.max_datagram.min(MAX_DATAGRAM_LEN) {
+            self.counts.dropped_by_length += 1;
+            return;
+        }
+        if neighbour.queue.len() >= MAX_NEIGHBOUR_DATAGRAMS {
+            self.counts.dropped_by_limit += 1;
             return;
         }
         neighbour.queue.push_back(publishing);
@@ -388,7 +399,7 @@ impl Relay {
     pub fn handed_on(&mut self, has_room: bool) {
         match has_room {
             true => self.counts.delivered += 1,
-            false => self.counts.dropped += 1,
+            false => self.counts.dropped_by_link += 1,
         }
     }
 
@@ -437,6 +448,7 @@ impl Relay {
         self.offered = None;
         self.hold = None;
         for known in &mut self.subscribers {
+            self.counts.dropped_by_engine += known.queue.len() as u64;
             known.queue.clear();
             known.unconfirmed.clear();
             known.asked.clear();

@@ -305,5 +305,23 @@ fn what_is_longer_than_the_engine_takes_is_dropped_and_so_is_what_has_no_room() 
     for number in 0..2 * MAX_NEIGHBOUR_DATAGRAMS as u64 {
         relay.publish(&name("a"), publishing(number, lane("tick", "a")));
     }
-    assert_eq!(relay.counts().dropped, 1 + MAX_NEIGHBOUR_DATAGRAMS as u64);
+    let most = MAX_NEIGHBOUR_DATAGRAMS as u64;
+    let mut expected = RelayCounts {
+        dropped_by_length: 1,
+        dropped_by_limit: most,
+        ..RelayCounts::default()
+    };
+    assert_eq!(relay.counts(), expected);
+    // What waits goes with the engine, and what comes before that is back has nowhere to go.
+    relay.down("cut");
+    relay.publish(&name("a"), publishing(1, lane("tick", "a")));
+    expected.dropped_by_engine = most + 1;
+    assert_eq!(relay.counts(), expected);
+    // What waits goes with its link as well, since the neighbour publishes it over the next one.
+    relay.up(limits());
+    relay.publish(&name("a"), publishing(1, lane("tick", "a")));
+    relay.linked(&name("a"), false);
+    relay.handed_on(false);
+    expected.dropped_by_link = 2;
+    assert_eq!(relay.counts(), expected);
 }

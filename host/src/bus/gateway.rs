@@ -229,7 +229,10 @@ impl Gateway {
             published: counts.published,
             delivered: counts.delivered,
             refused: counts.refused,
-            dropped: counts.dropped,
+            dropped_by_length: counts.dropped_by_length,
+            dropped_by_limit: counts.dropped_by_limit,
+            dropped_by_engine: counts.dropped_by_engine,
+            dropped_by_link: counts.dropped_by_link,
         }
     }
 }

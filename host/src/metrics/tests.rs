@@ -55,7 +55,11 @@ fn bus() -> BusStatus {
         "datagrams_received": 69, "bytes_received": 70,
         "refused": [{"reason": "seal", "text": "it is not sealed with the key that it names", "count": 71}],
         "twin_seconds": null, "dropped_on_the_way": 72,
-        "denied": [{"subject": "kozo.fleet.here.*", "reason": "no", "last_seconds": 1.0, "times": 2}]
+        "denied": [{"subject": "kozo.fleet.here.*", "reason": "no", "last_seconds": 1.0, "times": 2}],
+        "gateway": {
+            "neighbours": 73, "linked": 74, "published": 75, "delivered": 76, "refused": 77, "dropped_by_length": 78,
+            "dropped_by_limit": 79, "dropped_by_engine": 80, "dropped_by_link": 81
+        }
     }"#;
     serde_json::from_str(bus).unwrap()
 }

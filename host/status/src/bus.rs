@@ -79,8 +79,28 @@ pub struct GatewayStatus {
     pub delivered: u64,
     /// What neighbours wanted and may not do.
     pub refused: u64,
-    /// Datagrams for which there was no room; what is missed of them is asked for again.
-    pub dropped: u64,
+    /// Datagrams of neighbours that are longer than the engine takes.
+    pub dropped_by_length: u64,
+    /// Datagrams of neighbours beyond those that may wait to be published.
+    pub dropped_by_limit: u64,
+    /// Datagrams of neighbours that waited when the engine was lost, or came before it was reached; messages among
+    /// them are published again.
+    pub dropped_by_engine: u64,
+    /// Datagrams for neighbours that the links had no room for, and of neighbours that waited when their links were
+    /// lost; what is missed of them is asked for or published again.
+    pub dropped_by_link: u64,
+}
+
+impl GatewayStatus {
+    /// What was dropped, with the reasons in a word each.
+    pub fn dropped(&self) -> [(&'static str, u64); 4] {
+        [
+            ("length", self.dropped_by_length),
+            ("limit", self.dropped_by_limit),
+            ("engine", self.dropped_by_engine),
+            ("link", self.dropped_by_link),
+        ]
+    }
 }
 
 /// A subject to which the engine does not let this node publish or subscribe.

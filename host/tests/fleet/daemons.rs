@@ -16,6 +16,8 @@ use tempfile::TempDir;
 use super::process::{DEADLINE, Process, wait_until};
 use super::record::{Verdict, entries, judge};
 
+#[path = "../support/fixtures.rs"]
+mod fixtures;
 #[path = "../support/modules.rs"]
 mod modules;
 
@@ -35,7 +37,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) queue: usize,
     /// The pause after each event of a source, in seconds.
     pub(crate) interval: f64,
-    /// How long a message means something, in seconds.
+    /// How long a message means something, in seconds, and an order.
     pub(crate) max_age: u32,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct Fleet {
     folder: TempDir,
     names: Vec<String>,
+    /// Where roles are found besides those that are built with the program.
+    more_roles: Option<PathBuf>,
 }
 
 /// The newest NATS server that there is; none: the test is skipped, and says so.
@@ -63,11 +67,12 @@ impl Fleet {
         let fleet = Self {
             folder: TempDir::new().unwrap(),
             names: plan.nodes.iter().map(ToString::to_string).collect(),
+            more_roles: None,
         };
         let mut text = format!(
             "outgoingQueueLength: {}\noutgoingQueueSize: 1 GiB\nmessageMaxAge: {}\n\
-             buses:\n  fleet:\n    type: nats\n",
-            plan.queue, plan.max_age,
+             orderMaxAge: {}\nbuses:\n  fleet:\n    type: nats\n",
+            plan.queue, plan.max_age, plan.max_age,
         );
         for line in plan.bus.lines() {
             writeln!(text, "    {line}").unwrap();
@@ -120,9 +125,30 @@ impl Fleet {
 
     /// Writes other options of the bus into the block of one node.
     pub(crate) fn on_bus_with(&self, node: &str, options: &str) {
-        let text = std::fs::read_to_string(self.file()).unwrap();
-        let (before, block) = text.split_once(&format!("  {node}:\n")).unwrap();
-        let block = block.replacen("fleet: {}", &format!("fleet: {{{options}}}"), 1);
+        self.replace(node, "fleet: {}", &format!("fleet: {{{options}}}"));
+    }
+
+    /// Puts a node into the mesh of those that have links with each other.
+    pub(crate) fn in_mesh(&self, node: &str) {
+        let port = kozo_abi::bench::reserve_port().unwrap();
+        let tcp = format!(
+            "    transports:\n      tcp: {{address: 127.0.0.1, bindAddress: 127.0.0.1, port: {port}}}\n"
+        );
+        self.replace(node, "    transports:\n", &tcp);
+    }
+
+    /// Gives a node a role that takes orders of any role of another one, and says which.
+    pub(crate) fn obeys(&mut self, node: &str, other: &str) {
+        self.more_roles = Some(fixtures::gate_folder());
+        let role = format!("    roles:\n      gate:\n        acceptOrdersFrom: ['*@{other}']\n");
+        self.replace(node, "    roles:\n", &role);
+    }
+
+    /// Replaces the first such text in the block of a node.
+    fn replace(&self, node: &str, text: &str, by: &str) {
+        let whole = std::fs::read_to_string(self.file()).unwrap();
+        let (before, block) = whole.split_once(&format!("  {node}:\n")).unwrap();
+        let block = block.replacen(text, by, 1);
         std::fs::write(self.file(), format!("{before}  {node}:\n{block}")).unwrap();
     }
 
@@ -144,7 +170,9 @@ impl Fleet {
     pub(crate) fn start(&self, node: &str) -> Process {
         let (file, control) = (self.file(), self.control(node));
         let [file, control] = [&file, &control].map(|path| path.to_str().unwrap());
-        Process::start(&["run", file, node, "--control", control])
+        let roles = self.more_roles.as_deref();
+        let roles = roles.map(|folder| ("KOZOROLEPATH", folder));
+        Process::start_with(&["run", file, node, "--control", control], roles.as_slice())
     }
 
     /// Starts all of them, and waits until each is on the bus.

@@ -11,6 +11,7 @@ mod process;
 mod record;
 
 mod engine;
+mod gateways;
 mod hostile;
 mod kills;
 mod outages;

@@ -1,7 +1,7 @@
 //! The buses of a node, as a table and as notes.
 
 use kozo_ground::text::{Table, Tone, count, shortened, span};
-use kozo_status::{BusNodeState, BusNodeStatus, BusNodes, BusState, BusStatus};
+use kozo_status::{BusNodeState, BusNodeStatus, BusNodes, BusState, BusStatus, GatewayStatus};
 
 use super::{LONGEST_ERROR, doubtful_if};
 
@@ -79,13 +79,13 @@ pub(super) fn notes(bus: &BusStatus) -> Vec<String> {
     if let Some(gateway) = &bus.gateway {
         lines.push(format!(
             "bus {name}: this node is the gateway of {}, {} of them linked; {} of theirs handed on, {} for them, {} \
-             refused, {} dropped",
+             refused, {}",
             count(gateway.neighbours as u64, "node"),
             gateway.linked,
             count(gateway.published, "datagram"),
             gateway.delivered,
             gateway.refused,
-            gateway.dropped
+            dropped(gateway)
         ));
     }
     lines.extend(bus.denied.iter().map(|denial| {
@@ -202,6 +202,25 @@ fn node_row(node: &BusNodeStatus) -> Vec<(String, Tone)> {
     ]
 }
 
+/// What a gateway dropped, and why.
+fn dropped(gateway: &GatewayStatus) -> String {
+    let dropped = gateway.dropped();
+    let total: u64 = dropped.iter().map(|(_, count)| count).sum();
+    let reasons = dropped.iter().filter(|(_, count)| *count > 0);
+    let reasons: Vec<_> = reasons
+        .map(|(reason, count)| match *reason {
+            "length" => format!("{count} too long for the engine"),
+            "limit" => format!("{count} more than may wait"),
+            "engine" => format!("{count} while the engine was away"),
+            _ => format!("{count} for want of room on a link, or of a link"),
+        })
+        .collect();
+    match reasons.as_slice() {
+        [] => "none dropped".to_owned(),
+        _ => format!("{total} dropped ({})", reasons.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -271,6 +290,30 @@ mod tests {
         ] {
             assert!(notes.contains(part), "{part} in {notes}");
         }
+    }
+
+    #[test]
+    fn what_a_gateway_handed_on_and_dropped_is_told_with_the_reasons() {
+        let mut gateway = GatewayStatus {
+            neighbours: 2,
+            linked: 1,
+            published: 20,
+            delivered: 30,
+            ..GatewayStatus::default()
+        };
+        let told = |gateway| {
+            notes(&BusStatus {
+                gateway: Some(gateway),
+                ..bus()
+            })
+        };
+        let start = "bus fleet: this node is the gateway of 2 nodes, 1 of them linked; 20 datagrams of theirs handed on, \
+                     30 for them, 0 refused,";
+        assert_eq!(told(gateway), [format!("{start} none dropped")]);
+        (gateway.dropped_by_length, gateway.dropped_by_link) = (3, 4);
+        let reasons =
+            "7 dropped (3 too long for the engine, 4 for want of room on a link, or of a link)";
+        assert_eq!(told(gateway), [format!("{start} {reasons}")]);
     }
 
     #[test]

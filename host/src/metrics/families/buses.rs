@@ -1,6 +1,6 @@
 //! The buses that the node is on: the engine, messages for it and from it.
 
-use kozo_status::{Amount, BusState, BusStatus};
+use kozo_status::{Amount, BusState, BusStatus, GatewayStatus};
 
 use crate::metrics::family::{Facts, Family, Number, Samples, counter, gauge};
 
@@ -164,7 +164,65 @@ pub(super) const FAMILIES: &[Family] = &[
         "Bytes of these messages.",
         |facts, samples| amounts(facts, samples, |amount| amount.bytes),
     ),
+    gauge(
+        "kozo_bus_gateway_neighbours",
+        BUS,
+        "Nodes that reach the bus through this one, its neighbours, as the network's file has it. What is told of \
+         gateways is there for a node that is one.",
+        |facts, samples| {
+            gateways(facts, |bus, gateway| {
+                samples.add(&[bus], gateway.neighbours)
+            })
+        },
+    ),
+    gauge(
+        "kozo_bus_gateway_neighbours_linked",
+        BUS,
+        "Neighbours that the gateway has a link with.",
+        |facts, samples| gateways(facts, |bus, gateway| samples.add(&[bus], gateway.linked)),
+    ),
+    counter(
+        "kozo_bus_gateway_datagrams_total",
+        &["bus", "direction"],
+        "Datagrams that a gateway handed on: from neighbours to the engine (sent), or from the engine to neighbours, \
+         once for each of them (received).",
+        |facts, samples| {
+            gateways(facts, |bus, gateway| {
+                samples.add(&[bus, "sent"], gateway.published);
+                samples.add(&[bus, "received"], gateway.delivered);
+            });
+        },
+    ),
+    counter(
+        "kozo_bus_gateway_datagrams_dropped_total",
+        &["bus", "reason"],
+        "Datagrams that a gateway did not hand on: longer than the engine takes (length), more of a neighbour than may \
+         wait (limit), waiting when the engine was lost or before it was reached (engine), or without room on a link, \
+         or a link (link). Messages among them are asked for or sent again.",
+        |facts, samples| {
+            gateways(facts, |bus, gateway| {
+                for (reason, count) in gateway.dropped() {
+                    samples.add(&[bus, reason], count);
+                }
+            });
+        },
+    ),
+    counter(
+        "kozo_bus_gateway_refused_total",
+        BUS,
+        "What neighbours wanted to publish, or to subscribe to, and may not.",
+        |facts, samples| gateways(facts, |bus, gateway| samples.add(&[bus], gateway.refused)),
+    ),
 ];
+
+/// Goes through the buses that the node is a gateway of.
+fn gateways(facts: &Facts<'_>, mut each: impl FnMut(&str, &GatewayStatus)) {
+    for bus in &facts.status.buses {
+        if let Some(gateway) = &bus.gateway {
+            each(&bus.name, gateway);
+        }
+    }
+}
 
 /// Adds a sample for each bus.
 fn each<N: Into<Number>>(
