@@ -462,6 +462,12 @@ impl Bus {
         self.incoming.deliveries()
     }
 
+    /// Whether something has happened, or is to be done at the module at once.
+    pub fn has_news(&self) -> bool {
+        let to_do = !self.subscriptions.is_empty() || self.letters.front().is_some();
+        to_do || !self.happened.is_empty()
+    }
+
     /// Takes the next thing that happened.
     pub fn happened(&mut self) -> Option<Happened> {
         self.happened.pop_front()

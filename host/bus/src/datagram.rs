@@ -161,6 +161,22 @@ pub fn open(
     node: Token,
     subject: &str,
 ) -> Result<Body, Refusal> {
+    let unsealed = unseal(datagram, key, subjects, node, subject)?;
+    signer.verify(unsealed.text(), unsealed.signature())?;
+    unsealed.read(subjects, node, subject)
+}
+
+/// The first step of [`open`]: what is sealed, of whomever it is that has the sender key.
+///
+/// # Errors
+/// Why it is refused.
+pub(crate) fn unseal(
+    datagram: &[u8],
+    key: &OpeningKey,
+    subjects: &Subjects,
+    node: Token,
+    subject: &str,
+) -> Result<Unproven, Refusal> {
     let header = Header::read(datagram)?;
     if subjects.read(subject) != Some(Address::Lane(node)) {
         return Err(Refusal::Subject);
@@ -169,14 +185,62 @@ pub fn open(
         return Err(Refusal::Suite);
     }
     let (start, sealed) = datagram.split_at(HEADER_LEN);
-    let mut text = text_before_body(subjects, start, subject, sealed.len());
-    let from = text.len();
-    text.extend_from_slice(sealed);
-    let length = key.open(header.counter, &associated(start, subject), &mut text, from)?;
-    text.truncate(from + length);
-    let signature = text.split_off(text.len() - SIGNATURE_LEN);
-    signer.verify(&text, &signature)?;
-    Body::read(&text[from..], subjects, node, subject)
+    let mut bytes = text_before_body(subjects, start, subject, sealed.len());
+    let body = bytes.len();
+    bytes.extend_from_slice(sealed);
+    let length = key.open(
+        header.counter,
+        &associated(start, subject),
+        &mut bytes,
+        body,
+    )?;
+    bytes.truncate(body + length);
+    let signature = bytes.len().checked_sub(SIGNATURE_LEN);
+    let signature = signature.filter(|signature| *signature >= body);
+    Ok(Unproven {
+        signature: signature.ok_or(Refusal::Length)?,
+        bytes,
+        body,
+    })
+}
+
+/// What was sealed in a datagram. Whoever has the sender key may have written it, until its signature is verified.
+pub(crate) struct Unproven {
+    /// What is signed, the body at its end, and the signature.
+    bytes: Vec<u8>,
+    /// Where the body begins, and where the signature does.
+    body: usize,
+    signature: usize,
+}
+
+impl Unproven {
+    /// What is signed.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.bytes[..self.signature]
+    }
+
+    /// The signature.
+    pub(crate) fn signature(&self) -> &[u8] {
+        &self.bytes[self.signature..]
+    }
+
+    /// The last step of [`open`]: reads what is proven by now.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(crate) fn read(
+        &self,
+        subjects: &Subjects,
+        node: Token,
+        subject: &str,
+    ) -> Result<Body, Refusal> {
+        Body::read(
+            &self.bytes[self.body..self.signature],
+            subjects,
+            node,
+            subject,
+        )
+    }
 }
 
 /// What a datagram is about.

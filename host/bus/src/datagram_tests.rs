@@ -132,7 +132,7 @@ fn the_bytes_are_pinned() {
         "8b04a64ffb644a10475916b49456f32856915a6257485b0161b5f78c2b253edd"
     );
     assert_eq!(
-        hex(&sender.session.keys().signing),
+        hex(sender.session.keys().signing()),
         "82459060ff892c9cf87d3c4b5446c6a9e46a92cad48eeee461465bd59c4c7533"
     );
     assert_eq!(

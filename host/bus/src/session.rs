@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
@@ -13,7 +14,6 @@ use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use kozo_ground::clock::Moment;
 use ring::hmac;
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
 use crate::random::{NoRandom, Random, draw};
@@ -61,21 +61,61 @@ impl SessionTime {
 /// The public keys of a session, as its announcement has them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionKeys {
-    /// Ed25519: verifies what the session signed.
-    pub signing: [u8; PUBLIC_KEY_LEN],
+    /// Ed25519: verifies what the session signed. The point of the curve that it is, so that it is worked out once.
+    signing: VerifyingKey,
     /// X25519: what is sealed to it, only the session opens.
-    pub agreement: [u8; PUBLIC_KEY_LEN],
+    agreement: [u8; PUBLIC_KEY_LEN],
 }
 
 impl SessionKeys {
+    /// The keys with these bytes: Ed25519, then X25519.
+    ///
+    /// # Errors
+    /// [`Refusal::Body`]: the first one is no key, or one with which anybody can sign.
+    pub fn read(
+        signing: &[u8; PUBLIC_KEY_LEN],
+        agreement: [u8; PUBLIC_KEY_LEN],
+    ) -> Result<Self, Refusal> {
+        let signing = VerifyingKey::from_bytes(signing).map_err(|_| Refusal::Body)?;
+        match signing.is_weak() {
+            true => Err(Refusal::Body),
+            false => Ok(Self { signing, agreement }),
+        }
+    }
+
+    /// The bytes of the key that verifies.
+    pub fn signing(&self) -> &[u8; PUBLIC_KEY_LEN] {
+        self.signing.as_bytes()
+    }
+
+    /// The bytes of the key that is sealed to.
+    pub fn agreement(&self) -> &[u8; PUBLIC_KEY_LEN] {
+        &self.agreement
+    }
+
     /// Checks the session's signature of `text`.
     ///
     /// # Errors
     /// [`Refusal::Signature`].
     pub fn verify(&self, text: &[u8], signature: &[u8]) -> Result<(), Refusal> {
-        UnparsedPublicKey::new(&ED25519, &self.signing)
-            .verify(text, signature)
+        let signature = Signature::from_slice(signature).map_err(|_| Refusal::Signature)?;
+        self.signing
+            .verify(text, &signature)
             .map_err(|_| Refusal::Signature)
+    }
+
+    /// Checks many signatures at once, in less than two thirds of the time that they would take one by one. When any is
+    /// wrong nothing is said of the others: [`verify`](Self::verify) each.
+    ///
+    /// # Errors
+    /// [`Refusal::Signature`]: one of them at least.
+    pub(crate) fn verify_all(all: &[Signed<'_>]) -> Result<(), Refusal> {
+        let signatures = all.iter().map(|one| Signature::from_slice(one.signature));
+        let signatures: Result<Vec<_>, _> = signatures.collect();
+        let signatures = signatures.map_err(|_| Refusal::Signature)?;
+        let texts: Vec<&[u8]> = all.iter().map(|one| one.text).collect();
+        let keys: Vec<VerifyingKey> = all.iter().map(|one| one.by.signing).collect();
+        ed25519_dalek::verify_batch(&texts, &signatures, &keys).map_err(|_| Refusal::Signature)
     }
 
     /// Seals `plain` so that only this session opens it, by HPKE's base mode (RFC 9180) with DHKEM(X25519,
@@ -103,6 +143,14 @@ impl SessionKeys {
     }
 }
 
+/// What a session is to have signed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signed<'a> {
+    pub(crate) by: &'a SessionKeys,
+    pub(crate) text: &'a [u8],
+    pub(crate) signature: &'a [u8],
+}
+
 impl fmt::Debug for SessionKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionKeys")
@@ -123,7 +171,7 @@ pub enum SealError {
 /// This node's own session.
 pub struct Session {
     id: SessionId,
-    signing: Ed25519KeyPair,
+    signing: SigningKey,
     agreement: <X25519HkdfSha256 as Kem>::PrivateKey,
     keys: SessionKeys,
     began: Moment,
@@ -137,15 +185,13 @@ impl Session {
     pub fn new(random: &mut dyn Random, now: Moment) -> Result<Self, NoRandom> {
         let id = SessionId(draw(random)?);
         let seed = Zeroizing::new(draw::<32>(random)?);
-        // Any 32 bytes are a seed.
-        let signing = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| NoRandom)?;
+        let signing = SigningKey::from_bytes(&seed);
         let material = Zeroizing::new(draw::<32>(random)?);
         let (agreement, public) = X25519HkdfSha256::derive_keypair(&*material);
         let mut keys = SessionKeys {
-            signing: [0; PUBLIC_KEY_LEN],
+            signing: signing.verifying_key(),
             agreement: [0; PUBLIC_KEY_LEN],
         };
-        keys.signing.copy_from_slice(signing.public_key().as_ref());
         keys.agreement.copy_from_slice(&public.to_bytes());
         Ok(Self {
             id,
@@ -174,9 +220,7 @@ impl Session {
 
     /// Signs `text`, whose beginning says what it is, so that a signature of one thing is none of another.
     pub(crate) fn sign(&self, text: &[u8]) -> [u8; SIGNATURE_LEN] {
-        let mut signature = [0; SIGNATURE_LEN];
-        signature.copy_from_slice(self.signing.sign(text).as_ref());
-        signature
+        self.signing.sign(text).to_bytes()
     }
 
     /// Opens what [`SessionKeys::seal`] sealed to this session, with the same `info`.
@@ -290,6 +334,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_key_or_verifies_anything_is_none_of_a_session() {
+        let keys = *session(1).keys();
+        assert_eq!(
+            SessionKeys::read(keys.signing(), *keys.agreement()),
+            Ok(keys)
+        );
+        // No point of the curve has this y; the next two are of small order.
+        for first in [2, 0, 1] {
+            let mut signing = [0; PUBLIC_KEY_LEN];
+            signing[0] = first;
+            let read = SessionKeys::read(&signing, *keys.agreement());
+            assert_eq!(read, Err(Refusal::Body), "{first}");
+        }
+    }
+
+    #[test]
     fn two_sessions_have_nothing_in_common() {
         let (one, other) = (session(1), session(2));
         assert_ne!(one.id(), other.id());
@@ -299,6 +359,38 @@ mod tests {
         assert!(one.keys().verify(b"texT", &signature).is_err());
         assert!(other.keys().verify(b"text", &signature).is_err());
         assert!(one.keys().verify(b"text", &signature[..63]).is_err());
+    }
+
+    #[test]
+    fn one_wrong_signature_among_many_is_found() {
+        let sessions: Vec<Session> = (1..20).map(session).collect();
+        let texts: Vec<String> = (1..20).map(|number| format!("text {number}")).collect();
+        let signed = |text: &String, session: &Session| session.sign(text.as_bytes());
+        let mut signatures: Vec<_> = texts
+            .iter()
+            .zip(&sessions)
+            .map(|(text, by)| signed(text, by))
+            .collect();
+        let verify = |signatures: &[[u8; SIGNATURE_LEN]]| {
+            let all = sessions.iter().zip(&texts).zip(signatures);
+            let all: Vec<_> = all
+                .map(|((session, text), signature)| Signed {
+                    by: session.keys(),
+                    text: text.as_bytes(),
+                    signature,
+                })
+                .collect();
+            SessionKeys::verify_all(&all)
+        };
+        assert_eq!(verify(&signatures), Ok(()));
+        for place in 0..signatures.len() {
+            // Another's signature, of another text.
+            let right = std::mem::replace(&mut signatures[place], sessions[0].sign(b"text 2"));
+            assert_eq!(verify(&signatures), Err(Refusal::Signature), "{place}");
+            signatures[place] = right;
+        }
+        signatures.swap(3, 4);
+        assert_eq!(verify(&signatures), Err(Refusal::Signature));
     }
 
     #[test]

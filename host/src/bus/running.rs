@@ -501,9 +501,13 @@ impl Machine {
                 }
             }
         }
-        for datagram in brought.of_lanes {
-            self.look_at(&datagram, now);
-        }
+        let Self { bus, gateway, .. } = self;
+        // What a gateway only hands on is nothing for the node itself.
+        let own = brought.of_lanes.iter().filter(|datagram| match gateway {
+            Some(gateway) => gateway.hand_on(datagram, now),
+            None => true,
+        });
+        bus.received_many(own.map(|of| (&*of.subject, &*of.data)), now);
     }
 
     fn look_at(&mut self, datagram: &Datagram, now: Moment) {

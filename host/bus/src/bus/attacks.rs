@@ -325,3 +325,57 @@ fn what_was_heard_in_a_lane_that_is_forgotten_since_is_not_heard_again() {
     after.iter().for_each(|one| give(&mut b, one, now));
     assert_eq!(numbers(&mut b), [2]);
 }
+
+/// Datagrams that came together are verified together. One that a member has written in the name of another, whose
+/// sender key it has, is dropped, and no other.
+#[test]
+fn a_forged_datagram_among_many_is_dropped_alone() {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut buses: Vec<Bus> = names
+        .iter()
+        .zip(1..)
+        .map(|(name, seed)| bus(&file, name, seed, now))
+        .collect();
+    for bus in &mut buses {
+        bus.up(limits(), now);
+    }
+    for bus in &mut buses {
+        bus.send(message(Kind::Event, 0), SECOND * 600, now);
+    }
+    run(&mut buses, &mut now, SECOND);
+    buses.iter_mut().for_each(|bus| drop(numbers(bus)));
+    let mut hears = buses.pop().unwrap();
+    for forged in [None, Some(0), Some(3), Some(buses.len() * 2 - 1)] {
+        let mut came = Vec::new();
+        for number in [1, 2] {
+            for bus in &mut buses {
+                now = now + Duration::from_millis(1);
+                bus.send(message(Kind::Event, number), SECOND * 600, now);
+                came.extend(published(bus, now));
+            }
+        }
+        assert_eq!(came.len(), buses.len() * 2);
+        let refusals = refused(&hears, Refusal::Signature);
+        if let Some(place) = forged {
+            let victim = place % buses.len();
+            let forger = Session::new(&mut SeededRandom::new(99), now).unwrap();
+            let Bus {
+                sender_keys,
+                subjects,
+                ..
+            } = &mut buses[victim];
+            let lane = came[place].0.clone();
+            let data = crate::datagram::seal(&forger, sender_keys, subjects, &lane, b"body");
+            came.insert(place, (lane, None, data.unwrap().into()));
+        }
+        let all = came.iter().map(|(subject, _, data)| (&**subject, &**data));
+        hears.received_many(all, now);
+        let mut heard = numbers(&mut hears);
+        heard.sort_unstable();
+        assert_eq!(heard, [[1; 7], [2; 7]].concat());
+        let refused = refused(&hears, Refusal::Signature) - refusals;
+        assert_eq!(refused, u64::from(forged.is_some()));
+    }
+}
