@@ -171,26 +171,28 @@ impl Router {
         }
     }
 
-    /// Gives messages of roles of `node` to the roles of this node, as a link or, where it is named, a bus
-    /// has brought them.
-    fn give_on(
+    /// Gives messages of roles of other nodes to the roles of this one, as a link or, where it is named, a bus has brought
+    /// them. `node_of` says of each whose it is.
+    fn give_on<'d, D: Brought>(
         &self,
-        node: &NodeName,
-        deliveries: &[impl Brought],
+        deliveries: &'d [D],
+        node_of: impl Fn(&'d D) -> &'d NodeName,
         over: Option<&BusOutlet>,
         now: Moment,
     ) {
         for (role, inbox) in &self.roles {
-            let mut wanted = deliveries
-                .iter()
-                .filter(|delivery| self.is_for(role, &delivery.message().subject(node.as_str())))
-                .peekable();
+            let is_wanted = |delivery: &&'d D| {
+                let node = node_of(delivery).as_str();
+                self.is_for(role, &delivery.message().subject(node))
+            };
+            let mut wanted = deliveries.iter().filter(is_wanted).peekable();
             if wanted.peek().is_none() {
                 continue;
             }
             let mut all = Vec::with_capacity(deliveries.len());
             all.extend(wanted.map(|delivery| {
-                incoming(node, delivery.message(), delivery.lifetime(&self.ages, now))
+                let lifetime = delivery.lifetime(&self.ages, now);
+                incoming(node_of(delivery), delivery.message(), lifetime)
             }));
             inbox.push_all(all);
         }
@@ -198,7 +200,7 @@ impl Router {
             self.taps
                 .pass(deliveries.iter().map(|delivery| ReceivedMessage {
                     router: self,
-                    node,
+                    node: node_of(delivery),
                     message: delivery.message(),
                     lifetime: delivery.lifetime(&self.ages, now),
                     over,
@@ -262,7 +264,7 @@ impl Dispatcher for Router {
 
 impl Arrivals for Router {
     fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
-        self.give_on(node, deliveries, None, now);
+        self.give_on(deliveries, |_| node, None, now);
     }
 
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {
@@ -278,8 +280,8 @@ impl Arrivals for Router {
 }
 
 impl BusArrivals for Router {
-    fn brought(&self, node: &NodeName, deliveries: &[kozo_bus::Delivery], over: &BusOutlet) {
-        self.give_on(node, deliveries, Some(over), clock::now());
+    fn brought(&self, deliveries: &[kozo_bus::Delivery], over: &BusOutlet) {
+        self.give_on(deliveries, |of| &of.from, Some(over), clock::now());
     }
 
     fn room(&self) {

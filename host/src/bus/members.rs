@@ -1,6 +1,7 @@
 //! Who else is on a bus, as the network's file has it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use kozo_bus::members::Members;
 use kozo_bus::subject::{Subjects, Token};
@@ -14,7 +15,16 @@ pub(super) struct FileMembers {
     bus: BusName,
     own: NodeName,
     /// All nodes that are on the bus, by their tokens.
-    tokens: Box<[(Token, NodeName)]>,
+    tokens: HashMap<Token, NodeName>,
+    /// What the file lets each of them do. It stays as it was read, and is asked for each datagram.
+    allowed: HashMap<NodeName, Allowed>,
+}
+
+/// What a node may do, as far as that was asked.
+#[derive(Default)]
+struct Allowed {
+    to_be_heard: OnceLock<bool>,
+    to_read: OnceLock<bool>,
 }
 
 impl FileMembers {
@@ -30,12 +40,15 @@ impl FileMembers {
             block.is_some_and(|block| block.buses.iter().any(|on| on.bus == *bus))
         });
         let tokens = on_it.map(|name| (subjects.node(name), name.clone()));
-        let mut tokens: Box<[_]> = tokens.collect();
-        tokens.sort();
+        let tokens: HashMap<_, _> = tokens.collect();
+        let names = tokens.values();
         Self {
             network: Arc::clone(network),
             bus: bus.clone(),
             own: own.clone(),
+            allowed: names
+                .map(|name| (name.clone(), Allowed::default()))
+                .collect(),
             tokens,
         }
     }
@@ -48,17 +61,18 @@ impl FileMembers {
 
 impl Members for FileMembers {
     fn name_of(&self, token: Token) -> Option<NodeName> {
-        let place = self
-            .tokens
-            .binary_search_by_key(&token, |(token, _)| *token);
-        place.ok().map(|place| self.tokens[place].1.clone())
+        self.tokens.get(&token).cloned()
     }
 
     fn may_be_heard(&self, node: &NodeName) -> bool {
-        self.carries(node) && self.network.may_send(node, &self.own)
+        let look_up = || self.carries(node) && self.network.may_send(node, &self.own);
+        let allowed = self.allowed.get(node);
+        allowed.is_some_and(|allowed| *allowed.to_be_heard.get_or_init(look_up))
     }
 
     fn may_read(&self, node: &NodeName) -> bool {
-        self.carries(node) && self.network.may_send(&self.own, node)
+        let look_up = || self.carries(node) && self.network.may_send(&self.own, node);
+        let allowed = self.allowed.get(node);
+        allowed.is_some_and(|allowed| *allowed.to_read.get_or_init(look_up))
     }
 }

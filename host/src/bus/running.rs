@@ -38,8 +38,8 @@ const MAX_LOOKED_AT: usize = 128;
 
 /// Whom a bus brings to what came, and tells that there is room.
 pub(crate) trait BusArrivals: Send + Sync + 'static {
-    /// Messages of roles of `node`, in order, for the roles of this node. Must not block.
-    fn brought(&self, node: &NodeName, deliveries: &[kozo_bus::Delivery], over: &BusOutlet);
+    /// Messages of roles of other nodes, in order, for the roles of this one. Must not block.
+    fn brought(&self, deliveries: &[kozo_bus::Delivery], over: &BusOutlet);
 
     /// There may be room again.
     fn room(&self);
@@ -255,17 +255,9 @@ impl RunningBus {
 
     /// Gives what came to those whom it is for, and says what happened.
     fn hand_on(self: &Arc<Self>, machine: &mut Machine) {
-        let mut deliveries = machine.bus.deliveries();
-        // One call for all in a row of one node.
-        while let Some(first) = deliveries.first() {
-            let of_node = deliveries
-                .iter()
-                .take_while(|each| each.from == first.from)
-                .count();
-            let rest = deliveries.split_off(of_node);
-            let node = deliveries[0].from.clone();
-            self.arrivals.brought(&node, &deliveries, &self.outlet);
-            deliveries = rest;
+        let deliveries = machine.bus.deliveries();
+        if !deliveries.is_empty() {
+            self.arrivals.brought(&deliveries, &self.outlet);
         }
         while let Some(replied) = machine.bus.replied() {
             machine.questions.came(replied);
