@@ -129,6 +129,12 @@ impl Mailbox {
         !waited.timed_out() && !held.closed
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        let held = self.held.lock_anyway();
+        held.news.is_empty() && held.of_lanes.is_empty()
+    }
+
     /// Takes news other than datagrams, always.
     pub(super) fn tell(&self, news: News) {
         let mut held = self.held.lock_anyway();

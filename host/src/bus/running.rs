@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use super::mailbox::{Brought, Datagram, News};
 use super::outlet::{BusOutlet, Outgoing};
 use super::pings::{Pings, Pong};
 use super::questions::Questions;
-use super::services::Services;
+use super::services::{Attendant, Services};
 use crate::link::PeerQuestions;
 
 /// How many datagrams are given to the module at most before it is looked at what came meanwhile.
@@ -35,6 +35,10 @@ const MAX_IN_A_ROW: usize = 64;
 
 /// How many datagrams of lanes are looked at before something is published, where something waits to be.
 const MAX_LOOKED_AT: usize = 128;
+
+/// How long after a datagram of a lane that was worked off at once another one is: those that come in a row are worked
+/// off together, which costs less.
+const LULL: Duration = Duration::from_micros(200);
 
 /// Whom a bus brings to what came, and tells that there is room.
 pub(crate) trait BusArrivals: Send + Sync + 'static {
@@ -92,6 +96,10 @@ struct Machine {
     hangs: bool,
     /// Which thread it is that may call the module.
     thread: u64,
+    /// It has nothing to do until then (none: for ever), or until the bell rings.
+    rests: Option<Option<Moment>>,
+    /// When a datagram was worked off by the thread that brought it, last.
+    alone: Option<Moment>,
     gateway: Option<Gateway>,
     /// What was given to the module last was of the node itself, and not of one behind it.
     was_own: bool,
@@ -140,7 +148,7 @@ impl RunningBus {
             folder,
         } = parts;
         let log = BusLog::new(outlet.name());
-        Arc::new(Self {
+        let bus = Arc::new(Self {
             outlet,
             services,
             engine,
@@ -155,6 +163,8 @@ impl RunningBus {
                 engine: None,
                 hangs: false,
                 thread: 0,
+                rests: None,
+                alone: None,
                 gateway,
                 was_own: false,
                 came: 0,
@@ -164,7 +174,10 @@ impl RunningBus {
             }),
             calls: AtomicU64::new(0),
             ended: AtomicBool::new(false),
-        })
+        });
+        let attendant: Weak<Self> = Arc::downgrade(&bus);
+        bus.services.attended_by(attendant);
+        bus
     }
 
     /// Starts the thread that does the work.
@@ -203,6 +216,7 @@ impl RunningBus {
         if machine.thread != thread {
             return Turn::Superseded;
         }
+        machine.rests = None;
         let brought = self.services.mailbox.take(MAX_LOOKED_AT);
         let is_more = brought.is_more;
         machine.hear(brought, &self.services, now);
@@ -255,10 +269,7 @@ impl RunningBus {
 
     /// Gives what came to those whom it is for, and says what happened.
     fn hand_on(self: &Arc<Self>, machine: &mut Machine) {
-        let deliveries = machine.bus.deliveries();
-        if !deliveries.is_empty() {
-            self.arrivals.brought(&deliveries, &self.outlet);
-        }
+        self.hand_on_messages(machine);
         while let Some(replied) = machine.bus.replied() {
             machine.questions.came(replied);
         }
@@ -298,6 +309,13 @@ impl RunningBus {
             bus.machine().bus.reply(id, answer);
             bus.bell.ring();
         });
+    }
+
+    fn hand_on_messages(&self, machine: &mut Machine) {
+        let deliveries = machine.bus.deliveries();
+        if !deliveries.is_empty() {
+            self.arrivals.brought(&deliveries, &self.outlet);
+        }
     }
 
     /// Tells those who wait for room, or for a message of theirs.
@@ -458,6 +476,40 @@ impl RunningBus {
     }
 }
 
+impl Attendant for RunningBus {
+    fn take_alone(&self, subject: &str, data: &[u8]) -> bool {
+        let mut machine = match self.machine.try_lock() {
+            Ok(machine) => machine,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        let now = clock::now();
+        let is_soon = |last: Moment| now.since(last) < LULL;
+        // A gateway also hands on.
+        let Some(until) = machine.rests.filter(|_| machine.gateway.is_none()) else {
+            return false;
+        };
+        // What waits has come before.
+        let has_ended = self.ended.load(Ordering::Acquire);
+        if has_ended || machine.alone.is_some_and(is_soon) || !self.services.mailbox.is_empty() {
+            return false;
+        }
+        machine.bus.received(subject, None, data, now);
+        self.hand_on_messages(&mut machine);
+        machine.alone = Some(clock::now());
+        let next = machine.bus.timeout();
+        let is_earlier = match (next, until) {
+            (Some(next), Some(until)) => next < until,
+            (next, None) => next.is_some(),
+            (None, Some(_)) => false,
+        };
+        if is_earlier || machine.bus.has_news() {
+            self.bell.ring();
+        }
+        true
+    }
+}
+
 impl Machine {
     /// Hears what the module has brought.
     fn hear(&mut self, brought: Brought, services: &Services, now: Moment) {
@@ -579,15 +631,17 @@ impl Machine {
     }
 
     /// There is nothing to do now.
-    fn done(&self) -> Turn {
-        match &self.gateway {
-            Some(gateway) if gateway.has_more() => Turn::More,
+    fn done(&mut self) -> Turn {
+        let next = match &self.gateway {
+            Some(gateway) if gateway.has_more() => return Turn::More,
             Some(gateway) => {
                 let next = [self.bus.timeout(), gateway.timeout()];
-                Turn::Done(next.into_iter().flatten().min())
+                next.into_iter().flatten().min()
             }
-            None => Turn::Done(self.bus.timeout()),
-        }
+            None => self.bus.timeout(),
+        };
+        self.rests = Some(next);
+        Turn::Done(next)
     }
 }
 

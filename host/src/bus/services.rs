@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use kozo_abi::{Delivered, Level, Limits, Readiness};
@@ -19,10 +19,18 @@ use crate::transports::StateFolders;
 /// The longest reason for which a connection is gone that is kept, in characters.
 const MAX_REASON: usize = 500;
 
+/// Who works off what comes.
+pub(super) trait Attendant: Send + Sync + 'static {
+    /// Works off a datagram of a lane at once, on the thread that brings it, if nothing else is under way. False: it is to
+    /// wait its turn.
+    fn take_alone(&self, subject: &str, data: &[u8]) -> bool;
+}
+
 pub(super) struct Services {
     identity: BusIdentity,
     state_folders: Arc<StateFolders>,
     stop: StopSignal,
+    attendant: OnceLock<Weak<dyn Attendant>>,
     pub(super) mailbox: Mailbox,
     pub(super) condition: Mutex<Condition>,
 }
@@ -37,9 +45,16 @@ impl Services {
             identity,
             state_folders,
             stop: StopSignal::new()?,
+            attendant: OnceLock::new(),
             mailbox,
             condition: Mutex::default(),
         }))
+    }
+
+    /// From now on somebody works off what comes.
+    pub(super) fn attended_by(&self, attendant: Weak<dyn Attendant>) {
+        // There is one for each bus that runs.
+        let _ = self.attendant.set(attendant);
     }
 
     /// The bus is being stopped: whatever waits here ends.
@@ -88,6 +103,12 @@ impl BusServices for Services {
         if subject.len() > longest || reply.is_some_and(|reply| reply.len() > longest) {
             // None of this host's; to come again would make it no shorter.
             self.mailbox.dropped(1);
+            return Delivered::Taken;
+        }
+        if kozo_bus::is_of_lane(subject)
+            && let Some(attendant) = self.attendant.get().and_then(Weak::upgrade)
+            && attendant.take_alone(subject, data)
+        {
             return Delivered::Taken;
         }
         self.mailbox.deliver(Datagram {

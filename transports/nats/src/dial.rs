@@ -29,8 +29,8 @@ const MAX_ADDRESSES: usize = 8;
 /// The least time for one of several addresses.
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
-pub(crate) type Reading = Box<dyn AsyncRead + Unpin>;
-pub(crate) type Writing = Box<dyn AsyncWrite + Unpin>;
+pub(crate) type Reading = Box<dyn AsyncRead + Unpin + Send>;
+pub(crate) type Writing = Box<dyn AsyncWrite + Unpin + Send>;
 
 /// A connection that stands.
 pub(crate) struct Connection {
@@ -175,7 +175,7 @@ where
 
 async fn websocket<S>(stream: S, server: &Server) -> Result<(Reading, Writing), Fault>
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // The path and the host are all that the request has of it.
     let url = format!("ws://{}{}", server.authority(), server.path);
@@ -197,7 +197,7 @@ where
 
 fn halves<S>(stream: S) -> (Reading, Writing)
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (reading, writing) = tokio::io::split(stream);
     (Box::new(reading), Box::new(writing))

@@ -1,7 +1,8 @@
 //! Carries a bus over NATS.
 //!
 //! The protocol is the module's own (`protocol`), since it has to know what a client for programs keeps to itself: when
-//! a server has what was published (`pulse`), and what was not written when a connection is lost (`outbox`).
+//! a server has what was published (`pulse`), and what was not written when a connection is lost (`outbox`); and since it
+//! writes on the thread that publishes, where nothing else waits (`sending`).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,13 +16,13 @@ mod options;
 mod outbox;
 mod protocol;
 mod pulse;
+mod sending;
 mod servers;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 use options::{Options, Settings};
-use outbox::Outbox;
 use worker::{Memory, Shared, Worker};
 
 struct Nats {
@@ -38,7 +39,7 @@ impl Bus for Nats {
     fn init(options: Options, host: &BusHost) -> Result<Self, Error> {
         let settings = options.apply(host.node(), host.name())?;
         Ok(Self {
-            shared: Shared::new(Outbox::new(settings.limits)),
+            shared: Shared::new(settings.limits),
             memory: Mutex::new(Memory::new(&settings)),
             settings,
             host: host.clone(),
@@ -58,24 +59,18 @@ impl Bus for Nats {
             memory: &mut memory,
         };
         let result = runtime.block_on(worker.run());
-        self.shared.outbox().end();
+        drop(self.shared.sending().end());
         // A name that is looked up takes as long as it takes.
         runtime.shutdown_background();
         result
     }
 
     fn publish(&self, subject: &str, reply: Option<&str>, data: &[u8]) -> Publish {
-        let publish = self.shared.outbox().publish(subject, reply, data);
-        if let Publish::Accepted(_) = publish {
-            self.shared.wake();
-        }
-        publish
+        self.shared.publish(subject, reply, data)
     }
 
     fn subscribe(&self, pattern: &str, on: bool) {
-        if self.shared.outbox().subscribe(pattern, on) {
-            self.shared.wake();
-        }
+        self.shared.subscribe(pattern, on);
     }
 
     fn stop(&self) {

@@ -132,6 +132,11 @@ impl Outbox {
         Some(self.number)
     }
 
+    /// Whether there is nothing to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// The request whose answers are for this subject, which it was asked for once.
     pub(crate) fn request(&mut self, reply: &str) -> Option<String> {
         self.requests.forget(reply)

@@ -3,22 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use kozo_abi::{BusHost, Delivered, Error, Limits};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use kozo_abi::{BusHost, Delivered, Error, Limits, Publish};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::dial::{Connection, Reading, Writing, connect};
+use crate::dial::{Connection, Reading, connect};
 use crate::fault::{Fault, Told};
 use crate::info::Info;
 use crate::options::Settings;
-use crate::outbox::Outbox;
-use crate::protocol::{Op, PING, PONG, Reader};
-use crate::pulse::{Beat, Pulse};
+use crate::outbox;
+use crate::protocol::{Op, PONG, Reader};
+use crate::sending::{Sending, Silent};
 use crate::servers::{Server, Servers};
 
 /// How long a connection has to stand to count as one.
@@ -40,9 +41,6 @@ const SLOW: Duration = Duration::from_secs(30);
 /// How long what is still waiting may take to be written when the bus is stopped.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How much is written at a time, in bytes: of a WebSocket that is one message.
-const WRITE: usize = 128 * 1024;
-
 /// How long what a server said before it went may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -54,28 +52,42 @@ const SHOWN_REASONS: usize = 3;
 
 /// What the host's threads and the worker share.
 pub(crate) struct Shared {
-    outbox: Mutex<Outbox>,
+    sending: Mutex<Sending>,
     /// There is something to be sent.
     wake: Notify,
     stop: watch::Sender<bool>,
 }
 
 impl Shared {
-    pub(crate) fn new(outbox: Outbox) -> Self {
+    pub(crate) fn new(limits: outbox::Limits) -> Self {
         Self {
-            outbox: Mutex::new(outbox),
+            sending: Mutex::new(Sending::new(limits)),
             wake: Notify::new(),
             stop: watch::Sender::new(false),
         }
     }
 
-    /// It is never held while anything is waited for.
-    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn publish(&self, subject: &str, reply: Option<&str>, data: &[u8]) -> Publish {
+        let mut sending = self.sending();
+        let publish = sending.outbox.publish(subject, reply, data);
+        if let Publish::Accepted(_) = publish
+            && !sending.write_alone(Instant::now())
+        {
+            drop(sending);
+            self.wake.notify_one();
+        }
+        publish
     }
 
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+    pub(crate) fn subscribe(&self, pattern: &str, on: bool) {
+        if self.sending().outbox.subscribe(pattern, on) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// It is never held while anything is waited for.
+    pub(crate) fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stop(&self) {
@@ -144,7 +156,7 @@ impl Worker<'_> {
             let since = Instant::now();
             self.memory.up = false;
             let end = self.serve(&server, connection).await;
-            self.shared.outbox().end();
+            drop(self.shared.sending().end());
             let fault = match end {
                 End::Stopped => return Ok(()),
                 End::Lost(fault) => fault,
@@ -169,84 +181,60 @@ impl Worker<'_> {
     async fn serve(&mut self, server: &Server, connection: Connection) -> End {
         let Connection {
             mut reading,
-            mut writing,
+            writing,
             reader,
             info,
             about,
         } = connection;
         self.memory.servers.connected(server);
-        let (mut chunk, mut written, mut flushed) = (Vec::new(), 0, true);
-        let sent = self.shared.outbox().begin();
-        // The answer to this says that everything is subscribed to.
-        self.shared.outbox().take(&mut chunk);
-        chunk.extend_from_slice(PING);
+        let interval = self.settings.reach.ping_interval;
+        self.shared
+            .sending()
+            .begin(writing, interval, Instant::now());
         let mut link = Link {
             server,
             about,
             reader,
-            pulse: Pulse::new(self.settings.reach.ping_interval, sent, Instant::now()),
             limits: Some(limits(server, &info)),
-            answers: Vec::new(),
             held: None,
             slow: None,
             dropping: false,
         };
         self.told(server, &info);
-        let mut timer = pin!(sleep_until(link.pulse.timeout().into()));
+        let mut timer = pin!(sleep_until(Instant::now().into()));
         loop {
             // What came with the login is there before anything is read.
             if let Err(fault) = self.handle(&mut link) {
                 return End::Lost(link.explained(fault));
             }
-            if written == chunk.len() {
-                let now = Instant::now();
-                let next = self.shared.outbox().take(&mut chunk);
-                written = 0;
-                if let Some(number) = next
-                    && link.pulse.sending(number, now)
-                {
-                    chunk.extend_from_slice(PING);
+            let ticked = self
+                .shared
+                .sending()
+                .tick(link.held.is_some(), Instant::now());
+            match ticked {
+                Ok(Some(deadline)) if timer.deadline() != deadline.into() => {
+                    timer.as_mut().reset(deadline.into());
                 }
-                chunk.append(&mut link.answers);
+                Ok(_) => {}
+                Err(Silent) => return End::Lost(Fault::Silent),
             }
-            let now = Instant::now();
-            if link.held.is_some() {
-                // Nothing is read meanwhile, so the server cannot be heard.
-                link.pulse.heard(now);
-            }
-            match link.pulse.tick(now) {
-                Beat::Silent => return End::Lost(Fault::Silent),
-                Beat::Ask => chunk.extend_from_slice(PING),
-                Beat::Nothing => {}
-            }
-            let deadline = link.pulse.timeout().into();
-            if timer.deadline() != deadline {
-                timer.as_mut().reset(deadline);
-            }
-            let to_write = written < chunk.len();
             let result = tokio::select! {
                 read = reading.read_buf(link.reader.room()), if link.held.is_none() => match read {
                     Ok(0) => Err(Fault::Closed),
                     Ok(_) => {
-                        link.pulse.heard(Instant::now());
+                        self.shared.sending().heard(Instant::now());
                         Ok(())
                     }
                     Err(error) => Err(error.into()),
                 },
-                wrote = write_some(&mut writing, &chunk[written..]), if to_write || !flushed => match wrote {
-                    Ok(count) => {
-                        written += count;
-                        // Nothing to write was left, and so it was flushed.
-                        flushed = !to_write;
-                        Ok(())
-                    }
-                    Err(error) => Err(error.into()),
-                },
-                () = self.shared.wake.notified(), if !to_write => Ok(()),
+                error = poll_fn(|context| self.shared.sending().poll_write(context)) => {
+                    Err(error.into())
+                }
+                () = self.shared.wake.notified() => Ok(()),
                 () = sleep(RETRY), if link.held.is_some() => Ok(()),
                 () = timer.as_mut() => Ok(()),
                 () = self.shared.stopped() => {
-                    self.farewell(&mut writing, &mut chunk, written).await;
+                    self.farewell().await;
                     return End::Stopped;
                 }
             };
@@ -305,7 +293,7 @@ impl Worker<'_> {
                     payload: [],
                     ..
                 } => {
-                    let request = self.shared.outbox().request(subject);
+                    let request = self.shared.sending().outbox.request(subject);
                     self.host.nobody(request.as_deref().unwrap_or(subject));
                 }
                 Op::Message {
@@ -329,17 +317,14 @@ impl Worker<'_> {
                         return Ok(());
                     }
                 },
-                Op::Ping => link.answers.extend_from_slice(PONG),
+                Op::Ping => self.shared.sending().answer(PONG),
                 Op::Pong => {
-                    let (answer, again) = link.pulse.answered(Instant::now());
+                    let answer = self.shared.sending().answered(Instant::now());
                     if let Some(answer) = answer {
                         if let Some(number) = answer.confirmed {
                             self.host.confirmed(number);
                         }
                         self.host.round_trip(answer.round_trip);
-                    }
-                    if again {
-                        link.answers.extend_from_slice(PING);
                     }
                 }
                 Op::Info(json) => {
@@ -392,14 +377,21 @@ impl Worker<'_> {
     }
 
     /// Sends what is waiting, for a short while.
-    async fn farewell(&self, writing: &mut Writing, chunk: &mut Vec<u8>, written: usize) {
+    async fn farewell(&self) {
         let all = async {
-            writing.write_all(&chunk[written..]).await?;
-            while self.shared.outbox().take(chunk).is_some() {
-                writing.write_all(chunk).await?;
+            let written = poll_fn(|context| {
+                let mut sending = self.shared.sending();
+                match sending.poll_write(context) {
+                    Poll::Pending if sending.is_empty() => Poll::Ready(Ok(())),
+                    other => other.map(Err),
+                }
+            });
+            written.await?;
+            let writing = self.shared.sending().end();
+            match writing {
+                Some(mut writing) => writing.shutdown().await,
+                None => Ok(()),
             }
-            writing.flush().await?;
-            writing.shutdown().await
         };
         // Whoever stops has no use for the reason why it did not work.
         let _ = timeout(FAREWELL, all).await;
@@ -412,11 +404,8 @@ struct Link<'a> {
     /// What the login says about how long it holds.
     about: String,
     reader: Reader,
-    pulse: Pulse,
     /// What the host is to hear when everything is subscribed to.
     limits: Option<Limits>,
-    /// What is to be written besides what the host sends.
-    answers: Vec<u8>,
     /// What the host had no room for.
     held: Option<Held>,
     /// When the host had none last.
@@ -466,20 +455,6 @@ async fn find(memory: &mut Memory, settings: &Settings) -> Result<(Server, Conne
         text.push_str(&format!("; and {more} more"));
     }
     Err(text.into())
-}
-
-/// Writes some of the bytes; when there are none, flushes.
-async fn write_some(writing: &mut Writing, bytes: &[u8]) -> std::io::Result<usize> {
-    let mut writing = Pin::new(writing);
-    if bytes.is_empty() {
-        writing.flush().await?;
-        return Ok(0);
-    }
-    let some = &bytes[..bytes.len().min(WRITE)];
-    match poll_fn(|context| writing.as_mut().poll_write(context, some)).await? {
-        0 => Err(std::io::ErrorKind::WriteZero.into()),
-        count => Ok(count),
-    }
 }
 
 fn limits(server: &Server, info: &Info) -> Limits {
