@@ -129,6 +129,13 @@ impl Servers {
         }
         Ok(sum)
     }
+
+    /// The processor time that all of them have used since they were started.
+    pub(crate) fn processor_time(&self) -> Result<Duration, Failure> {
+        let times = self.children.iter();
+        let times = times.map(crate::daemon::processor_time);
+        times.sum()
+    }
 }
 
 impl Drop for Servers {

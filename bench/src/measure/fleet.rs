@@ -10,7 +10,7 @@ use kozo_ground::names::RoleName;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Settings;
-use crate::daemon::{Daemon, program, wait_for_file};
+use crate::daemon::{Daemon, processor_time_of, program, wait_for_file};
 use crate::fleet::crowd::{Crowd, Sending};
 use crate::fleet::file::FleetFile;
 use crate::fleet::plain;
@@ -255,7 +255,7 @@ impl Fleet {
         ];
         for (role, batch, rounds, what, aim) in kinds {
             supervise::tell_begin(&format!("the messages of `{role}`"));
-            let before = sink.processor_time()?;
+            let before = self.costs(sink)?;
             let (sent, received) = (crowd.sent(), self.received()?);
             crowd.allow(sent + WINDOW * batch);
             self.send(crowd, role, batch, rounds, all)?;
@@ -266,7 +266,7 @@ impl Fleet {
             }
             crowd.allow(u64::MAX);
             let figures = self.counted(role)?;
-            let cost = sink.processor_time()? - before;
+            let costs = self.costs(sink)?;
             let rate = figures.received as f64 / (figures.duration as f64 / 1e9);
             let name = format!("fleet, from all, {what}");
             report.add(&name, vec![rate], "/s", from_all("what came"));
@@ -275,15 +275,37 @@ impl Fleet {
             let name = format!("fleet, missed, {what}");
             report.add(&name, vec![figures.missing as f64], "", from_all("counted"));
             report.aim(&name, Aim::AtMost(0.0));
-            let each = cost.as_secs_f64() * 1e6 / figures.received as f64;
-            let name = format!("fleet, processor, {what}");
-            let limits = from_all("the daemon's, for a message");
-            report.add(name, vec![each], "µs", limits);
+            let whose = [
+                ("processor", "the daemon's"),
+                (
+                    "processor of the members",
+                    "that of the process that is all members",
+                ),
+                ("processor of the servers", "the servers'"),
+            ];
+            for ((name, whose), (cost, before)) in
+                whose.into_iter().zip(costs.into_iter().zip(before))
+            {
+                let each = (cost - before).as_secs_f64() * 1e6 / figures.received as f64;
+                let name = format!("fleet, {name}, {what}");
+                let limits = from_all(&format!("{whose}, for a message"));
+                report.add(name, vec![each], "µs", limits);
+            }
         }
         let limits = format!("{all} heard of; PSS");
         let used = vec![sink.memory()? / 1024.0];
         report.add("fleet, memory of one that hears all", used, "MiB", limits);
         Ok(())
+    }
+
+    /// The processor time that was used by a daemon, by all members, and by the servers.
+    fn costs(&self, daemon: &Daemon) -> Result<[Duration; 3], Failure> {
+        let members = processor_time_of(std::process::id())?;
+        Ok([
+            daemon.processor_time()?,
+            members,
+            self.servers.processor_time()?,
+        ])
     }
 
     /// In turns with clients without Kōzō, so that what else the machine does is the same for both.
