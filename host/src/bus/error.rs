@@ -1,8 +1,8 @@
 //! Why a bus of this node cannot be.
 
-use std::io;
 use std::path::PathBuf;
 
+use kozo_auth::secret_file::SecretFileError;
 use kozo_bus::BusError as CoreError;
 use kozo_bus::subject::SecretTooShort;
 use rustix::io::Errno;
@@ -45,8 +45,32 @@ pub(crate) enum BusError {
     SecretFile {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        reason: io::Error,
+        /// Why not.
+        reason: SecretFileError,
+    },
+    /// Somebody else than the owner may read or write it.
+    #[error(
+        "`subjectSecretFile`: `{}` is open to others than its owner (mode {mode:04o}): run `chmod 600 {}`, and give \
+         all nodes a new secret if somebody may have read it",
+        .path.display(), .path.display()
+    )]
+    SecretExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Others can read it, and it was handed to the daemon.
+    #[error(
+        "`subjectSecretFile`: `{}` can be read by others than root and this user (mode {mode:04o}, and no folder above \
+         keeps them out): give it the mode 0400, or 0440 with a group of this user, where it comes from",
+        .path.display()
+    )]
+    SecretShared {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// It is too long for one.
     #[error("`subjectSecretFile`: `{}` has more than {most} bytes, and so is none", .path.display())]
@@ -54,7 +78,7 @@ pub(crate) enum BusError {
         /// The file.
         path: PathBuf,
         /// The most that are read.
-        most: usize,
+        most: u64,
     },
     /// It is too short.
     #[error("`subjectSecretFile`: `{}`: {reason}", .path.display())]

@@ -1,22 +1,18 @@
 //! Private keys on disk.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use kozo_access::{Reach, User, reach_of};
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, decode_secret_key};
-use rustix::fs::StatVfsMountFlags;
 
 use super::error::{KeyError, MAX_KEY_FILE_LEN};
 use super::kind::check_kind;
 use super::pair::public_line;
 use super::{form, line};
-
-/// The variable with which systemd says where the credentials of a service are.
-const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+use crate::secret_file::{self, Exposure, SecretFileError};
 
 const PRIVATE_MODE: u32 = 0o600;
 const PUBLIC_MODE: u32 = 0o644;
@@ -125,79 +121,27 @@ fn unwritable(path: &Path, source: io::Error) -> KeyError {
 
 /// Reads the file, after checking on the open descriptor that it is one and who may read it.
 fn read_secret(path: &Path) -> Result<String, KeyError> {
-    let unreadable = |source| KeyError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    // Opening a pipe would otherwise wait for somebody to write to it.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = match OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path)
-    {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let path = path.to_owned();
-            return Err(KeyError::Missing { path });
+    let path = path.to_owned();
+    let read = match secret_file::read(&path, MAX_KEY_FILE_LEN) {
+        Ok(read) => read,
+        Err(SecretFileError::Missing) => return Err(KeyError::Missing { path }),
+        Err(SecretFileError::NotAFile) => return Err(KeyError::NotAFile { path }),
+        Err(SecretFileError::TooLarge) => return Err(KeyError::TooLarge { path }),
+        Err(SecretFileError::Unreadable(source)) => {
+            return Err(KeyError::Unreadable { path, source });
         }
-        Err(error) => return Err(unreadable(error)),
     };
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        let path = path.to_owned();
-        return Err(KeyError::NotAFile { path });
-    }
-    let mut bytes = Vec::new();
-    (&file)
-        .take(MAX_KEY_FILE_LEN + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_KEY_FILE_LEN {
-        let path = path.to_owned();
-        return Err(KeyError::TooLarge { path });
-    }
-    let text = form::text(bytes).map_err(|reason| KeyError::NotPrivate {
-        path: path.to_owned(),
-        reason,
-    })?;
+    let text = match form::text(read.bytes) {
+        Ok(text) => text,
+        Err(reason) => return Err(KeyError::NotPrivate { path, reason }),
+    };
     // Before the permissions, which a public key may well have.
     if line::is_public(&text) {
-        let path = path.to_owned();
         return Err(KeyError::PublicGiven { path });
     }
-    check_reach(&file, &metadata, path)?;
-    Ok(text)
-}
-
-/// Checks that nobody else can read a private key.
-///
-/// A file of one's own has to be closed by itself, as OpenSSH wants it: that is easily done, and holds
-/// wherever the file is moved. What was handed over cannot be changed, so there the folders count too.
-fn check_reach(file: &File, metadata: &Metadata, path: &Path) -> Result<(), KeyError> {
-    let user = User::of_this_process();
-    let is_own = metadata.uid() == user.id && !is_handed_over(file, path);
-    let mode = metadata.permissions().mode() & 0o7777;
-    let path = path.to_owned();
-    match reach_of(file, metadata, &path, &user) {
-        Reach::Owner => Ok(()),
-        Reach::Closed if !is_own => Ok(()),
-        _ if is_own => Err(KeyError::Exposed { path, mode }),
-        _ => Err(KeyError::Shared { path, mode }),
+    match read.exposure {
+        None => Ok(text),
+        Some(Exposure::Own { mode }) => Err(KeyError::Exposed { path, mode }),
+        Some(Exposure::HandedOver { mode }) => Err(KeyError::Shared { path, mode }),
     }
-}
-
-/// Whether a file was given to this process by the system, so that its mode cannot be changed here.
-fn is_handed_over(file: &File, path: &Path) -> bool {
-    let is_credential = || {
-        let folder = PathBuf::from(std::env::var_os(CREDENTIALS)?)
-            .canonicalize()
-            .ok()?;
-        Some(path.canonicalize().ok()?.starts_with(folder))
-    };
-    let is_read_only = || {
-        let system = rustix::fs::fstatvfs(file).ok()?;
-        Some(system.f_flag.contains(StatVfsMountFlags::RDONLY))
-    };
-    is_credential().unwrap_or(false) || is_read_only().unwrap_or(false)
 }
