@@ -407,7 +407,7 @@ fn what_a_bus_brought_is_seen_to_have_come_over_it() {
         remaining: Duration::from_secs(7),
     };
     let before = clock::now();
-    router.brought(&node("scribe"), &[delivery], &bus);
+    router.brought(&[delivery], &bus);
     let got = inbox.take_all(before);
     assert_eq!(
         (&got[0].sender, got[0].age),
