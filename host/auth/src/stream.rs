@@ -8,7 +8,7 @@
 //!   both ends have much to say, each would wait for the other to read. So while a write waits,
 //!   what arrives is taken in here, up to a limit that no honest peer reaches.
 //! - **Large reads.** The session asks for four bytes and then for the rest of a packet; the stream
-//!   is asked once, for as much as there is.
+//!   is asked once, for as much as there is. A stream on which little comes has a small buffer for that.
 
 use std::fmt;
 use std::io;
@@ -23,7 +23,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 
-/// Puts a stream behind a switch. It is read `chunk` bytes at a time, and at most `ahead` bytes
+/// How much is read from a stream at a time until more has come at once, in bytes: most links only say now and
+/// then that they still stand.
+const SMALL: usize = 4096;
+
+/// How many times in a row a buffer is emptied and three quarters of it have not been needed, until it is made
+/// half as long.
+const PATIENCE: u32 = 64;
+
+/// Puts a stream behind a switch. It is read at most `chunk` bytes at a time, and at most `ahead` bytes
 /// are taken in while a write waits.
 pub(crate) fn guard<S>(stream: S, chunk: usize, ahead: usize) -> (Guarded<S>, Switch, Traffic)
 where
@@ -288,20 +296,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
-/// Bytes that were read and not yet asked for. It is one chunk long and grows only for what is
-/// read ahead.
+/// Bytes that were read and not yet asked for. It is as long as what came lately has needed, one chunk at most,
+/// and grows beyond that only for what is read ahead.
 struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
     chunk: usize,
     ahead: usize,
+    /// How many times in a row it was emptied and three quarters of it had not been needed.
+    spare: u32,
 }
 
 impl Buffer {
     fn new(chunk: usize, ahead: usize) -> Self {
         Self {
-            bytes: vec![0; chunk],
+            bytes: vec![0; SMALL.min(chunk)],
+            spare: 0,
             start: 0,
             end: 0,
             chunk,
@@ -340,11 +351,29 @@ impl Buffer {
         buf.put_slice(&self.bytes[self.start..self.start + count]);
         self.start += count;
         if self.start == self.end {
+            self.fit();
             (self.start, self.end) = (0, 0);
-            if self.bytes.len() > self.chunk {
-                self.bytes.truncate(self.chunk);
-                self.bytes.shrink_to_fit();
-            }
+        }
+    }
+
+    /// Takes the length that fits what comes, when all that came was taken.
+    fn fit(&mut self) {
+        let length = self.bytes.len();
+        let is_spare = self.end <= length / 4;
+        self.spare = if is_spare { self.spare + 1 } else { 0 };
+        let fitting = if length > self.chunk {
+            self.chunk
+        } else if self.end == length {
+            // There may have been more.
+            (length * 2).min(self.chunk)
+        } else if self.spare >= PATIENCE {
+            (length / 2).max(SMALL.min(self.chunk))
+        } else {
+            return;
+        };
+        self.spare = 0;
+        if fitting != length {
+            self.bytes = vec![0; fitting];
         }
     }
 }
@@ -380,6 +409,41 @@ mod tests {
         assert_eq!((&one, &two), (&bytes, &bytes));
         assert_eq!((traffic.sent(), traffic.received()), (900, 900));
         assert_eq!(right.shared.lock().buffer.bytes.len(), CHUNK);
+    }
+
+    #[test]
+    fn a_buffer_is_as_long_as_what_comes_needs() {
+        const LARGE: usize = 5 * SMALL;
+        let mut buffer = Buffer::new(LARGE, AHEAD);
+        let mut length_after = |count: usize| {
+            let mut taken = vec![0; LARGE];
+            let count = count.min(buffer.space().len());
+            buffer.space()[..count].fill(7);
+            buffer.extend(count);
+            // In two parts, as a session does.
+            buffer.take(&mut ReadBuf::new(&mut taken[..count / 2]));
+            let mut rest = ReadBuf::new(&mut taken);
+            buffer.take(&mut rest);
+            assert!(rest.filled().iter().all(|byte| *byte == 7));
+            assert_eq!(buffer.len(), 0);
+            buffer.bytes.len()
+        };
+        assert_eq!(length_after(100), SMALL);
+        let grown = [2 * SMALL, 4 * SMALL, LARGE, LARGE];
+        assert_eq!([(); 4].map(|()| length_after(LARGE)), grown);
+        for _ in 1..PATIENCE {
+            assert_eq!(length_after(100), LARGE);
+        }
+        // Something larger in between, and it stays.
+        assert_eq!(length_after(2 * SMALL), LARGE);
+        for _ in 1..PATIENCE {
+            assert_eq!(length_after(100), LARGE);
+        }
+        assert_eq!(length_after(100), LARGE / 2);
+        for _ in 0..10 * PATIENCE {
+            length_after(100);
+        }
+        assert_eq!(length_after(100), SMALL);
     }
 
     #[tokio::test]
