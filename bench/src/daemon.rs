@@ -18,6 +18,9 @@ use crate::Failure;
 /// How long anything that a measurement waits for may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
+/// In what the kernel tells a process's time: `USER_HZ` is 100 wherever this runs.
+const TICK: Duration = Duration::from_millis(10);
+
 /// A running `kozo`, killed when dropped.
 pub(crate) struct Daemon {
     child: Child,
@@ -145,9 +148,19 @@ impl Daemon {
         Ok(kill_process(process, Signal::STOP)?)
     }
 
-    /// The processor time that it has used so far, of all its threads.
+    /// The processor time that it has used so far, of the threads that it has now.
     pub(crate) fn processor_time(&self) -> Result<Duration, Failure> {
         processor_time(&self.child)
+    }
+
+    /// The processor time that it has used so far, also of threads that have ended, to the hundredth of a second.
+    pub(crate) fn whole_processor_time(&self) -> Result<Duration, Failure> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind its name, which ends with the last bracket, are its state and ten more fields.
+        let (_, fields) = text.rsplit_once(')').unwrap_or_default();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+        Ok(TICK * u32::try_from(ticks)?)
     }
 
     /// Its share of the machine's memory (PSS), in KiB.

@@ -147,7 +147,7 @@ pub(crate) const MEASUREMENTS: &[Measurement] = &[
     },
     Measurement {
         name: "mesh",
-        about: "twenty nodes, all linked with all, from cold",
+        about: "twenty and sixty nodes, all linked with all, from cold",
         limit: minutes(8),
         run: mesh::run,
     },
