@@ -1,7 +1,5 @@
 //! What became of numbered events.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Stamp;
@@ -12,8 +10,9 @@ const KEPT_DELAYS: usize = 200_000;
 /// Counts events.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// The highest number of each run.
-    runs: HashMap<u64, u64>,
+    /// Each run and its highest number, the latest at the end. There are few, so that looking for one costs next
+    /// to nothing of what is measured.
+    runs: Vec<(u64, u64)>,
     received: u64,
     missing: u64,
     late: u64,
@@ -50,7 +49,12 @@ impl Tally {
     /// An event came.
     pub fn count(&mut self, stamp: Stamp, now: u64) {
         self.received += 1;
-        let highest = self.runs.entry(stamp.run).or_insert(0);
+        let known = self.runs.iter().rposition(|(run, _)| *run == stamp.run);
+        let place = known.unwrap_or_else(|| {
+            self.runs.push((stamp.run, 0));
+            self.runs.len() - 1
+        });
+        let (_, highest) = &mut self.runs[place];
         if stamp.sequence <= *highest {
             self.late += 1;
         } else {
