@@ -149,7 +149,7 @@ impl Router {
         let mut roles = 0;
         for (role, inbox) in &self.roles {
             if self.are_for(role, subject, messages.len()) {
-                let incoming = |message| incoming(&self.node, message, lifetime);
+                let incoming = |message: &Message| incoming(&self.node, message.clone(), lifetime);
                 if let [message] = messages {
                     inbox.push(incoming(message));
                 } else {
@@ -181,20 +181,33 @@ impl Router {
         now: Moment,
     ) {
         for (role, inbox) in &self.roles {
+            // Most are like the one before, and then they need no look of their own.
+            let mut last_wanted: Option<&'d D> = None;
             let is_wanted = |delivery: &&'d D| {
-                let node = node_of(delivery).as_str();
-                self.is_for(role, &delivery.message().subject(node))
+                let (node, message) = (node_of(delivery), delivery.message());
+                let is_alike =
+                    |last: &'d D| node_of(last) == node && last.message().is_like(message);
+                let is_wanted = last_wanted.is_some_and(is_alike)
+                    || self.is_for(role, &message.subject(node.as_str()));
+                if is_wanted {
+                    last_wanted = Some(delivery);
+                }
+                is_wanted
             };
-            let mut wanted = deliveries.iter().filter(is_wanted).peekable();
-            if wanted.peek().is_none() {
+            let wanted: Vec<&'d D> = deliveries.iter().filter(is_wanted).collect();
+            if wanted.is_empty() {
                 continue;
             }
-            let mut all = Vec::with_capacity(deliveries.len());
-            all.extend(wanted.map(|delivery| {
+            let share = Message::are_most_of_what_they_hold(wanted.iter().map(|one| one.message()));
+            let all = wanted.into_iter().map(|delivery| {
+                let message = match share {
+                    true => delivery.message().clone(),
+                    false => delivery.message().taken_out(),
+                };
                 let lifetime = delivery.lifetime(&self.ages, now);
-                incoming(node_of(delivery), delivery.message(), lifetime)
-            }));
-            inbox.push_all(all);
+                incoming(node_of(delivery), message, lifetime)
+            });
+            inbox.push_all(all.collect::<Vec<_>>());
         }
         if self.taps.are_open() {
             self.taps
@@ -368,7 +381,7 @@ impl PassesBy for OwnMessage<'_> {
             .map(|&place| &self.router.outlets[place]);
         Passing {
             sender: self.router.node.clone(),
-            message: self.message.clone(),
+            message: self.message.taken_out(),
             age: self.lifetime.age,
             passed: self.lifetime.arrived,
             roles: self.roles,
@@ -403,7 +416,7 @@ impl PassesBy for ReceivedMessage<'_> {
         let over = self.over.map(BusOutlet::name);
         Passing {
             sender: self.node.clone(),
-            message: self.message.clone(),
+            message: self.message.taken_out(),
             age: self.lifetime.age,
             passed: self.lifetime.arrived,
             roles: roles.filter(|(role, _)| gets(role)).count(),
@@ -413,7 +426,7 @@ impl PassesBy for ReceivedMessage<'_> {
     }
 }
 
-fn incoming(sender: &NodeName, message: &Message, lifetime: Lifetime) -> IncomingMessage {
+fn incoming(sender: &NodeName, message: Message, lifetime: Lifetime) -> IncomingMessage {
     let Lifetime {
         arrived,
         age,
@@ -421,7 +434,7 @@ fn incoming(sender: &NodeName, message: &Message, lifetime: Lifetime) -> Incomin
     } = lifetime;
     IncomingMessage {
         sender: sender.clone(),
-        message: message.clone(),
+        message,
         arrived,
         age,
         expires,

@@ -11,7 +11,7 @@ use kozo_ground::clock;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::status_line;
-use kozo_wire::{Message, MessageError};
+use kozo_wire::{Message, MessageError, MessageRows};
 
 use super::inbox::{self, InboxReader, IncomingMessage};
 use super::line::RoleLog;
@@ -112,7 +112,7 @@ impl RoleServices for LifeServices {
     }
 
     fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
-        let message = self.message(message, wall_clock())?;
+        let message = self.message(message)?;
         Ok(self.dispatch(&[message], wait) == 1)
     }
 
@@ -121,12 +121,16 @@ impl RoleServices for LifeServices {
         messages: &[OutgoingMessage<'_>],
         wait: Duration,
     ) -> Result<usize, ServiceError> {
-        let timestamp = wall_clock();
-        let messages = messages
-            .iter()
-            .map(|message| self.message(*message, timestamp))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.dispatch(&messages, wait))
+        let mut rows = MessageRows::new(&self.name, wall_clock(), messages.len());
+        for message in messages {
+            rows.push(
+                message.kind,
+                message.type_name,
+                message.channel,
+                message.data,
+            )?;
+        }
+        Ok(self.dispatch(&rows.finish(), wait))
     }
 
     fn sleep(&self, time: Duration) -> bool {
@@ -188,18 +192,14 @@ impl LifeServices {
         wait.unwrap_or(self.longest_wait).min(self.longest_wait)
     }
 
-    fn message(
-        &self,
-        message: OutgoingMessage<'_>,
-        timestamp: f64,
-    ) -> Result<Message, MessageError> {
+    fn message(&self, message: OutgoingMessage<'_>) -> Result<Message, MessageError> {
         let OutgoingMessage {
             kind,
             type_name,
             channel,
             data,
         } = message;
-        Message::new(kind, &self.name, type_name, channel, timestamp, data)
+        Message::new(kind, &self.name, type_name, channel, wall_clock(), data)
     }
 
     /// Hands messages over; the result is how many were taken.

@@ -5,7 +5,7 @@ use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::queue::QueueLimits;
 use kozo_link::{Peer, PeerSettings};
 use kozo_router::{Crowd, OrderSources, SenderPattern};
-use kozo_wire::SessionId;
+use kozo_wire::{Frame, FrameDecoder, FrameError, FrameWriter, SessionId};
 
 use super::*;
 use crate::bus::{self, BusFate};
@@ -199,6 +199,49 @@ fn refused_orders_that_are_sent_at_once_count_each() {
     ];
     assert_eq!(router.send(&role("timer1"), &rings, Duration::ZERO), 2);
     assert_eq!((router.orders_refused(), inbox.status().received), (2, 0));
+}
+
+#[test]
+fn a_role_that_wants_few_of_many_that_came_together_does_not_hold_the_others() {
+    let (few, all) = (inbox(), inbox());
+    let router = router(
+        vec![
+            (local("bell", known("tock"), &[]), Arc::clone(&few)),
+            (local("cuckoo", known("t*"), &[]), Arc::clone(&all)),
+        ],
+        vec![],
+    );
+    let mut writer = FrameWriter::default();
+    for sequence in 1..=50 {
+        let type_name = if sequence == 7 { "tock" } else { "tick" };
+        let message = message(Kind::Event, "timer1", type_name);
+        writer.message(sequence, AGES.message, &message);
+    }
+    let mut deliveries = Vec::new();
+    let read = FrameDecoder::default().decode(&writer.take(), |frame| {
+        if let Frame::Message {
+            message, remaining, ..
+        } = frame
+        {
+            deliveries.push(Delivery { message, remaining });
+        }
+        Ok::<(), FrameError>(())
+    });
+    read.unwrap();
+    let now = clock::now();
+    router.deliver(&node("scribe"), &deliveries, now);
+    for (inbox, count) in [(few, 1), (all, 50)] {
+        let got = inbox.take_all(now);
+        assert_eq!(got.len(), count);
+        let messages = got.iter().map(|incoming| &incoming.message);
+        assert!(Message::are_most_of_what_they_hold(messages));
+    }
+    let tock = deliveries
+        .iter()
+        .filter(|one| one.message.type_name() == "tock");
+    assert!(!Message::are_most_of_what_they_hold(
+        tock.map(|one| &one.message)
+    ));
 }
 
 #[test]

@@ -19,6 +19,8 @@
 //! sent before it or will never be: so the receiver learns of messages that were dropped even if
 //! none follows them.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -27,8 +29,11 @@ use rmp::encode;
 
 use super::bus::BusFrame;
 use super::elements::{FrameError, Writer, array, binary, integer, number, start_of};
+use super::head::Head;
 use super::hello::Hello;
-use super::message::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError};
+use super::message::{
+    MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError, body_len,
+};
 use super::put;
 use super::value::value_len;
 
@@ -151,8 +156,13 @@ pub enum Frame {
 }
 
 impl Frame {
-    fn parse(bytes: &[u8]) -> Result<Self, FrameError> {
-        let mut rest = bytes;
+    /// Reads the frame that lies there in `packet`.
+    fn parse(
+        packet: &mut Packet<'_>,
+        place: Range<usize>,
+        known: &mut KnownHead,
+    ) -> Result<Self, FrameError> {
+        let mut rest = &packet.bytes[place.clone()];
         let elements = rmp::decode::read_array_len(&mut rest).map_err(|_| FrameError::NotAFrame)?;
         if elements == 0 {
             return Err(FrameError::NotAFrame);
@@ -190,7 +200,8 @@ impl Frame {
             number::MESSAGE => {
                 let sequence = integer(&mut rest, "a message")?;
                 let remaining = Duration::from_millis(integer(&mut rest, "a message")?);
-                message(elements, sequence, remaining, rest)
+                let body = place.end - rest.len()..place.end;
+                message(elements, sequence, remaining, packet, body, known)
             }
             number::ACKNOWLEDGEMENT => {
                 more(2, "an acknowledgement")?;
@@ -245,15 +256,18 @@ impl Frame {
     }
 }
 
-/// Reads a message frame of so many elements, from its kind on.
+/// Reads a message frame of so many elements, of which what stands behind `remaining` lies there in `packet`.
 fn message(
     elements: u32,
     sequence: u64,
     remaining: Duration,
-    rest: &[u8],
+    packet: &mut Packet<'_>,
+    place: Range<usize>,
+    known: &mut KnownHead,
 ) -> Result<Frame, FrameError> {
-    let (message, behind) = match Message::parse_first(rest) {
-        Ok(parsed) => parsed,
+    let rest = &packet.bytes[place.clone()];
+    let head = match known.read(rest) {
+        Ok(head) => head,
         // A later version's, if it is whole.
         Err(MessageError::Kind(_)) if is_sequence(rest, elements.saturating_sub(3)) => {
             return Ok(Frame::UnknownMessage {
@@ -263,17 +277,63 @@ fn message(
         }
         Err(error) => return Err(error.into()),
     };
+    let (body, behind) = rest.split_at(body_len(rest, head)?);
     let Some(more) = elements.checked_sub(MESSAGE_ELEMENTS) else {
         return Err(FrameError::Malformed("a message"));
     };
     if more == 0 && !behind.is_empty() {
         return Err(MessageError::Trailing(behind.len()).into());
     }
+    let message = packet.message(place.start..place.start + body.len(), head);
     Ok(Frame::Message {
         sequence,
         remaining,
         message,
     })
+}
+
+/// Bytes in which frames lie.
+struct Packet<'a> {
+    bytes: &'a [u8],
+    /// Where the frames end that are complete.
+    complete: usize,
+    /// A copy of a part of them, which the messages in it share, and where it starts.
+    shared: Option<(usize, Arc<[u8]>)>,
+}
+
+impl Packet<'_> {
+    /// The message with this head whose body lies there.
+    fn message(&mut self, place: Range<usize>, head: Head) -> Message {
+        let (start, shared) = self.shared.get_or_insert_with(|| {
+            // One copy for all that follow.
+            (place.start, self.bytes[place.start..self.complete].into())
+        });
+        Message::within(shared, place.start - *start, place.len(), head)
+    }
+}
+
+/// The head of the last message. Most are followed by others of the same role and type, and these need not be
+/// looked at so closely.
+#[derive(Debug, Default)]
+struct KnownHead {
+    bytes: Vec<u8>,
+    head: Option<Head>,
+}
+
+impl KnownHead {
+    /// Reads the head that a message's body starts with.
+    fn read(&mut self, body: &[u8]) -> Result<Head, MessageError> {
+        match self.head {
+            Some(head) if body.starts_with(&self.bytes) => Ok(head),
+            _ => {
+                let head = Head::read(body)?;
+                self.bytes.clear();
+                self.bytes.extend_from_slice(&body[..head.len()]);
+                self.head = Some(head);
+                Ok(head)
+            }
+        }
+    }
 }
 
 /// Whether `bytes` are so many MessagePack values and nothing else, and as many as stand behind a
@@ -349,18 +409,19 @@ impl FrameWriter {
         let remaining = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         let body = message.body();
         // Put together here, since adding to `bytes` costs more than writing a few bytes.
-        let mut head = [0; MESSAGE_HEAD_LEN];
-        let mut rest = &mut head[..];
+        let mut head = [0; LENGTH_LEN + MESSAGE_HEAD_LEN];
+        let mut rest = &mut head[LENGTH_LEN..];
         put(encode::write_array_len(&mut rest, MESSAGE_ELEMENTS));
         put(encode::write_uint(&mut rest, number::MESSAGE));
         put(encode::write_uint(&mut rest, sequence));
         put(encode::write_uint(&mut rest, remaining));
-        let used = MESSAGE_HEAD_LEN - rest.len();
-        self.frame(|bytes| {
-            bytes.reserve(used + body.len());
-            bytes.extend_from_slice(&head[..used]);
-            bytes.extend_from_slice(body);
-        });
+        let used = LENGTH_LEN + MESSAGE_HEAD_LEN - rest.len();
+        // Far below 4 GiB, as every frame.
+        let length = (used - LENGTH_LEN + body.len()) as u32;
+        head[..LENGTH_LEN].copy_from_slice(&length.to_be_bytes());
+        self.bytes.reserve(used + body.len());
+        self.bytes.extend_from_slice(&head[..used]);
+        self.bytes.extend_from_slice(body);
     }
 
     /// Adds an acknowledgement.
@@ -434,6 +495,7 @@ pub struct FrameDecoder {
     limit: usize,
     /// How many frames were complete so far.
     complete: u64,
+    known: KnownHead,
 }
 
 /// A frame of which only a part is here.
@@ -453,11 +515,10 @@ impl Default for FrameDecoder {
             partial: BytesMut::new(),
             limit: MAX_HELLO_LEN,
             complete: 0,
+            known: KnownHead::default(),
         }
     }
 }
-
-type FrameAndRest<'a> = (&'a [u8], &'a [u8]);
 
 impl FrameDecoder {
     /// Hands each frame that `bytes` completes to `handle`, in order.
@@ -467,35 +528,54 @@ impl FrameDecoder {
     /// any further then.
     pub fn decode<E: From<FrameError>>(
         &mut self,
-        mut bytes: &[u8],
-        mut handle: impl FnMut(Frame) -> Result<(), E>,
+        bytes: &[u8],
+        handle: impl FnMut(Frame) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.partial.is_empty() {
             // The common case: whole frames, read where they lie.
-            while let Some((frame, rest)) = self.split(bytes)? {
-                bytes = rest;
-                handle(self.parsed(frame)?)?;
-            }
-            self.partial.extend_from_slice(bytes);
+            let complete = self.decode_complete(bytes, handle)?;
+            self.partial.extend_from_slice(&bytes[complete..]);
             return Ok(());
         }
         self.partial.extend_from_slice(bytes);
         let mut partial = std::mem::take(&mut self.partial);
-        let mut rest = &partial[..];
-        while let Some((frame, tail)) = self.split(rest)? {
-            rest = tail;
-            handle(self.parsed(frame)?)?;
+        let complete = self.decode_complete(&partial, handle)?;
+        partial.advance(complete);
+        if !partial.is_empty() {
+            // Else the memory of a large frame is given back.
+            self.partial = partial;
         }
-        let consumed = partial.len() - rest.len();
-        partial.advance(consumed);
-        if partial.is_empty() {
-            // Give the memory of a large frame back.
-            partial = BytesMut::new();
-        }
-        self.partial = partial;
         Ok(())
     }
 
+    /// The same for the frames that are complete in `bytes`. Returns where they end.
+    fn decode_complete<E: From<FrameError>>(
+        &mut self,
+        bytes: &[u8],
+        mut handle: impl FnMut(Frame) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let mut packet = Packet {
+            bytes,
+            complete: 0,
+            shared: None,
+        };
+        let mut next = 0;
+        loop {
+            if next >= packet.complete {
+                // A hello changes the limit for those behind it.
+                packet.complete = self.complete_from(bytes, next);
+                packet.shared = None;
+            }
+            let Some(place) = self.split(&bytes[next..])?.map(|length| {
+                let start = next + LENGTH_LEN;
+                start..start + length
+            }) else {
+                return Ok(next);
+            };
+            next = place.end;
+            handle(self.parsed(&mut packet, place)?)?;
+        }
+    }
     /// The frame that is not complete, if there is one.
     pub fn pending(&self) -> Option<PendingFrame> {
         if self.partial.is_empty() {
@@ -511,8 +591,17 @@ impl FrameDecoder {
         })
     }
 
-    /// The first frame's bytes and what follows it; none when it is not complete.
-    fn split<'a>(&self, bytes: &'a [u8]) -> Result<Option<FrameAndRest<'a>>, FrameError> {
+    /// Where the last of the frames ends that are complete from `start` on, as far as they can be read.
+    fn complete_from(&self, bytes: &[u8], start: usize) -> usize {
+        let mut end = start;
+        while let Ok(Some(length)) = self.split(&bytes[end..]) {
+            end += LENGTH_LEN + length;
+        }
+        end
+    }
+
+    /// How long the first frame is, behind its length; none when it is not complete.
+    fn split(&self, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_LEN>() else {
             return Ok(None);
         };
@@ -523,11 +612,15 @@ impl FrameDecoder {
                 limit: self.limit,
             });
         }
-        Ok(rest.split_at_checked(length))
+        Ok((length <= rest.len()).then_some(length))
     }
 
-    fn parsed(&mut self, bytes: &[u8]) -> Result<Frame, FrameError> {
-        let frame = Frame::parse(bytes)?;
+    fn parsed(
+        &mut self,
+        packet: &mut Packet<'_>,
+        place: Range<usize>,
+    ) -> Result<Frame, FrameError> {
+        let frame = Frame::parse(packet, place, &mut self.known)?;
         self.complete += 1;
         if matches!(frame, Frame::Hello(_)) {
             self.limit = MAX_FRAME_LEN;

@@ -340,9 +340,59 @@ fn questions_and_answers_have_limits() {
         Err(FrameError::Malformed("an answer"))
     );
     // A length that goes beyond the frame.
-    let lying = [0x93, 8, 1, 0xc6, 0xff, 0xff, 0xff, 0xff, 1];
+    let lying = b"\x00\x00\x00\x09\x93\x08\x01\xc6\xff\xff\xff\xff\x01";
     assert_eq!(
-        Frame::parse(&lying),
+        decode_in_chunks(lying, lying.len()),
         Err(FrameError::Malformed("a question"))
     );
+}
+
+#[test]
+fn messages_that_come_together_share_what_they_lie_in_and_are_each_as_if_alone() {
+    let role = RoleName::new("timer1").unwrap();
+    let new = |kind, type_name, channel, data: &[u8]| {
+        Message::new(kind, &role, type_name, channel, 2.0, data).unwrap()
+    };
+    let messages = [
+        new(Kind::Event, "tick", None, b"\x01"),
+        new(Kind::Event, "tick", None, b"\xa5Ping!"),
+        new(Kind::Event, "tick", Some("hall"), b"\x02"),
+        new(Kind::Event, "tick2", None, b"\x03"),
+        new(Kind::Order, "tick", None, b"\x04"),
+        new(Kind::Order, "tick", None, b"\x05"),
+    ];
+    let mut writer = FrameWriter::default();
+    writer.heartbeat(1, 1);
+    writer.hello(&hello());
+    for (message, sequence) in messages.iter().zip(1..) {
+        writer.message(sequence, Duration::from_secs(1), message);
+        writer.answer(&answer());
+    }
+    writer.message(
+        9,
+        Duration::from_secs(1),
+        &new(Kind::Log, "", None, b"\x06"),
+    );
+    let bytes = writer.take();
+    let cut = bytes.len() - 1;
+    for chunk in [1, 5, cut, bytes.len()] {
+        let frames = decode_in_chunks(&bytes, chunk).unwrap();
+        let read: Vec<_> = frames
+            .into_iter()
+            .filter_map(|frame| match frame {
+                Frame::Message { message, .. } => Some(message),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(read[..6], messages);
+        assert_eq!(read[6].data(), b"\x06");
+        // The rest of what they lie in is no part of any.
+        assert!(
+            read.iter()
+                .all(|message| Message::parse(message.body()).as_ref() == Ok(message))
+        );
+        if chunk == bytes.len() {
+            assert!(!Message::are_most_of_what_they_hold(&read[..1]));
+        }
+    }
 }

@@ -7,9 +7,11 @@
 mod bus;
 mod elements;
 mod frame;
+mod head;
 mod hello;
 mod interests;
 mod message;
+mod rows;
 mod value;
 
 pub use bus::{
@@ -26,6 +28,7 @@ pub use interests::{SummedUp, ToldInterests};
 pub use message::{
     MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MESSAGE_OVERHEAD, Message, MessageError,
 };
+pub use rows::MessageRows;
 pub use value::{MAX_DEPTH, ValueError, value_len};
 
 /// Takes the outcome of writing MessagePack to memory, which cannot fail.

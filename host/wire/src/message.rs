@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use kozo_ground::interest::{Kind, Subject};
 use kozo_ground::names::{NameError, RoleName};
 use rmp::encode;
 
+use super::head::{Head, Span};
 use super::put;
 use super::value::{ValueError, value_len};
 
@@ -55,29 +55,18 @@ pub enum MessageError {
 /// An event, order or log of a role. Cloning shares the encoded bytes.
 ///
 /// Which node it came from is not part of it: that is whoever is at the other end of the link.
-#[derive(Clone, PartialEq)]
+///
+/// Messages that were made or that came together lie in one allocation, which lives as long as any of them.
+/// Who keeps only some of them [takes them out](Self::taken_out), so that what a queue counts is what it
+/// holds: see [`are_most_of_what_they_hold`](Self::are_most_of_what_they_hold).
+#[derive(Clone)]
 pub struct Message {
-    /// Kind, role, type, channel, timestamp and data: MessagePack values in a row, as they stand
-    /// in a message frame.
-    body: Arc<[u8]>,
-    kind: Kind,
-    role: Span,
-    type_name: Span,
-    channel: Option<Span>,
-    timestamp: f64,
-    data_start: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Span {
+    /// The body, and perhaps others: kind, role, type, channel, timestamp and data, MessagePack values in a
+    /// row as they stand in a message frame.
+    bytes: Arc<[u8]>,
     start: u32,
     end: u32,
-}
-
-impl Span {
-    fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
+    head: Head,
 }
 
 impl Message {
@@ -96,40 +85,15 @@ impl Message {
         timestamp: f64,
         data: &[u8],
     ) -> Result<Self, MessageError> {
-        if type_name.len() > MAX_TYPE_LEN {
-            return Err(MessageError::TypeTooLong(type_name.len()));
-        }
-        if let Some(channel) = channel.filter(|channel| channel.len() > MAX_CHANNEL_LEN) {
-            return Err(MessageError::ChannelTooLong(channel.len()));
-        }
         check_data(data)?;
         let texts = role.as_str().len() + type_name.len() + channel.map_or(0, str::len);
         // Markers and the fixed fields take less than 32 bytes.
         let length = 32 + texts + data.len();
-        Ok(with_scratch(length, |body| {
-            put(encode::write_uint(body, kind as u64));
-            let role = put_text(body, role.as_str());
-            let type_name = put_text(body, type_name);
-            let channel = match channel {
-                Some(channel) => Some(put_text(body, channel)),
-                None => {
-                    put(encode::write_nil(body));
-                    None
-                }
-            };
-            put(encode::write_f64(body, timestamp));
-            let data_start = position(body);
-            body.extend_from_slice(data);
-            Self {
-                body: body.as_slice().into(),
-                kind,
-                role,
-                type_name,
-                channel,
-                timestamp,
-                data_start,
-            }
-        }))
+        with_scratch(length, |body| {
+            let head = Head::write(body, kind, role, type_name, channel)?;
+            put_tail(body, timestamp, data);
+            Ok(Self::alone(body, head))
+        })
     }
 
     /// Reads a message's body.
@@ -148,95 +112,112 @@ impl Message {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn parse_first(bytes: &[u8]) -> Result<(Self, &[u8]), MessageError> {
-        let mut rest = bytes;
-        let number: u64 = rmp::decode::read_int(&mut rest).map_err(|_| field("kind"))?;
-        let kind = u8::try_from(number).ok().and_then(Kind::from_number);
-        let kind = kind.ok_or(MessageError::Kind(number))?;
-        let role = take_text(bytes, &mut rest).ok_or(field("role"))?;
-        RoleName::check(text(bytes, role))?;
-        let type_name = take_text(bytes, &mut rest).ok_or(field("type"))?;
-        if type_name.range().len() > MAX_TYPE_LEN {
-            return Err(MessageError::TypeTooLong(type_name.range().len()));
+        let head = Head::read(bytes)?;
+        let (body, behind) = bytes.split_at(body_len(bytes, head)?);
+        Ok((Self::alone(body, head), behind))
+    }
+
+    /// The message whose body lies in `bytes` from `start` on, so many bytes long. Both are far below 4 GiB:
+    /// what is sent and what is received at a time has limits.
+    pub(crate) fn within(bytes: &Arc<[u8]>, start: usize, length: usize, head: Head) -> Self {
+        Self {
+            bytes: Arc::clone(bytes),
+            start: start as u32,
+            end: (start + length) as u32,
+            head,
         }
-        let channel = if rest.first() == Some(&rmp::Marker::Null.to_u8()) {
-            rest = &rest[1..];
-            None
-        } else {
-            let channel = take_text(bytes, &mut rest).ok_or(field("channel"))?;
-            if channel.range().len() > MAX_CHANNEL_LEN {
-                return Err(MessageError::ChannelTooLong(channel.range().len()));
+    }
+
+    fn alone(body: &[u8], head: Head) -> Self {
+        Self {
+            bytes: body.into(),
+            start: 0,
+            end: body.len() as u32,
+            head,
+        }
+    }
+
+    /// The same message in an allocation of its own.
+    pub fn taken_out(&self) -> Self {
+        match self.body() {
+            body if body.len() < self.bytes.len() => Self::alone(body, self.head),
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether these messages, in the order in which they came, are at least half of the memory that they keep
+    /// from being free.
+    pub fn are_most_of_what_they_hold<'a>(messages: impl IntoIterator<Item = &'a Self>) -> bool {
+        let (mut used, mut held) = (0, 0);
+        let mut last: Option<&Arc<[u8]>> = None;
+        for message in messages {
+            used += message.body().len();
+            if !last.is_some_and(|last| Arc::ptr_eq(last, &message.bytes)) {
+                held += message.bytes.len();
+                last = Some(&message.bytes);
             }
-            Some(channel)
-        };
-        let timestamp = rmp::decode::read_f64(&mut rest).map_err(|_| field("timestamp"))?;
-        let data_start = span_to(bytes, rest);
-        let (data, behind) = rest.split_at(value_len(rest)?);
-        if data.len() > MAX_DATA_LEN {
-            return Err(MessageError::DataTooLong(data.len()));
         }
-        let message = Self {
-            body: bytes[..bytes.len() - behind.len()].into(),
-            kind,
-            role,
-            type_name,
-            channel,
-            timestamp,
-            data_start,
-        };
-        Ok((message, behind))
+        2 * used >= held
     }
 
     /// The bytes that [`parse`](Self::parse) reads.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.bytes[self.start as usize..self.end as usize]
     }
 
     /// What a queue counts for this message, in bytes.
     pub fn cost(&self) -> usize {
-        self.body.len() + MESSAGE_OVERHEAD
+        self.body().len() + MESSAGE_OVERHEAD
     }
 
     /// Event, order or log.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.head.kind
     }
 
     /// The name of the role that sent it.
     pub fn role(&self) -> &str {
-        text(&self.body, self.role)
+        self.text(self.head.role)
     }
 
     /// Its type; empty for a log.
     pub fn type_name(&self) -> &str {
-        text(&self.body, self.type_name)
+        self.text(self.head.type_name)
     }
 
     /// Its channel.
     pub fn channel(&self) -> Option<&str> {
-        self.channel.map(|channel| text(&self.body, channel))
+        self.head.channel.map(|channel| self.text(channel))
+    }
+
+    /// A span of a head is on UTF-8 boundaries by construction; an empty text otherwise.
+    fn text(&self, span: Span) -> &str {
+        std::str::from_utf8(&self.body()[span.range()]).unwrap_or_default()
     }
 
     /// Whether the other message is of the same kind, role, type and channel.
     pub fn is_like(&self, other: &Self) -> bool {
-        // These stand before the timestamp, and are always written in the same way.
-        let common = |message: &Self| message.data_start as usize - TIMESTAMP_LEN;
-        self.body[..common(self)] == other.body[..common(other)]
+        // A head that another implementation has written in its own way only seems to be another one.
+        self.head == other.head
+            && self.body()[..self.head.len()] == other.body()[..other.head.len()]
     }
 
     /// When the sender's wall clock said it was sent: seconds since 1970.
     pub fn timestamp(&self) -> f64 {
-        self.timestamp
+        // Behind its marker.
+        let bytes = self.body()[self.head.len() + 1..].first_chunk();
+        f64::from_be_bytes(*bytes.unwrap_or(&[0; 8]))
     }
 
     /// Its data: one MessagePack value.
     pub fn data(&self) -> &[u8] {
-        &self.body[self.data_start as usize..]
+        &self.body()[self.head.len() + TIMESTAMP_LEN..]
     }
 
     /// What interests are matched with, when it came from `node`.
     pub fn subject<'a>(&'a self, node: &'a str) -> Subject<'a> {
         Subject {
-            kind: self.kind,
+            kind: self.kind(),
             type_name: self.type_name(),
             channel: self.channel(),
             role: self.role(),
@@ -245,14 +226,20 @@ impl Message {
     }
 }
 
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.body() == other.body()
+    }
+}
+
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
-            .field("kind", &self.kind)
+            .field("kind", &self.kind())
             .field("role", &self.role())
             .field("type_name", &self.type_name())
             .field("channel", &self.channel())
-            .field("timestamp", &self.timestamp)
+            .field("timestamp", &self.timestamp())
             .field("data", &self.data())
             .finish()
     }
@@ -279,7 +266,7 @@ const TIMESTAMP_LEN: usize = 1 + 8;
 /// The largest buffer that a thread keeps to put messages together in, in bytes.
 const MAX_SCRATCH_LEN: usize = 4096;
 
-fn check_data(data: &[u8]) -> Result<(), MessageError> {
+pub(crate) fn check_data(data: &[u8]) -> Result<(), MessageError> {
     if data.len() > MAX_DATA_LEN {
         return Err(MessageError::DataTooLong(data.len()));
     }
@@ -289,40 +276,21 @@ fn check_data(data: &[u8]) -> Result<(), MessageError> {
     }
 }
 
-fn field(name: &'static str) -> MessageError {
-    MessageError::Field(name)
-}
-
-/// The spans of a parsed body are on UTF-8 boundaries by construction; an empty text otherwise.
-fn text(body: &[u8], span: Span) -> &str {
-    std::str::from_utf8(&body[span.range()]).unwrap_or_default()
-}
-
-fn put_text(body: &mut Vec<u8>, text: &str) -> Span {
-    put(encode::write_str(body, text));
-    let end = position(body);
-    // The limits keep every text far below 4 GiB.
-    Span {
-        start: end - text.len() as u32,
-        end,
+/// The length of the body that `bytes` start with, which has this head.
+pub(crate) fn body_len(bytes: &[u8], head: Head) -> Result<usize, MessageError> {
+    let mut rest = &bytes[head.len()..];
+    rmp::decode::read_f64(&mut rest).map_err(|_| MessageError::Field("timestamp"))?;
+    let length = value_len(rest)?;
+    if length > MAX_DATA_LEN {
+        return Err(MessageError::DataTooLong(length));
     }
+    Ok(head.len() + TIMESTAMP_LEN + length)
 }
 
-/// A body is shorter than [`MAX_DATA_LEN`] plus a few names, so that `u32` holds every position.
-fn position(body: &[u8]) -> u32 {
-    body.len() as u32
-}
-
-fn span_to(body: &[u8], rest: &[u8]) -> u32 {
-    (body.len() - rest.len()) as u32
-}
-
-fn take_text(body: &[u8], rest: &mut &[u8]) -> Option<Span> {
-    let (text, tail) = rmp::decode::read_str_from_slice(*rest).ok()?;
-    let end = span_to(body, tail);
-    let start = end - text.len() as u32;
-    *rest = tail;
-    Some(Span { start, end })
+/// Writes what stands behind a head.
+pub(crate) fn put_tail(body: &mut Vec<u8>, timestamp: f64, data: &[u8]) {
+    put(encode::write_f64(body, timestamp));
+    body.extend_from_slice(data);
 }
 
 #[cfg(test)]
