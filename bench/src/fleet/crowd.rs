@@ -111,11 +111,12 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Members of this roll, which hear messages of these roles and are not connected yet.
+    /// Members of this roll, which hear messages of these roles, expect some of these nodes, and are not connected yet.
     pub(crate) fn new(
         roll: &Roll,
         servers: &[SocketAddr],
         heard_roles: &[&str],
+        expected: &[&str],
     ) -> Result<Self, Failure> {
         let count = roll.members.len();
         let seen: Arc<Seen> = Arc::default();
@@ -132,7 +133,10 @@ impl Crowd {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut shares: Vec<Vec<Member>> = (0..workers).map(|_| Vec::new()).collect();
         for (number, identity) in roll.members.iter().enumerate() {
-            let settings = settings(roll, identity, &everybody, &interest)?;
+            let mut settings = settings(roll, identity, &everybody, &interest)?;
+            for node in expected {
+                settings.expected.push(NodeName::new(node)?);
+            }
             let keys = Keys::new(identity, &roll.trusted)?;
             let random = Box::new(SystemRandom::new());
             let bus = Bus::new(settings, Arc::new(keys), random, clock::now())?;
@@ -203,6 +207,16 @@ impl Crowd {
         self.seen.allowed.store(messages, Ordering::Relaxed);
     }
 
+    /// Waits until they have so many keys of others, all of them together; says how long that took.
+    pub(crate) fn wait_for_keys(&self, count: u64, limit: Duration) -> Result<Duration, Failure> {
+        let start = Instant::now();
+        let keys = || self.seen.keys.load(Ordering::Relaxed);
+        match wait(limit, || keys() >= count) {
+            true => Ok(start.elapsed()),
+            false => Err(format!("{} of {count} keys are there", keys()).into()),
+        }
+    }
+
     /// Lets them send, as far as they are allowed to.
     pub(crate) fn send(&self, sending: &Sending) -> Result<(), Failure> {
         self.order(|| Order::Send(sending.clone()))
@@ -260,6 +274,8 @@ fn settings(
         module: ModuleName::new("nats")?,
         own: identity.node.clone(),
         members: Arc::clone(everybody) as Arc<dyn Members>,
+        size: everybody.0.len(),
+        expected: Vec::new(),
         wanted: vec![interest.clone()],
         queue: QueueLimits {
             length: 256,

@@ -114,6 +114,7 @@ impl Fleet {
             ),
             source(&file, "again", &format!("count: 1, size: {SIZE}")),
         ];
+        let ahead = source(&file, "ahead", &format!("count: 1, size: {SIZE}"));
         let all = members as u64;
         let mut sinks = vec![
             // Else the first events whose delay is taken would wait for the sender's key.
@@ -135,9 +136,11 @@ impl Fleet {
         let port = || reserve_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let metrics = port()?;
         file.add_daemon("source", one, port()?, &sources)?;
+        file.add_daemon("ahead", one, port()?, &[ahead])?;
         file.add_daemon("sink", two, metrics, &sinks)?;
         file.add_daemon("few", three, port()?, &[few])?;
         let heard = [
+            "ahead: {type: bench-sink, from: ahead}",
             "first: {type: bench-sink, from: first}",
             "broadcast: {type: bench-sink, from: broadcast}",
             "again: {type: bench-sink, from: again}",
@@ -162,13 +165,15 @@ impl Fleet {
         self.check(settings, report)?;
         supervise::tell_begin("the start of the daemons");
         let source = self.file.start("source")?;
+        let ahead = self.file.start("ahead")?;
         let sink = self.file.start("sink")?;
         let few = self.file.start("few")?;
-        for daemon in [&source, &sink, &few] {
+        for daemon in [&source, &ahead, &sink, &few] {
             daemon.wait_for_bus()?;
         }
         let crowd = self.connect(report)?;
-        self.broadcast(&crowd, report)?;
+        self.expected(&crowd, report)?;
+        self.broadcast(&crowd, &source, report)?;
         self.hear_few(&crowd, &few, report)?;
         self.gather(&crowd, &sink, report)?;
         self.latency(report)?;
@@ -194,9 +199,10 @@ impl Fleet {
 
     fn connect(&self, report: &mut Report) -> Result<Crowd, Failure> {
         supervise::tell_begin("connecting the members");
-        let heard = ["first", "broadcast", "again"];
+        let heard = ["ahead", "first", "broadcast", "again"];
         let before = self.servers.memory()?;
-        let crowd = Crowd::new(&self.file.roll(), &self.servers.addresses, &heard)?;
+        let roll = self.file.roll();
+        let crowd = Crowd::new(&roll, &self.servers.addresses, &heard, &["ahead"])?;
         crowd.allow(u64::MAX);
         let time = crowd.connect(LIMIT)?.as_secs_f64();
         let limits = self.limits();
@@ -207,8 +213,36 @@ impl Fleet {
         Ok(crowd)
     }
 
-    fn broadcast(&self, crowd: &Crowd, report: &mut Report) -> Result<(), Failure> {
+    /// The first message of a sender whose key the members have asked for ahead of need.
+    fn expected(&self, crowd: &Crowd, report: &mut Report) -> Result<(), Failure> {
+        supervise::tell_begin("the keys of one that is expected to send");
+        let time = crowd
+            .wait_for_keys(self.members as u64, LIMIT)?
+            .as_secs_f64();
+        let limits = format!(
+            "from the moment on that all are connected, {}",
+            self.limits()
+        );
+        report.add("fleet, keys ahead of need", vec![time], "s", limits);
+        supervise::tell_begin("the first broadcast of one that is expected");
+        self.go("ahead")?;
+        let arrival = crowd.wait_for("ahead", 1, LIMIT)?;
+        let took = arrival.last.saturating_sub(arrival.sent) as f64 / 1e6;
+        let name = "fleet, first broadcast of one that is expected";
+        let limits = format!("{SIZE} B until all have it, {}", self.limits());
+        report.add(name, vec![took], "ms", limits);
+        report.aim(name, Aim::AtMost(1000.0));
+        Ok(())
+    }
+
+    fn broadcast(
+        &self,
+        crowd: &Crowd,
+        source: &Daemon,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         supervise::tell_begin("the first broadcast");
+        let before = source.processor_time()?;
         let took = |role: &str, sequence| -> Result<f64, Failure> {
             let arrival = crowd.wait_for(role, sequence, LIMIT)?;
             Ok(arrival.last.saturating_sub(arrival.sent) as f64 / 1e6)
@@ -218,6 +252,10 @@ impl Fleet {
         let limits = format!("{SIZE} B until all have it, {}", self.limits());
         let keys = format!("{limits}; each asks for the sender's key");
         report.add("fleet, first broadcast", vec![first], "s", keys);
+        let cost = (source.processor_time()? - before).as_secs_f64();
+        let each = cost * 1e6 / self.members as f64;
+        let limits_of_cost = format!("the daemon's, for a key that it gives, {}", self.limits());
+        report.add("fleet, processor, a key", vec![each], "µs", limits_of_cost);
         supervise::tell_begin("broadcasts");
         self.go("broadcast")?;
         let times = (1..=BROADCASTS).map(|sequence| took("broadcast", sequence));

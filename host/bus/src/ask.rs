@@ -40,9 +40,9 @@ pub enum Ask {
     /// The sender key of an epoch of a session of yours; if there is none of that epoch, the present one: the epoch
     /// stands in the header of a datagram, which anybody can write.
     Key {
-        /// The session that datagrams came of.
+        /// The session that datagrams came of, or [`SessionId::PRESENT`].
         session: SessionId,
-        /// The epoch that they are of.
+        /// The epoch that they are of, or [`PRESENT_EPOCH`](crate::sender_key::PRESENT_EPOCH).
         epoch: Epoch,
     },
     /// Datagrams of a lane of yours, once more.

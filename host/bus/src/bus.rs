@@ -34,7 +34,7 @@ mod tests;
 mod waiting;
 
 pub use questions::{MAX_BUS_QUESTIONS, MAX_QUESTION_WAIT};
-pub use settings::BusSettings;
+pub use settings::{BusSettings, MAX_EXPECTED};
 pub use terms::{
     BusError, EngineLimits, Happened, Output, PingId, Published, QuestionId, Questioned, Replied,
     ReplyId, Unasked,
@@ -228,6 +228,8 @@ impl Bus {
             subjects.answers(token),
             subjects.here(token),
         ];
+        let expected = settings.expected.iter().take(MAX_EXPECTED);
+        patterns.extend(expected.map(|node| subjects.here(subjects.node(node))));
         patterns.extend(subjects.patterns(&settings.wanted));
         let subscriptions = patterns.iter().map(|pattern| (pattern.clone(), true));
         Ok(Self {
@@ -297,6 +299,7 @@ impl Bus {
         for known in self.nodes.values_mut() {
             known.absent = None;
         }
+        self.pull_expected(now);
         self.tell(Happened::Up { server });
     }
 
@@ -326,7 +329,10 @@ impl Bus {
         let Some(node) = self.settings.members.name_of(token) else {
             return;
         };
-        self.nodes.entry(node.clone()).or_default().absent = Some(now);
+        let known = self.nodes.entry(node.clone()).or_default();
+        known.absent = Some(now);
+        // One that is expected says so when it is there.
+        known.pull.take_if(|pull| pull.is_ahead);
         let asked = self.asked.iter().filter(|(_, asked)| asked.node == node);
         let nonces: Vec<Nonce> = asked.map(|(nonce, _)| *nonce).collect();
         for nonce in nonces {

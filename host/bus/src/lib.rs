@@ -37,8 +37,9 @@ mod outgoing;
 mod repair;
 
 pub use bus::{
-    Bus, BusError, BusSettings, EngineLimits, Happened, MAX_BUS_QUESTIONS, MAX_QUESTION_WAIT,
-    Output, PingId, Published, QuestionId, Questioned, Replied, ReplyId, Unasked,
+    Bus, BusError, BusSettings, EngineLimits, Happened, MAX_BUS_QUESTIONS, MAX_EXPECTED,
+    MAX_QUESTION_WAIT, Output, PingId, Published, QuestionId, Questioned, Replied, ReplyId,
+    Unasked,
 };
 pub use incoming::Delivery;
 pub use subject::is_of_lane;

@@ -125,6 +125,7 @@ fn a_neighbour_may_subscribe_to_lanes_and_to_what_is_for_it() {
         subjects.ask(a),
         subjects.answers(a),
         subjects.here(a),
+        subjects.here(token("z")),
         of_type("tick"),
         "kozo.fleet.m.>".to_owned(),
     ] {

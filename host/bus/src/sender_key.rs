@@ -36,6 +36,9 @@ pub const MAX_EARLIER_EPOCHS: usize = 8;
 /// Which of a session's sender keys: they are counted from 1.
 pub type Epoch = u32;
 
+/// In an ask for a key: the present epoch, whichever that is.
+pub const PRESENT_EPOCH: Epoch = 0;
+
 /// A cipher that datagrams are sealed with. Its number stands in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

@@ -32,6 +32,11 @@ pub const SEALED_OVERHEAD: usize = PUBLIC_KEY_LEN + 16;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; SESSION_ID_LEN]);
 
+impl SessionId {
+    /// In an ask for a key: the present session, whichever that is.
+    pub const PRESENT: Self = Self([0; SESSION_ID_LEN]);
+}
+
 impl fmt::Display for SessionId {
     /// Its first four bytes in hexadecimal digits: enough for people to tell two apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

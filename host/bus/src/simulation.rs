@@ -214,6 +214,8 @@ impl World {
             module: ModuleName::new("nats").unwrap(),
             own: node(name),
             members: Arc::new(self.file.members("fleet")),
+            size: self.nodes.len(),
+            expected: Vec::new(),
             wanted: vec![Interest {
                 kind: Some(Kind::Event),
                 ..Interest::default()

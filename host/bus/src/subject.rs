@@ -299,7 +299,7 @@ impl Subjects {
                 format!("{start}m.>"),
                 self.ask(node),
                 self.answers(node),
-                self.here(node),
+                format!("{start}here.*"),
             ],
         }
     }
@@ -307,8 +307,10 @@ impl Subjects {
     /// The pattern that a node with this token subscribes to with such a text, as it is written here; `None` when it
     /// may not.
     pub fn subscription(&self, pattern: &str, node: Token) -> Option<String> {
-        let own = [self.ask(node), self.answers(node), self.here(node)];
-        if own.iter().any(|own| own == pattern) {
+        let here = pattern.strip_prefix(&self.start);
+        let here = here.and_then(|rest| rest.strip_prefix("here."));
+        let is_own = pattern == self.ask(node) || pattern == self.answers(node);
+        if is_own || here.is_some_and(|token| Token::read(token).is_some()) {
             return Some(pattern.to_owned());
         }
         let lanes = pattern.strip_prefix(&self.start)?.strip_prefix("m.")?;

@@ -145,17 +145,23 @@ pub struct Interest {
 impl Interest {
     /// Whether a message with this subject is wanted.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        let fits = |patterns: &Option<Vec<Pattern>>, text: &str| {
-            patterns
-                .as_ref()
-                .is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
-        };
         self.kind.is_none_or(|kind| kind == subject.kind)
             && fits(&self.type_name, subject.type_name)
             && fits(&self.channel, subject.channel.unwrap_or(""))
             && fits(&self.role, subject.role)
             && fits(&self.node, subject.node)
     }
+
+    /// Whether messages of this node and of this role may be wanted, as far as either is known.
+    pub fn may_be_of(&self, node: Option<&str>, role: Option<&str>) -> bool {
+        node.is_none_or(|node| fits(&self.node, node))
+            && role.is_none_or(|role| fits(&self.role, role))
+    }
+}
+
+fn fits(patterns: &Option<Vec<Pattern>>, text: &str) -> bool {
+    let patterns = patterns.as_ref();
+    patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
 }
 
 /// All that one role wants to hear of.

@@ -1,5 +1,6 @@
 //! All buses of the node: made, started, looked after and stopped.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use kozo_auth::attest::{Attestor, BusAttestor};
 use kozo_bus::random::SystemRandom;
 use kozo_bus::subject::{SubjectKey, Subjects};
-use kozo_bus::{Bus, BusSettings};
+use kozo_bus::{Bus, BusSettings, MAX_EXPECTED};
 use kozo_description::{Problem, Problems};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::interest::{Interest, Interests};
@@ -165,12 +166,16 @@ impl MadeBus {
         let services = Services::new(identity, Arc::clone(parts.state), mailbox)
             .map_err(BusError::StopSignal)?;
         let (engine, gateway) = engine(parts, on, &services, &subjects, &bell)?;
+        let wanted = own_interests(own);
+        let members = FileMembers::new(network, &on.bus, &own.name, &subjects);
         let settings = BusSettings {
             name: on.bus.clone(),
             module: described.module.clone(),
             own: own.name.clone(),
-            members: Arc::new(FileMembers::new(network, &on.bus, &own.name, &subjects)),
-            wanted: own_interests(own),
+            size: members.len(),
+            members: Arc::new(members),
+            expected: expected(network, own, on, &wanted),
+            wanted,
             queue,
             max_ages: own.settings.max_ages,
             digest: network.digest,
@@ -265,6 +270,20 @@ fn own_interests(own: &Node) -> Vec<Interest> {
         .iter()
         .flat_map(|role| of_role(&role.interests))
         .collect()
+}
+
+/// The nodes that may send some of what the node wants, where these are few: a hub, say, whose messages go to the whole
+/// fleet. That any of a thousand might send something is no reason to ask all of them for their keys.
+fn expected(network: &Network, own: &Node, on: &OnBus, wanted: &[Interest]) -> Vec<NodeName> {
+    let mut expected = BTreeSet::new();
+    for interest in wanted {
+        let senders = network.senders_on(&on.bus, &own.name, interest);
+        let few: Vec<_> = senders.take(MAX_EXPECTED + 1).collect();
+        if few.len() <= MAX_EXPECTED {
+            expected.extend(few);
+        }
+    }
+    expected.into_iter().take(MAX_EXPECTED).cloned().collect()
 }
 
 impl Buses {

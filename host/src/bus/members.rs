@@ -53,6 +53,11 @@ impl FileMembers {
         }
     }
 
+    /// How many nodes are on the bus.
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// Whether the bus carries what this node and another one send each other.
     fn carries(&self, node: &NodeName) -> bool {
         self.network.reach(&self.own, node) == Reach::Bus(&self.bus)

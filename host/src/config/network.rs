@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kozo_auth::identity::TrustedKeys;
 use kozo_description::{Class, Problem, Problems};
+use kozo_ground::interest::Interest;
 use kozo_ground::names::{BusName, NodeName};
 use kozo_ground::text::{enumerate, nearest, quoted};
 
@@ -168,6 +169,37 @@ impl Network {
         let groups = self.groups.iter().zip(groups);
         found.extend(groups.filter_map(|(group, is_found)| is_found.then_some(&group.block)));
         found
+    }
+
+    /// The nodes that may send a node something over a bus that fits this interest: by their names, those of their roles,
+    /// and the policies. What their roles send, and at which channels, the file does not tell.
+    pub fn senders_on<'n>(
+        &'n self,
+        bus: &BusName,
+        own: &NodeName,
+        interest: &Interest,
+    ) -> impl Iterator<Item = &'n NodeName> {
+        let has_role = |block: &Node| {
+            let mut roles = block.roles.iter();
+            roles.any(|role| interest.may_be_of(None, Some(role.name.as_str())))
+        };
+        let groups: Vec<bool> = self
+            .groups
+            .iter()
+            .map(|group| has_role(&group.block))
+            .collect();
+        let members = self.members.iter();
+        let members = members.filter(move |(_, group)| groups.get(*group as usize) == Some(&true));
+        let nodes = self.own_blocks().filter(move |node| has_role(node));
+        let all = nodes
+            .map(|node| &node.name)
+            .chain(members.map(|(name, _)| name));
+        all.filter(move |name| {
+            *name != own
+                && interest.may_be_of(Some(name.as_str()), None)
+                && self.reach(own, name) == Reach::Bus(bus)
+                && self.may_send(name, own)
+        })
     }
 
     fn standing(&self, name: &NodeName) -> Option<Standing<'_>> {

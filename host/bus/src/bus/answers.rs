@@ -129,7 +129,9 @@ impl Bus {
                 }
             }
             _ if !self.settings.members.may_read(&node) => Answer::Refused(AskRefusal::NotAllowed),
-            Some(Ask::Key { session, .. }) if session != self.session.id() => {
+            Some(Ask::Key { session, .. })
+                if session != self.session.id() && session != SessionId::PRESENT =>
+            {
                 Answer::Refused(AskRefusal::OtherSession)
             }
             Some(Ask::Key { epoch, .. }) => self.key_for(&node, &asker, &signer, epoch, now)?,

@@ -8,7 +8,7 @@ use kozo_ground::names::NodeName;
 use super::asks::{Asked, Purpose};
 use super::held::HeldDatagram;
 use super::terms::Happened;
-use super::{Bus, reading};
+use super::{Bus, MAX_EXPECTED, reading};
 use crate::announcement::ClaimedAnnouncement;
 use crate::ask::{ANSWER_TIMEOUT, Answer, AskRefusal, Repaired, SealedKey};
 use crate::datagram::{self, Body, FORMAT, Header, Unproven};
@@ -339,7 +339,12 @@ impl Bus {
             return Err(Refusal::TooMany);
         }
         if *node != self.settings.own {
-            return self.introduced(node, &claimed, now);
+            self.introduced(node, &claimed, now)?;
+            let expected = self.settings.expected.iter().take(MAX_EXPECTED);
+            if expected.clone().any(|expected| expected == node) {
+                self.pull_ahead(node, now);
+            }
+            return Ok(());
         }
         let verified = claimed.verify(&self.settings.name, &*self.keys)?;
         let other = verified.announcement();

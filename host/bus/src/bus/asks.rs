@@ -7,13 +7,13 @@ use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 
 use super::engine::Letter;
-use super::nodes::{PULL_AGAIN, PULL_JITTER, Pull};
+use super::nodes::{AHEAD_AT_LEAST, AHEAD_PER_SECOND, AHEAD_TRIES, PULL_AGAIN, PULL_JITTER, Pull};
 use super::terms::{Happened, PingId, QuestionId, Unasked};
-use super::{Bus, pen};
+use super::{Bus, MAX_EXPECTED, pen};
 use crate::ask::{ANSWER_TIMEOUT, Ask};
 use crate::incoming::LaneKey;
 use crate::random::draw;
-use crate::sender_key::Epoch;
+use crate::sender_key::{Epoch, PRESENT_EPOCH};
 use crate::session::SessionId;
 use crate::subject::Nonce;
 
@@ -167,10 +167,11 @@ impl Bus {
     pub(super) fn pull(&mut self, node: &NodeName, session: SessionId, epoch: Epoch, now: Moment) {
         let jitter = PULL_JITTER.mul_f64(self.chance.f64());
         let known = self.nodes.entry(node.clone()).or_default();
-        if let Some(pull) = &known.pull {
-            let is_same = (pull.session, pull.epoch) == (session, epoch);
+        if let Some(pull) = &mut known.pull {
+            let is_same = (pull.session, pull.epoch) == (session, epoch) && !pull.is_ahead;
             // One at a time: whatever session is asked about, the answer says which one is the present.
             if is_same || pull.nonce.is_some() || pull.due <= now + PULL_JITTER {
+                pull.is_ahead = false;
                 return;
             }
         }
@@ -181,6 +182,42 @@ impl Bus {
             epoch,
             due,
             tries,
+            is_ahead: false,
+            nonce: None,
+        });
+        self.pulls.push(std::cmp::Reverse((due, node.clone())));
+    }
+
+    /// The keys of those that are expected to send are asked for ahead of need, as far as they are not here.
+    pub(super) fn pull_expected(&mut self, now: Moment) {
+        let expected = self.settings.expected.iter().take(MAX_EXPECTED);
+        for node in expected.cloned().collect::<Vec<_>>() {
+            self.pull_ahead(&node, now);
+        }
+    }
+
+    /// A node is there, or may be, that is expected to send: when it does, its key shall be here. Others expect it as
+    /// well, as many as there are on the bus at most, and it has other things to do: so they take their time.
+    pub(super) fn pull_ahead(&mut self, node: &NodeName, now: Moment) {
+        if *node == self.settings.own || !self.settings.members.may_be_heard(node) {
+            return;
+        }
+        let present = self.present(node);
+        let has_key = present.is_some_and(|(session, epoch)| self.has_key(node, session, epoch));
+        let known = self.nodes.entry(node.clone()).or_default();
+        if has_key || known.pull.is_some() {
+            return;
+        }
+        let span = Duration::from_secs_f64(self.settings.size as f64 / AHEAD_PER_SECOND);
+        let due = now + span.max(AHEAD_AT_LEAST).mul_f64(self.chance.f64());
+        // Of a node that is not known yet, whatever it has at present.
+        let (session, epoch) = present.unwrap_or((SessionId::PRESENT, PRESENT_EPOCH));
+        known.pull = Some(Pull {
+            session,
+            epoch,
+            due,
+            tries: 0,
+            is_ahead: true,
             nonce: None,
         });
         self.pulls.push(std::cmp::Reverse((due, node.clone())));
@@ -198,6 +235,10 @@ impl Bus {
             let Some(pull) = known.pull.as_mut().filter(|pull| pull.due <= now) else {
                 continue;
             };
+            if pull.is_ahead && pull.tries >= AHEAD_TRIES {
+                known.pull = None;
+                continue;
+            }
             if pull.tries >= PULL_AGAIN.len() {
                 let reason = match known.absent {
                     Some(_) => "the engine says that it is not connected",

@@ -31,6 +31,16 @@ pub(super) const PULL_AGAIN: [Duration; 4] = [
 /// first time ask at once.
 pub(super) const PULL_JITTER: Duration = Duration::from_millis(100);
 
+/// How many keys of one node are asked for in a second, by all nodes together, before anything came of it: a quarter of what
+/// it works off.
+pub(super) const AHEAD_PER_SECOND: f64 = 1000.0;
+
+/// How long that is spread over at least.
+pub(super) const AHEAD_AT_LEAST: Duration = Duration::from_secs(1);
+
+/// How often a key is asked for before anything came. Whoever begins to send says so.
+pub(super) const AHEAD_TRIES: usize = 3;
+
 /// Another node.
 #[derive(Debug, Default)]
 pub(super) struct Node {
@@ -94,6 +104,8 @@ pub(super) struct Pull {
     pub(super) due: Moment,
     /// How often it was.
     pub(super) tries: usize,
+    /// Nothing waits for it: it is asked for ahead of need.
+    pub(super) is_ahead: bool,
     /// The ask that waits for an answer.
     pub(super) nonce: Option<Nonce>,
 }

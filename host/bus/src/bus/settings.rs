@@ -11,6 +11,9 @@ use crate::announcement::DIGEST_LEN;
 use crate::members::Members;
 use crate::subject::SubjectKey;
 
+/// How many nodes are expected to send at most.
+pub const MAX_EXPECTED: usize = 64;
+
 /// What a bus is made with; all of it from the network's file, but for the counter.
 #[derive(Clone)]
 pub struct BusSettings {
@@ -22,8 +25,13 @@ pub struct BusSettings {
     pub own: NodeName,
     /// Who else is on the bus.
     pub members: Arc<dyn Members>,
+    /// How many nodes are on the bus: as many may ask one of them for its key.
+    pub size: usize,
     /// What the roles of this node want to hear of.
     pub wanted: Vec<Interest>,
+    /// The nodes that may send some of that, as far as the file tells, where these are few: their keys are asked for before
+    /// anything comes of them. Of more than [`MAX_EXPECTED`] those behind are left out.
+    pub expected: Vec<NodeName>,
     /// How much waits to be sent (`outgoingQueueLength`, `outgoingQueueSize`); what was sent is kept within the
     /// same limits once more, for those who ask for it again.
     pub queue: QueueLimits,

@@ -26,6 +26,8 @@ pub(super) fn later_run(file: &File, name: &str, seed: u8, counter: u64, now: Mo
         module: ModuleName::new("nats").unwrap(),
         own: node(name),
         members: Arc::new(file.members("fleet")),
+        size: 10,
+        expected: Vec::new(),
         wanted: vec![Interest {
             kind: Some(Kind::Event),
             ..Interest::default()

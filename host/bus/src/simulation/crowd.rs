@@ -8,6 +8,8 @@ use crate::Output;
 use crate::Published;
 use crate::subject::{Address, Nonce, Token};
 
+use super::engine::fits;
+
 /// How long it takes to get from one node to another.
 const WAY: Duration = Duration::from_millis(1);
 
@@ -22,6 +24,7 @@ type OnItsWay = (Moment, Carried);
 
 /// One sender, and all others.
 struct Crowd {
+    world: World,
     now: Moment,
     began: Moment,
     sender: Bus,
@@ -35,23 +38,45 @@ struct Crowd {
     have: HashMap<u64, (usize, Duration)>,
 }
 
+fn begin(
+    world: &World,
+    name: &str,
+    seed: u64,
+    now: Moment,
+    change: impl FnOnce(&mut BusSettings),
+) -> Bus {
+    let keys = Arc::new(world.file.add(name, seed as u8));
+    let mut settings = world.settings_of(name);
+    change(&mut settings);
+    let random = Box::new(SeededRandom::new(seed));
+    let mut bus = Bus::new(settings, keys, random, now).unwrap();
+    bus.up(world.limits(), now);
+    bus
+}
+
 impl Crowd {
+    /// Listeners that know nothing of the sender before it sends.
     fn new(count: usize) -> Self {
+        Self::with(count, &[])
+    }
+
+    /// Listeners that expect these nodes to send.
+    fn with(count: usize, expected: &[&str]) -> Self {
         let world = World::new(1, 0);
         let now = Moment::ZERO + SECOND * 1000;
-        let make = |name: &str, seed: u64| {
-            let keys = Arc::new(world.file.add(name, seed as u8));
-            let settings = world.settings_of(name);
-            let random = Box::new(SeededRandom::new(seed));
-            let mut bus = Bus::new(settings, keys, random, now).unwrap();
-            bus.up(world.limits(), now);
-            bus
+        let sender = begin(&world, "sender", 0, now, |_| {});
+        let listener = |number: usize| {
+            let expected: Vec<_> = expected.iter().map(|name| node(name)).collect();
+            let name = format!("node{number}");
+            begin(&world, &name, number as u64 + 1, now, |settings| {
+                // Most of the others of a large network hear somebody else.
+                settings.size = 3 * count;
+                settings.expected = expected;
+            })
         };
-        let listeners: Vec<Bus> = (0..count)
-            .map(|number| make(&format!("node{number}"), number as u64 + 1))
-            .collect();
-        let sender = make("sender", 0);
+        let listeners = (0..count).map(listener).collect();
         let mut crowd = Self {
+            world,
             now,
             began: now,
             places: HashMap::new(),
@@ -151,10 +176,13 @@ impl Crowd {
                         self.to_listeners.push_back((*place, (now + WAY, carried)));
                     }
                 }
-                Some(Address::Lane(_)) => {
-                    for place in 0..self.listeners.len() {
-                        let on_its_way = (now + WAY, carried.clone());
-                        self.to_listeners.push_back((place, on_its_way));
+                Some(Address::Lane(_) | Address::Here(_)) => {
+                    for (place, listener) in self.listeners.iter().enumerate() {
+                        let mut patterns = listener.patterns().iter();
+                        if patterns.any(|pattern| fits(pattern, &carried.subject)) {
+                            let on_its_way = (now + WAY, carried.clone());
+                            self.to_listeners.push_back((place, on_its_way));
+                        }
                     }
                 }
                 _ => {}
@@ -193,6 +221,21 @@ impl Crowd {
             *count += 1;
             *since = now.since(self.began);
         }
+    }
+
+    fn run(&mut self, span: Duration) {
+        let until = self.now + span;
+        while self.now < until {
+            self.step(|_| {});
+        }
+    }
+
+    /// The sender's daemon is started again, the `run`th time.
+    fn restart_sender(&mut self, run: u64) {
+        self.sender = begin(&self.world, "sender", run * 256, self.now, |settings| {
+            settings.counter = run + 1;
+        });
+        self.to_sender.clear();
     }
 
     fn asks_of_all(&self) -> u64 {
@@ -300,4 +343,63 @@ fn asks_in_the_name_of_others_fill_no_memory_and_do_not_keep_all_from_being_answ
     }
     let (count, _) = crowd.have[&1];
     assert!(count > 190, "{count}");
+}
+
+#[test]
+fn who_is_expected_to_send_is_asked_for_its_key_before_it_does_and_without_haste() {
+    let mut crowd = Crowd::with(500, &["sender"]);
+    // A second and a half is what they take their time for.
+    for _ in 0..5 {
+        let before = crowd.sender.status(crowd.now).outgoing.asks_answered;
+        crowd.run(MILLI * 300);
+        let answered = crowd.sender.status(crowd.now).outgoing.asks_answered - before;
+        assert!((60..140).contains(&answered), "{answered}");
+    }
+    crowd.run(MILLI * 100);
+    let reaches_all_at_once = |crowd: &mut Crowd, number| {
+        let asks = crowd.asks_of_all();
+        crowd.broadcast(number);
+        let took = crowd.run_until_all_have(number, SECOND);
+        assert!(took < MILLI * 20, "{took:?}");
+        assert_eq!(crowd.asks_of_all(), asks);
+    };
+    reaches_all_at_once(&mut crowd, 1);
+    assert_eq!(crowd.asks_of_all(), 500);
+    // So it is with another epoch, and with another run: it announces both.
+    let now = crowd.now;
+    crowd.sender.begin_epoch(now);
+    crowd.run(SECOND * 2);
+    reaches_all_at_once(&mut crowd, 2);
+    crowd.restart_sender(1);
+    crowd.run(SECOND * 2);
+    reaches_all_at_once(&mut crowd, 3);
+    // Who needs a key before that does not wait for it.
+    crowd.restart_sender(2);
+    crowd.broadcast(4);
+    let took = crowd.run_until_all_have(4, SECOND * 10);
+    assert!(took < ANSWERING * 500 * 3 / 2, "{took:?}");
+    let refused = crowd.sender.status(crowd.now).refused;
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn who_is_expected_and_is_not_there_costs_three_asks() {
+    let mut crowd = Crowd::with(20, &["sender"]);
+    crowd.now = crowd.now + STEP;
+    // Nothing that is sent to it arrives.
+    for _ in 0..100 {
+        crowd.step(|crowd| crowd.sender.down("away", crowd.now));
+        crowd.now = crowd.now + SECOND;
+    }
+    assert_eq!(crowd.asks_of_all(), 60);
+    let told = crowd.listeners.iter_mut().filter_map(|bus| {
+        let mut happened = std::iter::from_fn(|| bus.happened());
+        happened.find(|happened| matches!(happened, Happened::NoKey { .. }))
+    });
+    assert_eq!(told.count(), 0);
+    // It says so when it comes.
+    crowd.restart_sender(1);
+    crowd.run(SECOND * 2);
+    crowd.broadcast(1);
+    crowd.run_until_all_have(1, MILLI * 20);
 }

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use kozo_auth::keys;
-use kozo_ground::interest::Interests;
+use kozo_ground::interest::{Interest, Interests, Pattern};
+use kozo_ground::names::NodeName;
 use tempfile::TempDir;
 
 use super::*;
@@ -174,6 +175,28 @@ fn members_reach_others_as_nodes_do() {
     let receivers = network.receivers_on(fleet, &name("hub"));
     assert_eq!(receivers.len(), 1, "a group counts once");
     assert_eq!(receivers[0].roles[0].name.as_str(), "timer");
+}
+
+#[test]
+fn who_may_send_what_a_node_wants_is_known_by_its_roles() {
+    let network = scene().network(Some("hub"));
+    let fleet = &network.buses[0].name;
+    let senders = |own: &str, role: &str, node: Option<&str>| -> Vec<_> {
+        let interest = Interest {
+            role: Some(vec![Pattern::new(role)]),
+            node: node.map(|node| vec![Pattern::new(node)]),
+            ..Interest::default()
+        };
+        let own = name(own);
+        let senders = network.senders_on(fleet, &own, &interest);
+        senders.map(NodeName::as_str).collect()
+    };
+    assert_eq!(senders("hub", "timer", None), ["f-01", "f-02"]);
+    assert_eq!(senders("f-01", "t*r", None), ["f-02"], "but itself");
+    assert_eq!(senders("hub", "timer", Some("*2")), ["f-02"]);
+    assert_eq!(senders("hub", "other", None), [""; 0]);
+    // Over links, if at all.
+    assert_eq!(senders("h-1", "timer", None), [""; 0]);
 }
 
 #[test]
