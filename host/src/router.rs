@@ -146,10 +146,17 @@ impl Router {
         mut got: impl FnMut(&LocalRole),
     ) {
         let lifetime = Lifetime::of_own(subject.kind, &self.ages, now);
+        let share = Message::are_most_of_what_they_hold(messages);
         let mut roles = 0;
         for (role, inbox) in &self.roles {
             if self.are_for(role, subject, messages.len()) {
-                let incoming = |message: &Message| incoming(&self.node, message.clone(), lifetime);
+                let incoming = |message: &Message| {
+                    let message = match share {
+                        true => message.clone(),
+                        false => message.taken_out(),
+                    };
+                    incoming(&self.node, message, lifetime)
+                };
                 if let [message] = messages {
                     inbox.push(incoming(message));
                 } else {

@@ -62,6 +62,12 @@ impl<T> RollingQueue<T> {
                 && self.size.saturating_add(cost) <= self.limits.size)
     }
 
+    /// Whether so many items, which count `cost` bytes together, would push nothing out, themselves included.
+    pub fn has_room_for(&self, count: usize, cost: usize) -> bool {
+        self.items.len().saturating_add(count) <= self.limits.length
+            && self.size.saturating_add(cost) <= self.limits.size
+    }
+
     /// Takes the oldest item.
     pub fn pop(&mut self) -> Option<T> {
         let (item, cost) = self.items.pop_front()?;
@@ -168,6 +174,17 @@ mod tests {
         by_size.push(2, 5);
         assert_eq!(by_size.push(3, 6), [1, 2]);
         assert_eq!((by_size.len(), by_size.size()), (1, 6));
+    }
+
+    #[test]
+    fn there_is_room_for_many_when_all_of_them_fit() {
+        let mut queue = queue(3, 10);
+        assert!(queue.has_room_for(3, 10));
+        assert!(!queue.has_room_for(4, 4) && !queue.has_room_for(1, 11));
+        queue.push(1, 4);
+        assert!(queue.has_room_for(2, 6));
+        assert!(!queue.has_room_for(3, 3) && !queue.has_room_for(2, 7));
+        assert!(!queue.has_room_for(usize::MAX, usize::MAX));
     }
 
     #[test]

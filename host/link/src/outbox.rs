@@ -129,6 +129,11 @@ impl Outbox {
         self.queued.has_room(cost)
     }
 
+    /// Whether so many, which count `cost` bytes together, would push nothing out, themselves included.
+    pub(super) fn has_room_for(&self, count: usize, cost: usize) -> bool {
+        self.queued.has_room_for(count, cost)
+    }
+
     /// Whether any message waits or is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.queued.is_empty() && self.in_flight.is_empty()

@@ -150,6 +150,11 @@ impl Peer {
         self.settings.outgoing == ConnectPolicy::Never || self.outbox.has_room(cost)
     }
 
+    /// Whether so many messages, which count `cost` bytes together, would push nothing out, themselves included.
+    pub fn has_room_for(&self, count: usize, cost: usize) -> bool {
+        self.settings.outgoing == ConnectPolicy::Never || self.outbox.has_room_for(count, cost)
+    }
+
     /// Whether nothing waits for the peer or is under way to it.
     pub fn is_idle(&self) -> bool {
         self.outbox.is_empty()

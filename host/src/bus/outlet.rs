@@ -162,12 +162,23 @@ pub(crate) struct SendingToBus<'a> {
 impl SendingToBus<'_> {
     /// Whether a message that counts so many bytes would push nothing out, here or behind.
     pub(crate) fn has_room(&self, cost: usize) -> bool {
-        let outlet = self.outlet;
-        let waiting = &self.outbox.waiting;
-        let messages = outlet.messages_behind.load(Ordering::Acquire) + waiting.len();
-        let bytes = outlet.bytes_behind.load(Ordering::Acquire) + waiting.size();
-        messages == 0
-            || (messages < outlet.limits.length && bytes.saturating_add(cost) <= outlet.limits.size)
+        self.waiting().messages == 0 || self.has_room_for(1, cost)
+    }
+
+    /// Whether so many messages, which count `cost` bytes together, would push nothing out, themselves included.
+    pub(crate) fn has_room_for(&self, count: usize, cost: usize) -> bool {
+        let (waiting, limits) = (self.waiting(), &self.outlet.limits);
+        waiting.messages.saturating_add(count) <= limits.length
+            && waiting.bytes.saturating_add(cost) <= limits.size
+    }
+
+    /// What waits here and behind.
+    fn waiting(&self) -> Amount {
+        let (outlet, waiting) = (self.outlet, &self.outbox.waiting);
+        Amount {
+            messages: outlet.messages_behind.load(Ordering::Acquire) + waiting.len(),
+            bytes: outlet.bytes_behind.load(Ordering::Acquire) + waiting.size(),
+        }
     }
 
     /// Queues a message of this node's roles.

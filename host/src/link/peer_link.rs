@@ -238,6 +238,11 @@ impl SendingToPeer<'_> {
         self.state.peer.has_room(cost)
     }
 
+    /// Whether so many messages, which count `cost` bytes together, would push nothing out, themselves included.
+    pub(crate) fn has_room_for(&self, count: usize, cost: usize) -> bool {
+        self.state.peer.has_room_for(count, cost)
+    }
+
     /// Queues a message of this node's roles.
     pub(crate) fn queue(&mut self, message: Message, now: Moment) {
         self.state.peer.send(message, now);

@@ -53,16 +53,24 @@ impl Outlet {
     }
 
     /// Queues each of `messages` for all of `outlets`, as long as all of them have room for it. The result is
-    /// how many those are.
+    /// how many those are. Where that is not all of them, the queues hold no more than these.
     pub(super) fn send_while_room(outlets: &[&Self], messages: &[Message], now: Moment) -> usize {
         // Always locked in the order of the router's list, so that two senders never wait for
         // each other.
         let mut open: SmallVec<[_; FEW]> = outlets.iter().map(|outlet| outlet.open()).collect();
+        let whole = messages.iter().map(Message::cost).sum();
+        let share = open
+            .iter()
+            .all(|outlet| outlet.has_room_for(messages.len(), whole));
         for (place, message) in messages.iter().enumerate() {
             let cost = message.cost();
             if !open.iter().all(|outlet| outlet.has_room(cost)) {
                 return place;
             }
+            let message = match share {
+                true => message.clone(),
+                false => message.taken_out(),
+            };
             for outlet in &mut open {
                 outlet.queue(message.clone(), now);
             }
@@ -106,6 +114,14 @@ impl Sending<'_> {
         match self {
             Self::ToPeer(peer) => peer.has_room(cost),
             Self::ToBus(bus) => bus.has_room(cost),
+        }
+    }
+
+    /// Whether so many messages, which count `cost` bytes together, would push nothing out, themselves included.
+    fn has_room_for(&self, count: usize, cost: usize) -> bool {
+        match self {
+            Self::ToPeer(peer) => peer.has_room_for(count, cost),
+            Self::ToBus(bus) => bus.has_room_for(count, cost),
         }
     }
 

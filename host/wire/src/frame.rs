@@ -32,7 +32,7 @@ use super::elements::{FrameError, Writer, array, binary, integer, number, start_
 use super::head::Head;
 use super::hello::Hello;
 use super::message::{
-    MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, Message, MessageError, body_len,
+    MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_SHARED_LEN, MAX_TYPE_LEN, Message, MessageError, body_len,
 };
 use super::put;
 use super::value::value_len;
@@ -295,7 +295,7 @@ fn message(
 /// Bytes in which frames lie.
 struct Packet<'a> {
     bytes: &'a [u8],
-    /// Where the frames end that are complete.
+    /// Where the frames end that are complete, or as many of them as may share an allocation.
     complete: usize,
     /// A copy of a part of them, which the messages in it share, and where it starts.
     shared: Option<(usize, Arc<[u8]>)>,
@@ -591,11 +591,16 @@ impl FrameDecoder {
         })
     }
 
-    /// Where the last of the frames ends that are complete from `start` on, as far as they can be read.
+    /// Where the last of the frames ends that are complete from `start` on, as far as they can be read and their messages
+    /// may share an allocation.
     fn complete_from(&self, bytes: &[u8], start: usize) -> usize {
         let mut end = start;
         while let Ok(Some(length)) = self.split(&bytes[end..]) {
-            end += LENGTH_LEN + length;
+            let next = end + LENGTH_LEN + length;
+            if end > start && next - start > MAX_SHARED_LEN {
+                break;
+            }
+            end = next;
         }
         end
     }

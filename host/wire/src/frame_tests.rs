@@ -396,3 +396,35 @@ fn messages_that_come_together_share_what_they_lie_in_and_are_each_as_if_alone()
         }
     }
 }
+
+#[test]
+fn what_messages_share_has_a_limit_and_a_long_one_shares_nothing() {
+    let role = RoleName::new("timer1").unwrap();
+    let long = [&[0xc6, 0x00, 0x01, 0x00, 0x00][..], &[7; 0x1_0000]].concat();
+    let new = |data: &[u8]| Message::new(Kind::Event, &role, "tick", None, 2.0, data).unwrap();
+    let mut writer = FrameWriter::default();
+    for sequence in 1..=2000 {
+        let message = if sequence == 1000 {
+            new(&long)
+        } else {
+            new(b"\x01")
+        };
+        writer.message(sequence, Duration::from_secs(1), &message);
+    }
+    let bytes = writer.take();
+    let frames = decode_in_chunks(&bytes, bytes.len()).unwrap();
+    let read: Vec<_> = frames
+        .into_iter()
+        .map(|frame| match frame {
+            Frame::Message { message, .. } => message,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(read.len(), 2000);
+    for some in [&read[..999], &read[999..1000], &read[1000..]] {
+        assert!(Message::are_most_of_what_they_hold(some));
+    }
+    // Of the short ones, there are several rows.
+    assert!(!Message::are_most_of_what_they_hold(&read[..1]));
+    assert!(Message::are_most_of_what_they_hold(&read[500..999]));
+}

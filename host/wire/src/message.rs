@@ -52,6 +52,10 @@ pub enum MessageError {
     Role(#[from] NameError),
 }
 
+/// How many bytes of messages share an allocation, at most, but for a longer one, which is alone: a queue in which
+/// only the last of them is left holds so much more than it counts.
+pub(crate) const MAX_SHARED_LEN: usize = 16 * 1024;
+
 /// An event, order or log of a role. Cloning shares the encoded bytes.
 ///
 /// Which node it came from is not part of it: that is whoever is at the other end of the link.

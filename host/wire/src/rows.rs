@@ -6,11 +6,7 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 
 use super::head::Head;
-use super::message::{Message, MessageError, check_data, put_tail};
-
-/// How many bytes of messages share an allocation, at most, but for a longer one, which is alone: a queue in which
-/// only the last of them is left holds so much more than it counts.
-const ROW_LEN: usize = 16 * 1024;
+use super::message::{MAX_SHARED_LEN, Message, MessageError, check_data, put_tail};
 
 /// Makes messages of one role that are sent at the same time. Those in a row that are alike go to the same
 /// receivers, so they share an allocation and a head.
@@ -53,7 +49,7 @@ impl<'a> MessageRows<'a> {
     ) -> Result<(), MessageError> {
         check_data(data)?;
         let common = self.head.filter(|head| {
-            self.bytes.len() + head.len() + data.len() <= ROW_LEN
+            self.bytes.len() + head.len() + data.len() <= MAX_SHARED_LEN
                 && head.is(&self.bytes, kind, type_name, channel)
         });
         match common {
@@ -172,6 +168,6 @@ mod tests {
         assert!(Message::are_most_of_what_they_hold([&taken_out]));
         assert!(Message::are_most_of_what_they_hold([]));
         let bytes = made(&role, &[tick; 1000]).len() * messages[0].body().len();
-        assert!(bytes > ROW_LEN);
+        assert!(bytes > MAX_SHARED_LEN);
     }
 }
