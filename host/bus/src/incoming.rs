@@ -217,11 +217,11 @@ impl Incoming {
             return;
         }
         for (key, lane) in &mut self.lanes {
-            if lane.is_wanted {
+            lane.repair = lane.is_wanted.then(|| {
                 let due = now + WAIT + JITTER_AFTER_CUT.mul_f64(self.random.f64());
-                lane.repair = Some(Box::new(Repair::new(due, true)));
                 self.due.push(Reverse((due, *key)));
-            }
+                Box::new(Repair::new(due, true))
+            });
         }
         self.repairing = 0;
         self.sources
@@ -392,6 +392,10 @@ impl Incoming {
             }
             self.add_lane(key, subject, end.begin, next, now)?;
         }
+        // It may have come with what showed that no role here wants the lane.
+        if self.is_unwanted(key.source, subject) {
+            return Ok(());
+        }
         self.change(key, now, |lane, _, sink| {
             lane.ends(end.begin.number, end.last, sink)
         });
@@ -474,8 +478,8 @@ impl Incoming {
             let source = &mut self.sources[key.source.0 as usize];
             if repair.asked.take().is_some() {
                 source.window = (source.window / 2).max(MIN_WINDOW);
-                self.repairing -= 1;
-                source.repairs -= 1;
+                self.repairing = self.repairing.saturating_sub(1);
+                source.repairs = source.repairs.saturating_sub(1);
             }
             if repair.is_hopeless(source.heard, now) {
                 lane.repair = None;
@@ -665,7 +669,13 @@ impl Incoming {
     fn close_lane(&mut self, key: LaneKey, now: Moment) {
         self.parts.forget(key);
         self.change(key, now, |lane, _, sink| lane.close(sink));
-        self.lanes.remove(&key);
+        let repair = self.lanes.remove(&key).and_then(|lane| lane.repair);
+        if repair.is_some_and(|repair| repair.asked.is_some()) {
+            // The answer is waited for no more.
+            self.repairing = self.repairing.saturating_sub(1);
+            let source = self.source_mut(key.source);
+            source.repairs = source.repairs.saturating_sub(1);
+        }
     }
 
     /// Changes a lane; delivers, counts, and sees to what is missing afterwards.

@@ -17,12 +17,13 @@ use bytes::Bytes;
 use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 
-use crate::bus::{EngineLimits, Published};
+use crate::bus::{EngineLimits, MAX_EXPECTED, Published};
 use crate::datagram::MAX_DATAGRAM_LEN;
 use crate::subject::{Address, LANE_TOKENS, MAX_PATTERNS, Subjects, Token};
 
-/// How many patterns one neighbour may subscribe to: those of its roles, and its own.
-pub const MAX_NEIGHBOUR_PATTERNS: usize = MAX_PATTERNS + 8;
+/// How many patterns one neighbour may subscribe to: those of its roles, the announcements of those that it expects,
+/// and its own.
+pub const MAX_NEIGHBOUR_PATTERNS: usize = MAX_PATTERNS + MAX_EXPECTED + 8;
 
 /// How many datagrams of one neighbour wait to be published at most. More are left on the link meanwhile.
 pub const MAX_NEIGHBOUR_DATAGRAMS: usize = 64;

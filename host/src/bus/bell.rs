@@ -43,7 +43,7 @@ impl Bell {
                     .unwrap_or_else(PoisonError::into_inner),
             ),
         }
-        self.rung.store(false, Ordering::Release);
+        self.rung.swap(false, Ordering::AcqRel);
     }
 }
 

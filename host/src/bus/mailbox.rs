@@ -63,6 +63,8 @@ struct Held {
     others: usize,
     /// The bytes of all datagrams.
     bytes: usize,
+    /// The bytes of the one that there was no room for last.
+    lacking: usize,
     /// Datagrams that were thrown away here, since they were taken last.
     dropped: u64,
     /// Nothing is taken any more.
@@ -102,9 +104,11 @@ impl Mailbox {
         let waiting = held.datagrams();
         let is_full = waiting >= MAX_DATAGRAMS || (of_lane && held.of_lanes.len() >= MAX_OF_LANES);
         if is_full || (waiting > 0 && bytes > MAX_BYTES) {
+            held.lacking = datagram.data.len();
             return Delivered::Full;
         }
         held.bytes = bytes;
+        held.lacking = 0;
         match of_lane {
             true => held.of_lanes.push_back(datagram),
             false => {
@@ -117,11 +121,14 @@ impl Mailbox {
         Delivered::Taken
     }
 
-    /// Waits until there may be room, for `limit` at most; false when there is none.
+    /// Waits until there may be room for what there was none for last, for `limit` at most; false when there is none.
     pub(super) fn wait_for_room(&self, limit: Duration) -> bool {
         let held = self.held.lock_anyway();
-        let is_full =
-            |held: &mut Held| held.datagrams() >= MAX_DATAGRAMS || held.bytes >= MAX_BYTES;
+        let is_full = |held: &mut Held| {
+            held.datagrams() >= MAX_DATAGRAMS
+                || held.of_lanes.len() >= MAX_OF_LANES
+                || (held.datagrams() > 0 && held.bytes + held.lacking.max(1) > MAX_BYTES)
+        };
         let (held, waited) = self
             .emptied
             .wait_timeout_while(held, limit, |held| !held.closed && is_full(held))
@@ -295,6 +302,26 @@ mod tests {
         let brought = mailbox.take(2);
         assert_eq!(brought.of_lanes.len(), 2);
         assert!(!brought.is_more);
+    }
+
+    #[test]
+    fn who_waits_for_room_waits_for_what_there_was_none_for() {
+        let of_lane = || Datagram {
+            subject: "kozo.fleet.m.e.t.r.-.a".to_owned(),
+            ..datagram(1)
+        };
+        let mailbox = mailbox();
+        for _ in 0..MAX_OF_LANES {
+            assert_eq!(mailbox.deliver(of_lane()), Delivered::Taken);
+        }
+        assert_eq!(mailbox.deliver(of_lane()), Delivered::Full);
+        assert!(!mailbox.wait_for_room(Duration::from_millis(1)));
+        mailbox.take(1);
+        assert!(mailbox.wait_for_room(Duration::from_secs(60)));
+        mailbox.take(MAX_DATAGRAMS);
+        mailbox.deliver(datagram(MAX_BYTES - 1));
+        assert_eq!(mailbox.deliver(datagram(2)), Delivered::Full);
+        assert!(!mailbox.wait_for_room(Duration::from_millis(1)));
     }
 
     #[test]

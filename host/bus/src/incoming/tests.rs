@@ -184,6 +184,36 @@ fn what_overtook_others_is_not_asked_for() {
 }
 
 #[test]
+fn the_end_of_a_lane_that_nobody_wants_asks_for_nothing() {
+    let mut here = Receiver::new();
+    let source = here.source("hub");
+    here.came(source, Kind::Log, 1, 1);
+    let begin = LaneBegin {
+        number: 1,
+        time: SessionTime(0),
+    };
+    let subject = here.lane(source, Kind::Log);
+    here.tell(source, &subject, Body::End(End { begin, last: 9 }), false);
+    assert_eq!(here.asks(SECOND * 100), []);
+    assert_eq!(here.incoming.counts().missed, 0);
+}
+
+#[test]
+fn a_lane_that_ends_while_it_is_asked_for_keeps_no_place_of_others() {
+    let mut here = Receiver::new();
+    let source = here.source("hub");
+    here.came(source, Kind::Event, 1, 1);
+    here.incoming.up(here.now);
+    let mut moments = (0..1000).map(|_| here.asks(Duration::from_millis(10)));
+    let asked = moments.find(|asks| !asks.is_empty());
+    assert_eq!(asked, Some(vec![(2, None)]));
+    assert_eq!(here.incoming.source(source).repairs, 1);
+    here.incoming.session_over(source, here.now);
+    here.incoming.assert_bounded();
+    assert_eq!(here.incoming.source(source).repairs, 0);
+}
+
+#[test]
 fn what_does_not_come_is_missed_exactly() {
     let mut here = Receiver::new();
     let source = here.source("hub");
