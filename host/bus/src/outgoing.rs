@@ -190,7 +190,9 @@ impl Outgoing {
             subject,
             begin,
             last,
-        } = self.lanes.next_end(now)?;
+        } = self
+            .lanes
+            .next_end(now, |subject| self.ring.first_unsent(subject).is_some())?;
         let body = Body::End(End { begin, last }).encode();
         let datagram = sealing.seal(&subject, &body, now)?;
         Some((subject, datagram))
@@ -205,10 +207,15 @@ impl Outgoing {
         to: Option<u64>,
         gaps: usize,
     ) -> Again {
-        let known = self.lanes.end_of(subject).map(|end| end.last);
         let kept = self.ring.last_of(subject);
-        // Of a lane that is forgotten, and all that was in it, nothing is known but what the asker says.
-        let last = known.max(kept).or(to).unwrap_or(0);
+        let last = match self.lanes.find(subject) {
+            Some(lane) => lane.end().max(kept),
+            // Of a lane that is forgotten, and all that was in it, nothing is known but what the asker says.
+            None => kept.or(to),
+        };
+        // What is about to be published is not lost: the asker would count it as missed, and drop it when it comes.
+        let unsent = self.ring.first_unsent(subject).map(|first| first - 1);
+        let last = last.unwrap_or(0).min(unsent.unwrap_or(u64::MAX));
         let to = to.unwrap_or(u64::MAX).min(last);
         let mut again = Again {
             last,

@@ -66,9 +66,9 @@ pub(crate) struct OutLane {
 }
 
 impl OutLane {
-    /// The last number behind which nothing of the lane waits any more; none as long as something does, or when
-    /// nothing was sent in it yet.
-    fn end(&self) -> Option<u64> {
+    /// The last number behind which nothing of the lane waits in the outbox any more; none as long as something does, or
+    /// when nothing was sent in it yet. Batches up to there may wait to be published.
+    pub(crate) fn end(&self) -> Option<u64> {
         (self.queued == 0 && self.next > self.begin.number).then(|| self.next - 1)
     }
 
@@ -250,8 +250,12 @@ impl Lanes {
         }
     }
 
-    /// Takes the next end that is due.
-    pub(crate) fn next_end(&mut self, now: Moment) -> Option<LaneEnd> {
+    /// Takes the next end that is due. `is_unsent` says of the subject of a lane whether a batch of it waits to be published.
+    pub(crate) fn next_end(
+        &mut self,
+        now: Moment,
+        is_unsent: impl Fn(&str) -> bool,
+    ) -> Option<LaneEnd> {
         while let Some(&Reverse((due, place, generation))) = self.ends.peek() {
             if due > now {
                 return None;
@@ -269,7 +273,7 @@ impl Lanes {
                 self.ends.push(Reverse((really_due, place, generation)));
                 continue;
             }
-            let Some(last) = lane.end() else {
+            let Some(last) = lane.end().filter(|_| !is_unsent(&lane.subject)) else {
                 // Something waits to be sent, which says the same. It is looked at again later.
                 let later = now + ENDS_AFTER[0];
                 self.ends.push(Reverse((later, place, generation)));
@@ -297,12 +301,11 @@ impl Lanes {
         self.forget(|lane| now.since(lane.last) >= FORGET_AFTER);
     }
 
-    /// The end of the lane with this subject: what was sent in it last.
-    pub(crate) fn end_of(&self, subject: &str) -> Option<LaneEnd> {
+    /// The lane with this subject.
+    pub(crate) fn find(&self, subject: &str) -> Option<&OutLane> {
         // Only for repairs, which are limited in number.
         let mut lanes = self.places.values().map(|place| self.get(*place));
-        let lane = lanes.find(|lane| *lane.subject == *subject)?;
-        lane.end().map(|last| lane.end_said(last))
+        lanes.find(|lane| *lane.subject == *subject)
     }
 
     fn make_room(&mut self) -> Result<(), TooManyLanes> {

@@ -230,6 +230,15 @@ impl Ring {
         Some(last.last())
     }
 
+    /// The number of the first message of a lane that waits to be published for the first time.
+    pub(crate) fn first_unsent(&self, subject: &str) -> Option<u64> {
+        let lane = self.lanes.get(subject)?;
+        // Batches are published in the order in which they were made.
+        let was_sent = |number: &u64| self.at(*number).is_none_or(|batch| batch.was_sent);
+        let number = lane.get(lane.partition_point(was_sent))?;
+        self.at(*number).map(|batch| batch.first)
+    }
+
     fn at(&self, number: u64) -> Option<&Batch> {
         let place = usize::try_from(number.checked_sub(self.gone)?).ok()?;
         self.batches.get(place)

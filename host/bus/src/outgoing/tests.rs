@@ -95,6 +95,12 @@ impl Sender {
         })
     }
 
+    /// Makes the next datagram, for which the module has no room.
+    fn offer(&mut self, now: Moment) {
+        let (outgoing, mut sealing) = self.sealing();
+        outgoing.next(&mut sealing, now).unwrap();
+    }
+
     fn publish_all(&mut self, now: Moment) -> Vec<(String, u64, u64)> {
         std::iter::from_fn(|| self.publish(now)).collect()
     }
@@ -288,6 +294,43 @@ fn what_is_kept_is_sent_again_and_what_is_not_is_told() {
     assert_eq!((again.lost, again.last), (vec![(3, 9)], 9));
     let again = sender.outgoing.again(&other, 3, None, 64);
     assert_eq!((again.lost, again.last), (vec![], 0));
+}
+
+#[test]
+fn what_is_about_to_be_published_is_not_lost() {
+    let mut sender = Sender::new(100, 16 << 20);
+    sender.outgoing.up(20 * 1024);
+    let lane = sender.lane("one", "a");
+    let told = |sender: &mut Sender, from, to| {
+        let again = sender.outgoing.again(&lane, from, to, 64);
+        (again.messages, again.lost, again.last, again.through)
+    };
+    sender.push("one", "a", at(0));
+    sender.publish_all(at(0));
+    // The module has no room for the next batch.
+    sender.push("one", "a", at(1));
+    sender.offer(at(1));
+    assert_eq!(told(&mut sender, 1, None), (1, vec![], 1, 1));
+    assert_eq!(told(&mut sender, 2, Some(17)), (0, vec![], 1, 1));
+    assert_eq!(sender.ends(at(3)), [0u64; 0], "what waits says the same");
+    // What is dropped before it is lost.
+    sender.push("one", "a", at(3));
+    sender.outgoing.tick(at(12));
+    sender.publish_all(at(12));
+    assert_eq!(told(&mut sender, 2, None), (1, vec![(2, 2)], 3, 3));
+    // Of a large one, a part was published.
+    sender.push_sized("one", "a", 50_000, at(12));
+    assert_eq!(sender.publish(at(12)), Some(of("part", 4, 0)));
+    assert_eq!(told(&mut sender, 4, None), (0, vec![], 3, 3));
+    sender.publish_all(at(12));
+    assert_eq!(told(&mut sender, 4, None), (1, vec![], 4, 4));
+    assert_eq!(sender.ends(at(14)), [4]);
+    // Nothing is kept of the lane any more, and what is asked for waits in the outbox.
+    sender.outgoing.tick(at(60));
+    sender.push("one", "a", at(60));
+    assert_eq!(told(&mut sender, 4, Some(20)), (0, vec![], 0, 3));
+    sender.publish_all(at(60));
+    assert_eq!(told(&mut sender, 4, Some(20)), (1, vec![(4, 4)], 5, 5));
 }
 
 #[test]

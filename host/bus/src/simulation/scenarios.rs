@@ -79,6 +79,31 @@ fn a_node_that_was_cut_off_gets_what_came_in_the_meantime() {
 }
 
 #[test]
+fn what_waits_for_the_module_is_not_taken_for_lost() {
+    for_seeds(2, |seed| {
+        let mut world = World::new(seed, 2);
+        world.max_datagram = 20 * 1024;
+        world.start_all();
+        world.send(0, 0, 10);
+        world.run(SECOND * 5);
+        // Mostly the module has no room: what the other node asks meanwhile is answered while a batch waits for it.
+        world.weather.full = 850;
+        for _ in 0..10 {
+            // Nothing is under way, so the answer is short, and goes before the batch.
+            world.run(SECOND);
+            world.cut(1, MILLI * 10);
+            for _ in 0..20 {
+                world.run(MILLI * 120);
+                let padding = world.random.usize(0..30_000);
+                world.send(0, 0, padding);
+            }
+        }
+        settle(&mut world);
+        assert_eq!(world.assert_complete(), 0);
+    });
+}
+
+#[test]
 fn nodes_that_are_killed_harm_nobody_else() {
     for_seeds(2, |seed| {
         let mut world = World::new(seed, 4);
