@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use rmp::encode;
 
-use super::message::MessageError;
+use super::message_error::MessageError;
 use super::put;
 
 /// The numbers of the frames: the only place that knows them.

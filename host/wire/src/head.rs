@@ -6,7 +6,7 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 use rmp::encode;
 
-use super::message::{MAX_CHANNEL_LEN, MAX_TYPE_LEN, MessageError};
+use super::message_error::{MAX_CHANNEL_LEN, MAX_TYPE_LEN, MessageError};
 use super::put;
 
 /// The start of a message's body, before its timestamp: kind, role, type and channel, and where they stand in it.

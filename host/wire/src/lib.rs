@@ -11,6 +11,7 @@ mod head;
 mod hello;
 mod interests;
 mod message;
+mod message_error;
 mod rows;
 mod value;
 
@@ -25,9 +26,8 @@ pub use frame::{
 };
 pub use hello::{BUS, Hello, LinkId, MAX_INTERESTS, PROTOCOL, QUESTIONS, RoleInterests, SessionId};
 pub use interests::{SummedUp, ToldInterests};
-pub use message::{
-    MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MESSAGE_OVERHEAD, Message, MessageError,
-};
+pub use message::{MESSAGE_OVERHEAD, Message};
+pub use message_error::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MessageError};
 pub use rows::MessageRows;
 pub use value::{MAX_DEPTH, ValueError, value_len};
 

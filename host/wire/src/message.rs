@@ -5,52 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use kozo_ground::interest::{Kind, Subject};
-use kozo_ground::names::{NameError, RoleName};
+use kozo_ground::names::RoleName;
 use rmp::encode;
 
 use super::head::{Head, Span};
+use super::message_error::{MAX_DATA_LEN, MessageError};
 use super::put;
-use super::value::{ValueError, value_len};
+use super::value::value_len;
 
-/// The longest type, in bytes.
-pub const MAX_TYPE_LEN: usize = 255;
-/// The longest channel, in bytes.
-pub const MAX_CHANNEL_LEN: usize = 255;
-/// The most data that one message carries, in bytes of MessagePack.
-pub const MAX_DATA_LEN: usize = 16 * 1024 * 1024;
 /// What a queue counts for a message on top of its encoded length, in bytes: its place in the
 /// queue, with room for that to grow, and the allocation.
 pub const MESSAGE_OVERHEAD: usize = 192;
-
-/// Why something is not a message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MessageError {
-    /// The data is too large.
-    #[error("the data has {0} bytes, and {MAX_DATA_LEN} are the limit")]
-    DataTooLong(usize),
-    /// The type is too long.
-    #[error("the type has {0} bytes, and {MAX_TYPE_LEN} are the limit")]
-    TypeTooLong(usize),
-    /// The channel is too long.
-    #[error("the channel has {0} bytes, and {MAX_CHANNEL_LEN} are the limit")]
-    ChannelTooLong(usize),
-    /// The data is not one MessagePack value.
-    #[error("the data is not one MessagePack value: {0}")]
-    Data(#[from] ValueError),
-    /// More bytes follow the data.
-    #[error("{0} bytes too many follow the message")]
-    Trailing(usize),
-    /// A field is missing, or is not what it has to be.
-    #[error("the message's {0} is missing or of the wrong type")]
-    Field(&'static str),
-    /// The kind has a number that this version does not know.
-    #[error("the message is of an unknown kind, {0}")]
-    Kind(u64),
-    /// The sender's name is none.
-    #[error("the sending role's name is not a name: {0}")]
-    Role(#[from] NameError),
-}
 
 /// How many bytes of messages share an allocation, at most, but for a longer one, which is alone: a queue in which
 /// only the last of them is left holds so much more than it counts.
@@ -300,6 +265,8 @@ pub(crate) fn put_tail(body: &mut Vec<u8>, timestamp: f64, data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message_error::MAX_TYPE_LEN;
+    use crate::value::ValueError;
 
     fn tick(channel: Option<&str>) -> Message {
         let role = RoleName::new("timer1").unwrap();

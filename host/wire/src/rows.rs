@@ -6,7 +6,8 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 
 use super::head::Head;
-use super::message::{MAX_SHARED_LEN, Message, MessageError, check_data, put_tail};
+use super::message::{MAX_SHARED_LEN, Message, check_data, put_tail};
+use super::message_error::MessageError;
 
 /// Makes messages of one role that are sent at the same time. Those in a row that are alike go to the same
 /// receivers, so they share an allocation and a head.
