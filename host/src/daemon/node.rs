@@ -18,7 +18,7 @@ use super::service::{self, Service};
 use super::{control, parts, watch};
 use crate::bus::{BusLives, Buses};
 use crate::config::Network;
-use crate::introspection::{Introspection, LastLook};
+use crate::introspection::{ASKED_AT_ONCE, Introspection, LastLook, Turns};
 use crate::limited::apart;
 use crate::metrics;
 use crate::modules::Registry;
@@ -137,6 +137,7 @@ impl Daemon {
             network,
             taps,
             last_look: LastLook::default(),
+            turns: Turns::new(ASKED_AT_ONCE),
         });
         desk.open_with(&introspection);
         // The socket is there before the node is said to be: who waits for that may ask at once.

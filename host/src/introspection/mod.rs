@@ -21,6 +21,7 @@ mod request;
 mod role_details;
 mod roles;
 mod send;
+mod turns;
 
 use std::sync::Arc;
 
@@ -50,9 +51,11 @@ pub(crate) use changes::LastLook;
 pub use desk::Desk;
 pub use limits::MAX_BENCH_SECONDS;
 pub use messages::{AskersTaps, MAX_SHOWN_DATA};
+pub(crate) use others::ASKED_AT_ONCE;
 pub use outcome::{Answer, Outcome};
 use refusal::Refusal;
 pub use request::Request;
+pub(crate) use turns::Turns;
 
 /// A peer.
 pub(crate) struct PeerView {
@@ -98,6 +101,8 @@ pub struct Introspection {
     pub(crate) taps: Arc<Taps>,
     /// When it was looked at for those who wait for a change.
     pub(crate) last_look: LastLook,
+    /// The turns of those who ask all nodes, for questions over buses.
+    pub(crate) turns: Turns,
 }
 
 impl Introspection {

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use kozo_ground::clock;
 use kozo_ground::names::{BusName, NodeName};
 use kozo_ground::text::{error_text, printable};
 use kozo_status::{EventKind, EventStatus, NetworkStatus, NodeReport, NodeStatus, PingAnswer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::limits::MAX_PING;
 use super::refusal::Refusal;
@@ -27,9 +27,13 @@ const USUAL_WAIT_ON_BUS: Duration = Duration::from_secs(2);
 /// How many nodes on buses are asked at most where all nodes are: there may be thousands, and who looks at that many?
 const MAX_ASKED_OVER_BUSES: usize = 256;
 
-/// How many of them at once. The bus takes more, so that others can ask meanwhile; and with as many as answer nothing, all
-/// of them together take less time than a client waits.
-const ASKED_AT_ONCE: usize = kozo_bus::MAX_BUS_QUESTIONS / 2;
+/// How many of them at once, by all who ask for all nodes together. The bus takes more, so that single nodes can be
+/// asked meanwhile.
+pub(crate) const ASKED_AT_ONCE: usize = kozo_bus::MAX_BUS_QUESTIONS / 2;
+
+/// How long asking all nodes may take, however many say nothing: less than roles and clients wait for the answer. Only a
+/// question that lets one node take longer takes as long as that.
+const WHOLE_WAIT: Duration = Duration::from_secs(5);
 
 /// How many round trips of the link come on top of that: a path through Tor takes its time.
 const ROUND_TRIPS: u32 = 4;
@@ -58,22 +62,31 @@ impl Introspection {
         }
         let node = self.other_node(name)?;
         Ok(match self.way_to(node)? {
-            Way::Link(peer) => self.report_of(peer, wait_ms).await,
-            Way::Bus(bus) => self.report_over(bus, node, wait_ms).await,
+            Way::Link(peer) => self.report_of(peer, self.patience(peer, wait_ms)).await,
+            Way::Bus(bus) => self.report_over(bus, node, wait_on_bus(wait_ms)).await,
         })
     }
 
     /// What all nodes say of themselves, asked at the same time: of those on buses as many as people look at.
     pub(super) async fn network(&self, wait_ms: Option<u64>) -> NetworkStatus {
-        let asked = self.peers.iter().map(|peer| self.report_of(peer, wait_ms));
-        let (over_buses, left_out) = self.asked_over_buses();
-        let over_buses: Vec<_> = over_buses
-            .into_iter()
-            .map(|(node, bus)| self.report_over(bus, node, wait_ms))
-            .collect();
-        let over_buses = futures_util::stream::iter(over_buses).buffer_unordered(ASKED_AT_ONCE);
+        let on_bus = wait_on_bus(wait_ms);
+        let whole = match wait_ms {
+            Some(_) => WHOLE_WAIT.max(on_bus),
+            None => WHOLE_WAIT,
+        };
+        let until = Instant::now() + whole;
+        let asked = self.peers.iter().map(|peer| {
+            let wait = self.patience(peer, wait_ms).min(whole);
+            self.report_of(peer, wait)
+        });
         let asked = futures_util::future::join_all(asked);
-        let (linked, on_buses) = tokio::join!(asked, over_buses.collect::<Vec<_>>());
+        let (over_buses, too_many) = self.asked_over_buses();
+        let over_buses = self
+            .turns
+            .ask(over_buses, on_bus, until, |(node, bus), wait| {
+                self.report_over(bus, node, wait)
+            });
+        let (linked, (on_buses, too_late)) = tokio::join!(asked, over_buses);
         let mut nodes = vec![self.own_report()];
         nodes.extend(linked);
         nodes.extend(on_buses);
@@ -81,7 +94,7 @@ impl Introspection {
         NetworkStatus {
             asked: self.node.clone(),
             nodes,
-            left_out,
+            left_out: too_many + too_late,
         }
     }
 
@@ -224,14 +237,7 @@ impl Introspection {
         wait.min(LONGEST_WAIT)
     }
 
-    async fn report_over(
-        &self,
-        bus: &BusName,
-        node: &NodeName,
-        wait_ms: Option<u64>,
-    ) -> NodeReport {
-        let wait = wait_ms.map_or(USUAL_WAIT_ON_BUS, Duration::from_millis);
-        let wait = wait.min(LONGEST_WAIT);
+    async fn report_over(&self, bus: &BusName, node: &NodeName, wait: Duration) -> NodeReport {
         let asked = async {
             let text = |refusal: Refusal| error_text(&refusal);
             let question = encode(&Request::Status).map_err(text)?;
@@ -258,12 +264,11 @@ impl Introspection {
         }
     }
 
-    async fn report_of(&self, peer: &PeerView, wait_ms: Option<u64>) -> NodeReport {
+    async fn report_of(&self, peer: &PeerView, wait: Duration) -> NodeReport {
         let name = peer.link.name();
         let asked = async {
             let text = |refusal: Refusal| error_text(&refusal);
             let question = encode(&Request::Status).map_err(text)?;
-            let wait = self.patience(peer, wait_ms);
             let answer = peer.link.ask(question, wait).await;
             let answer = answer.map_err(|error| error.to_string())?;
             // It speaks of itself alone, whatever it says.
@@ -299,6 +304,12 @@ impl Introspection {
             other_file: seen.other_file,
         }
     }
+}
+
+/// How long a node on a bus may take.
+fn wait_on_bus(wait_ms: Option<u64>) -> Duration {
+    let wait = wait_ms.map_or(USUAL_WAIT_ON_BUS, Duration::from_millis);
+    wait.min(LONGEST_WAIT)
 }
 
 /// How many seconds ago the last link ended.

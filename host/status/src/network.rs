@@ -12,8 +12,8 @@ pub struct NetworkStatus {
     pub asked: NodeName,
     /// What each node says of itself, in the order of their names.
     pub nodes: Vec<NodeReport>,
-    /// How many nodes were not asked: they share buses with the one that was, and either nothing was heard of them
-    /// or there are too many.
+    /// How many nodes were not asked: they share buses with the one that was, and either nothing was heard of them,
+    /// or there are too many, or others took all the time that there was.
     #[serde(default)]
     pub left_out: usize,
 }
