@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kozo_ground::names::NodeName;
 use kozo_ground::text::{enumerate, nearest};
-use kozo_status::NodeStatus;
+use kozo_status::{NodeStatus, PeerDetails};
 
 use super::arguments::DaemonArguments;
 use super::failure::Failure;
@@ -49,20 +49,29 @@ pub(super) fn reach_about(
     }
 }
 
-/// One of several daemons here whose network has the node.
+/// One of several daemons here whose network has the node. That it has no links with it, as with a node that is only on a
+/// bus, does not matter.
 fn who_knows(surroundings: &Surroundings, node: &NodeName) -> Result<Client, Failure> {
     let mut known = BTreeSet::new();
-    for daemon in Client::all(surroundings, PATIENCE) {
+    let daemons = Client::all(surroundings, PATIENCE);
+    for daemon in &daemons {
         let Ok(status) = daemon.ask::<NodeStatus>(&Request::Status) else {
             continue;
         };
         known.extend(status.peers.into_iter().map(|peer| peer.peer));
         known.insert(status.node);
         if known.contains(node) {
-            return Ok(daemon);
+            return Ok(daemon.patient());
         }
     }
-    Err(Failure::other(no_such_node(node, &known)))
+    let why = Request::Why {
+        peer: node.to_string(),
+    };
+    let mut knowing = daemons.iter();
+    let found = knowing.find(|daemon| daemon.ask::<PeerDetails>(&why).is_ok());
+    found
+        .map(Client::patient)
+        .ok_or_else(|| Failure::other(no_such_node(node, &known)))
 }
 
 /// What is said of a node that no network here has.

@@ -80,6 +80,11 @@ impl Client {
         }
     }
 
+    /// The same daemon, with the usual time for an answer.
+    pub(crate) fn patient(&self) -> Self {
+        Self::at(&self.path)
+    }
+
     /// All daemons that run here and that this user may ask, each for an answer within `patience`.
     pub(crate) fn all(surroundings: &Surroundings, patience: Duration) -> Vec<Self> {
         let places = surroundings.sockets().into_iter();
