@@ -125,16 +125,7 @@ impl<'a> Assembly<'a> {
         let mut files = self.members.of.iter();
         let group = files.find(|(_, file)| file.lines.iter().any(|line| line.name == *local));
         let block = group.map_or(local.as_str(), |(group, _)| group);
-        let transports = tree
-            .child("system")
-            .and_then(|system| system.child(block)?.child("transports"));
-        let block = transports.and_then(|transports| transports.entry(bus));
-        // Who reaches it through others needs nothing of the module.
-        let is_behind = |block: &Entry| {
-            let through = block.value.child(common::THROUGH);
-            through.is_some_and(|through| !through.is_null())
-        };
-        block.is_some_and(|block| !is_behind(block))
+        speaks_with(tree, block, bus)
     }
 
     /// What a node has of a bus, where this entry of its transports is one.
@@ -377,6 +368,18 @@ impl<'a> Assembly<'a> {
         }
         buses
     }
+}
+
+/// Whether nodes of this block speak with the bus themselves, so that they need its module: who reaches it through others
+/// needs nothing of it.
+pub(super) fn speaks_with(tree: &Tree, block: &str, bus: &str) -> bool {
+    let system = tree.child("system");
+    let transports = system.and_then(|system| system.child(block)?.child("transports"));
+    let on = transports.and_then(|transports| transports.entry(bus));
+    on.is_some_and(|on| {
+        let through = on.value.child(common::THROUGH);
+        through.is_none_or(Tree::is_null)
+    })
 }
 
 /// Why a node is no gateway to a bus for another, and what to do.

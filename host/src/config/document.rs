@@ -144,7 +144,8 @@ impl Document {
         folders::named(&self.tree, &self.folder, self.block_of(local))
     }
 
-    /// The names of the modules of which the file says that this node uses them, and those of all buses.
+    /// The names of the modules of which the file says that this node uses them: of its roles, its transports and the
+    /// buses that it speaks with itself.
     pub fn modules_of(&self, node: &NodeName) -> BTreeSet<String> {
         let block = self.block_of(Some(node)).unwrap_or_default();
         folders::modules(&self.tree, block)

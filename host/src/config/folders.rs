@@ -9,7 +9,7 @@ use kozo_ground::text::join_path;
 
 use super::assemble::entries;
 use super::builtin::{self, OVERRIDE};
-use super::buses::BUSES;
+use super::buses::{BUSES, speaks_with};
 use super::given::module_of;
 use super::node::{SearchPaths, Settings};
 use super::node_path;
@@ -38,16 +38,16 @@ pub(super) fn search_paths(tree: &Tree, folder: &Path, block: Option<&str>) -> S
     Settings::new(&values).search_paths
 }
 
-/// The names of the modules of which the roles, transports and buses in this block of a node are.
+/// The names of the modules of which the roles and transports in this block of a node are, and the buses that it speaks
+/// with itself.
 pub(super) fn modules(tree: &Tree, block: &str) -> BTreeSet<String> {
-    let block = tree.child("system").and_then(|system| system.child(block));
-    let of_block = |kind| {
-        block
-            .into_iter()
-            .flat_map(move |block| entries(block, kind))
-    };
-    let blocks = of_block("roles").chain(of_block("transports"));
-    let blocks = blocks.chain(entries(tree, BUSES));
+    let own = tree.child("system").and_then(|system| system.child(block));
+    let of_own = |kind| own.into_iter().flat_map(move |own| entries(own, kind));
+    let is_bus = |name: &str| entries(tree, BUSES).any(|bus| bus.key == name);
+    // What is called like a bus is of the bus, whose module may be called otherwise.
+    let transports = of_own("transports").filter(|entry| !is_bus(&entry.key));
+    let buses = entries(tree, BUSES).filter(|bus| speaks_with(tree, block, &bus.key));
+    let blocks = of_own("roles").chain(transports).chain(buses);
     blocks.map(|entry| module_of(entry).to_owned()).collect()
 }
 

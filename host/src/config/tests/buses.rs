@@ -88,6 +88,19 @@ fn a_bus_is_described_once_and_nodes_are_on_it() {
 }
 
 #[test]
+fn only_who_speaks_with_a_bus_uses_its_module() {
+    let text = changed(
+        "{tcp: {address: h}}",
+        "{tcp: {address: h}, fleet: {through: clock}}",
+    );
+    let document = Document::parse("net.yaml", "/etc/kozo", text.as_bytes()).unwrap();
+    let used = |node: &str| -> Vec<_> { document.modules_of(&name(node)).into_iter().collect() };
+    assert_eq!(used("clock"), ["engine", "tcp"]);
+    assert_eq!(used("scribe"), ["engine"]);
+    assert_eq!(used("house"), ["tcp"]);
+}
+
+#[test]
 fn a_node_may_have_options_of_the_bus_for_itself() {
     let network = read(BUSES);
     let on = &network.nodes["scribe"].buses[0];
