@@ -90,7 +90,8 @@ impl Registry {
 
     /// Looks for modules, for a node that uses those of these names. Their files are read once, and kept until
     /// they are loaded. Of all others only so much is read as says what they are, so that damage to their code is
-    /// not noticed before they are used.
+    /// not noticed before they are used. So it is with modules that only transports of other nodes are of: a damaged
+    /// copy of one stands for its name, also where a good one comes later, and is refused when it is loaded.
     pub fn scan_for(paths: SearchFolders, trust: TrustedWriters, used: &BTreeSet<String>) -> Self {
         Self::look(paths, trust, Some(used))
     }
