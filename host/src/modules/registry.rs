@@ -118,7 +118,9 @@ impl Registry {
         for kind in ModuleKind::ALL {
             registry.choose(kind, &folders);
         }
-        let chosen = registry.chosen.iter();
+        // Two of a name in one folder are refused only when all were read.
+        let is_usable = |index: &usize| matches!(registry.entries[*index].state, FileState::Usable);
+        let chosen = registry.chosen.iter().filter(|(_, index)| is_usable(index));
         let read = chosen.filter_map(|(name, index)| {
             let content = look.contents.remove(index)?;
             Some((name.clone(), content))

@@ -128,3 +128,12 @@ fn the_file_of_a_module_in_use_is_read_once() {
     // It is what lies there that a role is made anew of.
     assert!(registry.present_role(&name).is_err());
 }
+
+#[test]
+fn of_two_of_a_name_in_one_folder_neither_is_kept() {
+    let folder = folder(&[("a.so", &probe()), ("b.so", &probe())]);
+    let registry = scan_for(folder.path(), &["probe"]);
+    let known = registry.known_role(&ModuleName::new("probe").unwrap());
+    let error = known.unwrap_err().to_string();
+    assert!(error.contains("remove one of them"), "{error}");
+}
