@@ -21,7 +21,8 @@ pub struct Row {
     pub abi: Option<String>,
     /// What it runs on.
     pub architecture: Option<String>,
-    /// Whether its file has a checksum, by which damage is noticed.
+    /// Whether its file has a checksum, by which damage is noticed. It was compared, but for modules that a running
+    /// daemon's node does not use: those it compares when it loads them.
     pub sealed: Option<bool>,
     /// Where the file is.
     pub path: String,
