@@ -580,7 +580,8 @@ impl Bus {
         self.held.take(node, asked);
         let present = self.present(node);
         if let Some(known) = self.nodes.get_mut(node) {
-            known.pull = None;
+            // One that has begun for the present one goes on.
+            known.pull.take_if(|pull| pull.session == asked);
         }
         let Some((session, epoch)) = present.filter(|(session, _)| *session != asked) else {
             return;

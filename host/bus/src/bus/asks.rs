@@ -171,12 +171,17 @@ impl Bus {
             let is_same = (pull.session, pull.epoch) == (session, epoch) && !pull.is_ahead;
             // One at a time: whatever session is asked about, the answer says which one is the present.
             if is_same || pull.nonce.is_some() || pull.due <= now + PULL_JITTER {
-                pull.is_ahead = false;
+                if std::mem::take(&mut pull.is_ahead) {
+                    // From now on it has the tries of one that is needed.
+                    pull.begin_anew(now + PULL_AGAIN[0] + jitter);
+                    self.pulls.push(std::cmp::Reverse((pull.due, node.clone())));
+                }
                 return;
             }
         }
         let due = now + jitter;
-        let tries = known.pull.as_ref().map_or(0, |pull| pull.tries);
+        let needed = known.pull.as_ref().filter(|pull| !pull.is_ahead);
+        let tries = needed.map_or(0, |pull| pull.tries);
         known.pull = Some(Pull {
             session,
             epoch,
@@ -205,13 +210,32 @@ impl Bus {
         let present = self.present(node);
         let has_key = present.is_some_and(|(session, epoch)| self.has_key(node, session, epoch));
         let known = self.nodes.entry(node.clone()).or_default();
-        if has_key || known.pull.is_some() {
+        let is_needed = known.pull.as_ref().is_some_and(|pull| !pull.is_ahead);
+        if has_key || is_needed {
             return;
         }
         let span = Duration::from_secs_f64(self.settings.size as f64 / AHEAD_PER_SECOND);
-        let due = now + span.max(AHEAD_AT_LEAST).mul_f64(self.chance.f64());
+        let after = span.max(AHEAD_AT_LEAST).mul_f64(self.chance.f64());
         // Of a node that is not known yet, whatever it has at present.
         let (session, epoch) = present.unwrap_or((SessionId::PRESENT, PRESENT_EPOCH));
+        if let Some(pull) = &mut known.pull {
+            let asks_for_this = pull.session == SessionId::PRESENT
+                || (pull.session, pull.epoch) == (session, epoch);
+            if pull.tries == 0 {
+                // It is about to be asked for: announcements neither hurry that nor put it off.
+                if !asks_for_this {
+                    (pull.session, pull.epoch) = (session, epoch);
+                }
+                return;
+            }
+            if asks_for_this && pull.nonce.is_some() {
+                // It may not have been there yet when it was asked.
+                pull.begin_anew(now + PULL_AGAIN[0] + after);
+                self.pulls.push(std::cmp::Reverse((pull.due, node.clone())));
+                return;
+            }
+        }
+        let due = now + after;
         known.pull = Some(Pull {
             session,
             epoch,

@@ -110,6 +110,15 @@ pub(super) struct Pull {
     pub(super) nonce: Option<Nonce>,
 }
 
+impl Pull {
+    /// Its tries are counted anew: an ask that is under way is the first one, and the next one is made at `due`, or
+    /// earlier where that was meant to be.
+    pub(super) fn begin_anew(&mut self, due: Moment) {
+        self.tries = usize::from(self.nonce.is_some());
+        self.due = self.due.min(due);
+    }
+}
+
 /// So many at once, and so many a second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {

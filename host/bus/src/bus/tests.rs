@@ -6,6 +6,7 @@ use kozo_ground::names::{BusName, ModuleName, RoleName};
 use kozo_ground::queue::QueueLimits;
 use kozo_status::{BusNodeState, BusState};
 
+use super::attacks::{Carried, give, published};
 use super::*;
 use crate::random::SeededRandom;
 use crate::session::SessionId;
@@ -193,6 +194,72 @@ fn a_node_answers_a_ping_and_one_that_is_not_connected_does_not() {
         reasons,
         [(told, absent), (lost, "it does not answer".to_owned())]
     );
+}
+
+/// A node that is to hear `a`, and has asked it three times for its key ahead of need; the time now, and `a`, which is not
+/// connected yet.
+fn expecting() -> (Bus, Bus, Moment) {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let (a, mut b) = (bus(&file, "a", 1, now), bus(&file, "b", 2, now));
+    b.settings.expected = vec![node("a")];
+    b.up(limits(), now);
+    assert_eq!(asks(&mut b, &mut now, SECOND * 25), 3);
+    (a, b, now)
+}
+
+/// How many asks a node publishes, none of which is answered.
+fn asks(bus: &mut Bus, now: &mut Moment, span: Duration) -> usize {
+    let (until, mut asks) = (*now + span, 0);
+    while *now < until {
+        let published = published(bus, *now);
+        asks += published
+            .iter()
+            .filter(|(_, reply, _)| reply.is_some())
+            .count();
+        *now = *now + Duration::from_millis(100);
+    }
+    asks
+}
+
+#[test]
+fn a_key_that_is_needed_has_all_its_tries_whatever_was_asked_ahead() {
+    let (mut a, mut b, mut now) = expecting();
+    a.up(limits(), now);
+    a.send(message(Kind::Event, 1), SECOND * 600, now);
+    let datagrams = published(&mut a, now);
+    let lane = |(subject, ..): &&Carried| subject.contains(".m.");
+    give(&mut b, datagrams.iter().find(lane).unwrap(), now);
+    assert_eq!(asks(&mut b, &mut now, SECOND), 1);
+    // Two a minute on the whole, so the others take longer than they would by themselves.
+    assert_eq!(asks(&mut b, &mut now, SECOND * 150), 3);
+    let is_no_key = |happened| matches!(happened, Happened::NoKey { .. });
+    asks(&mut b, &mut now, SECOND * 60);
+    assert!(std::iter::from_fn(|| b.happened()).any(is_no_key));
+}
+
+#[test]
+fn who_announces_itself_is_asked_for_its_key_although_it_was_asked_in_vain() {
+    let (mut a, mut b, mut now) = expecting();
+    a.up(limits(), now);
+    let announcement = published(&mut a, now).remove(0);
+    give(&mut b, &announcement, now);
+    // That it is repeated puts nothing off.
+    let mut asked = 0;
+    for _ in 0..20 {
+        asked += asks(&mut b, &mut now, Duration::from_millis(100));
+        if asked == 0 {
+            give(&mut b, &announcement, now);
+        }
+    }
+    assert_eq!(asked, 1);
+    // While the ask is under way it does not ask twice, and soon after it asks again.
+    give(&mut b, &announcement, now);
+    assert_eq!(asks(&mut b, &mut now, SECOND), 0);
+    let mut buses = [a, b];
+    run(&mut buses, &mut now, SECOND * 35);
+    let (session, epoch) = (buses[0].session.id(), buses[0].sender_keys.epoch());
+    assert!(buses[1].has_key(&node("a"), session, epoch));
 }
 
 /// `cargo test --release -p kozo-bus messages_a_second -- --ignored --nocapture` prints what one processor does, the
