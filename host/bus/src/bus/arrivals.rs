@@ -398,21 +398,23 @@ impl Bus {
             }
             return self.part_came(&asked, answer.session, nonce, part, now);
         }
-        let is_present = self.is_present(&asked.node, answer.session);
         self.asked.remove(&nonce);
         self.late.answered(nonce, &asked);
         let session = answer.session;
+        // The lanes and the clock that are here may still be those of the session before.
+        let known = self.nodes.get(&asked.node);
+        let is_heard = known.is_some_and(|known| known.session == Some(session));
         if let Some(known) = self.nodes.get_mut(&asked.node) {
             known.absent = None;
             known.round_trip = Some(now.since(asked.at));
             known.knows_us |= !matches!(content, Some(Answer::Introduce));
-            if let Some(source) = known.source.filter(|_| is_present) {
+            if let Some(source) = known.source.filter(|_| is_heard) {
                 self.incoming.heard(source, now);
             }
         }
         match content {
             Some(Answer::Key(key)) => self.key_came(asked, session, &key, now),
-            Some(Answer::Repaired(repaired)) if is_present => {
+            Some(Answer::Repaired(repaired)) if is_heard => {
                 self.repaired(&asked, &repaired, now);
                 Ok(())
             }
@@ -424,7 +426,7 @@ impl Bus {
                     known.syncing = None;
                     known.source
                 });
-                if let Some(source) = source.filter(|_| is_present) {
+                if let Some(source) = source.filter(|_| is_heard) {
                     self.incoming.synced(source, at, time.0, now);
                 }
                 match purpose {
@@ -455,7 +457,10 @@ impl Bus {
                 self.asked_in_vain(asked, refusal, now);
                 Ok(())
             }
-            Some(Answer::Repaired(_)) => Ok(()),
+            Some(Answer::Repaired(_)) => {
+                self.answered_by_other(&asked.node, session, now);
+                Ok(())
+            }
             Some(Answer::Reply(_) | Answer::Introduce) | None => Err(Refusal::Unasked),
         }
     }
@@ -549,6 +554,19 @@ impl Bus {
         let took = now.since(asked.at);
         let told = (repaired.through, repaired.last);
         self.incoming.answered(lane, from, told, took, now);
+    }
+
+    /// A session of a node has answered for a lane that is of another one. With the key of the present one, that is over.
+    fn answered_by_other(&mut self, node: &NodeName, session: SessionId, now: Moment) {
+        let Some((present, epoch)) = self.present(node) else {
+            return;
+        };
+        let known = self.nodes.get(node);
+        let refused = known.and_then(|known| known.refuse_until);
+        let is_refused = refused.is_some_and(|(of, until)| of == session && until > now);
+        if present == session && !is_refused && !self.has_key(node, session, epoch) {
+            self.pull(node, session, epoch, now);
+        }
     }
 
     /// A node says no.

@@ -6,7 +6,7 @@ use kozo_ground::names::{BusName, ModuleName, RoleName};
 use kozo_ground::queue::QueueLimits;
 use kozo_status::{BusNodeState, BusState};
 
-use super::attacks::{Carried, give, published};
+use super::attacks::{Carried, acquainted, give, published};
 use super::*;
 use crate::random::SeededRandom;
 use crate::session::SessionId;
@@ -260,6 +260,49 @@ fn who_announces_itself_is_asked_for_its_key_although_it_was_asked_in_vain() {
     run(&mut buses, &mut now, SECOND * 35);
     let (session, epoch) = (buses[0].session.id(), buses[0].sender_keys.epoch());
     assert!(buses[1].has_key(&node("a"), session, epoch));
+}
+
+#[test]
+fn a_node_that_began_anew_answers_for_no_lane_of_the_run_before() {
+    let ([mut a, mut b], file, mut now) = acquainted();
+    // `b` lacks one of the first run, whose end it does not live to hear of.
+    for number in [1, 2] {
+        now = now + Duration::from_millis(1);
+        a.send(message(Kind::Event, number), SECOND * 600, now);
+        let datagrams = published(&mut a, now);
+        if number == 2 {
+            give(&mut b, &datagrams[0], now);
+        }
+    }
+    a = later_run(&file, "a", 1, 2, now);
+    a.up(limits(), now);
+    // Its announcement gets lost.
+    published(&mut a, now);
+    let missed = |b: &Bus, now| b.view_of(&node("a"), now).incoming.missed;
+    let mut answers = 0;
+    while !b.is_present(&node("a"), a.session.id()) || answers < 2 {
+        now = now + Duration::from_millis(10);
+        published(&mut b, now)
+            .iter()
+            .for_each(|one| give(&mut a, one, now));
+        for one in published(&mut a, now) {
+            answers += 1;
+            give(&mut b, &one, now);
+        }
+        assert!(
+            answers <= 2,
+            "to introduce itself, and what there is of the lane"
+        );
+    }
+    let first = b.nodes[&node("a")].session;
+    assert_ne!(first, Some(a.session.id()));
+    assert_eq!((missed(&b, now), numbers(&mut b)), (0, vec![]));
+    // Its key is asked for at once, and with that the lane of the first run is over.
+    let mut buses = [a, b];
+    run(&mut buses, &mut now, SECOND);
+    let [a, mut b] = buses;
+    assert_eq!(b.nodes[&node("a")].session, Some(a.session.id()));
+    assert_eq!((missed(&b, now), numbers(&mut b)), (1, vec![2]));
 }
 
 /// `cargo test --release -p kozo-bus messages_a_second -- --ignored --nocapture` prints what one processor does, the
