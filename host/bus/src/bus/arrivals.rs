@@ -426,7 +426,9 @@ impl Bus {
                     known.syncing = None;
                     known.source
                 });
-                if let Some(source) = source.filter(|_| is_heard) {
+                // One that took long, since a question had the time, would say too little about the clock.
+                let is_exact = now.since(at) <= ANSWER_TIMEOUT;
+                if let Some(source) = source.filter(|_| is_heard && is_exact) {
                     self.incoming.synced(source, at, time.0, now);
                 }
                 match purpose {
@@ -448,7 +450,9 @@ impl Bus {
                     known.knows_us = false;
                 }
                 match asked.purpose {
-                    Purpose::Question(id) => self.put_question_again(id, now),
+                    Purpose::Question(id) | Purpose::Meeting(id) => {
+                        self.put_question_again(id, now);
+                    }
                     purpose => drop(self.ask(&asked.node, purpose, true, now)),
                 }
                 Ok(())

@@ -142,7 +142,7 @@ impl Bus {
         };
         self.letters.push(letter).ok()?;
         self.sent.asks_sent += 1;
-        let is_question = matches!(purpose, Purpose::Question(_));
+        let is_question = matches!(purpose, Purpose::Question(_) | Purpose::Meeting(_));
         let asked = Asked {
             node: node.clone(),
             at: now,
@@ -150,7 +150,7 @@ impl Bus {
             introduced,
         };
         self.asked.insert(nonce, asked);
-        // A question has a time of its own.
+        // A question has a time of its own, and what leads to it as well.
         if !is_question {
             self.asked_in_order.push_back((now + ANSWER_TIMEOUT, nonce));
         }

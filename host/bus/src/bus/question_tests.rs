@@ -96,6 +96,31 @@ fn a_node_that_was_never_heard_answers_and_nobody_else_reads_it() {
 }
 
 #[test]
+fn a_node_that_was_never_heard_may_take_as_long_as_the_question_does() {
+    let ([mut a, mut b], _, mut now) = strangers();
+    let question = ask(&mut a, now);
+    let asks = published(&mut a, now);
+    // It looks at what came after four of the five seconds.
+    now = now + SECOND * 4;
+    assert_eq!(published(&mut a, now), []);
+    assert_eq!(a.replied(), None);
+    asks.iter().for_each(|one| give(&mut b, one, now));
+    carry(&mut a, &mut b, now);
+    answer(&mut b, long(9));
+    carry(&mut a, &mut b, now);
+    let replied = a.replied().unwrap();
+    assert_eq!((replied.question, replied.reply), (question, Ok(long(9))));
+    assert!(a.asked.is_empty());
+    // One that never answers is given up in time, and leaves nothing behind.
+    let ([mut a, _], _, mut now) = strangers();
+    ask(&mut a, now);
+    now = now + SECOND * 5;
+    a.tick(now);
+    assert!(a.replied().unwrap().reply.unwrap_err().contains("in time"));
+    assert!(a.asked.is_empty());
+}
+
+#[test]
 fn either_may_have_begun_another_session_since() {
     let ([mut a, b], file, now) = acquainted();
     drop(b);
