@@ -242,8 +242,13 @@ impl Lanes {
     fn touched(&mut self, place: Place, now: Moment) {
         let lane = self.get_mut(place);
         lane.last = now;
-        lane.ends_said = 0;
-        if !lane.is_timed {
+        // Once an end was said, the entry is that of the next one, later than the first of this message is due. It counts
+        // no more.
+        let is_late = std::mem::take(&mut lane.ends_said) > 0;
+        if is_late {
+            lane.generation = lane.generation.wrapping_add(1);
+        }
+        if is_late || !lane.is_timed {
             lane.is_timed = true;
             let entry = (now + ENDS_AFTER[0], place, lane.generation);
             self.ends.push(Reverse(entry));

@@ -221,6 +221,26 @@ fn the_end_of_a_lane_is_said_three_times_and_after_a_message_anew() {
 }
 
 #[test]
+fn a_message_that_comes_while_a_late_end_is_awaited_has_its_own_ends() {
+    let mut sender = Sender::new(100, 1 << 20);
+    let mut said = Vec::new();
+    for second in 0..200 {
+        if [0, 20, 23].contains(&second) {
+            sender.push("one", "a", at(second));
+            sender.publish_all(at(second));
+        }
+        said.extend(
+            sender
+                .ends(at(second))
+                .into_iter()
+                .map(|last| (second, last)),
+        );
+    }
+    let expected = [(1, 1), (10, 1), (21, 2), (24, 3), (33, 3), (123, 3)];
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn the_end_tells_of_what_was_dropped_last() {
     let mut sender = Sender::new(100, 1 << 20);
     sender.push("one", "a", at(0));
