@@ -211,7 +211,7 @@ impl Bus {
     /// # Errors
     /// The node key cannot sign, or there is no randomness.
     pub fn new(
-        settings: BusSettings,
+        mut settings: BusSettings,
         keys: Arc<dyn NodeKeys>,
         mut random: Box<dyn Random + Send>,
         now: Moment,
@@ -228,7 +228,8 @@ impl Bus {
             subjects.answers(token),
             subjects.here(token),
         ];
-        let expected = settings.expected.iter().take(MAX_EXPECTED);
+        settings.expected.truncate(MAX_EXPECTED);
+        let expected = settings.expected.iter();
         patterns.extend(expected.map(|node| subjects.here(subjects.node(node))));
         patterns.extend(subjects.patterns(&settings.wanted));
         let subscriptions = patterns.iter().map(|pattern| (pattern.clone(), true));

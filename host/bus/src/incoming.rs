@@ -447,9 +447,8 @@ impl Incoming {
             if is_open {
                 lane.ends(0, last, &mut |_, _| {});
             }
-            self.repairing = self.repairing.saturating_sub(1);
-            let source = self.source_mut(key.source);
-            source.repairs = source.repairs.saturating_sub(1);
+            let source = &mut self.sources[key.source.0 as usize];
+            answer_not_waited_for(&mut self.repairing, source);
         }
         self.change(key, now, |_, _, _| Tally::default());
     }
@@ -478,8 +477,7 @@ impl Incoming {
             let source = &mut self.sources[key.source.0 as usize];
             if repair.asked.take().is_some() {
                 source.window = (source.window / 2).max(MIN_WINDOW);
-                self.repairing = self.repairing.saturating_sub(1);
-                source.repairs = source.repairs.saturating_sub(1);
+                answer_not_waited_for(&mut self.repairing, source);
             }
             if repair.is_hopeless(source.heard, now) {
                 lane.repair = None;
@@ -672,9 +670,8 @@ impl Incoming {
         let repair = self.lanes.remove(&key).and_then(|lane| lane.repair);
         if repair.is_some_and(|repair| repair.asked.is_some()) {
             // The answer is waited for no more.
-            self.repairing = self.repairing.saturating_sub(1);
-            let source = self.source_mut(key.source);
-            source.repairs = source.repairs.saturating_sub(1);
+            let source = &mut self.sources[key.source.0 as usize];
+            answer_not_waited_for(&mut self.repairing, source);
         }
     }
 
@@ -765,8 +762,7 @@ impl Incoming {
             .as_deref()
             .is_some_and(|repair| repair.asked.is_some());
         if under_way && !still {
-            self.repairing = self.repairing.saturating_sub(1);
-            source.repairs = source.repairs.saturating_sub(1);
+            answer_not_waited_for(&mut self.repairing, source);
         }
     }
 
@@ -799,6 +795,12 @@ impl Reading<'_> {
             .iter()
             .any(|interest| interest.matches(&subject))
     }
+}
+
+/// One repair fewer waits for an answer, of all and of this node.
+fn answer_not_waited_for(repairing: &mut usize, source: &mut Source) {
+    *repairing = repairing.saturating_sub(1);
+    source.repairs = source.repairs.saturating_sub(1);
 }
 
 /// Adds what came of messages. A sender's numbers may be anything.

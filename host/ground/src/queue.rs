@@ -57,9 +57,7 @@ impl<T> RollingQueue<T> {
 
     /// Whether an item that counts `cost` bytes would push nothing out.
     pub fn has_room(&self, cost: usize) -> bool {
-        self.items.is_empty()
-            || (self.items.len() < self.limits.length
-                && self.size.saturating_add(cost) <= self.limits.size)
+        self.items.is_empty() || self.has_room_for(1, cost)
     }
 
     /// Whether so many items, which count `cost` bytes together, would push nothing out, themselves included.

@@ -8,7 +8,7 @@ use kozo_ground::names::NodeName;
 use super::asks::{Asked, Purpose};
 use super::held::HeldDatagram;
 use super::terms::Happened;
-use super::{Bus, MAX_EXPECTED, reading};
+use super::{Bus, reading};
 use crate::announcement::ClaimedAnnouncement;
 use crate::ask::{ANSWER_TIMEOUT, Answer, AskRefusal, Repaired, SealedKey};
 use crate::datagram::{self, Body, FORMAT, Header, Unproven};
@@ -223,8 +223,11 @@ impl Bus {
 
     /// Verifies the signatures of datagrams, and takes those that are right.
     fn prove_all(&mut self, all: &mut Vec<Unsealed<'_>>, now: Moment) {
-        let signed: Vec<Signed<'_>> = all.iter().map(Unsealed::signed).collect();
-        let are_right = all.len() >= WORTH_IT && SessionKeys::verify_all(&signed).is_ok();
+        let verify_all = || {
+            let signed: Vec<Signed<'_>> = all.iter().map(Unsealed::signed).collect();
+            SessionKeys::verify_all(&signed).is_ok()
+        };
+        let are_right = all.len() >= WORTH_IT && verify_all();
         for unsealed in all.drain(..) {
             let result = match are_right {
                 true => self.take(&unsealed, now),
@@ -340,8 +343,7 @@ impl Bus {
         }
         if *node != self.settings.own {
             self.introduced(node, &claimed, now)?;
-            let expected = self.settings.expected.iter().take(MAX_EXPECTED);
-            if expected.clone().any(|expected| expected == node) {
+            if self.settings.expected.contains(node) {
                 self.pull_ahead(node, now);
             }
             return Ok(());

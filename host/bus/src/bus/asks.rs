@@ -9,7 +9,7 @@ use kozo_ground::names::NodeName;
 use super::engine::Letter;
 use super::nodes::{AHEAD_AT_LEAST, AHEAD_PER_SECOND, AHEAD_TRIES, PULL_AGAIN, PULL_JITTER, Pull};
 use super::terms::{Happened, PingId, QuestionId, Unasked};
-use super::{Bus, MAX_EXPECTED, pen};
+use super::{Bus, pen};
 use crate::ask::{ANSWER_TIMEOUT, Ask};
 use crate::incoming::LaneKey;
 use crate::random::draw;
@@ -195,8 +195,7 @@ impl Bus {
 
     /// The keys of those that are expected to send are asked for ahead of need, as far as they are not here.
     pub(super) fn pull_expected(&mut self, now: Moment) {
-        let expected = self.settings.expected.iter().take(MAX_EXPECTED);
-        for node in expected.cloned().collect::<Vec<_>>() {
+        for node in self.settings.expected.clone() {
             self.pull_ahead(&node, now);
         }
     }

@@ -62,18 +62,23 @@ pub(super) fn refused(bus: &Bus, reason: Refusal) -> u64 {
     bus.refused.get(&reason).copied().unwrap_or(0)
 }
 
+/// Of two messages of `a`, `b` gets the second one alone.
+pub(super) fn lose_the_first_of_two(a: &mut Bus, b: &mut Bus, now: &mut Moment) {
+    for number in [1, 2] {
+        *now = *now + Duration::from_millis(1);
+        a.send(message(Kind::Event, number), SECOND * 600, *now);
+        let datagrams = published(a, *now);
+        assert_eq!(datagrams.len(), 1);
+        if number == 2 {
+            give(b, &datagrams[0], *now);
+        }
+    }
+}
+
 #[test]
 fn a_repair_that_somebody_recorded_is_not_made_again() {
     let ([mut a, mut b], _, mut now) = acquainted();
-    for number in [1, 2] {
-        now = now + Duration::from_millis(1);
-        a.send(message(Kind::Event, number), SECOND * 600, now);
-        let datagrams = published(&mut a, now);
-        assert_eq!(datagrams.len(), 1);
-        if number == 2 {
-            give(&mut b, &datagrams[0], now);
-        }
-    }
+    lose_the_first_of_two(&mut a, &mut b, &mut now);
     let mut asks = Vec::new();
     while asks.is_empty() {
         now = now + Duration::from_millis(10);

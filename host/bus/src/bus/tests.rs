@@ -6,7 +6,7 @@ use kozo_ground::names::{BusName, ModuleName, RoleName};
 use kozo_ground::queue::QueueLimits;
 use kozo_status::{BusNodeState, BusState};
 
-use super::attacks::{Carried, acquainted, give, published};
+use super::attacks::{Carried, acquainted, give, lose_the_first_of_two, published};
 use super::*;
 use crate::random::SeededRandom;
 use crate::session::SessionId;
@@ -266,14 +266,7 @@ fn who_announces_itself_is_asked_for_its_key_although_it_was_asked_in_vain() {
 fn a_node_that_began_anew_answers_for_no_lane_of_the_run_before() {
     let ([mut a, mut b], file, mut now) = acquainted();
     // `b` lacks one of the first run, whose end it does not live to hear of.
-    for number in [1, 2] {
-        now = now + Duration::from_millis(1);
-        a.send(message(Kind::Event, number), SECOND * 600, now);
-        let datagrams = published(&mut a, now);
-        if number == 2 {
-            give(&mut b, &datagrams[0], now);
-        }
-    }
+    lose_the_first_of_two(&mut a, &mut b, &mut now);
     a = later_run(&file, "a", 1, 2, now);
     a.up(limits(), now);
     // Its announcement gets lost.

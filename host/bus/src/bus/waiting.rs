@@ -4,26 +4,27 @@
 //! the other: what cannot be answered now waits, instead of being dropped and asked again. A node works off a
 //! few between what it sends and receives, so that neither waits for all of the asks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
+use kozo_ground::queue::{QueueLimits, RollingQueue};
 
 use crate::letter::ReceivedAsk;
 use crate::subject::Token;
 
-/// How many asks of nodes that introduce themselves wait at most: as many as there are in a large network, each of which
-/// needs a key.
-const MAX_INTRODUCED: usize = 16_384;
-
-/// How many bytes these have together at most.
-const MAX_INTRODUCED_BYTES: usize = 16 << 20;
+/// How many asks of nodes that introduce themselves wait at most, as many as there are in a large network, each of which
+/// needs a key; and how many bytes these have together.
+const INTRODUCED: QueueLimits = QueueLimits {
+    length: 16_384,
+    size: 16 << 20,
+};
 
 /// How many other asks wait at most.
-const MAX_OTHERS: usize = 4096;
-
-/// How many bytes these have together at most.
-const MAX_OTHER_BYTES: usize = 4 << 20;
+const OTHERS: QueueLimits = QueueLimits {
+    length: 4096,
+    size: 4 << 20,
+};
 
 /// How many asks of one node wait at most.
 const MAX_OF_A_NODE: usize = 64;
@@ -44,33 +45,38 @@ pub(super) struct WaitingAsk {
 
 /// All that wait. Who introduces itself costs much more than others do, and comes in crowds; so there are two queues, which
 /// have their turn in turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WaitingAsks {
-    introduced: Queue,
-    others: Queue,
+    introduced: RollingQueue<WaitingAsk>,
+    others: RollingQueue<WaitingAsk>,
     others_first: bool,
     of_node: HashMap<NodeName, usize>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    asks: VecDeque<WaitingAsk>,
-    bytes: usize,
 }
 
 /// There is no room for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoRoom;
 
+impl Default for WaitingAsks {
+    fn default() -> Self {
+        Self {
+            introduced: RollingQueue::new(INTRODUCED),
+            others: RollingQueue::new(OTHERS),
+            others_first: false,
+            of_node: HashMap::new(),
+        }
+    }
+}
+
 impl WaitingAsks {
     /// Adds one.
     pub(super) fn push(&mut self, waiting: WaitingAsk) -> Result<(), NoRoom> {
-        let (queue, most, most_bytes) = match waiting.ask.is_introduced() {
-            true => (&mut self.introduced, MAX_INTRODUCED, MAX_INTRODUCED_BYTES),
-            false => (&mut self.others, MAX_OTHERS, MAX_OTHER_BYTES),
+        let queue = match waiting.ask.is_introduced() {
+            true => &mut self.introduced,
+            false => &mut self.others,
         };
-        let bytes = queue.bytes + waiting.cost();
-        if queue.asks.len() >= most || bytes > most_bytes {
+        let cost = OVERHEAD + waiting.ask.len();
+        if !queue.has_room(cost) {
             return Err(NoRoom);
         }
         let of_node = self.of_node.entry(waiting.node.clone()).or_default();
@@ -78,8 +84,7 @@ impl WaitingAsks {
             return Err(NoRoom);
         }
         *of_node += 1;
-        queue.bytes = bytes;
-        queue.asks.push_back(waiting);
+        queue.push(waiting, cost);
         Ok(())
     }
 
@@ -101,19 +106,19 @@ impl WaitingAsks {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.introduced.asks.is_empty() && self.others.asks.is_empty()
+        self.introduced.is_empty() && self.others.is_empty()
     }
 
     /// How many wait.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.introduced.asks.len() + self.others.asks.len()
+        self.introduced.len() + self.others.len()
     }
 
     /// How many bytes of them wait.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.introduced.bytes + self.others.bytes
+        self.introduced.size() + self.others.size()
     }
 
     /// Forgets all: the engine is lost, and with it the way back.
@@ -122,29 +127,9 @@ impl WaitingAsks {
     }
 }
 
-impl Queue {
-    fn pop(&mut self) -> Option<WaitingAsk> {
-        let waiting = self.asks.pop_front()?;
-        self.bytes -= waiting.cost();
-        if self.asks.is_empty() {
-            self.asks.shrink_to(KEPT_PLACES);
-        }
-        Some(waiting)
-    }
-}
-
-impl WaitingAsk {
-    fn cost(&self) -> usize {
-        OVERHEAD + self.ask.len()
-    }
-}
-
-/// How many places are kept when nothing waits.
-const KEPT_PLACES: usize = 64;
-
 /// The most that may wait, for tests.
 #[cfg(test)]
 pub(super) const MAX_WAITING: (usize, usize) = (
-    MAX_INTRODUCED + MAX_OTHERS,
-    MAX_INTRODUCED_BYTES + MAX_OTHER_BYTES,
+    INTRODUCED.length + OTHERS.length,
+    INTRODUCED.size + OTHERS.size,
 );

@@ -104,12 +104,12 @@ impl Receiver {
         self.tell(source, &subject, body, was_asked);
     }
 
-    fn end(&mut self, source: SourceId, last: u64) {
+    fn end(&mut self, source: SourceId, kind: Kind, last: u64) {
         let begin = LaneBegin {
             number: 1,
             time: SessionTime(0),
         };
-        let subject = self.lane(source, Kind::Event);
+        let subject = self.lane(source, kind);
         self.tell(source, &subject, Body::End(End { begin, last }), false);
     }
 
@@ -188,12 +188,7 @@ fn the_end_of_a_lane_that_nobody_wants_asks_for_nothing() {
     let mut here = Receiver::new();
     let source = here.source("hub");
     here.came(source, Kind::Log, 1, 1);
-    let begin = LaneBegin {
-        number: 1,
-        time: SessionTime(0),
-    };
-    let subject = here.lane(source, Kind::Log);
-    here.tell(source, &subject, Body::End(End { begin, last: 9 }), false);
+    here.end(source, Kind::Log, 9);
     assert_eq!(here.asks(SECOND * 100), []);
     assert_eq!(here.incoming.counts().missed, 0);
 }
@@ -243,13 +238,13 @@ fn the_end_of_a_lane_tells_what_is_missing_at_it() {
     let mut here = Receiver::new();
     let source = here.source("hub");
     here.came(source, Kind::Event, 1, 1);
-    here.end(source, 1);
+    here.end(source, Kind::Event, 1);
     assert_eq!(here.asks(SECOND), []);
-    here.end(source, 3);
+    here.end(source, Kind::Event, 3);
     assert_eq!(here.asks(Duration::from_millis(300)), [(2, Some(3))]);
     // Of a lane of which nothing came that began after this node did.
     let other = here.source("other");
-    here.end(other, 2);
+    here.end(other, Kind::Event, 2);
     let asks = here.asks(Duration::from_millis(300));
     assert!(asks.contains(&(1, Some(2))), "{asks:?}");
 }
