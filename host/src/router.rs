@@ -150,13 +150,8 @@ impl Router {
         let mut roles = 0;
         for (role, inbox) in &self.roles {
             if self.are_for(role, subject, messages.len()) {
-                let incoming = |message: &Message| {
-                    let message = match share {
-                        true => message.clone(),
-                        false => message.taken_out(),
-                    };
-                    incoming(&self.node, message, lifetime)
-                };
+                let incoming =
+                    |message: &Message| incoming(&self.node, message.to_keep(share), lifetime);
                 if let [message] = messages {
                     inbox.push(incoming(message));
                 } else {
@@ -207,10 +202,7 @@ impl Router {
             }
             let share = Message::are_most_of_what_they_hold(wanted.iter().map(|one| one.message()));
             let all = wanted.into_iter().map(|delivery| {
-                let message = match share {
-                    true => delivery.message().clone(),
-                    false => delivery.message().taken_out(),
-                };
+                let message = delivery.message().to_keep(share);
                 let lifetime = delivery.lifetime(&self.ages, now);
                 incoming(node_of(delivery), message, lifetime)
             });

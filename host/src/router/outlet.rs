@@ -59,18 +59,15 @@ impl Outlet {
         // each other.
         let mut open: SmallVec<[_; FEW]> = outlets.iter().map(|outlet| outlet.open()).collect();
         let whole = messages.iter().map(Message::cost).sum();
-        let share = open
+        let all_fit = open
             .iter()
             .all(|outlet| outlet.has_room_for(messages.len(), whole));
         for (place, message) in messages.iter().enumerate() {
             let cost = message.cost();
-            if !open.iter().all(|outlet| outlet.has_room(cost)) {
+            if !all_fit && !open.iter().all(|outlet| outlet.has_room(cost)) {
                 return place;
             }
-            let message = match share {
-                true => message.clone(),
-                false => message.taken_out(),
-            };
+            let message = message.to_keep(all_fit);
             for outlet in &mut open {
                 outlet.queue(message.clone(), now);
             }

@@ -575,6 +575,7 @@ impl FrameDecoder {
             handle(self.parsed(&mut packet, place)?)?;
         }
     }
+
     /// The frame that is not complete, if there is one.
     pub fn pending(&self) -> Option<PendingFrame> {
         if self.partial.is_empty() {

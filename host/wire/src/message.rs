@@ -114,6 +114,14 @@ impl Message {
         }
     }
 
+    /// The same message, for who keeps it: it goes on sharing its allocation, or is [taken out](Self::taken_out).
+    pub fn to_keep(&self, share: bool) -> Self {
+        match share {
+            true => self.clone(),
+            false => self.taken_out(),
+        }
+    }
+
     /// Whether these messages, in the order in which they came, are at least half of the memory that they keep
     /// from being free.
     pub fn are_most_of_what_they_hold<'a>(messages: impl IntoIterator<Item = &'a Self>) -> bool {
