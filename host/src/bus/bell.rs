@@ -43,6 +43,7 @@ impl Bell {
                     .unwrap_or_else(PoisonError::into_inner),
             ),
         }
+        // It is looked at once more: what was put before a ring that came since is to be seen as well.
         self.rung.swap(false, Ordering::AcqRel);
     }
 }

@@ -17,6 +17,7 @@
 //! the module without a lock: where a call does not come back, another thread takes over ([`running`]), and until
 //! it does, the bus counts as down. The module's `run` has a thread of its own ([`life`]).
 
+mod awaited;
 mod bell;
 mod buses;
 mod condition;
@@ -30,8 +31,6 @@ mod mailbox;
 mod members;
 mod node_keys;
 mod outlet;
-mod pings;
-mod questions;
 mod running;
 mod secret;
 mod services;

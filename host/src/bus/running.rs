@@ -9,7 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use kozo_abi::{Limits, Publish};
 use kozo_bus::relay::RelayOutput;
-use kozo_bus::{Bus, EngineLimits, Happened, Output, Published, Questioned, Replied, Unasked};
+use kozo_bus::{
+    Bus, EngineLimits, Happened, Output, PingId, Published, QuestionId, Questioned, Replied,
+    Unasked,
+};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
@@ -18,6 +21,7 @@ use kozo_status::{BusNodeStatus, BusStatus};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
+use super::awaited::{Awaited, Pong};
 use super::bell::Bell;
 use super::counter;
 use super::engine::Engine;
@@ -25,8 +29,6 @@ use super::gateway::Gateway;
 use super::log::BusLog;
 use super::mailbox::{Brought, Datagram, News};
 use super::outlet::{BusOutlet, Outgoing};
-use super::pings::{Pings, Pong};
-use super::questions::Questions;
 use super::services::{Attendant, Services};
 use crate::link::PeerQuestions;
 
@@ -105,8 +107,8 @@ struct Machine {
     was_own: bool,
     /// How many messages have come from the outlet.
     came: u64,
-    pings: Pings,
-    questions: Questions,
+    pings: Awaited<PingId, Pong>,
+    questions: Awaited<QuestionId, Replied>,
     log: BusLog,
 }
 
@@ -168,8 +170,8 @@ impl RunningBus {
                 gateway,
                 was_own: false,
                 came: 0,
-                pings: Pings::default(),
-                questions: Questions::default(),
+                pings: Awaited::default(),
+                questions: Awaited::default(),
                 log,
             }),
             calls: AtomicU64::new(0),
@@ -271,7 +273,8 @@ impl RunningBus {
     fn hand_on(self: &Arc<Self>, machine: &mut Machine) {
         self.hand_on_messages(machine);
         while let Some(replied) = machine.bus.replied() {
-            machine.questions.came(replied);
+            let question = replied.question;
+            machine.questions.came(&question, replied);
         }
         while let Some(questioned) = machine.bus.questioned() {
             self.answer(questioned);
@@ -281,10 +284,10 @@ impl RunningBus {
                 Happened::Pong {
                     ping, round_trip, ..
                 } => {
-                    machine.pings.came(*ping, Ok(*round_trip));
+                    machine.pings.came(ping, Ok(*round_trip));
                 }
                 Happened::NoPong { ping, reason, .. } => {
-                    machine.pings.came(*ping, Err(reason.clone()));
+                    machine.pings.came(ping, Err(reason.clone()));
                 }
                 Happened::Up { .. } | Happened::Down { .. } => self.changed.notify_one(),
                 Happened::Counter { counter } => {
@@ -497,12 +500,8 @@ impl Attendant for RunningBus {
         machine.bus.received(subject, None, data, now);
         self.hand_on_messages(&mut machine);
         machine.alone = Some(clock::now());
-        let next = machine.bus.timeout();
-        let is_earlier = match (next, until) {
-            (Some(next), Some(until)) => next < until,
-            (next, None) => next.is_some(),
-            (None, Some(_)) => false,
-        };
+        let is_before = |next: Moment| until.is_none_or(|until| next < until);
+        let is_earlier = machine.bus.timeout().is_some_and(is_before);
         if is_earlier || machine.bus.has_news() {
             self.bell.ring();
         }
