@@ -239,20 +239,13 @@ impl Introspection {
 
     async fn report_over(&self, bus: &BusName, node: &NodeName, wait: Duration) -> NodeReport {
         let asked = async {
-            let text = |refusal: Refusal| error_text(&refusal);
-            let question = encode(&Request::Status).map_err(text)?;
+            let question = encode(&Request::Status).map_err(|refusal| error_text(&refusal))?;
             let answer = self.buses.ask(bus.as_str(), node, question, wait).await;
             let answer =
                 answer.map_err(|reason| format!("asked over the bus `{bus}`: {reason}"))?;
-            // It speaks of itself alone, whatever it says.
-            let mut status: NodeStatus = read(node, &answer).map_err(text)?;
-            status.node = node.clone();
-            Ok::<_, String>((status, answer.took.as_secs_f64()))
+            said_of_itself(node, &answer)
         };
-        let (status, error, took_seconds) = match asked.await {
-            Ok((status, took)) => (Some(status), None, Some(took)),
-            Err(error) => (None, Some(error), None),
-        };
+        let (status, error, took_seconds) = for_report(asked.await);
         let seen = self.buses.between(bus.as_str(), node, clock::now());
         NodeReport {
             node: node.clone(),
@@ -267,19 +260,12 @@ impl Introspection {
     async fn report_of(&self, peer: &PeerView, wait: Duration) -> NodeReport {
         let name = peer.link.name();
         let asked = async {
-            let text = |refusal: Refusal| error_text(&refusal);
-            let question = encode(&Request::Status).map_err(text)?;
+            let question = encode(&Request::Status).map_err(|refusal| error_text(&refusal))?;
             let answer = peer.link.ask(question, wait).await;
             let answer = answer.map_err(|error| error.to_string())?;
-            // It speaks of itself alone, whatever it says.
-            let mut status: NodeStatus = read(name, &answer).map_err(text)?;
-            status.node = name.clone();
-            Ok::<_, String>((status, answer.took.as_secs_f64()))
+            said_of_itself(name, &answer)
         };
-        let (status, error, took_seconds) = match asked.await {
-            Ok((status, took)) => (Some(status), None, Some(took)),
-            Err(error) => (None, Some(error), None),
-        };
+        let (status, error, took_seconds) = for_report(asked.await);
         let now = clock::now();
         let seen = self.peer(peer, now);
         let unreachable_seconds = status
@@ -303,6 +289,24 @@ impl Introspection {
             took_seconds,
             other_file: seen.other_file,
         }
+    }
+}
+
+/// What a node says of itself, and how many seconds it took; or why it says nothing.
+type Said = Result<(NodeStatus, f64), String>;
+
+fn said_of_itself(node: &NodeName, answer: &PeerAnswer) -> Said {
+    let mut status: NodeStatus = read(node, answer).map_err(|refusal| error_text(&refusal))?;
+    // It speaks of itself alone, whatever it says.
+    status.node = node.clone();
+    Ok((status, answer.took.as_secs_f64()))
+}
+
+/// The status, the reason why there is none, and the seconds, as a report has them.
+fn for_report(said: Said) -> (Option<NodeStatus>, Option<String>, Option<f64>) {
+    match said {
+        Ok((status, took)) => (Some(status), None, Some(took)),
+        Err(error) => (None, Some(error), None),
     }
 }
 

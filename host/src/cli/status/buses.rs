@@ -204,16 +204,19 @@ fn node_row(node: &BusNodeStatus) -> Vec<(String, Tone)> {
 
 /// What a gateway dropped, and why.
 fn dropped(gateway: &GatewayStatus) -> String {
-    let dropped = gateway.dropped();
-    let total: u64 = dropped.iter().map(|(_, count)| count).sum();
-    let reasons = dropped.iter().filter(|(_, count)| *count > 0);
+    let dropped = [
+        (gateway.dropped_by_length, "too long for the engine"),
+        (gateway.dropped_by_limit, "more than may wait"),
+        (gateway.dropped_by_engine, "while the engine was away"),
+        (
+            gateway.dropped_by_link,
+            "for want of room on a link, or of a link",
+        ),
+    ];
+    let total: u64 = dropped.iter().map(|(count, _)| count).sum();
+    let reasons = dropped.iter().filter(|(count, _)| *count > 0);
     let reasons: Vec<_> = reasons
-        .map(|(reason, count)| match *reason {
-            "length" => format!("{count} too long for the engine"),
-            "limit" => format!("{count} more than may wait"),
-            "engine" => format!("{count} while the engine was away"),
-            _ => format!("{count} for want of room on a link, or of a link"),
-        })
+        .map(|(count, reason)| format!("{count} {reason}"))
         .collect();
     match reasons.as_slice() {
         [] => "none dropped".to_owned(),
