@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
 
 use kozo_wire::{AnswerFrame, Frame};
 use serde_json::{Value, json};
 
+use super::control::no_status_here;
 use super::guest::Guest;
 use super::inside::Daemon;
 use super::process::{DEADLINE, wait_until};
@@ -191,21 +191,12 @@ fn a_node_that_is_not_here_is_looked_for_in_the_networks_of_those_that_are() {
     let mut scene = Scene::new(&["clock", "scribe", "hall"]);
     scene.role("clock", "timer1", "{type: timer, tick: 0.2}");
     let daemons = ["clock", "scribe"].map(|node| Daemon::start(&scene, node));
-    let status_of = |node: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kozo"));
-        command.args(["status", node]).stdin(Stdio::null());
-        // Where a service of systemd would have its sockets.
-        command.env("RUNTIME_DIRECTORY", scene.folder());
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(5), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
     wait_until("both are there", || {
-        let said = status_of("nobody");
+        let said = no_status_here(&scene, "nobody");
         let begins = said.contains("no node of this machine knows a node `nobody`: there are ");
         (begins && said.contains("`clock`") && said.contains("`scribe`")).then_some(())
     });
-    let said = status_of("hall");
+    let said = no_status_here(&scene, "hall");
     assert!(said.contains("there is no link with it"), "{said}");
     daemons.into_iter().for_each(Daemon::stop);
 }

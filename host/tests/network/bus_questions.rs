@@ -1,13 +1,12 @@
 //! What nodes that share only a bus are asked of each other.
 
 use std::fmt::Write;
-use std::process::{Command, Stdio};
 
 use kozo_auth::keys::{self, NewKey};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::control::{kozo, said};
+use super::control::{kozo, no_status_here, said};
 use super::hub::Hub;
 use super::process::Process;
 use super::scene::{Scene, start};
@@ -152,18 +151,9 @@ fn of_many_nodes_only_those_are_asked_that_were_heard_of() {
     assert_eq!(code, Some(5), "{error}");
     assert!(error.contains("not connected"), "{error}");
     // So is one that nobody says which of several daemons to ask about.
-    let status_here = |node: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kozo"));
-        command.args(["status", node]).stdin(Stdio::null());
-        // Where a service of systemd would have its sockets.
-        command.env("RUNTIME_DIRECTORY", scene.folder());
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(5), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    let error = status_here("field7");
+    let error = no_status_here(&scene, "field7");
     assert!(error.contains("not connected"), "{error}");
-    let error = status_here("field300");
+    let error = no_status_here(&scene, "field300");
     assert!(error.contains("no node of this machine knows"), "{error}");
     let mut field = start(&file, "field7");
     field.wait_for_text("bus", "up");

@@ -24,6 +24,17 @@ pub(crate) fn kozo(scene: &Scene, node: &str, words: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Why `kozo status` does not tell of a node, when nobody says which of the daemons here is to be asked.
+pub(crate) fn no_status_here(scene: &Scene, node: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kozo"));
+    command.args(["status", node]).stdin(Stdio::null());
+    // Where a service of systemd would have its sockets.
+    command.env("RUNTIME_DIRECTORY", scene.folder());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
 /// What it prints when all goes well.
 pub(crate) fn said(scene: &Scene, node: &str, words: &[&str]) -> Option<String> {
     let output = kozo(scene, node, words);
