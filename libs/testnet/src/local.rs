@@ -1,7 +1,6 @@
 //! What servers on this machine's loopback have in common.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, str};
@@ -14,18 +13,7 @@ use crate::process::Unavailable;
 /// # Panics
 /// There is no port left.
 pub fn free_port() -> u16 {
-    // A connection that was closed here first leaves its port in the state TIME_WAIT. The system does not hand such
-    // a port out, but lets whoever asks for it by number have it.
-    let port = || -> io::Result<u16> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        let client = TcpStream::connect(address)?;
-        let (accepted, _) = listener.accept()?;
-        drop(accepted);
-        drop(client);
-        Ok(address.port())
-    };
-    port().expect("there is a free port")
+    kozo_abi::bench::reserve_port().expect("there is a free port")
 }
 
 /// A program on this machine; those that only root starts stand in a folder of their own.

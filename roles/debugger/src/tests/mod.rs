@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -56,9 +57,10 @@ impl Scene {
     fn order(&mut self) -> Result<Report, Error> {
         assert!(self.bench.deliver(Incoming::order("debug").data(&())));
         self.bench.run()?;
-        let report = self.event()?.ok_or("it has sent no event")?;
-        assert!(report.open);
-        Ok(report)
+        match self.event()? {
+            Some(report) if report.open => Ok(report),
+            other => Err(format!("it has not opened, and sent {other:?}: {}", self.said()?).into()),
+        }
     }
 
     /// The event that it has sent since the last call; what it has logged is kept.
@@ -72,6 +74,16 @@ impl Scene {
             }
         }
         Ok(report)
+    }
+
+    /// A listener that was closed is there for as long as a process that another test was starting
+    /// has not come to run its program.
+    fn wait_until_nobody_listens(&self) {
+        wait_until("nobody listens", || {
+            TcpStream::connect(("127.0.0.1", self.port))
+                .is_err()
+                .then_some(())
+        });
     }
 
     /// What it has logged.
