@@ -6,14 +6,15 @@
 mod clock;
 mod lane;
 mod parts;
+mod repair;
+mod repairs;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use clock::SessionClock;
 
-use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::time::Duration;
 
@@ -25,14 +26,11 @@ use kozo_wire::Message;
 
 use crate::datagram::{Batch, Body, End, LaneBegin, Part, Sent};
 use crate::refusal::Refusal;
-use crate::repair::{
-    JITTER, JITTER_AFTER_CUT, MAX_REPAIRS, MAX_REPAIRS_OF_A_NODE, MAX_TRY_FOR, MAX_WINDOW,
-    MIN_WINDOW, Repair, TIMES_AS_LONG, TRY_FOR, WAIT, WAIT_IN_VAIN,
-};
 use crate::sender_key::Epoch;
 use crate::subject::{Subjects, Token};
 use lane::{InLane, Tally};
 use parts::Parts;
+use repairs::{Repairs, SourceRepairs};
 
 /// How many lanes of others are known at once, at most.
 pub(crate) const MAX_LANES: usize = 131_072;
@@ -86,28 +84,12 @@ struct Source {
     heard: Moment,
     /// Its lanes, by the hashes of their subjects.
     lanes: Vec<u64>,
-    /// How many repairs are under way with it.
-    repairs: u16,
-    /// How long its answers to them take: as long as the longest of late.
-    answers_after: Duration,
-    /// How many messages of a lane it is asked for at once.
-    window: u64,
+    repairs: SourceRepairs,
     /// Something of it looked too old.
     looks_old: bool,
     /// When the latest message of its lanes that are forgotten was sent, in milliseconds of the session. What an engine
     /// brings of such a lane that is no later, it brings again.
     forgotten_ms: Option<u64>,
-}
-
-/// Something to ask another node for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RepairAsk {
-    pub(crate) lane: LaneKey,
-    pub(crate) node: NodeName,
-    pub(crate) subject: String,
-    pub(crate) from: u64,
-    /// The last number that is missing; none: all that there is.
-    pub(crate) to: Option<u64>,
 }
 
 /// All lanes of all other nodes.
@@ -118,17 +100,13 @@ pub(crate) struct Incoming {
     hashes: RandomState,
     parts: Parts,
     waiting: Amount,
-    /// When repairs are due, or earlier.
-    due: BinaryHeap<Reverse<(Moment, LaneKey)>>,
-    /// How many repairs wait for an answer.
-    repairing: usize,
+    repairs: Repairs,
     /// Since when this node hears what it has subscribed to.
     subscribed: Option<Moment>,
     sweep: Moment,
     deliveries: Vec<Delivery>,
     missed: Vec<(NodeName, u64)>,
     counts: BusIncomingCounts,
-    random: fastrand::Rng,
 }
 
 impl Incoming {
@@ -139,14 +117,12 @@ impl Incoming {
             hashes: RandomState::new(),
             parts: Parts::default(),
             waiting: Amount::default(),
-            due: BinaryHeap::new(),
-            repairing: 0,
+            repairs: Repairs::new(seed),
             subscribed: None,
             sweep: now + SWEEP_EVERY,
             deliveries: Vec::new(),
             missed: Vec::new(),
             counts: BusIncomingCounts::default(),
-            random: fastrand::Rng::with_seed(seed),
         }
     }
 
@@ -165,9 +141,7 @@ impl Incoming {
             counts: BusIncomingCounts::default(),
             heard: now,
             lanes: Vec::new(),
-            repairs: 0,
-            answers_after: Duration::ZERO,
-            window: MAX_WINDOW,
+            repairs: SourceRepairs::default(),
             looks_old: false,
             forgotten_ms: None,
         });
@@ -216,17 +190,7 @@ impl Incoming {
             self.subscribed = Some(now);
             return;
         }
-        for (key, lane) in &mut self.lanes {
-            lane.repair = lane.is_wanted.then(|| {
-                let due = now + WAIT + JITTER_AFTER_CUT.mul_f64(self.random.f64());
-                self.due.push(Reverse((due, *key)));
-                Box::new(Repair::new(due, true))
-            });
-        }
-        self.repairing = 0;
-        self.sources
-            .iter_mut()
-            .for_each(|source| source.repairs = 0);
+        self.ask_for_all(now);
     }
 
     /// Whether a lane is known to be wanted by no role here: then it need not be opened.
@@ -407,133 +371,6 @@ impl Incoming {
         self.change(key, now, |lane, room, sink| lane.lost(from, to, room, sink));
     }
 
-    /// An answer is complete, as far as the sender goes: it has said of all that it had room for what it has sent and
-    /// what it has no more. What was asked for began at `from`, `took` ago; what is told goes through one number, and the
-    /// lane's last one is another.
-    pub(crate) fn answered(
-        &mut self,
-        key: LaneKey,
-        from: u64,
-        (through, last): (u64, u64),
-        took: Duration,
-        now: Moment,
-    ) {
-        let source = &mut self.sources[key.source.0 as usize];
-        let before = source.answers_after;
-        source.answers_after = took.max(before - before / 8);
-        let Some(lane) = self.lanes.get_mut(&key) else {
-            return;
-        };
-        let is_whole = lane.next() > through || !lane.has_hole();
-        source.window = match is_whole {
-            true => (source.window + source.window / 4).min(MAX_WINDOW),
-            false => (source.window / 2).max(MIN_WINDOW),
-        };
-        let got_on = lane.next() > from;
-        // Of two answers to one range the first one counts.
-        if let Some(repair) = &mut lane.repair
-            && repair.asked.is_some_and(|(asked, _)| asked == from)
-        {
-            repair.asked = None;
-            repair.tries = 0;
-            repair.due = match (got_on, repair.in_vain) {
-                (true, _) => now,
-                // The engine may have mixed up what has come with the answer.
-                (false, 0 | 1) => now + WAIT,
-                (false, in_vain) => now + (WAIT_IN_VAIN * in_vain.into()).min(TRY_FOR[4]),
-            };
-            let is_open = std::mem::take(&mut repair.is_open);
-            self.due.push(Reverse((repair.due, key)));
-            if is_open {
-                lane.ends(0, last, &mut |_, _| {});
-            }
-            let source = &mut self.sources[key.source.0 as usize];
-            answer_not_waited_for(&mut self.repairing, source);
-        }
-        self.change(key, now, |_, _, _| Tally::default());
-    }
-
-    /// What is to be asked for now.
-    pub(crate) fn due_repairs(&mut self, now: Moment) -> Vec<RepairAsk> {
-        let mut asks = Vec::new();
-        while let Some(&Reverse((due, key))) = self.due.peek()
-            && due <= now
-        {
-            self.due.pop();
-            let due_now = |repair: &Repair| repair.due <= now;
-            let lane = self.lanes.get_mut(&key);
-            let Some(lane) = lane.filter(|lane| lane.repair.as_deref().is_some_and(due_now)) else {
-                continue;
-            };
-            let hole = lane.hole();
-            let Some(repair) = &mut lane.repair else {
-                continue;
-            };
-            repair.due = repair.waits_until();
-            if repair.due > now {
-                self.due.push(Reverse((repair.due, key)));
-                continue;
-            }
-            let source = &mut self.sources[key.source.0 as usize];
-            if repair.asked.take().is_some() {
-                source.window = (source.window / 2).max(MIN_WINDOW);
-                answer_not_waited_for(&mut self.repairing, source);
-            }
-            if repair.is_hopeless(source.heard, now) {
-                lane.repair = None;
-                if hole.is_some() {
-                    self.change(key, now, |lane, _, sink| lane.give_up(sink));
-                }
-                continue;
-            }
-            if self.repairing >= MAX_REPAIRS || source.repairs >= MAX_REPAIRS_OF_A_NODE {
-                repair.due = now + JITTER;
-                self.due.push(Reverse((repair.due, key)));
-                continue;
-            }
-            let (from, to) = match (repair.is_open, hole) {
-                (true, _) => {
-                    // The answer tells of all that was put off so far.
-                    lane.is_behind = false;
-                    let some = source.window < MAX_WINDOW;
-                    let to = some.then(|| lane.next().saturating_add(source.window - 1));
-                    (lane.next(), to)
-                }
-                (false, Some((from, to))) => {
-                    (from, Some(to.min(from.saturating_add(source.window - 1))))
-                }
-                (false, None) => {
-                    lane.repair = None;
-                    continue;
-                }
-            };
-            let Some(repair) = &mut lane.repair else {
-                continue;
-            };
-            let usual = TRY_FOR.get(usize::from(repair.tries)).or(TRY_FOR.last());
-            let usual = usual.copied().unwrap_or(MAX_TRY_FOR);
-            let slow = (source.answers_after * TIMES_AS_LONG).min(MAX_TRY_FOR);
-            repair.try_for = usual.max(slow);
-            repair.tries = repair.tries.saturating_add(1);
-            repair.in_vain = repair.in_vain.saturating_add(1);
-            repair.progress.get_or_insert(now);
-            let asked_to = to.filter(|_| !repair.is_open).unwrap_or(u64::MAX);
-            repair.asked = Some((from, asked_to));
-            repair.due = now + repair.try_for;
-            self.due.push(Reverse((repair.due, key)));
-            self.repairing += 1;
-            source.repairs += 1;
-            asks.push(RepairAsk {
-                lane: key,
-                node: source.node.clone(),
-                subject: lane.subject.to_string(),
-                from,
-                to,
-            });
-        }
-        asks
-    }
-
     /// Gives up what does not become complete, and forgets lanes that have been silent for long.
     pub(crate) fn tick(&mut self, now: Moment) {
         self.parts.tick(now);
@@ -551,7 +388,7 @@ impl Incoming {
 
     /// When [`due_repairs`](Self::due_repairs) or [`tick`](Self::tick) may have something to do.
     pub(crate) fn timeout(&self) -> Option<Moment> {
-        let due = self.due.peek().map(|Reverse((due, _))| *due);
+        let due = self.repairs.next_due();
         let sweep = (!self.lanes.is_empty()).then_some(self.sweep);
         due.into_iter().chain(sweep).min()
     }
@@ -671,7 +508,7 @@ impl Incoming {
         if repair.is_some_and(|repair| repair.asked.is_some()) {
             // The answer is waited for no more.
             let source = &mut self.sources[key.source.0 as usize];
-            answer_not_waited_for(&mut self.repairing, source);
+            self.repairs.answer_not_waited_for(&mut source.repairs);
         }
     }
 
@@ -725,45 +562,8 @@ impl Incoming {
         let after = lane.waiting();
         self.waiting.messages = self.waiting.messages + after.messages - before.messages;
         self.waiting.bytes = self.waiting.bytes + after.bytes - before.bytes;
-        let next_now = lane.next();
-        let has_moved = next_now > next;
-        let has_hole = lane.has_hole();
-        let under_way = lane
-            .repair
-            .as_deref()
-            .is_some_and(|repair| repair.asked.is_some());
-        match &mut lane.repair {
-            None if has_hole => {
-                // What is asked for in a lane that was whole waits by chance; the rest does not.
-                let due = now + WAIT + JITTER.mul_f64(self.random.f64());
-                lane.repair = Some(Box::new(Repair::new(due, false)));
-                self.due.push(Reverse((due, key)));
-            }
-            Some(repair) if !has_hole && !repair.is_open => {
-                lane.repair = None;
-                if lane.is_behind {
-                    lane.repair = Some(Box::new(Repair::new(now + WAIT, true)));
-                    self.due.push(Reverse((now + WAIT, key)));
-                }
-            }
-            Some(repair) => {
-                if has_moved {
-                    repair.got_on(now);
-                }
-                if repair.asked.is_some_and(|(_, to)| to < next_now) && has_hole {
-                    **repair = Repair::new(now, false);
-                    self.due.push(Reverse((now, key)));
-                }
-            }
-            None => {}
-        }
-        let still = lane
-            .repair
-            .as_deref()
-            .is_some_and(|repair| repair.asked.is_some());
-        if under_way && !still {
-            answer_not_waited_for(&mut self.repairing, source);
-        }
+        self.repairs
+            .follow(key, lane, &mut source.repairs, next, now);
     }
 
     fn key(&self, source: SourceId, subject: &str) -> LaneKey {
@@ -795,12 +595,6 @@ impl Reading<'_> {
             .iter()
             .any(|interest| interest.matches(&subject))
     }
-}
-
-/// One repair fewer waits for an answer, of all and of this node.
-fn answer_not_waited_for(repairing: &mut usize, source: &mut Source) {
-    *repairing = repairing.saturating_sub(1);
-    source.repairs = source.repairs.saturating_sub(1);
 }
 
 /// Adds what came of messages. A sender's numbers may be anything.

@@ -13,7 +13,7 @@
 //! - An [`ask`] fetches keys and repairs; a [`letter`] is how it travels, [`sealed`] what only one may read in it;
 //!   [`sessions`] is what is known of others, and [`refusal`] why something was not taken.
 //!
-//! On these stand `outgoing`, `incoming` and `repair`, which order and count, and `bus`, which is all of it.
+//! On these stand `outgoing` and `incoming`, which order, mend and count, and `bus`, which is all of it.
 
 pub mod announcement;
 pub mod ask;
@@ -34,7 +34,6 @@ pub mod veil;
 mod bus;
 mod incoming;
 mod outgoing;
-mod repair;
 
 pub use bus::{
     Bus, BusError, BusSettings, EngineLimits, Happened, MAX_BUS_QUESTIONS, MAX_EXPECTED,

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use kozo_ground::clock::Moment;
 use kozo_status::Amount;
 
+use super::repair::Repair;
 use crate::datagram::Sent;
-use crate::repair::Repair;
 use crate::sender_key::Epoch;
 
 /// How many batches wait in one lane for what comes before them, at most.

@@ -4,6 +4,7 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::{BusName, RoleName};
 use kozo_wire::Message;
 
+use super::repair::{MAX_REPAIRS, TRY_FOR, WAIT};
 use super::*;
 use crate::session::SessionTime;
 use crate::subject::SubjectKey;
@@ -27,7 +28,7 @@ impl Incoming {
         assert!(self.parts.bytes() <= parts::MAX_PART_BYTES);
         let asked = |lane: &&InLane| lane.repair.as_ref().is_some_and(|one| one.asked.is_some());
         let repairing = self.lanes.values().filter(asked).count();
-        assert_eq!(repairing, self.repairing);
+        assert_eq!(repairing, self.repairs.under_way());
         assert!(repairing <= MAX_REPAIRS);
     }
 }
@@ -202,10 +203,10 @@ fn a_lane_that_ends_while_it_is_asked_for_keeps_no_place_of_others() {
     let mut moments = (0..1000).map(|_| here.asks(Duration::from_millis(10)));
     let asked = moments.find(|asks| !asks.is_empty());
     assert_eq!(asked, Some(vec![(2, None)]));
-    assert_eq!(here.incoming.source(source).repairs, 1);
+    assert_eq!(here.incoming.source(source).repairs.under_way(), 1);
     here.incoming.session_over(source, here.now);
     here.incoming.assert_bounded();
-    assert_eq!(here.incoming.source(source).repairs, 0);
+    assert_eq!(here.incoming.source(source).repairs.under_way(), 0);
 }
 
 #[test]

@@ -19,16 +19,16 @@ use std::time::Duration;
 use kozo_ground::clock::Moment;
 
 /// How long what is missing may still come by itself, since the engine does not keep the order of all lanes.
-pub(crate) const WAIT: Duration = Duration::from_millis(20);
+pub(super) const WAIT: Duration = Duration::from_millis(20);
 
 /// By how much more the wait is drawn by chance: what many have lost is not asked for by all at once.
-pub(crate) const JITTER: Duration = Duration::from_millis(250);
+pub(super) const JITTER: Duration = Duration::from_millis(250);
 
 /// By how much the first ask is put off by chance after this node was cut off: then it asks for every lane.
-pub(crate) const JITTER_AFTER_CUT: Duration = Duration::from_secs(2);
+pub(super) const JITTER_AFTER_CUT: Duration = Duration::from_secs(2);
 
 /// How long an answer may take, the first time that is asked and each further time: six seconds in all.
-pub(crate) const TRY_FOR: [Duration; 5] = [
+pub(super) const TRY_FOR: [Duration; 5] = [
     Duration::from_millis(400),
     Duration::from_millis(800),
     Duration::from_millis(1200),
@@ -37,39 +37,39 @@ pub(crate) const TRY_FOR: [Duration; 5] = [
 ];
 
 /// How many times as long as its answers have taken of late a node gets for the next one, if that is longer.
-pub(crate) const TIMES_AS_LONG: u32 = 3;
+pub(super) const TIMES_AS_LONG: u32 = 3;
 
 /// How long a node gets at most, however long its answers take.
-pub(crate) const MAX_TRY_FOR: Duration = Duration::from_secs(10);
+pub(super) const MAX_TRY_FOR: Duration = Duration::from_secs(10);
 
 /// For how long nothing at all may come of a node that does not answer, before what is missing is given up: as long as
 /// all tries take.
-pub(crate) const SILENT_FOR: Duration = Duration::from_secs(6);
+pub(super) const SILENT_FOR: Duration = Duration::from_secs(6);
 
 /// How long a lane may be asked for without any progress, whatever its sender answers: it cannot send what it says
 /// to have, or this node cannot read it.
-pub(crate) const IN_VAIN_FOR: Duration = Duration::from_secs(60);
+pub(super) const IN_VAIN_FOR: Duration = Duration::from_secs(60);
 
 /// How often it was asked for by then at least: time alone may pass while this machine does nothing.
-pub(crate) const IN_VAIN_ASKS: u16 = 12;
+pub(super) const IN_VAIN_ASKS: u16 = 12;
 
 /// How long is waited after an answer that brought nothing, as many times as often as that happened in a row.
-pub(crate) const WAIT_IN_VAIN: Duration = Duration::from_millis(100);
+pub(super) const WAIT_IN_VAIN: Duration = Duration::from_millis(100);
 
 /// How many messages a node is asked for at once, at most and at least. It becomes fewer where not all comes that was
 /// sent, since this node has no room for it, and more again where all does.
-pub(crate) const MAX_WINDOW: u64 = 1024;
-pub(crate) const MIN_WINDOW: u64 = 16;
+pub(super) const MAX_WINDOW: u64 = 1024;
+pub(super) const MIN_WINDOW: u64 = 16;
 
 /// How many repairs are under way at once, at most.
-pub(crate) const MAX_REPAIRS: usize = 512;
+pub(super) const MAX_REPAIRS: usize = 512;
 
 /// How many of them with one node.
-pub(crate) const MAX_REPAIRS_OF_A_NODE: u16 = 32;
+pub(super) const MAX_REPAIRS_OF_A_NODE: u16 = 32;
 
 /// A repair of one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Repair {
+pub(super) struct Repair {
     /// When it is asked for, or looked at again.
     pub(crate) due: Moment,
     /// How often was asked without an answer.
