@@ -46,6 +46,10 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// want a link at all times: saves most double links.
 const DEFERENCE: Duration = Duration::from_millis(100);
 
+/// How long it does so at most while callers have not proven yet who they are: the other node may be
+/// one of them, and key exchanges take their time where many nodes start at once.
+const DEFERENCE_TO_CALLERS: Duration = Duration::from_secs(2);
+
 /// How many links with one peer there may be at once: one that is used, one that replaces it, and
 /// a few half-open ones.
 const MAX_LINKS: usize = 4;
@@ -58,6 +62,8 @@ pub struct Peer {
     inbound: Inbound,
     links: Vec<Link>,
     dialer: Dialer,
+    /// Until when the first dial is left to the peer at most.
+    deference_ends: Moment,
     history: History,
     twins: TwinWatch,
     actions: VecDeque<Action>,
@@ -81,15 +87,12 @@ pub struct Peer {
 impl Peer {
     /// A peer that nothing is known of yet.
     pub fn new(settings: PeerSettings, own_interests: Vec<RoleInterests>, now: Moment) -> Self {
-        let mut dialer = Dialer::new(settings.connection_retry);
-        if settings.defers() {
-            dialer.hold(now + DEFERENCE);
-        }
-        Self {
+        let mut peer = Self {
             outbox: Outbox::new(settings.queue),
             inbound: Inbound::default(),
             links: Vec::new(),
-            dialer,
+            dialer: Dialer::new(settings.connection_retry),
+            deference_ends: now,
             history: History::default(),
             twins: TwinWatch::default(),
             actions: VecDeque::new(),
@@ -104,7 +107,9 @@ impl Peer {
             bus_frames_refused: 0,
             stopping: false,
             settings,
-        }
+        };
+        peer.defer(now);
+        peer
     }
 
     /// The settings that it was made with.
@@ -411,8 +416,22 @@ impl Peer {
         } else {
             self.dialer.flapped(now, &mut self.random);
         }
+        self.defer(now);
+    }
+
+    /// Leaves the first dial to the peer, if that is its part.
+    fn defer(&mut self, now: Moment) {
         if self.settings.defers() {
             self.dialer.hold(now + DEFERENCE);
+            self.deference_ends = now + DEFERENCE_TO_CALLERS;
+        }
+    }
+
+    /// Somebody has connected to this node and has not proven yet who that is: it may be the peer, so
+    /// a first dial that is left to it is left to it for longer.
+    pub fn defer_to_callers(&mut self, now: Moment) {
+        if now < self.deference_ends {
+            self.dialer.hold((now + DEFERENCE).min(self.deference_ends));
         }
     }
 
@@ -453,5 +472,47 @@ impl Peer {
     fn happened(&mut self, what: Occurrence, now: Moment) {
         self.history.note(what.clone(), now);
         self.actions.push_back(Action::Notice(Notice::Link(what)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use small::small_peer;
+
+    const TCP: Candidate = Candidate {
+        own: 0,
+        peer: 0,
+        rank: 8,
+    };
+
+    /// After how long a node that another dials dials that one by itself.
+    fn dials_after(own: &str, other: &str, has_callers: impl Fn(Duration) -> bool) -> Duration {
+        let start = Moment::ZERO + Duration::from_secs(1000);
+        let mut peer = small_peer(own, other, 1, Duration::from_secs(10), start);
+        peer.set_candidates(vec![TCP]);
+        let steps = (0..10_000).map(Duration::from_millis);
+        let dials = |after: &Duration| {
+            let now = start + *after;
+            if has_callers(*after) {
+                peer.defer_to_callers(now);
+            }
+            peer.tick(now);
+            std::iter::from_fn(|| peer.next_action())
+                .any(|action| matches!(action, Action::Dial(..)))
+        };
+        steps.into_iter().find(dials).expect("it dials")
+    }
+
+    #[test]
+    fn the_first_dial_is_left_to_the_arbiter_for_as_long_as_it_may_be_at_the_door() {
+        assert_eq!(dials_after("alice", "bob", |_| true), Duration::ZERO);
+        assert_eq!(dials_after("bob", "alice", |_| false), DEFERENCE);
+        let secured = Duration::from_millis(700);
+        let left = dials_after("bob", "alice", |after| after < secured);
+        assert!(secured <= left && left <= secured + DEFERENCE, "{left:?}");
+        // Whoever stands there for ever keeps this node from dialling no longer.
+        let never = dials_after("bob", "alice", |_| true);
+        assert_eq!(never, DEFERENCE_TO_CALLERS);
     }
 }

@@ -21,7 +21,8 @@ use super::observer::LinkWatch;
 use crate::config::{Network, Node};
 use crate::introspection::{Desk, PeerView};
 use crate::link::{
-    AcceptLimits, Dialling, Driver, LinkObserver, Listener, NamedWay, PeerLink, Peers, Route,
+    AcceptLimits, Dialling, Driver, Entrance, LinkObserver, Listener, NamedWay, PeerLink, Peers,
+    Route,
 };
 use crate::router::{Destination, Router};
 use crate::transports::Transports;
@@ -134,9 +135,14 @@ impl Links {
         questions: &Arc<Desk>,
         stop: watch::Receiver<bool>,
     ) -> Self {
+        let limits = AcceptLimits {
+            admission: AdmissionLimits::within(descriptors::limit()),
+            ..AcceptLimits::default()
+        };
         let dialling = Dialling {
             endpoint,
             arrivals: router,
+            entrance: Entrance::open(limits.admission),
         };
         let observer: Arc<dyn LinkObserver> = Arc::new(observer);
         let mut drivers = JoinSet::new();
@@ -158,10 +164,6 @@ impl Links {
             );
             drivers.spawn(driver.run(stop.clone()));
         }
-        let limits = AcceptLimits {
-            admission: AdmissionLimits::within(descriptors::limit()),
-            ..AcceptLimits::default()
-        };
         let listener = Listener::new(by_name, dialling, limits);
         Self {
             peers,

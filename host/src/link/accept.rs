@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::dial::{Dialling, HANDSHAKE_LIMIT};
-use super::entrance::{CallerPlace, Entrance};
+use super::entrance::CallerPlace;
 use super::feed::Feed;
 use super::peer_link::PeerLink;
 use super::stream::stream;
@@ -65,13 +65,13 @@ struct ListenerState {
     peers: Peers,
     dialling: Dialling,
     time: Duration,
-    entrance: Arc<Entrance>,
     /// Permits for callers that nobody has looked at yet.
     unseen: Arc<Semaphore>,
 }
 
 impl Listener {
-    /// A listener for links with `peers`. Must be called on the runtime.
+    /// A listener for links with `peers`, whose entrance has these limits, too. Must be called on the
+    /// runtime.
     pub(crate) fn new(peers: Peers, dialling: Dialling, limits: AcceptLimits) -> Self {
         let silent = limits.admission.places[CallerStep::Silent as usize];
         let unseen = UNSEEN.min(silent / UNSEEN_SHARE).max(1);
@@ -79,7 +79,6 @@ impl Listener {
             peers,
             dialling,
             time: limits.time,
-            entrance: Entrance::open(limits.admission),
             unseen: Arc::new(Semaphore::new(unseen)),
         });
         Self { shared }
@@ -87,7 +86,7 @@ impl Listener {
 
     /// What became of connections that became no links.
     pub(crate) fn counts(&self) -> ConnectionCounts {
-        self.shared.entrance.counts()
+        self.shared.dialling.entrance.counts()
     }
 
     /// Takes a connection that came over the transport of this name, as soon as no more than a few
@@ -98,7 +97,8 @@ impl Listener {
         let Ok(unseen) = Arc::clone(&shared.unseen).acquire_owned().await else {
             return;
         };
-        let (place, stays) = CallerPlace::take(&shared.entrance, &transport, &connection.address);
+        let (place, stays) =
+            CallerPlace::take(&shared.dialling.entrance, &transport, &connection.address);
         tokio::spawn(async move {
             let address = connection.address.clone();
             let result = tokio::select! {
@@ -117,7 +117,7 @@ impl Listener {
                     target: "link", transport, address, reason, "a connection came to nothing",
                 );
             } else {
-                shared.entrance.refuse();
+                shared.dialling.entrance.refuse();
                 tracing::info!(
                     target: "link", transport, address, reason, "refused a connection",
                 );

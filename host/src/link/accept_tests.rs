@@ -11,7 +11,7 @@ use kozo_link::admission::STEPS;
 use kozo_wire::RoleInterests;
 
 use super::*;
-use crate::link::Arrivals;
+use crate::link::{Arrivals, Entrance};
 
 /// How long a test waits for what has to happen.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -33,6 +33,7 @@ fn listener(limits: AcceptLimits) -> Listener {
     let dialling = Dialling {
         endpoint: Endpoint::new(identity, trust, &Algorithms::default(), 65_535),
         arrivals: Arc::new(Nobody),
+        entrance: Entrance::open(limits.admission),
     };
     Listener::new(Peers::new(), dialling, limits)
 }
@@ -156,7 +157,11 @@ async fn why_a_connection_failed_is_not_lost() {
         address: "192.0.2.1:1".to_owned(),
         authenticated: None,
     };
-    let (place, _stays) = CallerPlace::take(&listener.shared.entrance, "tcp", &connection.address);
+    let (place, _stays) = CallerPlace::take(
+        &listener.shared.dialling.entrance,
+        "tcp",
+        &connection.address,
+    );
     let unseen = Arc::clone(&listener.shared.unseen);
     let unseen = unseen.acquire_owned().await.unwrap();
     let unsecured = secure(&listener.shared, "tcp", connection, &place, unseen)

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::arrivals::Arrivals;
 use super::calls::Calls;
+use super::entrance::Entrance;
 use super::error::{DialError, HandshakeError, UnreachedAddress};
 use super::feed::Feed;
 use super::peer_link::PeerLink;
@@ -43,6 +44,8 @@ pub(crate) struct Dialling {
     pub(crate) endpoint: Endpoint,
     /// Where messages go.
     pub(crate) arrivals: Arc<dyn Arrivals>,
+    /// Where those stand who dial this node.
+    pub(crate) entrance: Arc<Entrance>,
 }
 
 /// Makes a link, or says why there is none.

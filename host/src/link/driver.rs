@@ -11,6 +11,7 @@ use kozo_link::{Action, AttemptId, LinkKey, Notice, Occurrence};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::alarm::sleep_until;
 use super::arrivals::PeerQuestions;
 use super::dial::{Dialling, Route, dial};
 use super::error::DialError;
@@ -98,7 +99,8 @@ impl Driver {
     /// Does what is to be done now, and returns when there may be more.
     fn step(&mut self) -> Option<Moment> {
         let now = clock::now();
-        let (actions, timeout) = self.link.take_actions(now);
+        let has_callers = self.dialling.entrance.has_callers();
+        let (actions, timeout) = self.link.take_actions(has_callers, now);
         for action in actions {
             self.act(action);
         }
@@ -195,12 +197,5 @@ impl Driver {
             FinishedTask::Link(key)
         });
         self.writers.insert(key, task);
-    }
-}
-
-pub(super) async fn sleep_until(moment: Option<Moment>) {
-    match moment {
-        Some(moment) => tokio::time::sleep(moment.since(clock::now())).await,
-        None => std::future::pending().await,
     }
 }

@@ -11,14 +11,14 @@ use kozo_link::admission::{Admission, AdmissionLimits, CallerId, CallerStep, Dec
 use kozo_status::ConnectionCounts;
 use tokio::sync::{Notify, oneshot};
 
-use super::driver::sleep_until;
+use super::alarm::sleep_until;
 use super::threshold::CallerProgress;
 
 /// How often at most the log tells of connections that were turned away.
 const TURNED_AWAY_LOG: Duration = Duration::from_secs(10);
 
 /// Where callers stand until they have proven who they are.
-pub(super) struct Entrance {
+pub(crate) struct Entrance {
     callers: Mutex<Callers>,
     /// Wakes the task that gives turns.
     waiting: Arc<Notify>,
@@ -65,7 +65,7 @@ impl TurnedAway {
 
 impl Entrance {
     /// An entrance at which nobody stands. Must be called on the runtime.
-    pub(super) fn open(limits: AdmissionLimits) -> Arc<Self> {
+    pub(crate) fn open(limits: AdmissionLimits) -> Arc<Self> {
         let waiting = Arc::new(Notify::new());
         let entrance = Arc::new(Self {
             callers: Mutex::new(Callers {
@@ -88,6 +88,11 @@ impl Entrance {
             turned_away: callers.turned_away.count,
             refused: callers.refused,
         }
+    }
+
+    /// Whether anybody stands there.
+    pub(super) fn has_callers(&self) -> bool {
+        self.lock().admission.unproven() > 0
     }
 
     /// Counts a caller that has not proven who it is.

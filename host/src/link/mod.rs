@@ -12,6 +12,7 @@
 //! the lock around a [`Peer`](kozo_link::Peer) is held for moments only, and never across I/O.
 
 mod accept;
+mod alarm;
 mod arrivals;
 mod calls;
 mod dial;
@@ -29,6 +30,7 @@ pub(crate) use arrivals::{Arrivals, BusEar, PeerQuestions};
 pub(crate) use calls::Calls;
 pub(crate) use dial::{Dialling, Route};
 pub(crate) use driver::{Driver, LinkObserver};
+pub(crate) use entrance::Entrance;
 pub(crate) use peer_link::{
     NamedWay, NoAnswer, PeerAnswer, PeerLink, SendingToPeer, WatchedMessage,
 };
