@@ -51,8 +51,14 @@ fn with_the_printed_permissions_nodes_reach_each_other_and_cannot_pose_as_others
     let Some(program) = newest_server() else {
         return;
     };
-    let mut server = Nats::start(&program, "");
     let nodes = ["a", "b"];
+    let mut passwords = String::new();
+    for node in nodes {
+        writeln!(passwords, "password_{node}: \"{node}'s own word\"").unwrap();
+    }
+    let mut server = Nats::with(&program, "", |folder| {
+        std::fs::write(folder.join("passwords.conf"), passwords).unwrap();
+    });
     let fleet = Fleet::new(&Plan {
         nodes: &nodes,
         bus: format!("servers: ['{}']", server.url()),
@@ -63,12 +69,7 @@ fn with_the_printed_permissions_nodes_reach_each_other_and_cannot_pose_as_others
     for node in nodes {
         log_in(&fleet, node, node, &format!("{node}'s own word"));
     }
-    let mut lines = String::new();
-    for node in nodes {
-        writeln!(lines, "password_{node}: \"{node}'s own word\"").unwrap();
-    }
-    lines.push_str(&printed(&fleet));
-    server.reload(&lines);
+    server.reload(&printed(&fleet));
     let _daemons = fleet.start_all();
     for (from, to) in [("a", "b"), ("b", "a")] {
         fleet.go(from);

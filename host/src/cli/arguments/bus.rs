@@ -12,9 +12,10 @@ That is the block `authorization` of nats-server, or the access list (`acl_file`
 node may publish only what is its own, and hear only what is for it. Nodes behind a gateway have no
 user: that of the gateway may do what they may.
 
-No passwords and public keys are printed. Where NATS is to have one stands a variable, for a file of
-yours that is included before this one, with a line for each node: `password_NODE: \"$2a$11$...\"`
-or `nkey_NODE: UD...`.";
+No passwords and public keys are printed. Where NATS is to have one stands a variable, and the first
+line includes a file of yours that lies beside this one: `passwords.conf`, with a line
+`password_NODE: \"$2a$11$...\"` for each node, or `nkeys.conf`, with lines `nkey_NODE: UD...`. The server
+refuses a name there that nothing refers to.";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BusArguments {

@@ -7,10 +7,10 @@ use crate::cli::arguments::LoginWord;
 
 /// All of it.
 pub(super) fn write(users: &[User], login: LoginWord) -> String {
-    let mut text = String::from("authorization {\n  users = [\n");
+    let mut text = String::from(variables(login));
+    text.push_str("authorization {\n  users = [\n");
     for user in users {
         let name = &user.name;
-        // Variables are what the server finds in a file of its administrator's.
         let who = match login {
             LoginWord::Password => {
                 format!("user: \"{name}\", password: $password_{}", variable(name))
@@ -28,6 +28,28 @@ pub(super) fn write(users: &[User], login: LoginWord) -> String {
     }
     text.push_str("  ]\n}\n");
     text
+}
+
+/// Where the server finds what only its administrator knows. What is included sees nothing of the files beside it, so
+/// it has to be this text that includes them.
+fn variables(login: LoginWord) -> &'static str {
+    match login {
+        LoginWord::Password => {
+            "\
+# In the file beside this one stands a line for each user: password_NODE: \"$2a$11$...\"
+include \"passwords.conf\"
+
+"
+        }
+        LoginWord::Nkey => {
+            "\
+# In the file beside this one stands a line for each node: nkey_NODE: UD...
+include \"nkeys.conf\"
+
+"
+        }
+        LoginWord::Certificate => "",
+    }
 }
 
 fn list(patterns: &[String]) -> String {

@@ -209,17 +209,20 @@ fn users_that_would_mean_something_else_in_a_file_are_refused() {
     }
 }
 
-/// Where the program is installed, it says whether it takes the file.
-fn checked_by_nats_server(configuration: &str, variables: &str) -> Option<(bool, String)> {
+/// Where the program is installed, it says whether it takes a configuration that includes what is printed, as
+/// docs/fleet.md has it, with this file of variables beside it.
+fn checked_by_nats_server(
+    printed: &str,
+    (name, variables): (&str, &str),
+) -> Option<(bool, String)> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nats.conf");
-    std::fs::write(folder.path().join("logins.conf"), variables).unwrap();
-    let text = format!("include \"logins.conf\"\n{configuration}");
-    std::fs::write(&path, text).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("nats.conf", "include \"permissions.conf\"\n");
+    write("permissions.conf", printed);
+    write(name, variables);
     let output = Command::new("nats-server")
-        .arg("-t")
-        .arg("-c")
-        .arg(&path)
+        .args(["-t", "-c"])
+        .arg(folder.path().join("nats.conf"))
         .output();
     let output = match output {
         Ok(output) => output,
@@ -238,28 +241,27 @@ fn nats_server_takes_what_is_printed() {
     let each = |line: &dyn Fn(&str) -> String| -> String {
         users.iter().map(|user| line(&user.name)).collect()
     };
+    let passwords = each(&|name| format!("password_{name}: \"pass-{name}\"\n"));
+    // Nobody has the same nkey twice, and the server takes no line that it has no use for.
     let nkey = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
-    let logins = [
+    let nkeys = format!("nkey_{}: {nkey}\n", users[0].name);
+    for (login, users, variables) in [
         (
             LoginWord::Password,
-            each(&|name| format!("password_{name}: \"pass-{name}\"\n")),
+            &users[..],
+            ("passwords.conf", passwords.as_str()),
         ),
-        // Nobody has the same nkey twice, and the server takes no line that it has no use for.
-        (LoginWord::Nkey, format!("nkey_{}: {nkey}\n", users[0].name)),
-        (LoginWord::Certificate, String::new()),
-    ];
-    for (login, variables) in logins {
-        let users = match login {
-            LoginWord::Nkey => &users[..1],
-            _ => &users[..],
-        };
-        let Some((is_taken, said)) = checked_by_nats_server(&nats::write(users, login), &variables)
+        (LoginWord::Nkey, &users[..1], ("nkeys.conf", nkeys.as_str())),
+        (LoginWord::Certificate, &users[..], ("unused", "")),
+    ] {
+        let Some((is_taken, said)) = checked_by_nats_server(&nats::write(users, login), variables)
         else {
             return;
         };
         assert!(is_taken, "{login:?}: {said}");
     }
-    let missing = checked_by_nats_server(&nats::write(&users, LoginWord::Password), "");
+    let printed = nats::write(&users, LoginWord::Password);
+    let missing = checked_by_nats_server(&printed, ("passwords.conf", ""));
     assert!(
         missing.is_none_or(|(is_taken, _)| !is_taken),
         "a password that is missing is noticed"
