@@ -412,7 +412,7 @@ impl Bus {
         if now >= self.sweep {
             self.sweep = now + SWEEP_EVERY;
             for _ in 0..self.held.expire(now) {
-                self.refuse(None, Refusal::UnknownSession);
+                self.refuse(None, Refusal::UnknownSession, now);
             }
             self.questions.sweep(now);
             let ages = self.settings.max_ages;
@@ -529,13 +529,25 @@ impl Bus {
         self.twin = Some(now);
     }
 
-    fn refuse(&mut self, node: Option<NodeName>, reason: Refusal) {
+    fn refuse(&mut self, node: Option<NodeName>, reason: Refusal, now: Moment) {
         *self.refused.entry(reason).or_default() += 1;
-        let known = node.as_ref().and_then(|node| self.nodes.get_mut(node));
-        if let Some(known) = known {
+        match node {
+            Some(node) => self.note_refused(&node, reason, now),
+            None => self.tell(Happened::Refused { node, reason }),
+        }
+    }
+
+    /// Something that claims to be of this node was refused.
+    fn note_refused(&mut self, node: &NodeName, reason: Refusal, now: Moment) {
+        if reason == Refusal::ForeignKey {
+            // Nothing that is not refused may have come of it.
+            self.nodes.entry(node.clone()).or_default().foreign_key = Some(now);
+        }
+        if let Some(known) = self.nodes.get_mut(node) {
             known.refused = Some(reason);
         }
         // Once for each node and reason in a row: the log limits what comes often.
+        let node = Some(node.clone());
         self.tell(Happened::Refused { node, reason });
     }
 

@@ -41,6 +41,7 @@ pub use bus::{
     Unasked,
 };
 pub use incoming::Delivery;
+pub use refusal::Refusal;
 pub use subject::is_of_lane;
 
 #[cfg(test)]

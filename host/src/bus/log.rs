@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use kozo_bus::Happened;
+use kozo_bus::{Happened, Refusal};
 use kozo_ground::names::NodeName;
 
 /// How many nodes are known to have been warned of. Beyond that it is for `kozo status`.
@@ -21,6 +21,7 @@ pub(super) struct BusLog {
 enum Warning {
     OtherFile,
     NoKey,
+    ForeignKey,
     Twins,
 }
 
@@ -70,6 +71,15 @@ impl BusLog {
                 %node,
                 messages,
                 "missed messages: they were lost on the way, and their sender has them no more",
+            ),
+            Happened::Refused {
+                node: Some(node),
+                reason: Refusal::ForeignKey,
+            } if self.is_new(node, Warning::ForeignKey) => tracing::warn!(
+                target: "bus",
+                %bus,
+                %node,
+                "somebody there says to be this node, and has another key than the network file here: if its machine has a new key, bring the new file to every node",
             ),
             Happened::Refused { node, reason } => {
                 let node = node.as_ref().map(NodeName::as_str);

@@ -56,6 +56,8 @@ struct Settled {
     messages: AtomicU64,
     /// So many were dropped behind the outlet.
     dropped: AtomicU64,
+    /// So many the engine has refused.
+    refused: AtomicU64,
 }
 
 /// What has become of a message for a bus.
@@ -65,6 +67,8 @@ pub(crate) enum BusFate {
     Waiting,
     /// The bus's engine has it.
     Confirmed,
+    /// The bus's engine has refused something that was published meanwhile: it may be that.
+    Refused,
     /// It has left here, and messages were dropped meanwhile: it may be one of them.
     Unknown,
 }
@@ -111,6 +115,7 @@ impl BusOutlet {
             outlet: Arc::clone(self),
             number: outbox.came,
             dropped: outbox.dropped + self.settled.dropped.load(Ordering::Acquire),
+            refused: self.settled.refused.load(Ordering::Acquire),
         }
     }
 
@@ -145,9 +150,10 @@ impl BusOutlet {
         self.settled.watched.load(Ordering::Acquire) > 0
     }
 
-    /// Notes that of the messages that came so many wait nowhere any more, and that so many were dropped
-    /// behind the outlet.
-    pub(crate) fn note_settled(&self, messages: u64, dropped: u64) {
+    /// Notes that of the messages that came so many wait nowhere any more, that so many were dropped
+    /// behind the outlet, and that the engine has refused so many.
+    pub(crate) fn note_settled(&self, messages: u64, dropped: u64, refused: u64) {
+        self.settled.refused.store(refused, Ordering::Release);
         self.settled.dropped.store(dropped, Ordering::Release);
         self.settled.messages.store(messages, Ordering::Release);
     }
@@ -204,6 +210,8 @@ pub(crate) struct WatchedOnBus {
     number: u64,
     /// How many were dropped before.
     dropped: u64,
+    /// How often the engine had refused something before.
+    refused: u64,
 }
 
 impl WatchedOnBus {
@@ -219,9 +227,12 @@ impl WatchedOnBus {
             return BusFate::Waiting;
         }
         let (.., here) = self.outlet.amount();
-        match here + settled.dropped.load(Ordering::Acquire) == self.dropped {
-            true => BusFate::Confirmed,
-            false => BusFate::Unknown,
+        if here + settled.dropped.load(Ordering::Acquire) != self.dropped {
+            BusFate::Unknown
+        } else if settled.refused.load(Ordering::Acquire) != self.refused {
+            BusFate::Refused
+        } else {
+            BusFate::Confirmed
         }
     }
 }

@@ -334,7 +334,8 @@ impl RunningBus {
             let waiting = (queued.messages + machine.bus.unconfirmed().messages) as u64;
             let settled = machine.came.saturating_sub(waiting);
             let dropped = machine.bus.status(now).outgoing.dropped();
-            self.outlet.note_settled(settled, dropped);
+            self.outlet
+                .note_settled(settled, dropped, self.services.refused_messages());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(super) struct Services {
     attendant: OnceLock<Weak<dyn Attendant>>,
     pub(super) mailbox: Mailbox,
     pub(super) condition: Mutex<Condition>,
+    /// How often the engine has refused a message that was published.
+    refused: AtomicU64,
 }
 
 impl Services {
@@ -48,6 +51,7 @@ impl Services {
             attendant: OnceLock::new(),
             mailbox,
             condition: Mutex::default(),
+            refused: AtomicU64::new(0),
         }))
     }
 
@@ -55,6 +59,11 @@ impl Services {
     pub(super) fn attended_by(&self, attendant: Weak<dyn Attendant>) {
         // There is one for each bus that runs.
         let _ = self.attendant.set(attendant);
+    }
+
+    /// How often the engine has refused a message that was published.
+    pub(super) fn refused_messages(&self) -> u64 {
+        self.refused.load(Ordering::Acquire)
     }
 
     /// The bus is being stopped: whatever waits here ends.
@@ -137,6 +146,10 @@ impl BusServices for Services {
     }
 
     fn refused(&self, subject: &str, reason: &str) {
+        // What is published has no wildcard, and a subscription to lanes of any node has one.
+        if kozo_bus::is_of_lane(subject) && !subject.contains(['*', '>', '+', '#']) {
+            self.refused.fetch_add(1, Ordering::AcqRel);
+        }
         let mut condition = self.condition.lock_anyway();
         if condition.deny(subject, reason, clock::now()) {
             drop(condition);

@@ -147,6 +147,7 @@ fn to_node(to: &SentTo) -> String {
     let fate = match to.fate {
         MessageFate::Waiting => "not acknowledged yet",
         MessageFate::Acknowledged => "acknowledged",
+        MessageFate::Refused => "refused",
         MessageFate::Dropped => "dropped, too old or pushed out by newer ones",
         MessageFate::Unknown => "sent, and not watched any further",
     };
@@ -157,6 +158,9 @@ fn to_bus(to: &SentToBus) -> String {
     let fate = match to.fate {
         MessageFate::Waiting => "not confirmed yet",
         MessageFate::Acknowledged => "its engine has it, for whoever there wants it",
+        MessageFate::Refused => {
+            "its engine has refused something that this node has just published: `kozo status` says what"
+        }
         MessageFate::Dropped => "dropped, too old or pushed out by newer ones",
         MessageFate::Unknown => "sent, or pushed out by newer ones: not all of them could be kept",
     };

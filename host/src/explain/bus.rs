@@ -150,7 +150,8 @@ fn connection(report: &PeerDetails, bus: &BusStatus) -> Vec<String> {
         ));
         let waiting = bus.queued.messages + bus.unconfirmed.messages;
         lines.push(match waiting {
-            0 => format!("The engine has all that {node} has sent."),
+            0 if bus.denied.is_empty() => format!("The engine has all that {node} has sent."),
+            0 => format!("The engine has all that {node} has sent, but for what it refuses."),
             _ => format!(
                 "For the engine there wait {}.",
                 count(waiting as u64, "message")
@@ -205,7 +206,8 @@ fn reading(report: &PeerDetails, between: &BusDetails) -> String {
     let (node, peer) = (&report.node, &report.peer.peer);
     match between.peer.reads_seconds {
         Some(seconds) => format!(
-            "{peer} has asked for the key of {node} {} ago, and so reads what it sends.",
+            "{peer} has asked for the key of {node} {} ago, and got it: it reads what {node} sends, unless its file \
+             has another key for {node}, which `kozo ping {peer}` tells.",
             span(seconds)
         ),
         None => format!(

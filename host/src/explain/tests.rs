@@ -251,7 +251,7 @@ fn what_lies_behind_that_is_told_as_well() {
         "Another daemon runs with the key of clock",
         "scribe has another version of the configuration file",
         "Of scribe's messages 7 came, 1 of them only when they were asked for again",
-        "scribe has asked for the key of clock 5.0 s ago, and so reads what it sends.",
+        "scribe has asked for the key of clock 5.0 s ago, and got it: it reads what clock sends, unless",
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }

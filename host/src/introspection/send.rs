@@ -108,6 +108,7 @@ fn told_of_bus(message: &WatchedOnBus) -> SentToBus {
         fate: match message.fate() {
             BusFate::Waiting => MessageFate::Waiting,
             BusFate::Confirmed => MessageFate::Acknowledged,
+            BusFate::Refused => MessageFate::Refused,
             BusFate::Unknown => MessageFate::Unknown,
         },
     }

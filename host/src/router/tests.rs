@@ -518,12 +518,14 @@ fn what_is_sent_by_hand_over_a_bus_is_watched_until_the_engine_has_it() {
     let first = router.send_watched(&tick).buses.remove(0);
     assert_eq!((first.bus(), first.fate()), ("fleet", BusFate::Waiting));
     let second = router.send_watched(&tick).buses.remove(0);
-    bus.note_settled(2, 0);
+    bus.note_settled(2, 0, 0);
     assert_eq!(
         (first.fate(), second.fate()),
         (BusFate::Confirmed, BusFate::Waiting)
     );
-    bus.note_settled(3, 1);
+    bus.note_settled(3, 0, 1);
+    assert_eq!(second.fate(), BusFate::Refused);
+    bus.note_settled(3, 1, 1);
     assert_eq!(second.fate(), BusFate::Unknown);
     drop((first, second));
     assert!(!bus.is_watched());

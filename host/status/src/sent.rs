@@ -47,6 +47,8 @@ pub enum MessageFate {
     Acknowledged,
     /// Limits or age dropped it here.
     Dropped,
+    /// The engine of the bus refused something that this node published meanwhile: this message, or another one.
+    Refused,
     /// Too many messages are watched at once; or messages were dropped behind the queue of a bus, and it may be
     /// one of them.
     Unknown,

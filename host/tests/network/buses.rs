@@ -331,6 +331,7 @@ fn nobody_hears_a_node_whose_key_the_file_does_not_have() {
         "clock",
         &["with a key that the network file does not have"],
     );
+    scribe.wait_for_any_text("has another key than the network file here");
     let bus = wait_for_bus(&scene, "scribe", "refused", |bus| {
         bus["refused"]
             .as_array()
@@ -536,6 +537,10 @@ fn what_the_engine_refuses_a_node_is_named() {
     assert!(table.contains("its engine refuses this node"), "{table}");
     let lines = daemons[0].count("the engine refuses this node");
     assert!(lines >= 1, "{lines}");
+    let sent = kozo(&scene, "clock", &["send", "log", "hello", "--wait"]);
+    let told = String::from_utf8_lossy(&sent.stdout).into_owned();
+    assert!(told.contains("its engine has refused something"), "{told}");
+    assert!(!sent.status.success(), "{sent:?}");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Bus {
             if let Some(waiting) = self.waiting.pop()
                 && let Err(refusal) = self.work_off(waiting, now)
             {
-                self.refuse(None, refusal);
+                self.refuse(None, refusal, now);
             }
         }
     }
@@ -175,6 +175,7 @@ impl Bus {
                     _ => return Err(refusal),
                 };
                 self.answer_with(asker, Answer::Refused(said));
+                self.note_refused(node, refusal, now);
                 return Err(refusal);
             }
         }
@@ -288,7 +289,7 @@ impl Bus {
         };
         if self.letters.push(letter).is_err() {
             // The asker asks again.
-            self.refuse(None, Refusal::TooMany);
+            self.refuse(None, Refusal::TooMany, asker.came);
         }
     }
 }

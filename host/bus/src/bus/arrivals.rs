@@ -75,7 +75,7 @@ impl Bus {
             Some(Address::Ask(_) | Address::Answer(..)) => (None, Err(Refusal::Subject)),
         };
         if let Err(refusal) = result {
-            self.refuse(node, refusal);
+            self.refuse(node, refusal, now);
         }
         self.missed();
     }
@@ -98,7 +98,7 @@ impl Bus {
             match self.of_lane(token, subject, data, now) {
                 (_, Ok(None)) => {}
                 (_, Ok(Some(datagram))) => unsealed.push(datagram),
-                (node, Err(refusal)) => self.refuse(node, refusal),
+                (node, Err(refusal)) => self.refuse(node, refusal, now),
             }
             if unsealed.len() == VERIFIED_AT_ONCE {
                 self.prove_all(&mut unsealed, now);
@@ -235,7 +235,7 @@ impl Bus {
                 false => self.prove(&unsealed, now),
             };
             if let Err(refusal) = result {
-                self.refuse(Some(unsealed.node), refusal);
+                self.refuse(Some(unsealed.node), refusal, now);
             }
         }
     }
@@ -531,20 +531,20 @@ impl Bus {
         let token = self.subjects.node(node);
         for held in self.held.take(node, session) {
             if gone == Some(held.epoch) {
-                self.refuse(Some(node.clone()), Refusal::UnknownEpoch);
+                self.refuse(Some(node.clone()), Refusal::UnknownEpoch, now);
                 continue;
             }
             if !self.has_key(node, session, held.epoch) {
                 // Of another epoch: its key comes next.
                 self.pull(node, session, held.epoch, now);
                 if self.held.add(node, session, held, now).is_err() {
-                    self.refuse(Some(node.clone()), Refusal::TooMany);
+                    self.refuse(Some(node.clone()), Refusal::TooMany, now);
                 }
                 continue;
             }
             let opened = self.open(node, token, &held.subject, &held.data, false, now);
             if let Err(refusal) = opened {
-                self.refuse(Some(node.clone()), refusal);
+                self.refuse(Some(node.clone()), refusal, now);
             }
         }
     }

@@ -221,6 +221,40 @@ fn a_node_with_a_key_that_the_others_do_not_have_gets_no_key_and_is_not_heard() 
         reason: reason.to_owned(),
     };
     assert_eq!(told.collect::<Vec<_>>(), [expected]);
+    assert_eq!(why_not(&buses[0], "b", now), Some(FOREIGN_KEY.to_owned()));
+}
+
+const FOREIGN_KEY: &str =
+    "its session is announced with a key that the network file does not have for its node";
+
+fn why_not(bus: &Bus, other: &str, now: Moment) -> Option<String> {
+    bus.view_of(&node(other), now).why_not
+}
+
+#[test]
+fn of_a_node_that_comes_back_with_another_key_it_is_told_until_it_is_heard_again() {
+    let file = File::default();
+    let mut now = Moment::ZERO + SECOND * 1000;
+    let mut buses = [bus(&file, "a", 1, now), bus(&file, "b", 2, now)];
+    let begin = |buses: &mut [Bus; 2], now: &mut Moment| {
+        for bus in &mut *buses {
+            bus.up(limits(), *now);
+            bus.send(message(Kind::Event, 7), SECOND * 600, *now);
+        }
+        run(buses, now, SECOND * 5);
+    };
+    begin(&mut buses, &mut now);
+    assert_eq!(why_not(&buses[0], "b", now), None);
+    let other = File::default();
+    other.add("a", 1);
+    let [a, b] = buses;
+    let mut buses = [a, bus(&other, "b", 50, now)];
+    begin(&mut buses, &mut now);
+    assert_eq!(why_not(&buses[0], "b", now), Some(FOREIGN_KEY.to_owned()));
+    let [a, _] = buses;
+    let mut buses = [a, b];
+    begin(&mut buses, &mut now);
+    assert_eq!(why_not(&buses[0], "b", now), None);
 }
 
 #[test]

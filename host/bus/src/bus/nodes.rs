@@ -63,6 +63,8 @@ pub(super) struct Node {
     pub(super) why_not: Option<String>,
     /// Why something that claimed to be of it was refused last, since it was heard.
     pub(super) refused: Option<Refusal>,
+    /// When somebody with a key that the file does not have for it said last to be it.
+    pub(super) foreign_key: Option<Moment>,
     /// When the engine has said that it is not connected, if it has not answered since.
     pub(super) absent: Option<Moment>,
     /// Its file is another one, and that was told.

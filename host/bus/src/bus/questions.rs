@@ -392,7 +392,7 @@ impl Bus {
             .filter(|other| other.node == *node);
         let is_full = questions.others.len() >= MAX_OTHERS || of_node.count() >= MAX_OF_ONE_NODE;
         if is_full || !questions.allowance.take(now) {
-            self.refuse(Some(node.clone()), Refusal::TooMany);
+            self.refuse(Some(node.clone()), Refusal::TooMany, now);
             return Some(AskRefusal::TooMany);
         }
         let opened = open_question(

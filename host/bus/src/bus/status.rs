@@ -7,6 +7,7 @@ use kozo_ground::names::NodeName;
 use kozo_status::{BusNodeState, BusNodeStatus, BusRefusals, BusState, BusStatus};
 
 use super::Bus;
+use crate::refusal::Refusal;
 
 impl Bus {
     /// How it stands with the bus. What the engine itself refuses, and what was dropped before it came here, is for
@@ -108,7 +109,13 @@ impl Bus {
                 .and_then(|known| known.reads)
                 .map(|reads| seconds(reads, now)),
             why_not: known.and_then(|known| {
-                let refused = known.refused.filter(|_| !is_heard);
+                // What came since says more.
+                let is_latest = |at: &Moment| seen.is_none_or(|(_, heard, _)| heard < *at);
+                let foreign = known.foreign_key.filter(is_latest);
+                let refused = match foreign {
+                    Some(_) => Some(Refusal::ForeignKey),
+                    None => known.refused.filter(|_| !is_heard),
+                };
                 let refused = refused.map(|refusal| refusal.to_string());
                 known.why_not.clone().or(refused)
             }),
