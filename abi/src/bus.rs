@@ -15,7 +15,8 @@ use crate::{BusHost, Error};
 ///   ([`BusHost::confirmed`]);
 /// - when the connection is gone it says so ([`BusHost::down`]) and throws away what it still has,
 ///   for the host sends all of that again;
-/// - it subscribes again by itself whenever it is connected.
+/// - it subscribes again by itself whenever it is connected, and now and then to what the engine
+///   has refused ([`BusHost::refused`]).
 ///
 /// The host makes one bus for every bus of its node and calls [`run`](Self::run) in a thread of its
 /// own; the other methods are called from other threads meanwhile.

@@ -9,7 +9,6 @@ use kozo_ground::clock;
 use kozo_ground::text::error_text;
 use tokio::sync::oneshot;
 
-use super::mailbox::News;
 use super::running::RunningBus;
 use crate::modules::BusServices;
 
@@ -51,7 +50,7 @@ fn run(bus: &RunningBus, ceiling: Duration) {
         if services.stopping() {
             return;
         }
-        services.mailbox.tell(News::Down(reason));
+        services.lost(reason);
         if clock::now().since(begun) >= STOOD {
             backoff.reset();
         }

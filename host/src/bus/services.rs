@@ -72,6 +72,12 @@ impl Services {
         self.mailbox.close();
     }
 
+    /// There is no connection any more, for this reason.
+    pub(super) fn lost(&self, reason: String) {
+        self.condition.lock_anyway().disconnected();
+        self.mailbox.tell(News::Down(reason));
+    }
+
     /// Sleeps; false when the bus is being stopped.
     pub(super) fn sleep(&self, time: Duration) -> bool {
         matches!(self.stop.wait(None, Some(time)), Ok(Readiness::TimedOut))
@@ -98,13 +104,11 @@ impl BusServices for Services {
     }
 
     fn up(&self, limits: Limits) {
-        self.condition.lock_anyway().connected();
         self.mailbox.tell(News::Up(limits));
     }
 
     fn down(&self, reason: &str) {
-        let reason = reason.chars().take(MAX_REASON).collect();
-        self.mailbox.tell(News::Down(reason));
+        self.lost(reason.chars().take(MAX_REASON).collect());
     }
 
     fn deliver(&self, subject: &str, reply: Option<&str>, data: &[u8]) -> Delivered {
