@@ -1,7 +1,11 @@
 //! How long to wait between tries of whatever has failed: the one rule for links, transports, roles, and what
 //! modules try again.
 
+mod retry;
+
 use std::time::Duration;
+
+pub use retry::Retry;
 
 /// A jittered exponential back-off: the waits double with each failure in a row, up to a ceiling.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Why there is no connection with a server, in words.
 
 use std::error::Error as StdError;
-use std::io;
+use std::{fmt, io};
 
 use kozo_tls::FileFault;
 
@@ -109,15 +109,27 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
     error.to_string()
 }
 
+/// What a server may not let a node do at a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Publish,
+    Subscribe,
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+        })
+    }
+}
+
 /// What an error that a server sends means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Told<'a> {
     /// It does not let this node publish or subscribe to that.
-    Refused {
-        /// In a few words, what it does not do.
-        deed: &'static str,
-        subject: &'a str,
-    },
+    Refused { deed: Deed, subject: &'a str },
     /// It ends the connection.
     Fatal(Fault),
     /// It goes on.
@@ -132,8 +144,8 @@ impl<'a> Told<'a> {
         let begins = |words: &str| lower.starts_with(words);
         if begins("permissions violation for ") {
             let deed = match begins("permissions violation for subscription") {
-                true => "subscribe",
-                false => "publish",
+                true => Deed::Subscribe,
+                false => Deed::Publish,
             };
             // `… for Publish to "a.b"`, and the same with `using queue "q"` behind.
             let subject = text.split('"').nth(1).unwrap_or(text);
@@ -199,15 +211,15 @@ mod tests {
         for (text, told) in [
             (
                 "Permissions Violation for Publish to \"a.b\"",
-                refused("publish", "a.b"),
+                refused(Deed::Publish, "a.b"),
             ),
             (
                 "Permissions Violation for Subscription to \"a.*\" using queue \"q\"",
-                refused("subscribe", "a.*"),
+                refused(Deed::Subscribe, "a.*"),
             ),
             (
                 "Permissions Violation for Publish with Reply of \"re.x\"",
-                refused("publish", "re.x"),
+                refused(Deed::Publish, "re.x"),
             ),
             (
                 "Authorization Violation",

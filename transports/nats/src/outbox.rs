@@ -1,14 +1,20 @@
 //! What is to be sent, and what is subscribed to: what the host hands over from its threads, and the connection takes.
 //! Bytes are made where the host calls, so that a batch is one copy and one write. Pure.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use kozo_abi::Publish;
+use kozo_backoff::Retry;
 
 use crate::protocol;
 
 /// How many requests are remembered that nobody may listen to.
 const MAX_REQUESTS: usize = 1024;
+
+/// How long it takes at first, and at most, until what a server did not let this node subscribe to is asked for again: its
+/// permissions can change while the connection stands, and it does not say so.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
 /// How much memory for what is to be sent is kept while there is nothing, in bytes.
 const KEPT: usize = 256 * 1024;
@@ -35,6 +41,10 @@ pub(crate) struct Outbox {
     /// What is wanted, and the number of each subscription.
     patterns: BTreeMap<String, u64>,
     last_subscription: u64,
+    /// Those of the patterns that the server has refused and was not asked for again yet,
+    refused: BTreeSet<String>,
+    /// and when it is.
+    retry: Retry,
     requests: Requests,
 }
 
@@ -49,6 +59,8 @@ impl Outbox {
             number: 0,
             patterns: BTreeMap::new(),
             last_subscription: 0,
+            refused: BTreeSet::new(),
+            retry: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
             requests: Requests::default(),
         }
     }
@@ -85,15 +97,39 @@ impl Outbox {
                 }
                 self.up
             }
-            false => match self.patterns.remove(pattern) {
-                Some(number) if self.up => {
-                    protocol::unsubscribe(&mut self.bytes, number);
-                    true
+            false => {
+                self.refused.remove(pattern);
+                match self.patterns.remove(pattern) {
+                    Some(number) if self.up => {
+                        protocol::unsubscribe(&mut self.bytes, number);
+                        true
+                    }
+                    _ => false,
                 }
-                _ => false,
-            },
+            }
             true => false,
         }
+    }
+
+    /// The server does not let this node subscribe to that, or no longer: it is asked for again.
+    pub(crate) fn refused(&mut self, pattern: &str, now: Instant) {
+        if self.up && self.patterns.contains_key(pattern) {
+            self.refused.insert(pattern.to_owned());
+            self.retry.refused(now);
+        }
+    }
+
+    /// Asks for what was refused once more, if it is time to; when to look again, if anything is refused.
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
+        if self.retry.is_due(now) {
+            for pattern in std::mem::take(&mut self.refused) {
+                // The server has nothing under that number, or takes it for what it has.
+                if let Some(number) = self.patterns.get(&pattern) {
+                    protocol::subscribe(&mut self.bytes, &pattern, *number);
+                }
+            }
+        }
+        self.retry.timeout()
     }
 
     /// There is a connection: all that is wanted is subscribed to, before anything else. The number of the last one
@@ -113,6 +149,8 @@ impl Outbox {
         self.bytes = Vec::new();
         self.messages = 0;
         self.writing = (0, 0);
+        self.refused.clear();
+        self.retry.reset();
         self.requests = Requests::default();
     }
 
@@ -226,6 +264,38 @@ mod tests {
         outbox.begin();
         outbox.take(&mut chunk);
         assert_eq!(text(&chunk), "SUB c 3\r\n");
+    }
+
+    #[test]
+    fn what_is_refused_is_asked_for_again_as_long_as_it_is_wanted() {
+        let mut outbox = outbox(10, 1000);
+        for pattern in ["a", "b", "c"] {
+            outbox.subscribe(pattern, true);
+        }
+        let start = Instant::now();
+        outbox.begin();
+        let mut chunk = Vec::new();
+        outbox.take(&mut chunk);
+        assert_eq!(outbox.tick(start), None);
+        for pattern in ["c", "a", "never"] {
+            outbox.refused(pattern, start);
+        }
+        let next = outbox.tick(start).unwrap();
+        assert!(outbox.is_empty() && next <= start + ASK_AGAIN.0);
+        outbox.subscribe("c", false);
+        assert_eq!(outbox.tick(next), None);
+        outbox.take(&mut chunk);
+        assert_eq!(text(&chunk), "UNSUB 3\r\nSUB a 1\r\n");
+        // What the server has granted, it can take away.
+        outbox.refused("b", next);
+        let next = outbox.tick(next).unwrap();
+        outbox.tick(next);
+        outbox.take(&mut chunk);
+        assert_eq!(text(&chunk), "SUB b 2\r\n");
+        // On another connection everything is asked for anyway.
+        outbox.refused("b", next);
+        outbox.begin();
+        assert_eq!(outbox.tick(next + ASK_AGAIN.1), None);
     }
 
     #[test]

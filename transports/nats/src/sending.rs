@@ -103,7 +103,8 @@ impl Sending {
             Beat::Ask => line.answers.extend_from_slice(PING),
             Beat::Nothing => {}
         }
-        Ok(Some(line.pulse.timeout()))
+        let next = [Some(line.pulse.timeout()), self.outbox.tick(now)];
+        Ok(next.into_iter().flatten().min())
     }
 
     /// Writes all there is. Ready: something went wrong.

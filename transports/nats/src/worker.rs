@@ -1,7 +1,6 @@
 //! The thread that has the connection: it tries one server after the other, moves bytes between it and the outbox,
 //! and tells the host what happens.
 
-use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::dial::{Connection, Reading, connect};
-use crate::fault::{Fault, Told};
+use crate::fault::{Deed, Fault, Told};
 use crate::info::Info;
 use crate::options::Settings;
 use crate::outbox;
@@ -43,9 +42,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long what a server said before it went may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-
-/// How many subjects are told of that a server refuses; the host hears of each once.
-const MAX_REFUSED: usize = 256;
 
 /// How many reasons are shown of those why servers cannot be used.
 const SHOWN_REASONS: usize = 3;
@@ -108,9 +104,6 @@ pub(crate) struct Memory {
     random: fastrand::Rng,
     /// Whether the host counts on a connection.
     up: bool,
-    /// Which refusals the host has heard of.
-    refused: BTreeSet<(&'static str, String)>,
-    refusals: u64,
 }
 
 impl Memory {
@@ -119,8 +112,6 @@ impl Memory {
             servers: Servers::new(settings.servers.clone(), settings.order),
             random: fastrand::Rng::new(),
             up: false,
-            refused: BTreeSet::new(),
-            refusals: 0,
         }
     }
 }
@@ -344,20 +335,16 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Something is not allowed. The host hears of it once.
-    fn refuse(&mut self, deed: &'static str, subject: &str) {
-        self.memory.refusals += 1;
-        let known = (deed, subject.to_owned());
-        if self.memory.refused.len() < MAX_REFUSED && self.memory.refused.insert(known) {
-            let reason =
-                format!("the server does not let this node {deed} there: widen its permissions");
-            self.host.refused(subject, &reason);
+    /// Something is not allowed. The host counts how often that is, and what is to be subscribed to is asked for again.
+    fn refuse(&mut self, deed: Deed, subject: &str) {
+        if deed == Deed::Subscribe {
+            let mut sending = self.shared.sending();
+            sending.outbox.refused(subject, Instant::now());
         }
-        self.host.set_status(&format!(
-            "the server has refused {} times, at {} subjects so far: last, to {deed} at `{subject}`",
-            self.memory.refusals,
-            self.memory.refused.len()
-        ));
+        let reason = format!(
+            "the server's permissions for this login do not let it {deed} there; or the login is another node's"
+        );
+        self.host.refused(subject, &reason);
     }
 
     /// What a server says of itself and its cluster.

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use kozo_abi::bench::BusBench;
 use kozo_testnet::{Authority, Nats, NatsKey, NatsOperator};
 
 use super::kit::{LIMIT, bus, hears, newest, programs, reason, until, up, write_secret};
@@ -268,36 +269,48 @@ fn websockets_have_tls_as_well() {
     assert!(text.contains(&format!("ws://127.0.0.1:{port}")), "{text}");
 }
 
+/// Users with the password in the file `password`: bob, who may do everything, and alice, who may do that here.
+fn users(here: &str) -> String {
+    format!(
+        "authorization {{ users: [\
+            {{ user: alice, password: secret, permissions: {{ publish: [{here}], subscribe: [{here}, \"re.>\"] }} }}, \
+            {{ user: bob, password: secret }} ] }}"
+    )
+}
+
+fn user(server: &Nats, name: &str) -> BusBench<crate::Nats> {
+    let file = server.file("password");
+    write_secret(&file, "secret");
+    bus(name, &[&server.url()])
+        .option("user", name)
+        .option("passwordFile", file)
+}
+
 #[test]
-fn what_a_server_does_not_allow_is_told_once_by_its_subject() {
+fn what_a_server_does_not_allow_is_told_by_its_subject_each_time() {
     for program in programs() {
-        let lines = "authorization { users: [\
-            { user: alice, password: secret, permissions: { publish: [\"own.>\"], subscribe: [\"own.>\", \"re.>\"] } }, \
-            { user: bob, password: secret } ] }";
-        let server = Nats::start(&program, lines);
-        let file = server.file("password");
-        write_secret(&file, "secret");
-        let with = |user: &str| {
-            bus(user, &[&server.url()])
-                .option("user", user)
-                .option("passwordFile", &file)
-        };
-        let (alice, bob) = (up(with("alice")), up(with("bob")));
+        let server = Nats::start(&program, &users("\"own.>\""));
+        let (alice, bob) = (up(user(&server, "alice")), up(user(&server, "bob")));
         bob.subscribe("other.>", true).unwrap();
         for _ in 0..3 {
             alice.publish("other.thing", None, b"forged").unwrap();
         }
-        let refused = alice.wait_for_refused(LIMIT).unwrap();
-        assert_eq!(refused[0].0, "other.thing");
-        assert!(refused[0].1.contains("publish"), "{refused:?}");
-        until("all are counted", || {
-            alice.status().contains("refused 3 times")
-        });
+        let mut refused = Vec::new();
+        while refused.len() < 3 {
+            refused.extend(alice.wait_for_refused(LIMIT).unwrap());
+        }
+        for (subject, reason) in &refused {
+            assert_eq!(subject, "other.thing");
+            assert!(reason.contains("do not let it publish there"), "{reason}");
+        }
         alice.subscribe("other.*", true).unwrap();
         let refused = alice.wait_for_refused(LIMIT).unwrap();
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].0, "other.*");
-        assert!(refused[0].1.contains("subscribe"), "{refused:?}");
+        assert!(
+            refused[0].1.contains("do not let it subscribe there"),
+            "{refused:?}"
+        );
         // What is allowed goes on.
         hears(&alice, &bob, "own.thing");
         assert!(
@@ -306,5 +319,44 @@ fn what_a_server_does_not_allow_is_told_once_by_its_subject() {
                 .all(|datagram| datagram.subject == "own.thing")
         );
         assert_eq!(alice.downs(), Vec::<String>::new());
+        assert_eq!(alice.status(), "");
+    }
+}
+
+#[test]
+fn what_a_server_allows_later_is_subscribed_to_without_a_new_connection() {
+    for program in programs() {
+        let narrow = users("\"own.>\"");
+        let wide = users("\"own.>\", \"other.>\"");
+        let mut server = Nats::start(&program, &narrow);
+        let (alice, bob) = (up(user(&server, "alice")), up(user(&server, "bob")));
+        let refused = || {
+            let told = alice.wait_for_refused(LIMIT).unwrap();
+            assert!(told.iter().all(|(subject, _)| subject == "other.*"));
+        };
+        alice.subscribe("other.*", true).unwrap();
+        // It is asked for again for as long as it is refused.
+        for _ in 0..3 {
+            refused();
+        }
+        server.reload(&wide);
+        let heard = || {
+            until("it is heard", || {
+                bob.publish("other.thing", None, b"x").unwrap();
+                !alice.received().is_empty()
+            });
+        };
+        heard();
+        // What the server takes away from one that is connected comes back, too.
+        server.reload(&narrow);
+        refused();
+        until("nothing is on its way any more", || {
+            std::thread::sleep(Duration::from_millis(20));
+            alice.received().is_empty()
+        });
+        server.reload(&wide);
+        heard();
+        assert_eq!(alice.downs(), Vec::<String>::new());
+        assert_eq!(alice.ups(), 1);
     }
 }
