@@ -1,8 +1,6 @@
 //! Carries a bus over MQTT 5: subjects are topics, a reply is a response topic, a publication that the broker answers
 //! (QoS 1) is confirmed, and what comes in is not answered (QoS 0), for the host asks for what it misses.
 
-use std::sync::{Mutex, PoisonError};
-
 use kozo_abi::{Bus, BusHost, Error, Publish, export_bus};
 
 mod options;
@@ -14,14 +12,12 @@ mod worker;
 
 use options::{Options, Settings};
 use outbox::Outbox;
-use worker::{Memory, Shared, Worker};
+use worker::{Shared, Worker};
 
 struct MqttBus {
     settings: Settings,
     host: BusHost,
     shared: Shared,
-    /// Held by `run` alone, for as long as it takes.
-    memory: Mutex<Memory>,
 }
 
 impl Bus for MqttBus {
@@ -31,19 +27,16 @@ impl Bus for MqttBus {
         let settings = options.apply(host.node(), host.name())?;
         Ok(Self {
             shared: Shared::new(Outbox::new(settings.limits)),
-            memory: Mutex::default(),
             settings,
             host: host.clone(),
         })
     }
 
     fn run(&self) -> Result<(), Error> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut worker = Worker {
+        let worker = Worker {
             settings: &self.settings,
             shared: &self.shared,
             host: &self.host,
-            memory: &mut memory,
         };
         worker.run()
     }

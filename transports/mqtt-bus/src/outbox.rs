@@ -7,11 +7,16 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use kozo_abi::Publish;
+use kozo_backoff::Retry;
 
 use crate::topics;
 
 /// How many filters are asked for at once.
 const FILTERS: usize = 64;
+
+/// How long it takes at first, and at most, until what a broker did not let this node subscribe to is asked for again: its
+/// permissions can change while the connection stands, and it does not say so.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
 /// How much may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,10 @@ pub(crate) struct Outbox {
     wishes: VecDeque<Deed>,
     /// Which patterns were asked for, request by request.
     asked: VecDeque<Vec<String>>,
+    /// Those of the patterns that the broker has refused and was not asked for again yet,
+    refused: BTreeSet<String>,
+    /// and when it is.
+    retry: Retry,
     waiting: VecDeque<Datagram>,
     bytes: usize,
     /// Handed over and not gone out yet: number and subject.
@@ -78,6 +87,8 @@ impl Outbox {
             patterns: BTreeSet::new(),
             wishes: VecDeque::new(),
             asked: VecDeque::new(),
+            refused: BTreeSet::new(),
+            retry: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
             waiting: VecDeque::new(),
             bytes: 0,
             handed: VecDeque::new(),
@@ -110,7 +121,10 @@ impl Outbox {
     pub(crate) fn subscribe(&mut self, pattern: &str, on: bool, connected: bool) {
         let changed = match on {
             true => self.patterns.insert(pattern.to_owned()),
-            false => self.patterns.remove(pattern),
+            false => {
+                self.refused.remove(pattern);
+                self.patterns.remove(pattern)
+            }
         };
         if changed && connected {
             let pattern = pattern.to_owned();
@@ -128,11 +142,24 @@ impl Outbox {
     /// There is a connection; datagrams are not taken before [`up`](Self::up).
     pub(crate) fn begin(&mut self) {
         self.end();
-        let patterns: Vec<_> = self.patterns.iter().cloned().collect();
-        let wishes = patterns.chunks(FILTERS);
-        self.wishes = wishes.map(|some| Deed::Subscribe(some.to_vec())).collect();
+        self.wish_for(self.patterns.iter().cloned().collect());
         self.confirmed = self.number;
         self.last_handed = self.number;
+    }
+
+    fn wish_for(&mut self, patterns: Vec<String>) {
+        let wishes = patterns.chunks(FILTERS);
+        let wishes = wishes.map(|some| Deed::Subscribe(some.to_vec()));
+        self.wishes.extend(wishes);
+    }
+
+    /// Asks for what was refused once more, if it is time to; when to look again, if anything is refused.
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
+        if self.retry.is_due(now) {
+            let patterns = std::mem::take(&mut self.refused);
+            self.wish_for(patterns.into_iter().collect());
+        }
+        self.retry.timeout()
     }
 
     /// Everything that is wanted is subscribed to.
@@ -153,6 +180,8 @@ impl Outbox {
         self.up = false;
         self.wishes.clear();
         self.asked.clear();
+        self.refused.clear();
+        self.retry.reset();
         self.waiting = VecDeque::new();
         self.bytes = 0;
         self.handed.clear();
@@ -193,11 +222,17 @@ impl Outbox {
         }
     }
 
-    /// The broker has answered a subscription: which patterns it does not take.
-    pub(crate) fn subscribed(&mut self, taken: &[bool]) -> Vec<String> {
+    /// The broker has answered a subscription: which patterns it does not take. They are asked for again.
+    pub(crate) fn subscribed(&mut self, taken: &[bool], now: Instant) -> Vec<String> {
         let asked = self.asked.pop_front().unwrap_or_default();
         let refused = asked.into_iter().zip(taken).filter(|(_, taken)| !**taken);
-        refused.map(|(pattern, _)| pattern).collect()
+        let refused: Vec<_> = refused.map(|(pattern, _)| pattern).collect();
+        let wanted = refused.iter().filter(|one| self.patterns.contains(*one));
+        self.refused.extend(wanted.cloned());
+        if !self.refused.is_empty() {
+            self.retry.refused(now);
+        }
+        refused
     }
 
     /// The oldest one that was handed over has gone out. One without a number is not answered: what was written is all
@@ -317,9 +352,10 @@ mod tests {
         outbox.handed(Deed::Subscribe(second));
         let mut taken = vec![true; FILTERS];
         taken[1] = false;
-        assert_eq!(outbox.subscribed(&taken), ["a.001"]);
+        let now = Instant::now();
+        assert_eq!(outbox.subscribed(&taken, now), ["a.001"]);
         assert!(!outbox.is_subscribed());
-        assert!(outbox.subscribed(&[true]).is_empty());
+        assert!(outbox.subscribed(&[true], now).is_empty());
         assert!(outbox.is_subscribed());
         outbox.up();
         outbox.publish("b", None, b"x");
@@ -328,5 +364,33 @@ mod tests {
         assert_eq!(outbox.next(), Some(Deed::Unsubscribe("a.000".to_owned())));
         assert!(matches!(outbox.next(), Some(Deed::Publish(_))));
         assert_eq!(outbox.next(), None);
+    }
+
+    #[test]
+    fn what_is_refused_is_asked_for_again_as_long_as_it_is_wanted() {
+        let mut outbox = outbox(10, 100);
+        for pattern in ["a", "b", "c"] {
+            outbox.subscribe(pattern, true, true);
+        }
+        hand_over(&mut outbox);
+        let start = Instant::now();
+        assert_eq!(outbox.tick(start), None);
+        for taken in [false, true, false] {
+            outbox.subscribed(&[taken], start);
+        }
+        let next = outbox.tick(start).unwrap();
+        assert!(next <= start + ASK_AGAIN.0);
+        assert_eq!(outbox.next(), None);
+        outbox.subscribe("c", false, true);
+        hand_over(&mut outbox);
+        assert_eq!(outbox.tick(next), None);
+        let again = outbox.next().unwrap();
+        assert_eq!(again, Deed::Subscribe(vec!["a".to_owned()]));
+        // What is wanted no longer when the answer comes is not asked for.
+        outbox.handed(again);
+        outbox.subscribe("a", false, true);
+        hand_over(&mut outbox);
+        assert_eq!(outbox.subscribed(&[false], next), ["a"]);
+        assert_eq!(outbox.tick(next), None);
     }
 }

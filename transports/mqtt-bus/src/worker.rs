@@ -1,12 +1,13 @@
 //! The thread that has the connection: it tries one broker after the other, and tells the host what happens.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use kozo_abi::{BusHost, Delivered, Error, Limits, Publish};
 use kozo_mqtt::{
-    Access, Broker, Fault, Happening, Protocol, Publication, Sender, Unsent, Welcome, connect,
+    Access, Broker, Fault, Happening, Protocol, Publication, Receiver, Sender, Unsent, Welcome,
+    connect,
 };
 use kozo_tls::{first_line, read_secret};
 
@@ -29,15 +30,14 @@ const STOOD: Duration = Duration::from_secs(5);
 /// How long the host may have no room before what comes in is thrown away.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many subjects are told of that a broker refuses; the host hears of each once.
-const MAX_REFUSED: usize = 256;
-
 /// How many reasons are shown of those why brokers cannot be used.
 const SHOWN_REASONS: usize = 3;
 
 /// What the host's threads and the worker share.
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Something was refused, or the connection is over.
+    changed: Condvar,
 }
 
 struct State {
@@ -99,6 +99,7 @@ impl Shared {
                 connected: false,
                 stopping: false,
             }),
+            changed: Condvar::new(),
         }
     }
 
@@ -121,6 +122,36 @@ impl Shared {
         state.pump();
     }
 
+    /// Asks for what the broker has refused now and then, until the connection is over.
+    fn ask_again(&self) {
+        let mut state = self.lock();
+        while state.sender.is_some() {
+            let now = Instant::now();
+            let next = state.outbox.tick(now);
+            state.pump();
+            state = match next {
+                None => {
+                    let waited = self.changed.wait(state);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+                Some(next) => {
+                    let limit = next.saturating_duration_since(now);
+                    let waited = self.changed.wait_timeout(state, limit);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// The connection is over. The result is whether it stood, and whether the bus is being stopped.
+    fn over(&self) -> (bool, bool) {
+        let mut state = self.lock();
+        let was_up = state.outbox.is_up();
+        state.outbox.end();
+        state.connected = false;
+        (was_up, state.stopping)
+    }
+
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         state.stopping = true;
@@ -133,11 +164,14 @@ impl Shared {
     }
 }
 
-/// What is remembered for as long as the bus is there.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    refused: BTreeSet<String>,
-    refusals: u64,
+/// Ends [`Shared::ask_again`], however the connection does.
+struct Asking<'a>(&'a Shared);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.lock().sender = None;
+        self.0.changed.notify_all();
+    }
 }
 
 /// One call of the host's.
@@ -145,7 +179,6 @@ pub(crate) struct Worker<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) shared: &'a Shared,
     pub(crate) host: &'a BusHost,
-    pub(crate) memory: &'a mut Memory,
 }
 
 impl Worker<'_> {
@@ -153,28 +186,19 @@ impl Worker<'_> {
     ///
     /// # Errors
     /// Why there is no connection (any more).
-    pub(crate) fn run(&mut self) -> Result<(), Error> {
+    pub(crate) fn run(&self) -> Result<(), Error> {
         loop {
             let mut reasons = Vec::new();
             let mut stood = false;
             for broker in &self.settings.brokers {
                 let began = Instant::now();
-                let fault = self.one(broker);
-                let was_up = {
-                    let mut state = self.shared.lock();
-                    let was_up = state.outbox.is_up();
-                    state.outbox.end();
-                    state.sender = None;
-                    state.connected = false;
-                    if state.stopping {
-                        return Ok(());
-                    }
-                    was_up
-                };
+                let (fault, was_up, stopping) = self.one(broker);
+                if stopping {
+                    return Ok(());
+                }
                 let reason = format!("{broker}: {}", in_words(&fault));
                 if was_up {
                     self.host.down(&reason);
-                    self.host.set_status("");
                 }
                 if matches!(fault, Fault::File(_) | Fault::Tls(kozo_tls::Fault::File(_))) {
                     return Err(in_words(&fault).into());
@@ -199,13 +223,19 @@ impl Worker<'_> {
         }
     }
 
-    /// One connection, from its beginning to its end.
-    fn one(&mut self, broker: &Broker) -> Fault {
+    /// One connection, from its beginning to its end: why it is over, whether it stood, and whether the bus is being
+    /// stopped.
+    fn one(&self, broker: &Broker) -> (Fault, bool, bool) {
         let opened = self.access(broker).and_then(|access| connect(&access));
-        let (sender, mut receiver) = match opened {
-            Ok(ends) => ends,
-            Err(fault) => return fault,
+        let fault = match opened {
+            Ok((sender, receiver)) => self.with(broker, sender, receiver),
+            Err(fault) => fault,
         };
+        let (was_up, stopping) = self.shared.over();
+        (fault, was_up, stopping)
+    }
+
+    fn with(&self, broker: &Broker, sender: Sender, receiver: Receiver) -> Fault {
         {
             let mut state = self.shared.lock();
             if state.stopping {
@@ -213,6 +243,18 @@ impl Worker<'_> {
             }
             state.sender = Some(sender);
         }
+        // Here what comes of the connection is waited for, and that for as long as it takes.
+        thread::scope(|scope| {
+            let _until_then = Asking(self.shared);
+            let asking = thread::Builder::new().name("ask again".to_owned());
+            if let Err(error) = asking.spawn_scoped(scope, || self.shared.ask_again()) {
+                return Fault::Other(error.to_string());
+            }
+            self.serve(broker, receiver)
+        })
+    }
+
+    fn serve(&self, broker: &Broker, mut receiver: Receiver) -> Fault {
         let mut limits = None;
         let mut dropping = false;
         loop {
@@ -227,7 +269,12 @@ impl Worker<'_> {
                     state.connected = true;
                 }
                 Happening::Subscribed(taken) => {
-                    let refused = self.shared.lock().outbox.subscribed(&taken);
+                    let mut state = self.shared.lock();
+                    let refused = state.outbox.subscribed(&taken, Instant::now());
+                    drop(state);
+                    if !refused.is_empty() {
+                        self.shared.changed.notify_all();
+                    }
                     for pattern in refused {
                         self.refuse("subscribe", &pattern);
                     }
@@ -268,7 +315,7 @@ impl Worker<'_> {
     }
 
     /// The broker has answered a publication; the subject that it was for.
-    fn answered(&mut self, number: u16) -> Option<String> {
+    fn answered(&self, number: u16) -> Option<String> {
         let answer = self.shared.lock().outbox.answered(number, Instant::now())?;
         if let Some(number) = answer.confirmed {
             self.host.confirmed(number);
@@ -307,20 +354,12 @@ impl Worker<'_> {
         }
     }
 
-    /// Something is not allowed. The host hears of it once.
-    fn refuse(&mut self, deed: &str, subject: &str) {
-        self.memory.refusals += 1;
-        let known = format!("{deed} {subject}");
-        if self.memory.refused.len() < MAX_REFUSED && self.memory.refused.insert(known) {
-            let reason =
-                format!("the broker does not let this node {deed} there: widen its permissions");
-            self.host.refused(subject, &reason);
-        }
-        self.host.set_status(&format!(
-            "the broker has refused {} times, at {} subjects so far: last, to {deed} at `{subject}`",
-            self.memory.refusals,
-            self.memory.refused.len()
-        ));
+    /// Something is not allowed. The host counts how often that is.
+    fn refuse(&self, deed: &str, subject: &str) {
+        let reason = format!(
+            "what the broker allows this login does not let it {deed} there; or the login is another node's"
+        );
+        self.host.refused(subject, &reason);
     }
 
     fn access(&self, broker: &Broker) -> Result<Access, Fault> {
