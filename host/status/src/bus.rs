@@ -32,6 +32,9 @@ pub struct BusStatus {
     pub subscriptions: usize,
     /// Nodes that this one has heard of over the bus, and whose key it has.
     pub nodes_heard: usize,
+    /// Nodes on the bus that have said that they have another version of the configuration file.
+    #[serde(default)]
+    pub nodes_with_other_file: usize,
     /// Lanes that the node sends in: as many as its roles have (kind, type, channel) of late.
     pub lanes_out: usize,
     /// Lanes of other nodes that this one hears.

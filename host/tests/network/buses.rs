@@ -510,6 +510,9 @@ fn files_that_differ_and_policies_that_forbid_are_named() {
         ],
     );
     scribe.wait_for_any_text("has another version of the configuration file");
+    let table = said(&scene, "scribe", &["status"]).unwrap();
+    let expected = "bus fleet: 1 node with another version of the configuration file";
+    assert!(table.contains(expected), "{table}");
     wait_for_why(&scene, "scribe", "hermit", &["the policies forbid it"]);
 }
 

@@ -48,6 +48,7 @@ impl Bus {
             max_datagram_bytes: limits.map(|limits| limits.max_datagram),
             subscriptions: self.patterns.len(),
             nodes_heard: self.nodes_heard(),
+            nodes_with_other_file: self.nodes.values().filter(|known| known.other_file).count(),
             lanes_out: self.outgoing.lane_count(),
             lanes_in: self.incoming.lane_count(),
             queued: self.outgoing.queued(),

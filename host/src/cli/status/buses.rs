@@ -88,6 +88,12 @@ pub(super) fn notes(bus: &BusStatus) -> Vec<String> {
             dropped(gateway)
         ));
     }
+    if bus.nodes_with_other_file > 0 {
+        lines.push(format!(
+            "bus {name}: {} with another version of the configuration file: `kozo status --nodes`",
+            count(bus.nodes_with_other_file as u64, "node"),
+        ));
+    }
     lines.extend(bus.denied.iter().map(|denial| {
         format!(
             "bus {name}: its engine refuses this node `{}`: {}",
