@@ -84,6 +84,16 @@ impl Format {
         checked.map_err(|error| error.to_string())
     }
 
+    /// What to write instead, for a help line; of a URL with one of these schemes, if there are any.
+    pub(crate) fn advice_with(self, schemes: &[String]) -> String {
+        match (self, schemes.first()) {
+            (Self::Url, Some(scheme)) => format!(
+                "write a scheme, `://`, a host and perhaps a port: `{scheme}://hall.local`, say"
+            ),
+            _ => self.advice().to_owned(),
+        }
+    }
+
     /// What to write instead, for a help line.
     pub fn advice(self) -> &'static str {
         match self {

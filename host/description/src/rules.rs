@@ -53,7 +53,7 @@ impl Rules<'_> {
                     Err(error) => {
                         wrong.get_or_insert_with(|| error.clone());
                         let problem = self.problem(place, &path, error);
-                        problems.push(problem.with_help(format.advice()));
+                        problems.push(problem.with_help(format.advice_with(&spec.schemes)));
                     }
                 }
             }

@@ -475,6 +475,11 @@ fn a_url_has_one_of_the_schemes_that_the_option_names() {
         error,
         "`http://hub` has a scheme that is not known here: begin with `mqtt://` or `mqtts://`"
     );
+    assert_eq!(
+        Format::Url.advice_with(&spec.schemes),
+        "write a scheme, `://`, a host and perhaps a port: `mqtt://hall.local`, say"
+    );
+    assert_eq!(Format::Url.advice_with(&[]), Format::Url.advice());
     let any = Metadata::parse(&option("")).unwrap();
     assert!(
         Format::Url
