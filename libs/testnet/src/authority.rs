@@ -1,6 +1,8 @@
 //! Authorities for TLS, and certificates by them.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,10 +23,20 @@ impl Authority {
     /// There is no randomness.
     #[allow(clippy::new_without_default)] // Two are never alike.
     pub fn new() -> Self {
-        let mut params = CertificateParams::default();
         // Each has a name of its own, or it is taken for another one.
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        Self::called(&format!(
+            "authority {}",
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        ))
+    }
+
+    /// One with a key of its own, and a name that another one may have as well.
+    ///
+    /// # Panics
+    /// There is no randomness.
+    pub fn called(name: &str) -> Self {
+        let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("there is randomness");
@@ -63,7 +75,12 @@ impl Authority {
         let certificate = params.signed_by(&key, issuer).expect("an authority signs");
         fs::write(folder.join(format!("{file}.crt")), certificate.pem())
             .expect("a file can be written");
-        fs::write(folder.join(format!("{file}.key")), key.serialize_pem())
+        let mut options = OpenOptions::new();
+        // Nobody else may read it.
+        let opened = options.write(true).create(true).truncate(true).mode(0o600);
+        opened
+            .open(folder.join(format!("{file}.key")))
+            .and_then(|mut file| file.write_all(key.serialize_pem().as_bytes()))
             .expect("a file can be written");
     }
 }

@@ -12,7 +12,9 @@ use rustls::{AlertDescription, CertificateError};
 #[non_exhaustive]
 pub enum Fault {
     /// Its certificate is from somebody who is not known here.
-    #[error("its certificate is from an authority that is not known here: name that with `caFile`")]
+    #[error(
+        "its certificate is from an authority that is not known here: the file of `caFile` has to have that one's"
+    )]
     UnknownAuthority,
     /// Its certificate has expired.
     #[error("its certificate has expired, or this machine's clock is wrong")]
@@ -45,7 +47,10 @@ impl Fault {
     pub fn of(error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidCertificate(reason) => match reason {
-                CertificateError::UnknownIssuer => Self::UnknownAuthority,
+                // The second: an authority here has the same name, and another key.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    Self::UnknownAuthority
+                }
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                     Self::Expired
                 }

@@ -20,7 +20,7 @@ pub use files::{first_line, read, read_secret};
 pub struct Identity {
     /// `caFile`: the authorities to believe; none: those of this machine.
     pub authorities: Option<PathBuf>,
-    /// `certificateFile` and `keyFile`: who this end is.
+    /// `certificateFile` and `keyFile`, which holds a secret: who this end is.
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
@@ -33,7 +33,7 @@ impl Identity {
     /// What TLS is to be done with. The files are read anew each time: certificates are renewed.
     ///
     /// # Errors
-    /// A file cannot be read, or has not in it what it should.
+    /// A file cannot be read, or has not in it what it should; or others could read or change the key.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, Fault> {
         let mut roots = RootCertStore::empty();
         match &self.authorities {
@@ -60,11 +60,18 @@ impl Identity {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = certificates("certificateFile", certificate)?;
-                let found = PrivateKeyDer::from_pem_slice(&read("keyFile", key)?);
+                let found = PrivateKeyDer::from_pem_slice(&read_secret("keyFile", key)?);
                 let found = found.map_err(|error| FileFault::unusable("keyFile", key, &error))?;
                 let config = builder.with_client_auth_cert(chain, found);
-                config
-                    .map_err(|error| FileFault::unusable("certificateFile", certificate, &error))?
+                config.map_err(|error| match error {
+                    rustls::Error::InconsistentKeys(_) => {
+                        let certificate = certificate.display();
+                        let reason =
+                            format!("it is not the key of `certificateFile`, {certificate}");
+                        FileFault::unusable("keyFile", key, &reason)
+                    }
+                    error => FileFault::unusable("certificateFile", certificate, &error),
+                })?
             }
         };
         Ok(Arc::new(config))

@@ -402,6 +402,9 @@ fn limits_of(broker: &Broker, welcome: Welcome) -> Result<Limits, Fault> {
 fn in_words(fault: &Fault) -> String {
     match fault {
         Fault::Version => "it does not speak MQTT 5, which a bus needs".to_owned(),
+        Fault::Credentials | Fault::NotAllowed => {
+            format!("{fault}; one that is new it may not know before its files are read again")
+        }
         fault => fault.to_string(),
     }
 }

@@ -382,6 +382,10 @@ fn what_is_wrong_is_told() {
     up(with("right"));
     for (name, words) in [
         ("wrong", "does not let this user in"),
+        (
+            "wrong",
+            "one that is new it may not know before its files are read again",
+        ),
         ("open", "others can read or change it"),
         ("none", "cannot be read"),
     ] {
@@ -398,6 +402,35 @@ fn what_is_wrong_is_told() {
                 .is_err()
         );
     }
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let certificates = |folder: &Path| {
+        let authority = Authority::new();
+        authority.write(&folder.join("ca.crt"));
+        authority.sign(folder, "broker", "127.0.0.1", false);
+        authority.sign(folder, "client", "alice", false);
+    };
+    let lines = "allow_anonymous true\nrequire_certificate true\ncafile FOLDER/ca.crt\n\
+        certfile FOLDER/broker.crt\nkeyfile FOLDER/broker.key\n";
+    let Some(broker) = broker_with(lines, certificates) else {
+        return;
+    };
+    let key = broker.file("client.key");
+    let with = || {
+        bus("alice", &format!("mqtts://127.0.0.1:{}", broker.port()))
+            .option("caFile", broker.file("ca.crt"))
+            .option("certificateFile", broker.file("client.crt"))
+            .option("keyFile", &key)
+    };
+    up(with());
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let text = reason(with());
+    assert!(
+        text.starts_with("`keyFile`") && text.contains("others can read or change it"),
+        "{text}"
+    );
 }
 
 #[test]

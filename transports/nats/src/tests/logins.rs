@@ -29,7 +29,11 @@ fn each_way_to_log_in_works_and_is_told_when_it_is_wrong() {
         };
         up(with("right"));
         let text = reason(with("wrong"));
-        assert!(text.contains("the login is wrong"), "{text}");
+        assert!(
+            text.contains("the login is wrong, or it does not know it yet")
+                && text.contains("`kozo bus permissions`"),
+            "{text}"
+        );
         let text = reason(bus("alice", &[&server.url()]));
         assert!(
             text.contains("it wants a login, and none is given"),
@@ -160,6 +164,9 @@ fn certificates(folder: &Path) {
     authority.sign(folder, "named", "nats.example", false);
     authority.sign(folder, "expired", "127.0.0.1", true);
     authority.sign(folder, "client", "alice", false);
+    let (named, namesake) = (Authority::called("kozo"), Authority::called("kozo"));
+    named.sign(folder, "cousin", "127.0.0.1", false);
+    namesake.write(&folder.join("namesake.crt"));
     let other = Authority::new();
     other.write(&folder.join("other.crt"));
     other.sign(folder, "stranger", "alice", false);
@@ -188,6 +195,11 @@ fn tls_works_and_its_mistakes_are_told() {
             (&server, "other.crt", "an authority that is not known here"),
             (&server, "none.crt", "cannot be read"),
             (&server, "server.key", "there is no certificate in it"),
+            (
+                &start("cousin", ""),
+                "namesake.crt",
+                "an authority that is not known here: the file of `caFile` has to have that one's",
+            ),
             (&start("named", ""), "ca.crt", "for another name"),
             (&start("expired", ""), "ca.crt", "has expired"),
         ] {
@@ -222,6 +234,36 @@ fn a_certificate_is_a_login() {
             );
         }
     }
+}
+
+#[test]
+fn a_key_that_others_can_read_or_of_another_certificate_is_refused() {
+    let Some(program) = newest() else { return };
+    let server = Nats::with(&program, &tls("server", ", verify: true"), certificates);
+    let key = server.file("client.key");
+    let with = |key: &Path| {
+        bus("alice", &[&server.url()])
+            .option("caFile", server.file("ca.crt"))
+            .option("certificateFile", server.file("client.crt"))
+            .option("keyFile", key)
+    };
+    let mode = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let text = reason(with(&key));
+    assert!(
+        text.starts_with("`keyFile`")
+            && text.contains("others can read or change it (its mode is 0644): `chmod 600`"),
+        "{text}"
+    );
+    mode(0o640);
+    up(with(&key));
+    let text = reason(with(&server.file("stranger.key")));
+    assert!(
+        text.starts_with("`keyFile`")
+            && text.contains("it is not the key of `certificateFile`")
+            && text.contains("client.crt"),
+        "{text}"
+    );
 }
 
 #[test]
