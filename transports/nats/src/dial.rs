@@ -1,6 +1,7 @@
 //! From a server's address to a connection over which it has let this node in.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,22 +44,36 @@ pub(crate) struct Connection {
     pub(crate) about: String,
 }
 
-/// Connects to a server and logs in, in `reach.connect_timeout` at most.
+/// Connects to a server and logs in, in `reach.connect_timeout` at most. The addresses that its name leads to are in
+/// `addresses` then.
 ///
 /// # Errors
 /// What keeps it, in words.
-pub(crate) async fn connect(server: &Server, reach: &Reach) -> Result<Connection, Fault> {
+pub(crate) async fn connect(
+    server: &Server,
+    reach: &Reach,
+    addresses: &mut Vec<SocketAddr>,
+) -> Result<Connection, Fault> {
     // How far it had come tells most about what is missing.
     let mut stage = Fault::Late;
-    match timeout(reach.connect_timeout, steps(server, reach, &mut stage)).await {
+    let steps = steps(server, reach, addresses, &mut stage);
+    match timeout(reach.connect_timeout, steps).await {
         Ok(result) => result,
         Err(_) => Err(stage),
     }
 }
 
-async fn steps(server: &Server, reach: &Reach, stage: &mut Fault) -> Result<Connection, Fault> {
+async fn steps(
+    server: &Server,
+    reach: &Reach,
+    addresses: &mut Vec<SocketAddr>,
+    stage: &mut Fault,
+) -> Result<Connection, Fault> {
     let config = || reach.identity.client_config();
-    let stream = dial(server, reach.connect_timeout).await?;
+    let found = lookup_host((server.host.as_str(), server.port)).await;
+    let found = found.map_err(|_| Fault::NoHost)?;
+    addresses.extend(found.take(MAX_ADDRESSES));
+    let stream = dial(addresses, reach.connect_timeout).await?;
     *stage = Fault::Mute;
     let at_once = reach.tls_first || server.scheme == Scheme::Wss;
     let (mut reading, mut writing) = match (at_once, server.scheme.is_websocket()) {
@@ -134,12 +149,7 @@ async fn steps(server: &Server, reach: &Reach, stage: &mut Fault) -> Result<Conn
 }
 
 /// TCP, to the first address that takes it.
-async fn dial(server: &Server, limit: Duration) -> Result<TcpStream, Fault> {
-    let found = lookup_host((server.host.as_str(), server.port)).await;
-    let addresses: Vec<_> = found
-        .map_err(|_| Fault::NoHost)?
-        .take(MAX_ADDRESSES)
-        .collect();
+async fn dial(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Fault> {
     let each = match addresses.len() {
         0 | 1 => limit,
         // One that leads nowhere leaves time for the others.

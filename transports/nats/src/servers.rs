@@ -1,14 +1,18 @@
 //! Which servers there are, and in which order they are tried. Pure.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use kozo_addresses::{Endpoint, Url};
 
+use crate::fault::Fault;
 use crate::options::Order;
 
 /// How many servers are known at most: those of the file and those that they tell of.
 const MAX_SERVERS: usize = 128;
+
+/// How many reasons are shown of those why servers cannot be used, and how many servers with each.
+const SHOWN: usize = 3;
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +140,8 @@ struct Entry {
     server: Server,
     /// It stands in the file.
     given: bool,
+    /// Where its name has led to last.
+    addresses: Vec<SocketAddr>,
     /// How bad it was last.
     mark: Mark,
 }
@@ -158,11 +164,56 @@ impl Servers {
                 entries.push(Entry {
                     server,
                     given: true,
+                    addresses: Vec::new(),
                     mark: Mark::Fine,
                 });
             }
         }
         Self { entries, order }
+    }
+
+    /// Its name leads to these addresses; to none: it is not known where.
+    pub(crate) fn found(&mut self, server: &Server, addresses: Vec<SocketAddr>) {
+        let mut entries = self.entries.iter_mut();
+        if let Some(entry) = entries.find(|entry| entry.server == *server)
+            && !addresses.is_empty()
+        {
+            entry.addresses = addresses;
+        }
+    }
+
+    /// Why none of a round can be used, in words: each server once, those of the file first, and such together that share
+    /// a reason. A server that is told of by its address is often one that the file has by its name.
+    pub(crate) fn reasons(&self, failed: &[(Server, Fault)]) -> String {
+        let mut places: Vec<SocketAddr> = Vec::new();
+        let mut reasons: Vec<(String, Vec<&Server>)> = Vec::new();
+        // In that order they are here.
+        for entry in &self.entries {
+            let mut faults = failed.iter();
+            let Some((server, fault)) = faults.find(|(server, _)| *server == entry.server) else {
+                continue;
+            };
+            let is_shown = entry.addresses.iter().any(|place| places.contains(place));
+            if is_shown && !entry.given {
+                continue;
+            }
+            places.extend(&entry.addresses);
+            let fault = fault.to_string();
+            match reasons.iter_mut().find(|(known, _)| *known == fault) {
+                Some((_, servers)) => servers.push(server),
+                None => reasons.push((fault, vec![server])),
+            }
+        }
+        let shown = reasons.iter().take(SHOWN).map(|(fault, servers)| {
+            let names = servers.iter().take(SHOWN).map(ToString::to_string);
+            let names: Vec<_> = names.collect();
+            let more = more(servers.len(), ", and");
+            format!("{}{more}: {fault}", names.join(", "))
+        });
+        let shown: Vec<_> = shown.collect();
+        let left = reasons.iter().skip(SHOWN);
+        let left: usize = left.map(|(_, servers)| servers.len()).sum();
+        shown.join("; ") + &more(SHOWN + left, "; and")
     }
 
     /// All of them once, in the order in which to try them. In random order, thousands of nodes spread over a cluster.
@@ -218,10 +269,19 @@ impl Servers {
                 self.entries.push(Entry {
                     server,
                     given: false,
+                    addresses: Vec::new(),
                     mark: Mark::Fine,
                 });
             }
         }
+    }
+}
+
+/// How many there are beyond those that are shown.
+fn more(count: usize, words: &str) -> String {
+    match count.saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("{words} {more} more"),
     }
 }
 
@@ -315,6 +375,51 @@ mod tests {
         let many: Vec<_> = (1..=1000).map(|port| format!("c.example:{port}")).collect();
         servers.told(&by, &many);
         assert_eq!(servers.entries.len(), MAX_SERVERS);
+    }
+
+    #[test]
+    fn why_none_can_be_used_names_each_server_once_and_those_of_the_file_first() {
+        let mut servers = servers(&["tls://a", "tls://b", "tls://c"]);
+        let one = |text: &str| Server::parse(text).unwrap();
+        let addresses = ["192.0.2.1:4222", "192.0.2.2:4222", "192.0.2.3:4222"];
+        servers.told(&one("tls://a"), &addresses.map(str::to_owned));
+        let all = servers.entries.iter().map(|entry| entry.server.clone());
+        // In which order they were tried is of no account.
+        let all: Vec<_> = all.rev().collect();
+        for server in &all {
+            let at = match server.host.as_str() {
+                "a" => addresses[0],
+                "b" => addresses[1],
+                // Its name leads nowhere at present, and has never led anywhere.
+                "c" => continue,
+                address => &format!("{address}:4222"),
+            };
+            servers.found(server, vec![at.parse().unwrap()]);
+        }
+        servers.found(&one("tls://b"), Vec::new());
+        let mut failed: Vec<_> = all
+            .into_iter()
+            .map(|server| (server, Fault::Refused))
+            .collect();
+        assert_eq!(
+            servers.reasons(&failed),
+            "tls://a:4222, tls://b:4222, tls://c:4222, and 1 more: nothing listens there: is the server running, and is \
+             this its port?"
+        );
+        for (server, fault) in &mut failed {
+            match server.host.as_str() {
+                "b" => *fault = Fault::Late,
+                "c" => *fault = Fault::NoHost,
+                "192.0.2.3" => *fault = Fault::Mute,
+                _ => {}
+            }
+        }
+        assert_eq!(
+            servers.reasons(&failed),
+            "tls://a:4222: nothing listens there: is the server running, and is this its port?; tls://b:4222: it does \
+             not answer: is it running, and is there no firewall between?; tls://c:4222: there is no such host; and 1 \
+             more"
+        );
     }
 
     #[test]

@@ -43,9 +43,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How long what a server said before it went may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// How many reasons are shown of those why servers cannot be used.
-const SHOWN_REASONS: usize = 3;
-
 /// What the host's threads and the worker share.
 pub(crate) struct Shared {
     sending: Mutex<Sending>,
@@ -422,26 +419,23 @@ impl Link<'_> {
 
 /// The first server of a round that lets this node in.
 async fn find(memory: &mut Memory, settings: &Settings) -> Result<(Server, Connection), Error> {
-    let mut reasons: Vec<String> = Vec::new();
+    let mut failed = Vec::new();
     for server in memory.servers.round(&mut memory.random) {
-        match connect(&server, &settings.reach).await {
+        let mut addresses = Vec::new();
+        let connected = connect(&server, &settings.reach, &mut addresses).await;
+        memory.servers.found(&server, addresses);
+        match connected {
             Ok(connection) => return Ok((server, connection)),
             Err(fault) => {
                 memory.servers.failed(&server);
                 if fault.is_here() {
                     return Err(fault.to_string().into());
                 }
-                reasons.push(format!("{server}: {fault}"));
+                failed.push((server, fault));
             }
         }
     }
-    let more = reasons.len().saturating_sub(SHOWN_REASONS);
-    reasons.truncate(SHOWN_REASONS);
-    let mut text = reasons.join("; ");
-    if more > 0 {
-        text.push_str(&format!("; and {more} more"));
-    }
-    Err(text.into())
+    Err(memory.servers.reasons(&failed).into())
 }
 
 fn limits(server: &Server, info: &Info) -> Limits {

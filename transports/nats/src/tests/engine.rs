@@ -90,6 +90,33 @@ fn another_server_takes_over_at_once_also_one_that_is_not_in_the_file() {
 }
 
 #[test]
+fn of_a_cluster_that_is_gone_each_server_is_named_once_by_the_name_in_the_file() {
+    let Some(program) = newest() else { return };
+    let mut cluster = NatsCluster::start(&program, 3, "");
+    let urls = cluster.urls();
+    // The servers tell of each other by their addresses.
+    let names: Vec<_> = urls
+        .iter()
+        .map(|url| url.replace("127.0.0.1", "localhost"))
+        .collect();
+    let alice = up(bus("alice", &[&names[0], &names[1]]));
+    for server in &mut cluster.servers {
+        server.process().kill();
+    }
+    let servers = [&*names[0], &names[1], &urls[2]].join(", ");
+    let mut logged = Vec::new();
+    until("it is told", || {
+        logged.extend(alice.logged().into_iter().map(|(_, text)| text));
+        logged.iter().any(|text| text.contains(&servers))
+    });
+    let told = logged.iter().find(|text| text.contains(&servers)).unwrap();
+    assert!(
+        told.contains(&format!("{servers}: nothing listens there")) && !told.contains("more"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_server_that_stands_still_confirms_nothing_and_is_left() {
     let Some(program) = newest() else { return };
     let mut cluster = NatsCluster::start(&program, 2, "");
