@@ -8,6 +8,9 @@ use std::borrow::Cow;
 
 use super::Invisible;
 
+/// How many bytes a word may have that a shortened text does without, rather than with a part of it.
+const LONGEST_WORD: usize = 24;
+
 /// Whether a terminal would obey this character, or show the ones around it in another order.
 pub fn is_harmful(character: char) -> bool {
     character.is_control()
@@ -27,11 +30,31 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character != '\n' && is_harmful(character))
 }
 
-/// `text` as one line of so many characters at most, not counting what escapes add.
+/// `text` as one line of so many characters at most, not counting what escapes add. It ends with a whole word, unless
+/// that one is long.
 pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
     match text.char_indices().nth(characters) {
-        Some((end, _)) => Cow::Owned(printable(&text[..end]).into_owned() + "…"),
+        Some((end, _)) => {
+            let kept = &text[..end - word_begun(text, end)];
+            Cow::Owned(printable(kept).into_owned() + "…")
+        }
         None => printable(text),
+    }
+}
+
+/// How many bytes before `end` belong to a word that goes on behind it, with the blank before it; 0 where that would be
+/// too much to leave out.
+fn word_begun(text: &str, end: usize) -> usize {
+    let (before, behind) = text.split_at(end);
+    if before.is_empty() || behind.starts_with(char::is_whitespace) {
+        return 0;
+    }
+    let whole = before.rsplit_once(char::is_whitespace);
+    let whole = whole.map_or("", |(whole, _)| whole.trim_end());
+    let begun = before.len() - whole.len();
+    match whole.is_empty() || begun > LONGEST_WORD {
+        true => 0,
+        false => begun,
     }
 }
 
@@ -112,6 +135,20 @@ mod tests {
     fn a_text_that_is_cut_says_so() {
         assert_eq!(shortened("äöü", 3), "äöü");
         assert_eq!(shortened("äöü\x1b", 2), "äö…");
+        let text = "is this its port?";
+        for (characters, kept) in [
+            (17, "is this its port?"),
+            (16, "is this its…"),
+            (12, "is this its…"),
+            (11, "is this its…"),
+            (10, "is this…"),
+            (1, "i…"),
+            (0, "…"),
+        ] {
+            assert_eq!(shortened(text, characters), kept);
+        }
+        let long = format!("see {}", "x".repeat(2 * LONGEST_WORD));
+        assert_eq!(shortened(&long, 40), format!("see {}…", "x".repeat(36)));
         assert_eq!(bounded("äöü", 6), "äöü");
         assert_eq!(bounded("äöü", 5), "äö… (2 bytes more)");
         assert_eq!(bounded("\x07äöü", 3), "\\u{7}ä… (4 bytes more)");
