@@ -105,6 +105,8 @@ class Restarts(Scene):
         self.house.things.happen("rang", {"number": self.rings})
         bell = self.house.thing("bell")
         wait(f"ring {self.rings}", lambda: self.home.attributes(bell).get("number") == self.rings)
+        # Until it is acknowledged, it is sent again to a bridge that was killed and starts anew.
+        wait(f"ring {self.rings} is acknowledged", lambda: self.house.network.has_sent_all(COTTAGE, HUB))
 
     def nothing_else_happened(self, before, since, rung):
         """No state was seen but those from before and from now, in this order, and each ring once."""

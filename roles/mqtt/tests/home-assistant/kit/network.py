@@ -103,6 +103,11 @@ class Network:
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=PATIENCE)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
+    def has_sent_all(self, node, to):
+        """Whether all that a node has sent to another one is acknowledged."""
+        peers = [peer for peer in (self.status(node) or {}).get("peers", []) if peer["peer"] == to]
+        return bool(peers) and not any(peer[where]["messages"] for peer in peers for where in ("queued", "in_flight"))
+
     def text(self, node):
         """What `kozo status` shows a person."""
         words = [self.program, "status", "--control", self.path(node + ".sock")]
