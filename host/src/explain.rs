@@ -50,8 +50,10 @@ fn of_links(report: &PeerDetails) -> Vec<String> {
     }
     lines.push(String::new());
     let (node, peer) = (report.node.as_str(), report.peer.peer.as_str());
-    lines.push(policy(node, peer, "dials", &report.outgoing));
-    lines.push(policy(peer, node, "dials", &report.incoming));
+    if report.peer.state != PeerState::NoWay {
+        lines.push(policy(node, peer, "dials", &report.outgoing));
+        lines.push(policy(peer, node, "dials", &report.incoming));
+    }
     lines.push(ways(report));
     lines.extend(what_keeps_ways(report));
     lines.extend(what_transports_say(report));

@@ -79,6 +79,10 @@ impl Purpose {
     }
 }
 
+/// Why an ask was in vain of which nothing is known but that.
+pub(super) const NO_ANSWER: &str =
+    "nothing came: it may not run, or its network file may not have this node";
+
 impl Bus {
     /// Asks another node whether it is there. The answer, or that there is none, comes as
     /// [`Happened::Pong`] or [`Happened::NoPong`].
@@ -265,7 +269,7 @@ impl Bus {
             if pull.tries >= PULL_AGAIN.len() {
                 let reason = match known.absent {
                     Some(_) => "the engine says that it is not connected",
-                    None => "it does not answer",
+                    None => NO_ANSWER,
                 };
                 self.no_key(&node, reason.to_owned(), now);
                 continue;
@@ -339,7 +343,7 @@ impl Bus {
             }
             self.asked_in_order.pop_front();
             if let Some(asked) = asked {
-                self.unanswered(asked, "it does not answer", now);
+                self.unanswered(asked, NO_ANSWER, now);
             }
         }
     }

@@ -192,7 +192,7 @@ fn a_node_answers_a_ping_and_one_that_is_not_connected_does_not() {
     let absent = "the engine says that it is not connected".to_owned();
     assert_eq!(
         reasons,
-        [(told, absent), (lost, "it does not answer".to_owned())]
+        [(told, absent), (lost, asks::NO_ANSWER.to_owned())]
     );
 }
 
