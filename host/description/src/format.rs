@@ -1,5 +1,6 @@
 //! What the text of an option may look like, beyond being one: a small set of formats, each with
-//! one meaning, so that a mistake is found in the file wherever that is checked, without the module.
+//! one meaning, so that a mistake is found in the file wherever that is checked, without the module. One is of
+//! paths, and says what is at the end of them.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -26,6 +27,8 @@ pub enum Format {
     Uuid,
     /// A format of times in the notation of strftime.
     Strftime,
+    /// A file that is there already, and is read; of a path. It is looked at on the node's machine alone.
+    File,
 }
 
 /// Any port: whether a text is an address does not depend on it.
@@ -33,7 +36,7 @@ const SOME_PORT: u16 = 1;
 
 impl Format {
     /// All formats, with the names that metadata uses.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("address", Self::Address),
         ("listening-address", Self::Listening),
         ("listening-endpoint", Self::ListeningEndpoint),
@@ -43,6 +46,7 @@ impl Format {
         ("bluetooth-address", Self::Bluetooth),
         ("uuid", Self::Uuid),
         ("strftime", Self::Strftime),
+        ("file", Self::File),
     ];
 
     /// The name that metadata uses.
@@ -62,6 +66,7 @@ impl Format {
             Self::Bluetooth => "Bluetooth address",
             Self::Uuid => "UUID",
             Self::Strftime => "format of strftime",
+            Self::File => "file that is read",
         }
     }
 
@@ -80,6 +85,8 @@ impl Format {
             Self::Bluetooth => bluetooth::parse_address(text).map(drop),
             Self::Uuid => bluetooth::parse_uuid(text).map(drop),
             Self::Strftime => return strftime(text),
+            // Any path may be one, on some machine.
+            Self::File => Ok(()),
         };
         checked.map_err(|error| error.to_string())
     }
@@ -117,6 +124,7 @@ impl Format {
                 "write it as in `00:1A:7D:DA:71:13`; `bluetoothctl show` prints that of an adapter"
             }
             Self::Uuid => "write it as `uuidgen` prints one",
+            Self::File => "make the file, or name the one that is meant",
             Self::Strftime => "write it as in `%Y-%m-%d %H:%M:%S `, and `%%` for a percent sign",
         }
     }

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::arguments::CheckArguments;
 use super::failure::Failure;
+use super::files::ReadFile;
 use super::prepare::Prepared;
-use super::{local, output};
+use super::{files, local, output};
 use crate::config::Network;
 use crate::transports::try_transports;
 
@@ -74,6 +75,10 @@ pub(super) fn look(config: &Path, local: Option<&NodeName>, modules: &[PathBuf])
         local::check(node, &prepared.registry, &mut problems);
     }
     if let Some((node, network)) = node.zip(network.as_ref()) {
+        let read = files::of(&prepared, network, node);
+        read.iter()
+            .filter_map(ReadFile::problem)
+            .for_each(|problem| problems.push(problem));
         try_transports(network, &node.name, &prepared.registry, &mut problems);
     }
     // Last, since it adds advice to what others have said.

@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 mod faces;
 mod failure;
+mod files;
 mod keygen;
 mod local;
 mod log_level;

@@ -88,6 +88,11 @@ impl Prepared {
         self.document.others(own).collect()
     }
 
+    /// The folder at which relative paths of the file start.
+    pub(super) fn folder(&self) -> &Path {
+        self.document.folder()
+    }
+
     /// The paths and addresses that the file gives for a node.
     pub(super) fn given(&self, node: &NodeName) -> Vec<Given<'_>> {
         self.document.given(&self.registry, node)

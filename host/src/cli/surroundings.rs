@@ -27,7 +27,9 @@ pub(super) fn check(
 ) {
     let own = document.given(catalog, local);
     if let Ok(working) = env::current_dir() {
-        let paths = own.iter().filter(|given| given.meaning == Meaning::Path);
+        let paths = own
+            .iter()
+            .filter(|given| matches!(given.meaning, Meaning::Path | Meaning::File));
         paths.for_each(|given| misplaced(given, document.folder(), &working, problems));
     }
     own.iter()

@@ -5,7 +5,7 @@ use kozo_description::{Entry, Format, OptionSpec, Place, Tree, TreeNode, ValueKi
 use kozo_ground::text::join_path;
 
 use super::builtin::{self, OVERRIDE};
-use super::buses::BUSES;
+use super::buses::{BUSES, speaks_with};
 use super::catalog::{Catalog, Lookup};
 use super::node_path;
 
@@ -25,8 +25,10 @@ pub struct Given<'d> {
 /// What a text stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// A file or a folder.
+    /// A file or a folder, which may still have to be made.
     Path,
+    /// A file that has to be there to be read.
+    File,
     /// Something of this format.
     Formatted(Format),
 }
@@ -58,7 +60,11 @@ pub(super) fn given<'d>(tree: &'d Tree, catalog: &dyn Catalog, name: &str) -> Ve
             if let Some(bus) = bus.filter(|_| kind == "transports") {
                 let bus_path = join_path(BUSES, key);
                 add(&mut found, &bus.value, &bus_path, common::bus());
-                if let Lookup::Found(metadata) = catalog.bus(module_of(bus)) {
+                // Who reaches it through others needs nothing of its module.
+                let is_spoken_with = speaks_with(tree, name, key);
+                if let (true, Lookup::Found(metadata)) =
+                    (is_spoken_with, catalog.bus(module_of(bus)))
+                {
                     let is_own = |spec: &&OptionSpec| value.child(&spec.name).is_some();
                     let options = || metadata.options.iter();
                     let of_node: Vec<_> = options().filter(is_own).cloned().collect();
@@ -92,6 +98,7 @@ pub(super) fn module_of(entry: &Entry) -> &str {
 fn add<'d>(found: &mut Vec<Given<'d>>, block: &'d Tree, path: &str, specs: &[OptionSpec]) {
     for spec in specs {
         let meaning = match (spec.kind, spec.format) {
+            (ValueKind::Path, Some(Format::File)) => Meaning::File,
             (ValueKind::Path | ValueKind::Paths, _) => Meaning::Path,
             (_, Some(format)) => Meaning::Formatted(format),
             _ => continue,

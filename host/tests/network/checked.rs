@@ -1,9 +1,13 @@
 //! What `kozo check` says of a file is what `kozo run` makes of it.
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::control::status;
+use super::doctor::{assert_found, doctor};
+use super::hub::Hub;
 use super::process::Process;
 use super::scene::Scene;
 
@@ -225,4 +229,44 @@ fn paths_that_lead_somewhere_from_the_working_folder_only_are_told_with_the_righ
     let line = hall.wait_for_text("start", "but `keys/hall` is in the working folder");
     assert_eq!(line["level"], "WARN");
     assert_ne!(hall.end().code(), Some(0));
+}
+
+#[test]
+fn the_secret_of_a_bus_is_judged_by_check_and_doctor_as_it_is_by_run() {
+    let hub = Hub::start();
+    let mut scene = hub.scene(&["clock"]);
+    let secret = scene.folder().join("subjects");
+    let socket = hub.socket().display();
+    let block = format!("{{fleet: {{type: hub, socket: {socket}, subjectSecretFile: subjects}}}}");
+    scene.option("buses", &block);
+    let judged = |what: &str| {
+        let (report, code) = check(&scene, Some("clock"));
+        assert_eq!(code, Some(3), "{report}");
+        assert!(
+            report.contains("system.clock.transports.fleet: `subjectSecretFile`: `"),
+            "{report}"
+        );
+        assert!(report.contains(what), "{report}");
+        assert!(report.ends_with("1 error, 0 warnings\n"), "{report}");
+        let (report, code) = check(&scene, None);
+        assert_eq!(code, Some(0), "another machine may have it: {report}");
+        let mut daemon = scene.start("clock");
+        daemon.wait_for_text("start", what);
+        assert_eq!(daemon.end().code(), Some(3));
+        let report = doctor(&scene, "clock");
+        let looked_at = format!("{} (system.clock.transports.fleet)", secret.display());
+        assert_found(&report, "keys", "fault", &looked_at, what);
+    };
+    judged("it does not exist");
+    std::fs::write(&secret, "short\n").unwrap();
+    std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    judged("16 bytes");
+    std::fs::write(&secret, "a secret that is long enough\n").unwrap();
+    std::fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
+    judged("(mode 0644)");
+    std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let (report, code) = check(&scene, Some("clock"));
+    assert_eq!(code, Some(0), "{report}");
+    let report = doctor(&scene, "clock");
+    assert_found(&report, "keys", "fine", "subjects", "it can be read");
 }

@@ -20,7 +20,7 @@ fn command() -> Command {
 }
 
 /// What the command finds about a node, with the daemon asked where the scene's daemons put their sockets.
-fn doctor(scene: &Scene, node: &str) -> Value {
+pub(super) fn doctor(scene: &Scene, node: &str) -> Value {
     let mut command = command();
     command.arg(scene.folder().join("kozo.yml")).arg(node);
     command.arg("--control").arg(scene.control(node));
@@ -60,7 +60,13 @@ fn of(report: &Value, subject: &str) -> Vec<(String, String, String)> {
 
 /// That a subject has a finding of this severity about something, with these words.
 #[track_caller]
-fn assert_found(report: &Value, subject: &str, severity: &str, looked_at: &str, words: &str) {
+pub(super) fn assert_found(
+    report: &Value,
+    subject: &str,
+    severity: &str,
+    looked_at: &str,
+    words: &str,
+) {
     let findings = of(report, subject);
     let fits = |(of, at, said): &(String, String, String)| {
         of == severity && at.contains(looked_at) && said.contains(words)

@@ -437,10 +437,10 @@ fn formats_and_conflicts_that_can_mean_nothing_are_refused() {
              - {when: {b: {loopback: true}}, message: x}\n  - {when: {c: {loopback: maybe}}, message: x}\n",
         ),
         r#"
-error: metadata:9:34: options.a.format: only a text or a list may have this, not an option of type `integer`
+error: metadata:9:34: options.a.format: only a text, a list or a path may have this, not an option of type `integer`
 error: metadata:10:28: options.b.default: `x` is no UUID: `uuidgen` makes one
 error: metadata:11:27: options.c.format: `colour` is no format of a text
-    help: write `address`, `listening-address`, `listening-endpoint`, `endpoint`, `url`, `onion-address`, `bluetooth-address`, `uuid` or `strftime`
+    help: write `address`, `listening-address`, `listening-endpoint`, `endpoint`, `url`, `onion-address`, `bluetooth-address`, `uuid`, `strftime` or `file`
 error: metadata:12:30: options.d.atMost: `timer` is no other option with a number
 error: metadata:21:5: conflicts[0].when: it is empty, so it would always hold
 error: metadata:22:13: conflicts[1].when.e: the module has no option `e`
@@ -451,6 +451,33 @@ error: metadata:23:16: conflicts[2].when.a: expected a value
 error: metadata:24:16: conflicts[3].when.b: `b` has no format of an address to listen on
 error: metadata:25:27: conflicts[4].when.c: expected `true` or `false`"#,
     );
+}
+
+#[test]
+fn only_a_path_names_a_file_that_is_read() {
+    let option = |kind: &str, format: &str| {
+        newer(
+            &format!("a: {{type: {kind}, default: null, format: {format}, description: x}}"),
+            "",
+        )
+    };
+    let metadata = Metadata::parse(&option("path", "file")).unwrap();
+    assert_eq!(metadata.option("a").unwrap().format, Some(Format::File));
+    for (kind, format, expected) in [
+        (
+            "path",
+            "uuid",
+            "options.a.format: a path has no format but `file`",
+        ),
+        (
+            "text",
+            "file",
+            "options.a.format: only a path may have the format `file`",
+        ),
+    ] {
+        let problems = Metadata::parse(&option(kind, format)).unwrap_err();
+        assert!(problems.to_string().ends_with(expected), "{problems}");
+    }
 }
 
 #[test]

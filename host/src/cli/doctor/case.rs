@@ -14,6 +14,7 @@ use super::resolving::{Names, names_of};
 use super::systemd::Unit;
 use super::targets::{Target, unit_of};
 use crate::cli::check::{self, Checked};
+use crate::cli::files::{self, ReadFile};
 use crate::cli::prepare::Prepared;
 use crate::config::{Bus, Network, Node, OnBus, Transport};
 use crate::control::{Client, ClientError};
@@ -35,6 +36,8 @@ pub(super) struct Case {
     pub(super) person_is_known: bool,
     /// The names of the file, looked up.
     pub(super) names: Names,
+    /// The files that the node reads besides its key.
+    pub(super) files: Vec<ReadFile>,
 }
 
 /// The daemon of a node.
@@ -76,6 +79,12 @@ impl Case {
         let person = known.or_else(own).unwrap_or_else(Person::unnamed);
         let prepared = checked.prepared.as_ref();
         let names = Names::look_up(prepared.map(|it| names_of(it, node)).unwrap_or_default());
+        let network = checked.network.as_ref();
+        let block = node.and_then(|node| network?.nodes.get(node));
+        let files = match (prepared, network, block) {
+            (Some(prepared), Some(network), Some(block)) => files::of(prepared, network, block),
+            _ => Vec::new(),
+        };
         Self {
             machine,
             target,
@@ -85,6 +94,7 @@ impl Case {
             person,
             person_is_known,
             names,
+            files,
         }
     }
 

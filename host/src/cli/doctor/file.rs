@@ -71,7 +71,9 @@ fn is_here(case: &Case, problem: &Problem) -> bool {
     };
     let name = described.node.block_name();
     let elsewhere = |option| problem.path == format!("system.{name}.{option}");
-    !ELSEWHERE.into_iter().any(elsewhere)
+    let mut files = case.files.iter();
+    let is_of_file = files.any(|file| file.fault.is_some() && file.option == problem.path);
+    !is_of_file && !ELSEWHERE.into_iter().any(elsewhere)
 }
 
 /// Whether the daemon runs with another version of the file than the one that is there now.

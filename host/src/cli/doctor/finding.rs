@@ -53,7 +53,7 @@ impl Subject {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::File => "Configuration file",
-            Self::Keys => "Keys",
+            Self::Keys => "Keys and other files that are read",
             Self::Ports => "Ports of this node",
             Self::Clock => "Clock",
             Self::Names => "Names and DNS",

@@ -187,12 +187,13 @@ impl Reader<'_> {
     /// What restricts the values has to fit their type.
     fn restrictions(&mut self, spec: &mut OptionSpec, tree: &Tree, path: &str) {
         let has_choices = matches!(spec.kind, ValueKind::Text | ValueKind::List);
+        let has_format = has_choices || spec.kind == ValueKind::Path;
         for (key, allowed, owner) in [
             ("unit", spec.kind.is_numeric(), "a number"),
             ("minimum", spec.kind.is_numeric(), "a number"),
             ("maximum", spec.kind.is_numeric(), "a number"),
             ("choices", has_choices, "a text or a list"),
-            ("format", has_choices, "a text or a list"),
+            ("format", has_format, "a text, a list or a path"),
             ("atMost", spec.kind.is_numeric(), "a number"),
         ] {
             if let Some(entry) = tree.entry(key).filter(|_| !allowed) {
@@ -203,11 +204,28 @@ impl Reader<'_> {
                 self.error(entry.key_place, &join_path(path, key), message);
             }
         }
+        let is_of_path = spec.kind == ValueKind::Path;
+        if has_format
+            && spec
+                .format
+                .is_some_and(|it| (it == Format::File) != is_of_path)
+        {
+            let place = tree.child("format").map(|tree| tree.place);
+            let message = match is_of_path {
+                true => "a path has no format but `file`",
+                false => "only a path may have the format `file`",
+            };
+            self.problems
+                .push(Problem::error(place, join_path(path, "format"), message));
+            spec.format = None;
+        }
         // The default is checked next, by what holds for its type.
         if !has_choices {
             spec.choices.clear();
-            spec.format = None;
             spec.schemes.clear();
+        }
+        if !has_format {
+            spec.format = None;
         }
         if !spec.kind.is_numeric() {
             spec.at_most = None;
