@@ -64,31 +64,53 @@ fn the_permissions_of_the_example_are_those_that_are_printed() {
 
 /// As a person does it who follows docs/fleet.md, with the certificates that the example's program makes.
 #[test]
-fn nats_server_takes_the_configuration_of_each_server() {
-    let copy = tempfile::tempdir().unwrap();
-    for file in fs::read_dir(folder()).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
-    }
-    let run = |program: &str, arguments: &[&str]| {
+fn nats_server_takes_the_configuration_of_each_server_with_the_certificate_of_its_name() {
+    let made = tempfile::tempdir().unwrap();
+    let run = |folder: &Path, program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(copy.path()).output()
+        command.args(arguments).current_dir(folder).output()
     };
     for (program, word) in [("openssl", "version"), ("nats-server", "--version")] {
-        if run(program, &[word]).is_err() {
+        if run(made.path(), program, &[word]).is_err() {
             eprintln!("skipped: {program} is not installed here");
             return;
         }
     }
-    let made = run("sh", &["certificate", "server", "nats1.example.org"]).unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let certificates = copy.path().join("certs");
-    for ending in ["pem", "key"] {
-        let made = certificates.join(format!("nats1.example.org.{ending}"));
-        fs::rename(made, certificates.join(format!("server.{ending}"))).unwrap();
-    }
-    for server in ["nats1.conf", "nats2.conf", "nats3.conf"] {
-        let checked = run("nats-server", &["-t", "-c", server]).unwrap();
+    let program = folder().join("certificate");
+    let compose = fs::read_to_string(folder().join("compose.yml")).unwrap();
+    for server in ["nats1", "nats2", "nats3"] {
+        let name = format!("{server}.example.org");
+        let made_it = run(
+            made.path(),
+            "sh",
+            &[program.to_str().unwrap(), "server", &name],
+        );
+        let made_it = made_it.unwrap();
+        assert!(made_it.status.success(), "{made_it:?}");
+        // What `/etc/nats` has on its machine, and in its container.
+        let machine = tempfile::tempdir().unwrap();
+        let configuration = format!("{server}.conf");
+        for file in [&configuration, "cluster.conf", "permissions.conf"] {
+            fs::copy(folder().join(file), machine.path().join(file)).unwrap();
+        }
+        let certificates = machine.path().join("certs");
+        fs::create_dir(&certificates).unwrap();
+        let own = made.path().join("certs").join(&name);
+        for file in ["ca.pem", "server.pem", "server.key"] {
+            fs::copy(own.join(file), certificates.join(file)).unwrap();
+        }
+        assert!(compose.contains(&format!("./certs/{name}:/etc/nats/certs:ro")));
+        let checked = run(machine.path(), "nats-server", &["-t", "-c", &configuration]).unwrap();
         assert!(checked.status.success(), "{checked:?}");
+        let verify = [
+            "verify",
+            "-CAfile",
+            "ca.pem",
+            "-verify_hostname",
+            &name,
+            "server.pem",
+        ];
+        let verified = run(&certificates, "openssl", &verify).unwrap();
+        assert!(verified.status.success(), "{verified:?}");
     }
 }
