@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::hub::Hub;
 use super::process::skipped;
 use super::scene::Scene;
 
@@ -213,6 +214,29 @@ fn a_peer_that_is_down_or_has_no_address_is_named_with_why() {
     let reason = "There is no link between clock and scribe";
     assert_found(&report, "daemon", "warning", "link with `scribe`", reason);
     assert_eq!(report["severity"], "fault");
+}
+
+#[test]
+fn only_addresses_that_the_node_would_dial_are_looked_at() {
+    let hub = Hub::start();
+    let mut scene = hub.mixed(&["clock", "scribe", "attic", "shy", "field"]);
+    scene.on_bus("field", "fleet", "{}").without_tcp("field");
+    for (node, address) in [("attic", "attic.invalid"), ("shy", "shy.invalid")] {
+        scene.tcp(node, &format!("address: {address}"));
+    }
+    scene.node_option("shy", "othersToSelfConnectPolicy: never");
+    scene.on_bus("attic", "fleet", "{}");
+    scene.write();
+    let names = |node: &str| {
+        let named = of(&doctor(&scene, node), "names").into_iter();
+        let mut named: Vec<_> = named.map(|(severity, name, _)| (severity, name)).collect();
+        named.sort();
+        named
+    };
+    let fault = |name: &str| ("fault".to_owned(), name.to_owned());
+    // On the bus alone, it dials nobody, though `attic` is there as well.
+    assert_eq!(names("field"), []);
+    assert_eq!(names("clock"), [fault("attic.invalid")]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::machine::{Machine, Person};
 use super::resolving::{Names, names_of};
 use super::systemd::Unit;
 use super::targets::{Target, unit_of};
+use super::ways;
 use crate::cli::check::{self, Checked};
 use crate::cli::files::{self, ReadFile};
 use crate::cli::prepare::Prepared;
@@ -20,6 +21,7 @@ use crate::config::{Bus, Network, Node, OnBus, Transport};
 use crate::control::{Client, ClientError};
 use crate::introspection::Request;
 use crate::modules::Registry;
+use crate::transports::AskedWay;
 
 /// A node on this machine, with all that is known of it.
 pub(super) struct Case {
@@ -36,6 +38,8 @@ pub(super) struct Case {
     pub(super) person_is_known: bool,
     /// The names of the file, looked up.
     pub(super) names: Names,
+    /// The ways over which the node dials others, or why they are not known.
+    pub(super) dialled: Result<Vec<AskedWay>, String>,
     /// The files that the node reads besides its key.
     pub(super) files: Vec<ReadFile>,
 }
@@ -78,13 +82,12 @@ impl Case {
         let person_is_known = known.is_some() || reads_key(&checked, node);
         let person = known.or_else(own).unwrap_or_else(Person::unnamed);
         let prepared = checked.prepared.as_ref();
-        let names = Names::look_up(prepared.map(|it| names_of(it, node)).unwrap_or_default());
-        let network = checked.network.as_ref();
-        let block = node.and_then(|node| network?.nodes.get(node));
-        let files = match (prepared, network, block) {
-            (Some(prepared), Some(network), Some(block)) => files::of(prepared, network, block),
-            _ => Vec::new(),
-        };
+        let described = described(&checked, node);
+        let dialled = described.map(|it| ways::dialled(it.network, &it.node.name, it.registry()));
+        let known = dialled.as_ref().and_then(|ways| ways.as_deref().ok());
+        let names = prepared.map(|it| names_of(it, node, known));
+        let names = Names::look_up(names.unwrap_or_default());
+        let files = described.map(|it| files::of(it.prepared, it.network, it.node));
         Self {
             machine,
             target,
@@ -94,18 +97,14 @@ impl Case {
             person,
             person_is_known,
             names,
-            files,
+            dialled: dialled.unwrap_or_else(|| Ok(Vec::new())),
+            files: files.unwrap_or_default(),
         }
     }
 
     /// What the file says; none where it cannot be used, or says nothing of the node.
     pub(super) fn described(&self) -> Option<Described<'_>> {
-        let network = self.checked.network.as_ref()?;
-        Some(Described {
-            network,
-            node: network.nodes.get(self.target.node.as_ref()?)?,
-            prepared: self.checked.prepared.as_ref()?,
-        })
+        described(&self.checked, self.target.node.as_ref())
     }
 
     /// What the running daemon says.
@@ -120,6 +119,15 @@ impl Case {
     pub(super) fn is_daemons_user(&self) -> bool {
         self.person_is_known && self.person.user.id == rustix::process::geteuid().as_raw()
     }
+}
+
+fn described<'a>(checked: &'a Checked, node: Option<&NodeName>) -> Option<Described<'a>> {
+    let network = checked.network.as_ref()?;
+    Some(Described {
+        network,
+        node: network.nodes.get(node?)?,
+        prepared: checked.prepared.as_ref()?,
+    })
 }
 
 /// Whether this user, not being root, may read the key of the node: then it is most likely the daemon's.

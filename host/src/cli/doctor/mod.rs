@@ -38,6 +38,7 @@ mod systemd;
 mod targets;
 mod tor;
 mod unit;
+mod ways;
 
 use std::path::PathBuf;
 use std::sync::Arc;

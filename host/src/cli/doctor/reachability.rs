@@ -5,9 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use kozo_addresses::Endpoint;
-use kozo_description::{Claimed, ModuleKind};
-use kozo_ground::policy::ConnectPolicy;
-use kozo_ground::text::{error_text, span};
+use kozo_ground::text::span;
 
 use super::buses;
 use super::case::{Case, Described};
@@ -16,7 +14,7 @@ use super::finding::Finding;
 use super::parallel::each;
 use super::resolving::as_number;
 use crate::config;
-use crate::transports::{AskedWay, ask_ways};
+use crate::transports::AskedWay;
 
 /// How many connections are tried at most.
 const MAX_CALLS: usize = 512;
@@ -37,35 +35,24 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
     };
     let mut findings = buses::look(case);
     findings.extend(forbidden(described));
-    let has_addresses = |transport: &config::Transport| is_dialled_by_port(described, transport);
-    let ways = ask_ways(
-        described.network,
-        &described.node.name,
-        described.registry(),
-        has_addresses,
-    );
-    let ways = match ways {
+    let ways = match &case.dialled {
         Ok(ways) => ways,
         Err(error) => {
-            let found = format!(
-                "the transports of this node do not say: {}",
-                error_text(&error)
-            );
+            let found = format!("the transports of this node do not say: {error}");
             findings.push(Finding::unknown("ways to other nodes", found));
             return findings;
         }
     };
     for (name, node) in described.others() {
-        if may_dial(described, node) && !ways.iter().any(|way| way.node == *name) {
+        if described.network.may_send(&described.node.name, name)
+            && !ways.iter().any(|way| way.node == *name)
+        {
             findings.push(without_way(name.as_str(), node));
         }
     }
     let mut calls = Vec::new();
     for way in ways {
-        let node = described.network.block(way.node.as_str());
-        if node.is_some_and(|node| may_dial(described, node)) {
-            plan(case, &way, &mut calls, &mut findings);
-        }
+        plan(case, way, &mut calls, &mut findings);
     }
     if calls.len() > MAX_CALLS {
         let found = format!("{} more addresses were not tried", calls.len() - MAX_CALLS);
@@ -78,27 +65,10 @@ pub(super) fn look(case: &Case) -> Vec<Finding> {
     findings
 }
 
-/// Whether a transport is reached at a host and a port, as its module says of its options.
-fn is_dialled_by_port(described: Described<'_>, transport: &config::Transport) -> bool {
-    let module = transport.module.as_str();
-    let metadata = described.registry().metadata(ModuleKind::Transport, module);
-    metadata
-        .zip(transport.options.as_ref())
-        .is_some_and(|(metadata, options)| {
-            let is_by_port =
-                |claimed: &Claimed| matches!(claimed, Claimed::Reach { port: Some(_), .. });
-            metadata.claimed(options).iter().any(is_by_port)
-        })
-}
-
-fn may_dial(described: Described<'_>, other: &config::Node) -> bool {
-    described.node.self_to_others.min(other.others_to_self) != ConnectPolicy::Never
-}
-
 /// The nodes that are not dialled, for their policies forbid it.
 fn forbidden(described: Described<'_>) -> Vec<Finding> {
     let others = described.others();
-    let never = others.filter(|(_, other)| !may_dial(described, other));
+    let never = others.filter(|(name, _)| !described.network.may_send(&described.node.name, name));
     let found = "not tried: the policies of the file let this node not dial it";
     never
         .map(|(name, _)| Finding::fine(name.as_str(), found))

@@ -11,6 +11,7 @@ use kozo_ground::names::NodeName;
 use super::parallel::each;
 use crate::cli::prepare::Prepared;
 use crate::config::Meaning;
+use crate::transports::AskedWay;
 
 /// How long looking up may take, all names together.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -98,10 +99,28 @@ fn resolve(name: &str) -> Answer {
 
 /// The names of hosts in the file, but for .onion ones, of which DNS must not hear: those at which nodes
 /// are reached, and those that the node itself listens at or connects through. With whether this machine
-/// has to know them.
-pub(super) fn names_of(prepared: &Prepared, own: Option<&NodeName>) -> BTreeMap<String, bool> {
+/// has to know them. Of other nodes only the addresses that this one dials are looked at, where it is known which
+/// these are.
+pub(super) fn names_of(
+    prepared: &Prepared,
+    own: Option<&NodeName>,
+    dialled: Option<&[AskedWay]>,
+) -> BTreeMap<String, bool> {
     let mut names = BTreeMap::new();
-    let others = prepared.others(own);
+    for way in dialled.into_iter().flatten() {
+        for address in way.addresses.iter().flatten() {
+            if let Ok(endpoint) = Endpoint::parse(address, None)
+                && !endpoint.is_onion()
+                && as_number(&endpoint.host).is_none()
+            {
+                names.insert(endpoint.host, true);
+            }
+        }
+    }
+    let others = match dialled {
+        Some(_) => Vec::new(),
+        None => prepared.others(own),
+    };
     for node in others.iter().chain(own) {
         let is_own = Some(node) == own;
         for given in prepared.given(node) {
