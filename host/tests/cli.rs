@@ -337,6 +337,25 @@ fn new_keys_belong_to_their_owner_and_are_never_overwritten() {
 }
 
 #[test]
+fn the_line_of_a_member_is_printed_of_a_key_that_is_there_already() {
+    let folder = Folder::new();
+    let path = folder.path("node.key");
+    let words = ["keygen", &path, "--comment", "made by a package"];
+    let made = kozo(words).succeeds();
+    let public = made.stdout.strip_prefix("publicKey: ").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let line = kozo(["keygen", &path, "--member", "field-01"]).succeeds();
+    assert_eq!(line.stdout, format!("field-01 {public}"));
+    assert!(line.stderr.contains("there already"), "{line:?}");
+    let words = ["keygen", &path, "--member", "field-01", "--comment", "gate"];
+    let renamed = kozo(words).succeeds().stdout;
+    assert_eq!(renamed, line.stdout.replace("made by a package", "gate"));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::write(&path, "no key").unwrap();
+    kozo(["keygen", &path, "--member", "field-01"]).fails(OTHER);
+}
+
+#[test]
 fn a_password_is_hashed_for_the_file() {
     let hashed = |password: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kozo"));

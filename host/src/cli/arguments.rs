@@ -202,7 +202,8 @@ pub(super) struct KeygenArguments {
     /// machine]
     #[arg(long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
-    /// Print a line for a file of members (`members`), for the node of this name
+    /// Print a line for a file of members (`members`), for the node of this name. Of a key that is there already, its
+    /// line is printed and nothing is made
     #[arg(long, value_name = "NODE", value_parser = NodeName::new)]
     pub(super) member: Option<NodeName>,
 }

@@ -26,26 +26,38 @@ pub(super) fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
         },
         KeyKind::Ecdsa => NewKey::EcdsaP256,
     };
-    let comment = match &arguments.comment {
-        Some(comment) => comment.trim().to_owned(),
-        None => default_comment(),
-    };
+    let given = arguments.comment.as_deref().map(str::trim);
+    let comment = given.map_or_else(default_comment, str::to_owned);
     check_comment(&comment).map_err(Failure::other)?;
+    let shown = arguments.path.display();
+    if let Some(node) = &arguments.member
+        && arguments.path.symlink_metadata().is_ok()
+    {
+        // Packages make a key when they are installed; its line is wanted all the same.
+        let mut key = keys::load_private(&arguments.path).map_err(Failure::other)?;
+        if let Some(comment) = given {
+            key.set_comment(comment);
+        }
+        note(&format!("the key is there already, and stays: {shown}\n"));
+        return output::print(&format!("{node} {}\n", keys::public_line(&key)));
+    }
     let key = keys::generate(kind, &comment).map_err(Failure::other)?;
     keys::write_private(&arguments.path, &key).map_err(Failure::other)?;
     let public = keys::public_path(&arguments.path);
-    // A note for people beside what is asked for; that nobody reads it is no failure.
-    let note = format!(
-        "private key: {} (for this node alone)\npublic key:  {}\n",
-        arguments.path.display(),
+    note(&format!(
+        "private key: {shown} (for this node alone)\npublic key:  {}\n",
         public.display(),
-    );
-    let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), note.as_bytes());
+    ));
     let line = keys::public_line(&key);
     output::print(&match &arguments.member {
         Some(node) => format!("{node} {line}\n"),
         None => format!("publicKey: {}\n", yaml(&line)),
     })
+}
+
+/// Tells people something beside what is asked for; that nobody reads it is no failure.
+fn note(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes());
 }
 
 fn default_comment() -> String {
