@@ -401,7 +401,7 @@ impl Buses {
             let status = bus.status(clock::now());
             let left = status.queued.messages + status.unconfirmed.messages;
             if left > 0 {
-                tracing::info!(target: "bus", bus = %bus.outlet.name(), messages = left, "are left behind");
+                tracing::info!(target: "bus", bus = %bus.outlet.name(), messages = left, "stopped with messages that the engine has not confirmed");
             }
         }
     }

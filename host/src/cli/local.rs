@@ -15,8 +15,7 @@ use crate::storage::{StorageError, check_folder};
 /// Adds what is wrong on this machine to a report.
 pub(super) fn check(node: &Node, registry: &Registry, problems: &mut Problems) {
     let path = |option: &str| format!("system.{}.{option}", node.block_name());
-    let key = keys::load_private(&node.private_key)
-        .and_then(|key| keys::matches(&key, &node.public_keys));
+    let key = keys::load_private(&node.private_key).and_then(|key| node.check_key(&key));
     if let Err(error) = key {
         let message = error_text(&error);
         problems.push(Problem::error(

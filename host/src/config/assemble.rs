@@ -193,8 +193,12 @@ impl<'a> Assembly<'a> {
                 self.gateways.truncate(gateways);
                 if let Some(mut own) = own {
                     own.group = name.clone();
-                    let lines = lines.iter().filter(|line| line.name == *local);
-                    own.public_keys = lines.filter_map(|line| line.key.public_key()).collect();
+                    let lines = || lines.iter().filter(|line| line.name == *local);
+                    own.public_keys = lines().filter_map(|line| line.key.public_key()).collect();
+                    if let Some(file) = file {
+                        let lines = lines().map(|line| line.place.line);
+                        own.public_keys_stand = file.words_for_keys_on(lines);
+                    }
                     nodes.insert(local.clone(), own);
                 }
                 block
@@ -212,7 +216,8 @@ impl<'a> Assembly<'a> {
         };
         let claims = &mut self.claims;
         claims.add_shared(&path, is_dialled, claimed, &shared, self.problems);
-        if file.is_some() && members == 0 {
+        // Where each line has a mistake, that is what is to be corrected.
+        if members == 0 && file.is_some_and(|file| !file.has_mistakes) {
             let option = entry.value.child(MEMBERS);
             let place = option.map_or(entry.key_place, |option| option.place);
             let message = "the file of members has none, so this block describes no node";
@@ -301,6 +306,7 @@ impl<'a> Assembly<'a> {
             private_key: values.text("privateKey").map(PathBuf::from)?,
             private_key_place: place_of("privateKey"),
             public_keys,
+            public_keys_stand: "its `publicKey`".to_owned(),
             group: None,
             role_storage,
             role_storage_place: place_of("roleStorage"),

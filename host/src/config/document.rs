@@ -218,7 +218,8 @@ impl Document {
             Some(entry) => {
                 let lines = self.members.of(&entry.key).map(|file| &file.lines);
                 let members = lines.into_iter().flatten().map(|line| &line.name);
-                is_a_group(name, members)
+                let (message, help) = is_a_group(name.as_str(), members);
+                Problem::error(None, "system", message).with_help(help)
             }
             None => unknown_node(name, nodes.iter()),
         });

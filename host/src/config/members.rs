@@ -52,6 +52,8 @@ pub(super) struct MembersFile {
     pub(super) path: PathBuf,
     /// Its lines, in their order.
     pub(super) lines: Vec<Line>,
+    /// Whether something is wrong with some of its other lines.
+    pub(super) has_mistakes: bool,
     /// The SHA-256 of all that is in it.
     pub(super) digest: [u8; 32],
 }
@@ -69,6 +71,19 @@ pub(super) struct MembersFiles {
 pub(super) fn is_group(entry: &Entry) -> bool {
     let option = entry.value.child(MEMBERS);
     option.is_some_and(|option| !option.is_null())
+}
+
+impl MembersFile {
+    /// What keys on these lines are called, as in "its key on line 3 of `field.keys`".
+    pub(super) fn words_for_keys_on(&self, lines: impl Iterator<Item = usize>) -> String {
+        let lines: Vec<_> = lines.map(|line| line.to_string()).collect();
+        let noun = match lines.len() {
+            1 => "line",
+            _ => "lines",
+        };
+        let lines = lines.join(" and ");
+        format!("its key on {noun} {lines} of `{}`", self.path.display())
+    }
 }
 
 impl MembersFiles {
@@ -103,10 +118,12 @@ impl MembersFiles {
                         (problem.place, problem.path) = (Some(option.value.place), told);
                         files.problems.push(problem);
                     }
+                    let known = files.problems.len();
                     let lines = lines(&bytes, &path, &mut room, &mut files.problems);
                     let file = MembersFile {
                         path,
                         lines,
+                        has_mistakes: files.problems.len() > known,
                         digest,
                     };
                     files.of.push((block.key.clone(), file));
@@ -159,6 +176,8 @@ struct Room {
 enum Unreadable {
     #[error("cannot be read: {}", error_text(.0))]
     Failed(#[from] std::io::Error),
+    #[error("is a folder")]
+    Folder,
     #[error("is no file that has an end")]
     NoFile,
     #[error("is larger than {MAX_MEMBERS_FILE_SIZE} bytes")]
@@ -178,7 +197,9 @@ impl Unreadable {
                 "make it, with a line `NAME ssh-ed25519 AAAA...` for each member; a relative path starts \
                  at the folder of this file"
             }
-            Self::NoFile => "name a file, with a line `NAME ssh-ed25519 AAAA...` for each member",
+            Self::Folder | Self::NoFile => {
+                "name a file, with a line `NAME ssh-ed25519 AAAA...` for each member"
+            }
             Self::TooLarge | Self::TooMuch => "check that this is the list of members",
         }
     }
@@ -189,7 +210,11 @@ fn read(path: &Path, room: &mut Room) -> Result<(Vec<u8>, [u8; 32]), Unreadable>
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?;
     let file = File::from(file);
-    if !file.metadata()?.is_file() {
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(Unreadable::Folder);
+    }
+    if !kind.is_file() {
         return Err(Unreadable::NoFile);
     }
     let mut bytes = Vec::new();

@@ -95,6 +95,17 @@ impl Network {
         self.own_blocks().count() + self.members.len()
     }
 
+    /// That a name is the one of a group, and which nodes may be meant; none where it is not.
+    pub fn told_of_group(&self, name: &str) -> Option<(String, String)> {
+        let at = self
+            .groups
+            .iter()
+            .position(|group| group.name.as_str() == name)?;
+        let members = self.members.iter();
+        let members = members.filter(|(_, group)| *group as usize == at);
+        Some(is_a_group(name, members.map(|(name, _)| name)))
+    }
+
     /// The blocks of all other nodes than this one, that of a group once, under the name of its first
     /// member.
     pub fn other_blocks(&self, own: &NodeName) -> Vec<(&NodeName, &Node)> {
@@ -241,23 +252,18 @@ pub(super) fn unknown_node<'n>(
     .with_help(help)
 }
 
-/// That a name is that of a group, and which ones may be meant.
+/// That a name is that of a group; and which nodes may be meant.
 pub(super) fn is_a_group<'n>(
-    name: &NodeName,
+    name: &str,
     members: impl Iterator<Item = &'n NodeName>,
-) -> Problem {
+) -> (String, String) {
     let members: Vec<&str> = members.map(NodeName::as_str).collect();
-    let name = quoted(name.as_str());
     let listed = enumerate(members.iter().copied().take(MAX_LISTED), "and");
     let help = match members.len().checked_sub(MAX_LISTED) {
         Some(more @ 1..) => format!("name one of its members: {listed}, or one of {more} more"),
         _ if members.is_empty() => "add a line for this node to its file of members".to_owned(),
         _ => format!("name one of its members: {listed}"),
     };
-    Problem::error(
-        None,
-        "system",
-        format!("{name} is a group of nodes, and not a node"),
-    )
-    .with_help(help)
+    let message = format!("{} is a group of nodes, and not a node", quoted(name));
+    (message, help)
 }

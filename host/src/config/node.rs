@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kozo_addresses::Endpoint;
-use kozo_auth::keys::PublicKey;
+use kozo_auth::keys::{self, KeyError, PrivateKey, PublicKey};
 use kozo_description::{ModuleOptions, Place, Values};
 use kozo_faces::Face;
 use kozo_ground::age::MaxAges;
@@ -29,6 +29,8 @@ pub struct Node {
     pub private_key_place: Place,
     /// Its public keys; at least one.
     pub public_keys: Vec<PublicKey>,
+    /// Where these stand, in words: "its `publicKey`", or its lines of a file of members.
+    pub public_keys_stand: String,
     /// The group that it is a member of; none: the block is its own.
     pub group: Option<NodeName>,
     /// The folder in which its roles store things; there if one of its roles needs it.
@@ -77,6 +79,14 @@ impl Node {
     /// What its block is called in the file: as the node or, for a member, as the group.
     pub fn block_name(&self) -> &NodeName {
         self.group.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Checks that a private key is the other half of one of its public ones.
+    ///
+    /// # Errors
+    /// [`KeyError::Mismatch`].
+    pub fn check_key(&self, private: &PrivateKey) -> Result<(), KeyError> {
+        keys::matches(private, &self.public_keys, &self.public_keys_stand)
     }
 
     /// Whether the policies let it connect to this one.

@@ -209,7 +209,7 @@ impl Links {
             .map(|link| link.look(Peer::unacknowledged))
             .sum();
         if left > 0 {
-            tracing::info!(target: "link", messages = left, "are left behind");
+            tracing::info!(target: "link", messages = left, "stopped with messages that were not acknowledged");
         }
     }
 

@@ -31,7 +31,7 @@ use crate::transports::{Acceptor, StateEnvironment, StateFolders, Transports};
 /// What proves this node to others, and others to this node.
 pub(super) fn endpoint(network: &Network, own: &Node) -> Result<Endpoint, StartError> {
     let key = keys::load_private(&own.private_key)?;
-    keys::matches(&key, &own.public_keys)?;
+    own.check_key(&key)?;
     let identity = Identity {
         node: own.name.clone(),
         key: Arc::new(key),

@@ -354,6 +354,9 @@ impl Introspection {
         if name == self.node.as_str() {
             return Refusal::Itself(name.to_owned());
         }
+        if let Some((message, help)) = self.network.told_of_group(name) {
+            return Refusal::Group { message, help };
+        }
         let others = self.network.names().filter(|node| **node != self.node);
         let names: Vec<_> = others.map(NodeName::as_str).collect();
         Refusal::NoNode {

@@ -40,6 +40,14 @@ pub(crate) enum Refusal {
         /// The node that is called much like it.
         near: Option<String>,
     },
+    /// A group is no node.
+    #[error("{message}: {help}")]
+    Group {
+        /// That it is one.
+        message: String,
+        /// Which nodes may be meant.
+        help: String,
+    },
     /// The other node's version may be newer.
     #[error("this node does not know the question: its version may be older")]
     UnknownToPeers,

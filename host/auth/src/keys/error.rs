@@ -123,10 +123,12 @@ pub enum KeyError {
     },
     /// The private key belongs to none of the public keys.
     #[error(
-        "the private key ({private}) does not belong to the node: its `publicKey` is {expected}; \
+        "the private key ({private}) does not belong to the node: {stands} is {expected}; \
          correct one of them"
     )]
     Mismatch {
+        /// Where the public keys stand, in words.
+        stands: String,
         /// The private key's fingerprint.
         private: String,
         /// The fingerprints of the node's public keys.

@@ -64,11 +64,12 @@ pub fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
-/// Checks that a private key is the other half of one of `publics`.
+/// Checks that a private key is the other half of one of `publics`, which stand at this place, in words: "its
+/// `publicKey`", say.
 ///
 /// # Errors
 /// [`KeyError::Mismatch`] with all the fingerprints, when it belongs to none.
-pub fn matches(private: &PrivateKey, publics: &[PublicKey]) -> Result<(), KeyError> {
+pub fn matches(private: &PrivateKey, publics: &[PublicKey], stands: &str) -> Result<(), KeyError> {
     let own = private.public_key();
     if publics.iter().any(|key| key.key_data() == own.key_data()) {
         return Ok(());
@@ -79,6 +80,7 @@ pub fn matches(private: &PrivateKey, publics: &[PublicKey]) -> Result<(), KeyErr
     };
     Err(KeyError::Mismatch {
         private: fingerprint(own),
+        stands: stands.to_owned(),
         expected,
     })
 }

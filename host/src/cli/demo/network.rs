@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(network.nodes.len(), NODES.len());
         for node in network.nodes.values() {
             let key = keys::load_private(&node.private_key).unwrap();
-            keys::matches(&key, &node.public_keys).unwrap();
+            node.check_key(&key).unwrap();
             for (kind, module) in [
                 (ModuleKind::Role, &node.roles[0].module),
                 (ModuleKind::Transport, &node.transports[0].module),

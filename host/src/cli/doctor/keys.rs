@@ -51,12 +51,13 @@ fn hidden(looked_at: &str) -> Finding {
 
 fn own_key(case: &Case, described: Described<'_>, looked_at: &str) -> Finding {
     let node = described.node;
-    let checked = keys::load_private(&node.private_key)
-        .and_then(|key| Ok((keys::matches(&key, &node.public_keys)?, key)));
+    let checked =
+        keys::load_private(&node.private_key).and_then(|key| Ok((node.check_key(&key)?, key)));
     let error = match checked {
         Ok(((), key)) => {
             let fingerprint = keys::fingerprint(key.public_key());
-            let found = format!("it fits `publicKey` ({fingerprint}), and nobody else may read it");
+            let stands = &node.public_keys_stand;
+            let found = format!("it fits {stands} ({fingerprint}), and nobody else may read it");
             return Finding::fine(looked_at, found);
         }
         Err(error) => error,

@@ -289,7 +289,7 @@ fn files_that_are_none_are_told_where_they_are_named() {
          for each member; a relative path starts at the folder of this file"
     );
     let folder = scene.report(&fleet().replace("field.keys", "."));
-    assert!(folder.contains("is no file that has an end"), "{folder}");
+    assert!(folder.contains("DIR/.` is a folder"), "{folder}");
     let device = scene.report(&fleet().replace("field.keys", "/dev/zero"));
     assert!(device.contains("is no file that has an end"), "{device}");
     let same = scene.report(&fleet().replace("field.keys", "more.keys"));
@@ -316,6 +316,49 @@ fn an_empty_file_of_members_describes_nobody() {
         "warning: net.yaml:12:14: system.field.members: the file of members has none, so this block describes no node\n    \
          help: add a line `NAME ssh-ed25519 AAAA...` for each node"
     );
+}
+
+#[test]
+fn where_every_line_is_wrong_only_the_lines_are_told_of() {
+    let scene = Scene::new("f-01\nf-02 no key\n", "h-1 K1\n");
+    let report = scene.report(&fleet().replace("'f*'", "h-1"));
+    assert!(
+        report.contains("DIR/field.keys:1:1: behind the name `f-01` stands no key"),
+        "{report}"
+    );
+    assert!(report.contains("DIR/field.keys:2:6: "), "{report}");
+    assert!(!report.contains("describes no node"), "{report}");
+}
+
+#[test]
+fn a_private_key_that_is_none_of_a_members_is_held_against_its_lines() {
+    let scene = scene();
+    let key = keys::generate(keys::NewKey::Ed25519, "").unwrap();
+    let said = |node: &str| {
+        let network = scene.network(Some(node));
+        let error = network.nodes[&name(node)].check_key(&key).unwrap_err();
+        error
+            .to_string()
+            .replace(scene.0.path().to_str().unwrap(), "DIR")
+    };
+    let of_one = said("f-01");
+    let expected = "does not belong to the node: its key on line 3 of `DIR/field.keys` is SHA256:";
+    assert!(of_one.contains(expected), "{of_one}");
+    let of_two = said("h-1");
+    assert!(
+        of_two.contains("its key on lines 1 and 2 of `DIR/more.keys` is"),
+        "{of_two}"
+    );
+    assert!(said("hub").contains("its `publicKey` is "));
+}
+
+#[test]
+fn a_group_is_told_from_a_node_with_its_members() {
+    let network = scene().network(None);
+    let (message, help) = network.told_of_group("field").unwrap();
+    assert_eq!(message, "`field` is a group of nodes, and not a node");
+    assert_eq!(help, "name one of its members: `f-01` and `f-02`");
+    assert_eq!(network.told_of_group("f-01"), None);
 }
 
 #[test]
