@@ -126,11 +126,12 @@ impl BusHost {
     /// reason. It is shown to people: an engine whose permissions are too narrow looks like one that
     /// loses things otherwise.
     ///
-    /// The module says it each time that the engine does. The host logs what is new and counts the
-    /// rest, and forgets what it has not heard again for seven minutes, or since the connection was
-    /// lost. So on a connection that stands the module asks again for what it may not subscribe to,
-    /// every half a minute or so: permissions may change meanwhile. What may not be published shows
-    /// again when the host publishes it the next time.
+    /// The module says it each time that the engine does, and takes it back with an empty reason when
+    /// it learns that it is so no longer. The host logs what is new and counts the rest; what it has
+    /// not heard again for seven minutes, or since the connection was lost, it forgets. So on a
+    /// connection that stands the module asks again for what it may not subscribe to, every half a
+    /// minute or so: permissions may change meanwhile. What may not be published shows again when the
+    /// host publishes it the next time.
     pub fn refused(&self, subject: &str, reason: &str) {
         let (subject, reason) = (RStr::from_str(subject), RStr::from_str(reason));
         self.handle.vtable.refused()(self.handle.context, subject, reason);

@@ -14,9 +14,9 @@ const MAX_DENIALS: usize = 256;
 /// How many of them are shown, the last ones.
 const MAX_SHOWN: usize = 8;
 
-/// After how long the engine counts as no longer refusing what it has not refused again. What a node may not subscribe
-/// to, its module asks for every half a minute or so; what it publishes most rarely, its announcement, comes every 400 s at
-/// least.
+/// After how long the engine counts as no longer refusing what it has not refused again, where nobody says so. What a node
+/// may not subscribe to, its module asks for every half a minute or so; what it publishes most rarely, its announcement,
+/// comes every 400 s at least.
 const FORGET: Duration = Duration::from_secs(420);
 
 /// How much is kept of a subject that it refuses, in characters.
@@ -87,6 +87,14 @@ impl Condition {
         true
     }
 
+    /// The engine refuses a subject no longer. The result is whether it did.
+    pub(super) fn allow(&mut self, subject: &str) -> bool {
+        let subject: String = subject.chars().take(MAX_SUBJECT).collect();
+        let before = self.denials.len();
+        self.denials.retain(|denial| denial.subject != subject);
+        self.denials.len() < before
+    }
+
     /// The connection is gone: what was refused may be allowed on the next one. If it is not, that is nothing new.
     pub(super) fn disconnected(&mut self) {
         for denial in &mut self.denials {
@@ -154,6 +162,17 @@ mod tests {
         assert_eq!(subjects(&condition, NOW + FORGET), ["a", "a"]);
         assert!(condition.deny("b", "no", NOW + FORGET));
         assert!(subjects(&condition, NOW + SOON + 2 * FORGET).is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_back_is_forgotten_at_once() {
+        let mut condition = Condition::default();
+        condition.deny("a", "no", NOW);
+        condition.deny("b", "no", NOW);
+        assert!(condition.allow("a"));
+        assert!(!condition.allow("a"));
+        assert_eq!(subjects(&condition, NOW), ["b"]);
+        assert!(condition.deny("a", "no", NOW));
     }
 
     #[test]

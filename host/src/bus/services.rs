@@ -155,7 +155,14 @@ impl BusServices for Services {
             self.refused.fetch_add(1, Ordering::AcqRel);
         }
         let mut condition = self.condition.lock_anyway();
-        if condition.deny(subject, reason, clock::now()) {
+        if reason.is_empty() {
+            let is_new = condition.allow(subject);
+            drop(condition);
+            if is_new {
+                let bus = &self.identity.name;
+                tracing::info!(target: "bus", %bus, "the engine no longer refuses this node `{subject}`");
+            }
+        } else if condition.deny(subject, reason, clock::now()) {
             drop(condition);
             tracing::warn!(
                 target: "bus",

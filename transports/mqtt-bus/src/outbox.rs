@@ -52,6 +52,15 @@ pub(crate) struct Answer {
     pub(crate) subject: String,
 }
 
+/// What the broker has answered to a subscription.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Subscribed {
+    /// It does not take these patterns.
+    pub(crate) refused: Vec<String>,
+    /// It takes these, which it had refused.
+    pub(crate) granted: Vec<String>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limits: Limits,
@@ -66,6 +75,8 @@ pub(crate) struct Outbox {
     refused: BTreeSet<String>,
     /// and when it is.
     retry: Retry,
+    /// Those that it was asked for again and has not answered.
+    again: BTreeSet<String>,
     waiting: VecDeque<Datagram>,
     bytes: usize,
     /// Handed over and not gone out yet: number and subject.
@@ -89,6 +100,7 @@ impl Outbox {
             asked: VecDeque::new(),
             refused: BTreeSet::new(),
             retry: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
+            again: BTreeSet::new(),
             waiting: VecDeque::new(),
             bytes: 0,
             handed: VecDeque::new(),
@@ -123,6 +135,7 @@ impl Outbox {
             true => self.patterns.insert(pattern.to_owned()),
             false => {
                 self.refused.remove(pattern);
+                self.again.remove(pattern);
                 self.patterns.remove(pattern)
             }
         };
@@ -157,6 +170,7 @@ impl Outbox {
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
         if self.retry.is_due(now) {
             let patterns = std::mem::take(&mut self.refused);
+            self.again.extend(patterns.iter().cloned());
             self.wish_for(patterns.into_iter().collect());
         }
         self.retry.timeout()
@@ -182,6 +196,7 @@ impl Outbox {
         self.asked.clear();
         self.refused.clear();
         self.retry.reset();
+        self.again.clear();
         self.waiting = VecDeque::new();
         self.bytes = 0;
         self.handed.clear();
@@ -222,17 +237,23 @@ impl Outbox {
         }
     }
 
-    /// The broker has answered a subscription: which patterns it does not take. They are asked for again.
-    pub(crate) fn subscribed(&mut self, taken: &[bool], now: Instant) -> Vec<String> {
+    /// The broker has answered a subscription. What it does not take is asked for again.
+    pub(crate) fn subscribed(&mut self, taken: &[bool], now: Instant) -> Subscribed {
         let asked = self.asked.pop_front().unwrap_or_default();
-        let refused = asked.into_iter().zip(taken).filter(|(_, taken)| !**taken);
-        let refused: Vec<_> = refused.map(|(pattern, _)| pattern).collect();
-        let wanted = refused.iter().filter(|one| self.patterns.contains(*one));
-        self.refused.extend(wanted.cloned());
-        if !self.refused.is_empty() {
-            self.retry.refused(now);
+        let mut subscribed = Subscribed::default();
+        for (pattern, taken) in asked.into_iter().zip(taken) {
+            let again = self.again.remove(&pattern);
+            if !taken {
+                if self.patterns.contains(&pattern) {
+                    self.refused.insert(pattern.clone());
+                    self.retry.refused(now);
+                }
+                subscribed.refused.push(pattern);
+            } else if again {
+                subscribed.granted.push(pattern);
+            }
         }
-        refused
+        subscribed
     }
 
     /// The oldest one that was handed over has gone out. One without a number is not answered: what was written is all
@@ -353,9 +374,9 @@ mod tests {
         let mut taken = vec![true; FILTERS];
         taken[1] = false;
         let now = Instant::now();
-        assert_eq!(outbox.subscribed(&taken, now), ["a.001"]);
+        assert_eq!(outbox.subscribed(&taken, now).refused, ["a.001"]);
         assert!(!outbox.is_subscribed());
-        assert!(outbox.subscribed(&[true], now).is_empty());
+        assert_eq!(outbox.subscribed(&[true], now), Subscribed::default());
         assert!(outbox.is_subscribed());
         outbox.up();
         outbox.publish("b", None, b"x");
@@ -386,11 +407,14 @@ mod tests {
         assert_eq!(outbox.tick(next), None);
         let again = outbox.next().unwrap();
         assert_eq!(again, Deed::Subscribe(vec!["a".to_owned()]));
-        // What is wanted no longer when the answer comes is not asked for.
         outbox.handed(again);
-        outbox.subscribe("a", false, true);
+        assert_eq!(outbox.subscribed(&[true], next).granted, ["a"]);
+        // What is wanted no longer when the answer comes is not asked for.
+        outbox.subscribe("d", true, true);
         hand_over(&mut outbox);
-        assert_eq!(outbox.subscribed(&[false], next), ["a"]);
+        outbox.subscribe("d", false, true);
+        hand_over(&mut outbox);
+        assert_eq!(outbox.subscribed(&[false], next).refused, ["d"]);
         assert_eq!(outbox.tick(next), None);
     }
 }

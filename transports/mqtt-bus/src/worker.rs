@@ -270,13 +270,16 @@ impl Worker<'_> {
                 }
                 Happening::Subscribed(taken) => {
                     let mut state = self.shared.lock();
-                    let refused = state.outbox.subscribed(&taken, Instant::now());
+                    let answer = state.outbox.subscribed(&taken, Instant::now());
                     drop(state);
-                    if !refused.is_empty() {
+                    if !answer.refused.is_empty() {
                         self.shared.changed.notify_all();
                     }
-                    for pattern in refused {
+                    for pattern in answer.refused {
                         self.refuse("subscribe", &pattern);
+                    }
+                    for pattern in answer.granted {
+                        self.host.refused(&pattern, "");
                     }
                 }
                 Happening::Message {

@@ -45,6 +45,8 @@ pub(crate) struct Outbox {
     refused: BTreeSet<String>,
     /// and when it is.
     retry: Retry,
+    /// Those that it was asked for again and has not refused once more, and since when.
+    asked: Option<(Instant, BTreeSet<String>)>,
     requests: Requests,
 }
 
@@ -61,6 +63,7 @@ impl Outbox {
             last_subscription: 0,
             refused: BTreeSet::new(),
             retry: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
+            asked: None,
             requests: Requests::default(),
         }
     }
@@ -99,6 +102,7 @@ impl Outbox {
             }
             false => {
                 self.refused.remove(pattern);
+                self.forget_asked(pattern);
                 match self.patterns.remove(pattern) {
                     Some(number) if self.up => {
                         protocol::unsubscribe(&mut self.bytes, number);
@@ -116,18 +120,36 @@ impl Outbox {
         if self.up && self.patterns.contains_key(pattern) {
             self.refused.insert(pattern.to_owned());
             self.retry.refused(now);
+            self.forget_asked(pattern);
         }
+    }
+
+    fn forget_asked(&mut self, pattern: &str) {
+        if let Some((_, asked)) = &mut self.asked {
+            asked.remove(pattern);
+        }
+    }
+
+    /// The server has worked off all that it was sent until then: what it had refused and now lets this node subscribe
+    /// to.
+    pub(crate) fn granted(&mut self, until: Instant) -> BTreeSet<String> {
+        let asked = self.asked.take_if(|(since, _)| *since <= until);
+        asked.map(|(_, asked)| asked).unwrap_or_default()
     }
 
     /// Asks for what was refused once more, if it is time to; when to look again, if anything is refused.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
         if self.retry.is_due(now) {
-            for pattern in std::mem::take(&mut self.refused) {
+            let refused = std::mem::take(&mut self.refused);
+            for pattern in &refused {
                 // The server has nothing under that number, or takes it for what it has.
-                if let Some(number) = self.patterns.get(&pattern) {
-                    protocol::subscribe(&mut self.bytes, &pattern, *number);
+                if let Some(number) = self.patterns.get(pattern) {
+                    protocol::subscribe(&mut self.bytes, pattern, *number);
                 }
             }
+            let (since, asked) = self.asked.get_or_insert((now, BTreeSet::new()));
+            *since = now;
+            asked.extend(refused);
         }
         self.retry.timeout()
     }
@@ -151,6 +173,7 @@ impl Outbox {
         self.writing = (0, 0);
         self.refused.clear();
         self.retry.reset();
+        self.asked = None;
         self.requests = Requests::default();
     }
 
@@ -286,12 +309,18 @@ mod tests {
         assert_eq!(outbox.tick(next), None);
         outbox.take(&mut chunk);
         assert_eq!(text(&chunk), "UNSUB 3\r\nSUB a 1\r\n");
+        // What it has worked off before is no answer to that.
+        assert!(outbox.granted(start).is_empty());
+        assert!(outbox.granted(next).into_iter().eq(["a".to_owned()]));
+        assert!(outbox.granted(next).is_empty());
         // What the server has granted, it can take away.
         outbox.refused("b", next);
         let next = outbox.tick(next).unwrap();
         outbox.tick(next);
         outbox.take(&mut chunk);
         assert_eq!(text(&chunk), "SUB b 2\r\n");
+        outbox.refused("b", next);
+        assert!(outbox.granted(next).is_empty());
         // On another connection everything is asked for anyway.
         outbox.refused("b", next);
         outbox.begin();

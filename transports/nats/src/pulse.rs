@@ -23,6 +23,8 @@ pub(crate) struct Pulse {
 /// What a server's answer says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
+    /// When the question left.
+    pub(crate) asked: Instant,
     /// It has all up to this number.
     pub(crate) confirmed: Option<u64>,
     pub(crate) round_trip: Duration,
@@ -69,6 +71,7 @@ impl Pulse {
             return (None, false);
         };
         let answer = Answer {
+            asked: left,
             confirmed: (number > self.confirmed).then_some(number),
             round_trip: now.saturating_duration_since(left),
         };

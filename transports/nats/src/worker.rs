@@ -309,6 +309,10 @@ impl Worker<'_> {
                 Op::Pong => {
                     let answer = self.shared.sending().answered(Instant::now());
                     if let Some(answer) = answer {
+                        let granted = self.shared.sending().outbox.granted(answer.asked);
+                        for pattern in granted {
+                            self.host.refused(&pattern, "");
+                        }
                         if let Some(number) = answer.confirmed {
                             self.host.confirmed(number);
                         }

@@ -348,6 +348,11 @@ fn what_a_broker_allows_later_is_subscribed_to_without_a_new_connection() {
         bob.publish("other.thing", None, b"x").unwrap();
         !alice.received().is_empty()
     });
+    // An empty reason takes it back.
+    until("it is taken back", || {
+        let told = alice.wait_for_refused(LIMIT).unwrap();
+        told.contains(&("other.*".to_owned(), String::new()))
+    });
     assert_eq!((alice.ups(), alice.downs().len()), (1, 0));
     alice.stop().unwrap();
 }

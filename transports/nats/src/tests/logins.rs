@@ -324,6 +324,7 @@ fn user(server: &Nats, name: &str) -> BusBench<crate::Nats> {
     let file = server.file("password");
     write_secret(&file, "secret");
     bus(name, &[&server.url()])
+        .option("pingInterval", 1)
         .option("user", name)
         .option("passwordFile", file)
 }
@@ -374,7 +375,17 @@ fn what_a_server_allows_later_is_subscribed_to_without_a_new_connection() {
         let (alice, bob) = (up(user(&server, "alice")), up(user(&server, "bob")));
         let refused = || {
             let told = alice.wait_for_refused(LIMIT).unwrap();
-            assert!(told.iter().all(|(subject, _)| subject == "other.*"));
+            for (subject, reason) in told {
+                assert_eq!(subject, "other.*");
+                assert!(reason.contains("subscribe"), "{reason}");
+            }
+        };
+        // An empty reason takes it back.
+        let granted = || {
+            until("it is taken back", || {
+                let told = alice.wait_for_refused(LIMIT).unwrap();
+                told.contains(&("other.*".to_owned(), String::new()))
+            });
         };
         alice.subscribe("other.*", true).unwrap();
         // It is asked for again for as long as it is refused.
@@ -389,6 +400,7 @@ fn what_a_server_allows_later_is_subscribed_to_without_a_new_connection() {
             });
         };
         heard();
+        granted();
         // What the server takes away from one that is connected comes back, too.
         server.reload(&narrow);
         refused();
@@ -398,6 +410,7 @@ fn what_a_server_allows_later_is_subscribed_to_without_a_new_connection() {
         });
         server.reload(&wide);
         heard();
+        granted();
         assert_eq!(alice.downs(), Vec::<String>::new());
         assert_eq!(alice.ups(), 1);
     }
