@@ -306,7 +306,7 @@ impl<'a> Assembly<'a> {
             private_key: values.text("privateKey").map(PathBuf::from)?,
             private_key_place: place_of("privateKey"),
             public_keys,
-            public_keys_stand: "its `publicKey`".to_owned(),
+            public_keys_stand: "`publicKey`".to_owned(),
             group: None,
             role_storage,
             role_storage_place: place_of("roleStorage"),

@@ -74,7 +74,7 @@ pub(super) fn is_group(entry: &Entry) -> bool {
 }
 
 impl MembersFile {
-    /// What keys on these lines are called, as in "its key on line 3 of `field.keys`".
+    /// What keys on these lines are called, as in "key on line 3 of `field.keys`".
     pub(super) fn words_for_keys_on(&self, lines: impl Iterator<Item = usize>) -> String {
         let lines: Vec<_> = lines.map(|line| line.to_string()).collect();
         let noun = match lines.len() {
@@ -82,7 +82,7 @@ impl MembersFile {
             _ => "lines",
         };
         let lines = lines.join(" and ");
-        format!("its key on {noun} {lines} of `{}`", self.path.display())
+        format!("key on {noun} {lines} of `{}`", self.path.display())
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Node {
     pub private_key_place: Place,
     /// Its public keys; at least one.
     pub public_keys: Vec<PublicKey>,
-    /// Where these stand, in words: "its `publicKey`", or its lines of a file of members.
+    /// Where these stand, in words: "`publicKey`", or "key on line 3 of" a file of members.
     pub public_keys_stand: String,
     /// The group that it is a member of; none: the block is its own.
     pub group: Option<NodeName>,

@@ -123,7 +123,7 @@ pub enum KeyError {
     },
     /// The private key belongs to none of the public keys.
     #[error(
-        "the private key ({private}) does not belong to the node: {stands} is {expected}; \
+        "the private key ({private}) does not belong to the node: its {stands} is {expected}; \
          correct one of them"
     )]
     Mismatch {

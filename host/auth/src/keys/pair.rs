@@ -64,8 +64,8 @@ pub fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
-/// Checks that a private key is the other half of one of `publics`, which stand at this place, in words: "its
-/// `publicKey`", say.
+/// Checks that a private key is the other half of one of `publics`, which stand at this place, in words: "`publicKey`",
+/// say.
 ///
 /// # Errors
 /// [`KeyError::Mismatch`] with all the fingerprints, when it belongs to none.

@@ -68,7 +68,7 @@ fn a_written_key_is_the_one_that_is_loaded() {
         assert_eq!(line.trim_end(), public_line(&key));
         assert!(line.starts_with(algorithm), "{line}");
         assert!(line.ends_with(" kozo@attic\n"), "{line}");
-        matches(&loaded, &[parse_public(&line).unwrap()], "its `publicKey`").unwrap();
+        matches(&loaded, &[parse_public(&line).unwrap()], "`publicKey`").unwrap();
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(left.len(), 2, "nothing else is left behind: {left:?}");
     }
@@ -115,7 +115,7 @@ fn keys_of_ssh_keygen_are_loaded_in_every_format() {
         }
         let key = load_private(&path).unwrap_or_else(|error| panic!("{format:?}: {error}"));
         let line = fs::read_to_string(public_path(&path)).unwrap();
-        matches(&key, &[parse_public(&line).unwrap()], "its `publicKey`").unwrap();
+        matches(&key, &[parse_public(&line).unwrap()], "`publicKey`").unwrap();
     }
 }
 
@@ -293,15 +293,15 @@ fn a_key_of_another_node_is_told_from_the_right_one() {
     let key = generate(NewKey::Ed25519, "").unwrap();
     let other = generate(NewKey::EcdsaP256, "").unwrap();
     let publics = [other.public_key().clone(), key.public_key().clone()];
-    matches(&key, &publics, "its `publicKey`").unwrap();
-    let error = matches(&key, &publics[..1], "its `publicKey`").unwrap_err();
+    matches(&key, &publics, "`publicKey`").unwrap();
+    let error = matches(&key, &publics[..1], "`publicKey`").unwrap_err();
     assert!(matches!(error, KeyError::Mismatch { .. }), "{error}");
     for key in [&key, &other] {
         let fingerprint = fingerprint(key.public_key());
         assert!(error.to_string().contains(&fingerprint), "{error}");
     }
     assert!(
-        matches(&key, &[], "its `publicKey`")
+        matches(&key, &[], "`publicKey`")
             .unwrap_err()
             .to_string()
             .contains("none")

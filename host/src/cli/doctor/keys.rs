@@ -57,7 +57,9 @@ fn own_key(case: &Case, described: Described<'_>, looked_at: &str) -> Finding {
         Ok(((), key)) => {
             let fingerprint = keys::fingerprint(key.public_key());
             let stands = &node.public_keys_stand;
-            let found = format!("it fits {stands} ({fingerprint}), and nobody else may read it");
+            let article = if node.group.is_some() { "the " } else { "" };
+            let found =
+                format!("it fits {article}{stands} ({fingerprint}), and nobody else may read it");
             return Finding::fine(looked_at, found);
         }
         Err(error) => error,
