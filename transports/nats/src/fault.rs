@@ -43,8 +43,8 @@ pub(crate) enum Fault {
     NoLogin,
     /// With what the login says about itself, or nothing.
     #[error(
-        "it does not let this node in: the login is wrong{0}, or it does not know it yet: give it what `kozo bus \
-         permissions` prints, and reload it"
+        "it does not let this node in: the login is wrong{0}, or new to it: give it what `kozo bus permissions` prints, \
+         and reload it"
     )]
     Login(String),
     #[error("the login has expired{0}: renew it")]

@@ -30,7 +30,7 @@ fn each_way_to_log_in_works_and_is_told_when_it_is_wrong() {
         up(with("right"));
         let text = reason(with("wrong"));
         assert!(
-            text.contains("the login is wrong, or it does not know it yet")
+            text.contains("the login is wrong, or new to it")
                 && text.contains("`kozo bus permissions`"),
             "{text}"
         );
