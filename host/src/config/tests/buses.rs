@@ -5,7 +5,7 @@ use std::path::Path;
 use kozo_ground::names::BusName;
 
 use super::*;
-use crate::config::Reach;
+use crate::config::{Meaning, Reach};
 
 /// Two nodes on a bus, of which one is in the mesh as well, and a third in the mesh alone.
 const BUSES: &str = "\
@@ -98,6 +98,31 @@ fn only_who_speaks_with_a_bus_uses_its_module() {
     assert_eq!(used("clock"), ["engine", "tcp"]);
     assert_eq!(used("scribe"), ["engine"]);
     assert_eq!(used("house"), ["tcp"]);
+}
+
+#[test]
+fn only_who_speaks_with_a_bus_reads_the_files_of_its_module() {
+    let files = |text: &str, node: &str| -> Vec<(String, String)> {
+        let text = text.replace("KEY_A", KEY_A).replace("KEY_B", KEY_B);
+        let document = Document::parse("net.yaml", "/etc/kozo", text.as_bytes()).unwrap();
+        let given = document.given(Modules::all(), &name(node)).into_iter();
+        let files = given.filter(|given| given.meaning == Meaning::File);
+        files
+            .map(|given| (given.path, given.text.to_owned()))
+            .collect()
+    };
+    let text = changed(
+        "    subjectSecretFile",
+        "    tokenFile: of-all\n    subjectSecretFile",
+    );
+    let of_bus = ("buses.fleet.tokenFile".to_owned(), "of-all".to_owned());
+    assert_eq!(files(&text, "clock"), [of_bus]);
+    let text = text.replace("passwordFile: pass", "tokenFile: own");
+    let own = "system.scribe.transports.fleet.tokenFile".to_owned();
+    assert_eq!(files(&text, "scribe"), [(own, "own".to_owned())]);
+    let text = text.replace("fleet: {}", "fleet: {through: scribe}");
+    assert_eq!(files(&text, "clock"), []);
+    assert_eq!(files(&text, "house"), []);
 }
 
 #[test]
