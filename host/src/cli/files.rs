@@ -21,6 +21,8 @@ pub(super) struct ReadFile {
     /// The way through the blocks to what names it.
     pub(super) option: String,
     place: Place,
+    /// Whether the node does not start without it.
+    is_needed: bool,
     /// What is the matter with it; none when it can be read as it should be.
     pub(super) fault: Option<Fault>,
 }
@@ -30,7 +32,7 @@ pub(super) struct ReadFile {
 pub(super) enum Fault {
     /// The node cannot do its work with it. With what is wrong, and what to do.
     Wrong(String, Option<&'static str>),
-    /// This user may not read it. Another one may, but for a secret without which nothing can be said.
+    /// This user may not read it; another one may.
     Forbidden(String),
 }
 
@@ -49,6 +51,7 @@ impl ReadFile {
             path,
             option,
             place,
+            is_needed: true,
             fault,
         }
     }
@@ -80,11 +83,13 @@ impl ReadFile {
             path,
             option,
             place,
+            is_needed: false,
             fault,
         }
     }
 
-    /// What `kozo check` says of it.
+    /// What `kozo check` says of it. What this user may not read and the node does not start without is an error, as
+    /// with its private key.
     pub(super) fn problem(&self) -> Option<Problem> {
         let (place, option) = (self.place, self.option.as_str());
         Some(match self.fault.as_ref()? {
@@ -95,10 +100,15 @@ impl ReadFile {
                     None => problem,
                 }
             }
-            Fault::Forbidden(message) => Problem::warning(place, option, message.as_str())
-                .with_help(
+            Fault::Forbidden(message) => {
+                let problem = match self.is_needed {
+                    true => Problem::error(place, option, message.as_str()),
+                    false => Problem::warning(place, option, message.as_str()),
+                };
+                problem.with_help(
                     "right if the daemon runs as another user: check it as that one, or as root",
-                ),
+                )
+            }
         })
     }
 }
@@ -139,6 +149,8 @@ fn is_forbidden(path: &Path) -> bool {
 mod tests {
     use std::fs;
 
+    use kozo_description::Severity;
+
     use super::*;
 
     fn judged(path: &Path) -> Option<Fault> {
@@ -158,5 +170,21 @@ mod tests {
         let wrong = format!("`{}` is not a file", folder.path().display());
         assert_eq!(judged(folder.path()), Some(Fault::Wrong(wrong, advice)));
         assert!(matches!(judged(&file.join("x")), Some(Fault::Wrong(..))));
+    }
+
+    #[test]
+    fn what_this_user_may_not_read_is_an_error_where_the_node_does_not_start_without_it() {
+        for (is_needed, severity) in [(true, Severity::Error), (false, Severity::Warning)] {
+            let file = ReadFile {
+                path: "/etc/kozo/fleet/node.key".into(),
+                option: "buses.fleet.keyFile".to_owned(),
+                place: Place { line: 1, column: 1 },
+                is_needed,
+                fault: Some(Fault::Forbidden("this user may not read it".to_owned())),
+            };
+            let problem = file.problem().unwrap();
+            assert_eq!(problem.severity, severity);
+            assert!(problem.help.unwrap().contains("as root"));
+        }
     }
 }
