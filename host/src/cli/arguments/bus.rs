@@ -14,8 +14,8 @@ user: that of the gateway may do what they may.
 
 No passwords and public keys are printed. Where NATS is to have one stands a variable, and the first
 line includes a file of yours that lies beside this one: `passwords.conf`, with a line
-`password_NODE: \"$2a$11$...\"` for each node, or `nkeys.conf`, with lines `nkey_NODE: UD...`. The server
-refuses a name there that nothing refers to.";
+`password_NODE: \"$2a$11$...\"` for each node, or `nkeys.conf`, with lines `nkey_NODE: UD...`. The
+server refuses a name there that nothing refers to.";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BusArguments {
