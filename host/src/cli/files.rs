@@ -88,27 +88,24 @@ impl ReadFile {
         }
     }
 
-    /// What `kozo check` says of it. What this user may not read and the node does not start without is an error, as
-    /// with its private key.
+    /// What `kozo check` says of it. What the node does not start without is an error, as with its private key; without
+    /// the rest, it starts, and what reads it does not work.
     pub(super) fn problem(&self) -> Option<Problem> {
+        let (message, help) = match self.fault.as_ref()? {
+            Fault::Wrong(message, help) => (message, *help),
+            Fault::Forbidden(message) => (
+                message,
+                Some("right if the daemon runs as another user: check it as that one, or as root"),
+            ),
+        };
         let (place, option) = (self.place, self.option.as_str());
-        Some(match self.fault.as_ref()? {
-            Fault::Wrong(message, help) => {
-                let problem = Problem::error(place, option, message.as_str());
-                match help {
-                    Some(help) => problem.with_help(*help),
-                    None => problem,
-                }
-            }
-            Fault::Forbidden(message) => {
-                let problem = match self.is_needed {
-                    true => Problem::error(place, option, message.as_str()),
-                    false => Problem::warning(place, option, message.as_str()),
-                };
-                problem.with_help(
-                    "right if the daemon runs as another user: check it as that one, or as root",
-                )
-            }
+        let problem = match self.is_needed {
+            true => Problem::error(place, option, message.as_str()),
+            false => Problem::warning(place, option, message.as_str()),
+        };
+        Some(match help {
+            Some(help) => problem.with_help(help),
+            None => problem,
         })
     }
 }
@@ -173,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_user_may_not_read_is_an_error_where_the_node_does_not_start_without_it() {
+    fn what_is_the_matter_is_an_error_where_the_node_does_not_start_without_the_file() {
         for (is_needed, severity) in [(true, Severity::Error), (false, Severity::Warning)] {
             let file = ReadFile {
                 path: "/etc/kozo/fleet/node.key".into(),
