@@ -378,6 +378,11 @@ impl Bus {
         self.outgoing.queued()
     }
 
+    /// How many messages of this node were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.outgoing.counts().dropped()
+    }
+
     /// What was sent and not confirmed by the engine yet.
     pub fn unconfirmed(&self) -> Amount {
         self.outgoing.unconfirmed()

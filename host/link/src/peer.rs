@@ -427,10 +427,11 @@ impl Peer {
         }
     }
 
-    /// Somebody has connected to this node and has not proven yet who that is: it may be the peer, so
-    /// a first dial that is left to it is left to it for longer.
-    pub fn defer_to_callers(&mut self, now: Moment) {
-        if now < self.deference_ends {
+    /// Leaves a first dial that is left to the peer to it for longer, if there are callers: who has
+    /// connected to this node and has not proven yet who that is may be the peer. Only where it
+    /// matters it is asked whether there are any.
+    pub fn defer_to_callers(&mut self, has_callers: impl FnOnce() -> bool, now: Moment) {
+        if now < self.deference_ends && has_callers() {
             self.dialer.hold((now + DEFERENCE).min(self.deference_ends));
         }
     }
@@ -494,9 +495,7 @@ mod tests {
         let steps = (0..10_000).map(Duration::from_millis);
         let dials = |after: &Duration| {
             let now = start + *after;
-            if has_callers(*after) {
-                peer.defer_to_callers(now);
-            }
+            peer.defer_to_callers(|| has_callers(*after), now);
             peer.tick(now);
             std::iter::from_fn(|| peer.next_action())
                 .any(|action| matches!(action, Action::Dial(..)))

@@ -333,7 +333,7 @@ impl RunningBus {
         if self.outlet.is_watched() {
             let waiting = (queued.messages + machine.bus.unconfirmed().messages) as u64;
             let settled = machine.came.saturating_sub(waiting);
-            let dropped = machine.bus.status(now).outgoing.dropped();
+            let dropped = machine.bus.dropped();
             self.outlet
                 .note_settled(settled, dropped, self.services.refused_messages());
         }

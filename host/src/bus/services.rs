@@ -150,23 +150,25 @@ impl BusServices for Services {
     }
 
     fn refused(&self, subject: &str, reason: &str) {
+        let bus = &self.identity.name;
+        if reason.is_empty() {
+            if self.condition.lock_anyway().allow(subject) {
+                tracing::info!(target: "bus", %bus, "the engine no longer refuses this node `{subject}`");
+            }
+            return;
+        }
         // What is published has no wildcard, and a subscription to lanes of any node has one.
         if kozo_bus::is_of_lane(subject) && !subject.contains(['*', '>', '+', '#']) {
             self.refused.fetch_add(1, Ordering::AcqRel);
         }
-        let mut condition = self.condition.lock_anyway();
-        if reason.is_empty() {
-            let is_new = condition.allow(subject);
-            drop(condition);
-            if is_new {
-                let bus = &self.identity.name;
-                tracing::info!(target: "bus", %bus, "the engine no longer refuses this node `{subject}`");
-            }
-        } else if condition.deny(subject, reason, clock::now()) {
-            drop(condition);
+        let is_new = self
+            .condition
+            .lock_anyway()
+            .deny(subject, reason, clock::now());
+        if is_new {
             tracing::warn!(
                 target: "bus",
-                bus = %self.identity.name,
+                %bus,
                 "the engine refuses this node `{subject}`: {reason}; see what it has to allow: `kozo bus permissions`",
             );
         }

@@ -99,7 +99,7 @@ impl Driver {
     /// Does what is to be done now, and returns when there may be more.
     fn step(&mut self) -> Option<Moment> {
         let now = clock::now();
-        let has_callers = self.dialling.entrance.has_callers();
+        let has_callers = || self.dialling.entrance.has_callers();
         let (actions, timeout) = self.link.take_actions(has_callers, now);
         for action in actions {
             self.act(action);

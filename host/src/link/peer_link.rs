@@ -164,17 +164,15 @@ impl PeerLink {
         }
     }
 
-    /// What is to be done now, and when there may be more; `has_callers`: somebody has connected to
-    /// this node who has not proven yet who that is.
+    /// What is to be done now, and when there may be more; `has_callers`: whether somebody has
+    /// connected to this node who has not proven yet who that is.
     pub(super) fn take_actions(
         &self,
-        has_callers: bool,
+        has_callers: impl FnOnce() -> bool,
         now: Moment,
     ) -> (Vec<Action>, Option<Moment>) {
         let mut state = self.lock();
-        if has_callers {
-            state.peer.defer_to_callers(now);
-        }
+        state.peer.defer_to_callers(has_callers, now);
         state.look_at_streams(now);
         state.peer.tick(now);
         let actions = std::iter::from_fn(|| state.peer.next_action()).collect();
