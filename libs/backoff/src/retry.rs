@@ -1,14 +1,15 @@
 //! Asking again, now and then, for what was refused.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::Backoff;
 
-/// When what was refused is asked for again, by somebody who hears of refusals and never that something is granted:
-/// what is not refused once more is. It knows nothing of what that is, and whatever is refused waits for the same
-/// moment.
+/// What was refused and when it is asked for again, by somebody who hears of refusals and never that something is
+/// granted: what is not refused once more is. All of it waits for the same moment.
 #[derive(Debug)]
 pub struct Retry {
+    refused: BTreeSet<String>,
     backoff: Backoff,
     random: fastrand::Rng,
     ceiling: Duration,
@@ -21,6 +22,7 @@ impl Retry {
     /// Waits that begin with `first` and are never longer than `ceiling`, as those of a [`Backoff`] are.
     pub fn new(first: Duration, ceiling: Duration) -> Self {
         Self {
+            refused: BTreeSet::new(),
             backoff: Backoff::new(first, ceiling),
             random: fastrand::Rng::new(),
             ceiling,
@@ -29,9 +31,10 @@ impl Retry {
         }
     }
 
-    /// Something was refused. One that comes later than the longest wait after the last time that it was asked is no
+    /// Something was refused. A refusal that comes later than the longest wait after the last time that it was asked is no
     /// answer to that, so the waits begin anew.
-    pub fn refused(&mut self, now: Instant) {
+    pub fn add(&mut self, what: &str, now: Instant) {
+        self.refused.insert(what.to_owned());
         if self.next.is_some() {
             return;
         }
@@ -42,14 +45,19 @@ impl Retry {
         self.next = Some(now + self.backoff.next(&mut self.random));
     }
 
-    /// Whether it is to be asked again now; then that counts as done.
-    pub fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.next.is_some_and(|next| next <= now);
-        if is_due {
-            self.next = None;
-            self.asked = Some(now);
+    /// It is wanted no longer.
+    pub fn forget(&mut self, what: &str) {
+        self.refused.remove(what);
+    }
+
+    /// Takes what is to be asked for again now; that counts as done then.
+    pub fn take_due(&mut self, now: Instant) -> BTreeSet<String> {
+        if self.next.is_none_or(|next| next > now) {
+            return BTreeSet::new();
         }
-        is_due
+        self.next = None;
+        self.asked = Some(now);
+        std::mem::take(&mut self.refused)
     }
 
     /// When to look again; none while nothing is refused.
@@ -59,6 +67,7 @@ impl Retry {
 
     /// Nothing is refused any more, since nobody has been asked yet: on a new connection, say.
     pub fn reset(&mut self) {
+        self.refused.clear();
         self.next = None;
         self.asked = None;
     }
@@ -73,14 +82,16 @@ mod tests {
 
     /// The wait after something is refused now, and the moment at which it has passed.
     fn wait(retry: &mut Retry, now: Instant) -> (u64, Instant) {
-        retry.refused(now);
+        retry.add("a", now);
         let next = retry.timeout().unwrap();
-        assert!(!retry.is_due(next - Duration::from_millis(1)));
+        assert!(retry.take_due(next - Duration::from_millis(1)).is_empty());
         // What is refused meanwhile waits for the same moment.
-        retry.refused(now + Duration::from_millis(1));
+        retry.add("b", now + Duration::from_millis(1));
+        retry.add("c", now + Duration::from_millis(1));
+        retry.forget("c");
         assert_eq!(retry.timeout(), Some(next));
-        assert!(retry.is_due(next));
-        assert!(!retry.is_due(next));
+        assert!(retry.take_due(next).iter().eq(["a", "b"]));
+        assert!(retry.take_due(next).is_empty());
         assert_eq!(retry.timeout(), None);
         ((next - now).as_secs(), next)
     }
@@ -105,7 +116,7 @@ mod tests {
         }
         let later = now + CEILING + Duration::from_secs(1);
         assert!(wait(&mut retry, later).0 <= 2);
-        retry.refused(later);
+        retry.add("a", later);
         retry.reset();
         assert_eq!(retry.timeout(), None);
         assert!(wait(&mut retry, later).0 <= 2);

@@ -71,10 +71,8 @@ pub(crate) struct Outbox {
     wishes: VecDeque<Deed>,
     /// Which patterns were asked for, request by request.
     asked: VecDeque<Vec<String>>,
-    /// Those of the patterns that the broker has refused and was not asked for again yet,
-    refused: BTreeSet<String>,
-    /// and when it is.
-    retry: Retry,
+    /// Those of the patterns that the broker has refused and was not asked for again yet, and when it is.
+    refused: Retry,
     /// Those that it was asked for again and has not answered.
     again: BTreeSet<String>,
     waiting: VecDeque<Datagram>,
@@ -98,8 +96,7 @@ impl Outbox {
             patterns: BTreeSet::new(),
             wishes: VecDeque::new(),
             asked: VecDeque::new(),
-            refused: BTreeSet::new(),
-            retry: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
+            refused: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
             again: BTreeSet::new(),
             waiting: VecDeque::new(),
             bytes: 0,
@@ -134,7 +131,7 @@ impl Outbox {
         let changed = match on {
             true => self.patterns.insert(pattern.to_owned()),
             false => {
-                self.refused.remove(pattern);
+                self.refused.forget(pattern);
                 self.again.remove(pattern);
                 self.patterns.remove(pattern)
             }
@@ -168,12 +165,10 @@ impl Outbox {
 
     /// Asks for what was refused once more, if it is time to; when to look again, if anything is refused.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
-        if self.retry.is_due(now) {
-            let patterns = std::mem::take(&mut self.refused);
-            self.again.extend(patterns.iter().cloned());
-            self.wish_for(patterns.into_iter().collect());
-        }
-        self.retry.timeout()
+        let patterns = self.refused.take_due(now);
+        self.again.extend(patterns.iter().cloned());
+        self.wish_for(patterns.into_iter().collect());
+        self.refused.timeout()
     }
 
     /// Everything that is wanted is subscribed to.
@@ -194,8 +189,7 @@ impl Outbox {
         self.up = false;
         self.wishes.clear();
         self.asked.clear();
-        self.refused.clear();
-        self.retry.reset();
+        self.refused.reset();
         self.again.clear();
         self.waiting = VecDeque::new();
         self.bytes = 0;
@@ -245,8 +239,7 @@ impl Outbox {
             let again = self.again.remove(&pattern);
             if !taken {
                 if self.patterns.contains(&pattern) {
-                    self.refused.insert(pattern.clone());
-                    self.retry.refused(now);
+                    self.refused.add(&pattern, now);
                 }
                 subscribed.refused.push(pattern);
             } else if again {

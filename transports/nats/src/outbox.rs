@@ -41,10 +41,8 @@ pub(crate) struct Outbox {
     /// What is wanted, and the number of each subscription.
     patterns: BTreeMap<String, u64>,
     last_subscription: u64,
-    /// Those of the patterns that the server has refused and was not asked for again yet,
-    refused: BTreeSet<String>,
-    /// and when it is.
-    retry: Retry,
+    /// Those of the patterns that the server has refused and was not asked for again yet, and when it is.
+    refused: Retry,
     /// Those that it was asked for again and has not refused once more, and since when.
     asked: Option<(Instant, BTreeSet<String>)>,
     requests: Requests,
@@ -61,8 +59,7 @@ impl Outbox {
             number: 0,
             patterns: BTreeMap::new(),
             last_subscription: 0,
-            refused: BTreeSet::new(),
-            retry: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
+            refused: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
             asked: None,
             requests: Requests::default(),
         }
@@ -101,7 +98,7 @@ impl Outbox {
                 self.up
             }
             false => {
-                self.refused.remove(pattern);
+                self.refused.forget(pattern);
                 self.forget_asked(pattern);
                 match self.patterns.remove(pattern) {
                     Some(number) if self.up => {
@@ -118,8 +115,7 @@ impl Outbox {
     /// The server does not let this node subscribe to that, or no longer: it is asked for again.
     pub(crate) fn refused(&mut self, pattern: &str, now: Instant) {
         if self.up && self.patterns.contains_key(pattern) {
-            self.refused.insert(pattern.to_owned());
-            self.retry.refused(now);
+            self.refused.add(pattern, now);
             self.forget_asked(pattern);
         }
     }
@@ -139,8 +135,8 @@ impl Outbox {
 
     /// Asks for what was refused once more, if it is time to; when to look again, if anything is refused.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
-        if self.retry.is_due(now) {
-            let refused = std::mem::take(&mut self.refused);
+        let refused = self.refused.take_due(now);
+        if !refused.is_empty() {
             for pattern in &refused {
                 // The server has nothing under that number, or takes it for what it has.
                 if let Some(number) = self.patterns.get(pattern) {
@@ -151,7 +147,7 @@ impl Outbox {
             *since = now;
             asked.extend(refused);
         }
-        self.retry.timeout()
+        self.refused.timeout()
     }
 
     /// There is a connection: all that is wanted is subscribed to, before anything else. The number of the last one
@@ -171,8 +167,7 @@ impl Outbox {
         self.bytes = Vec::new();
         self.messages = 0;
         self.writing = (0, 0);
-        self.refused.clear();
-        self.retry.reset();
+        self.refused.reset();
         self.asked = None;
         self.requests = Requests::default();
     }
