@@ -33,6 +33,7 @@ pub mod attest;
 mod either;
 pub mod identity;
 pub mod keys;
+mod noise;
 pub mod plain;
 pub mod secret_file;
 pub mod secured;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::secured::{Closed, Ended, Outlet, Receiver, Secured, Sender, Session, Termination};
-use crate::stream::guard;
+use crate::stream::{Stream, guard};
 
 /// How many sends wait for the session's task before the next sender waits: as with SSH.
 const QUEUE_SLOTS: usize = 10;
@@ -51,7 +51,7 @@ pub fn open<S, R>(
     make_receiver: impl FnOnce(&NodeName) -> R,
 ) -> Secured<PlainOutlet>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
     R: Receiver,
 {
     let (stream, switch, traffic) = guard(stream, chunk, READ_AHEAD);
@@ -67,6 +67,7 @@ where
         session,
         negotiated: None,
         traffic,
+        direct: None,
     }
 }
 

@@ -12,13 +12,14 @@
 mod termination;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kozo_ground::names::NodeName;
 
-pub use crate::stream::Traffic;
+pub use crate::stream::{Stream, Traffic};
 pub(crate) use termination::Termination;
 pub use termination::{Ended, Session};
 
@@ -39,12 +40,14 @@ pub struct Secured<O> {
     pub negotiated: Option<Negotiated>,
     /// What has gone over the stream, encryption included.
     pub traffic: Traffic,
+    /// A second way out, for threads that must not wait, where what secures the link has one.
+    pub direct: Option<Direct>,
 }
 
 /// The algorithms that protect a link, by their SSH names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
-    /// The cipher.
+    /// The cipher; for a link by Noise the name of the whole protocol, as Noise has them.
     pub cipher: String,
     /// The MAC; `None` when the cipher authenticates what it encrypts, and so uses none.
     pub mac: Option<String>,
@@ -139,6 +142,58 @@ impl<O: Outlet> Sender<O> {
     }
 }
 
+/// Sends on a link from any thread, without waiting.
+#[derive(Clone)]
+pub struct Direct {
+    outlet: Arc<dyn DirectOutlet>,
+    termination: Arc<Termination>,
+}
+
+/// What secures a link and can be written to from any thread.
+pub(crate) trait DirectOutlet: Send + Sync {
+    /// Whether the path has taken all that was sent.
+    fn has_room(&self) -> bool;
+
+    /// Sends without waiting, behind what was sent before.
+    ///
+    /// # Errors
+    /// [`Closed`] when the session is over.
+    fn send(&self, bytes: &[u8]) -> Result<(), Closed>;
+}
+
+impl Direct {
+    pub(crate) fn new(outlet: Arc<dyn DirectOutlet>, termination: Arc<Termination>) -> Self {
+        Self {
+            outlet,
+            termination,
+        }
+    }
+
+    /// Whether the path has taken all that was sent. If not, whoever can wait goes on: what is sent now would
+    /// only wait in memory.
+    pub fn has_room(&self) -> bool {
+        self.outlet.has_room()
+    }
+
+    /// Sends without waiting, in order with what goes through [`Sender`]. What the path does not take
+    /// at once is kept, and goes by itself.
+    ///
+    /// # Errors
+    /// [`Closed`], as [`Sender::send`].
+    pub fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
+        if self.termination.has_reason() {
+            return Err(Closed);
+        }
+        self.outlet.send(bytes)
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Direct")
+    }
+}
+
 impl<O> Secured<O> {
     /// The same link with its outlet in another one.
     pub(crate) fn map_outlet<P>(self, map: impl FnOnce(O) -> P) -> Secured<P> {
@@ -151,6 +206,7 @@ impl<O> Secured<O> {
             session: self.session,
             negotiated: self.negotiated,
             traffic: self.traffic,
+            direct: self.direct,
         }
     }
 }

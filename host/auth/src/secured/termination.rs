@@ -37,11 +37,21 @@ impl fmt::Display for Ended {
 #[derive(Debug)]
 pub struct Session {
     termination: Arc<Termination>,
+    /// Another has the stream now.
+    has_let_go: bool,
 }
 
 impl Session {
     pub(crate) fn new(termination: Arc<Termination>) -> Self {
-        Self { termination }
+        Self {
+            termination,
+            has_let_go: false,
+        }
+    }
+
+    /// Ends this without closing the stream, which another has taken over.
+    pub(crate) fn let_go(mut self) {
+        self.has_let_go = true;
     }
 
     /// Waits until the link has ended and says why. May be cancelled and called again.
@@ -53,8 +63,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.termination.note(Ended::ByUs);
-        self.termination.cut();
+        if !self.has_let_go {
+            self.termination.note(Ended::ByUs);
+            self.termination.cut();
+        }
     }
 }
 
@@ -87,6 +99,11 @@ impl Termination {
     pub(crate) fn reason(&self) -> Ended {
         let unknown = || Ended::Lost("its task stopped unexpectedly".to_owned());
         self.lock().clone().unwrap_or_else(unknown)
+    }
+
+    /// What has a say over the stream.
+    pub(crate) fn switch(&self) -> &Switch {
+        &self.switch
     }
 
     /// Closes the stream now, whatever the session's task is doing.

@@ -3,20 +3,20 @@
 use kozo_ground::names::NodeName;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
-use super::client_handler::ClientHandler;
+use super::client_handler::{ClientHandler, Opened};
 use super::endpoint::Endpoint;
 use super::error::{AuthError, SessionError, Stage};
 use super::outlet::SshOutlet;
-use super::terms::{MakeReceiver, READ_AHEAD};
+use super::terms::{BoxedReceiver, MakeReceiver, READ_AHEAD};
 use crate::keys::fingerprint;
-use crate::secured::{Negotiated, Secured, Sender, Session, Termination};
+use crate::noise::{self, Agreement};
+use crate::secured::{Negotiated, Secured, Sender, Session, Stream, Termination};
 use crate::stream::guard;
 
 /// The session's word that the link is open, or why it ended before it was.
-type Opening = oneshot::Receiver<Result<Option<Negotiated>, SessionError>>;
+type Opening = oneshot::Receiver<Result<Opened, SessionError>>;
 
 pub(super) async fn connect<S>(
     stream: S,
@@ -25,7 +25,7 @@ pub(super) async fn connect<S>(
     make_receiver: MakeReceiver,
 ) -> Result<Secured<SshOutlet>, AuthError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     if *peer == endpoint.identity.node {
         return Err(AuthError::OwnName(peer.clone()));
@@ -35,6 +35,7 @@ where
         _ => return Err(AuthError::UnknownNode(peer.clone())),
     };
     let (stream, switch, traffic) = guard(stream, endpoint.chunk, READ_AHEAD);
+    let successor = stream.successor();
     let termination = Termination::new(switch);
     // From here on, dropping this future closes the stream.
     let session = Session::new(termination.clone());
@@ -51,14 +52,29 @@ where
         .await
         .map_err(|error| explain_early(error, &mut opened, traffic.received()))?;
     authenticate(&mut handle, endpoint, peer, &mut opened).await?;
-    let (outlet, negotiated) = open(handle, peer, &mut opened).await?;
-    Ok(Secured {
-        peer: peer.clone(),
-        sender: Sender::new(outlet, termination),
-        session,
-        negotiated,
-        traffic,
-    })
+    match open(handle, peer, &mut opened).await? {
+        Open::Ssh(outlet, negotiated) => Ok(Secured {
+            peer: peer.clone(),
+            sender: Sender::new(outlet, termination),
+            session,
+            negotiated,
+            traffic,
+            direct: None,
+        }),
+        Open::HandedOver(agreement, receiver) => {
+            session.let_go();
+            let control = (termination.switch().clone(), traffic);
+            let (peer, longest) = (peer.clone(), endpoint.chunk);
+            let link = noise::open(agreement, successor, control, longest, peer, receiver);
+            Ok(link.map_outlet(SshOutlet::handed_over))
+        }
+    }
+}
+
+/// What an open link goes over.
+enum Open {
+    Ssh(SshOutlet, Option<Negotiated>),
+    HandedOver(Agreement, BoxedReceiver),
 }
 
 /// Proves this node's key.
@@ -101,14 +117,14 @@ async fn authenticate(
     }
 }
 
-/// Opens the one channel and asks for its subsystem. The answer is not waited for: what this end
-/// says goes out with the request, which saves a round trip, and whoever answered for the peer's key
-/// and then refuses the subsystem is no node, but not a stranger either.
+/// Opens the one channel and asks for its subsystem. Where nothing was offered with it, the answer is not waited for:
+/// what this end says goes out with the request, which saves a round trip, and whoever answered for the
+/// peer's key and then refuses the subsystem is no node, but not a stranger either.
 async fn open(
     handle: Handle<ClientHandler>,
     peer: &NodeName,
     opened: &mut Opening,
-) -> Result<(SshOutlet, Option<Negotiated>), AuthError> {
+) -> Result<Open, AuthError> {
     let channel = match handle.channel_open_session().await {
         Ok(channel) => channel,
         Err(russh::Error::ChannelOpenFailure(_)) => {
@@ -121,7 +137,12 @@ async fn open(
     let (_, channel) = channel.split();
     // The handler has asked for the subsystem.
     match opened.await {
-        Ok(Ok(negotiated)) => Ok((SshOutlet::dialled(handle, channel), negotiated)),
+        Ok(Ok(Opened::Ssh(negotiated))) => {
+            Ok(Open::Ssh(SshOutlet::dialled(handle, channel), negotiated))
+        }
+        Ok(Ok(Opened::HandedOver(agreement, receiver))) => {
+            Ok(Open::HandedOver(agreement, receiver))
+        }
         Ok(Err(error)) => Err(error.explain(Stage::Opening)),
         Err(_) => Err(closed(Stage::Opening)),
     }

@@ -14,6 +14,7 @@ use super::terms::{BoxedReceiver, MakeReceiver, SUBSYSTEM};
 use crate::algorithms::needs_no_mac;
 use crate::identity::{NodeKey, TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
+use crate::noise::{Agreement, Cipher, Offer, VARIABLE};
 use crate::secured::{Ended, Negotiated, Refused, Termination};
 
 /// What a session's task calls on the end that dials.
@@ -23,22 +24,42 @@ pub(super) struct ClientHandler {
     trust: Arc<TrustedKeys>,
     keys: Vec<NodeKey>,
     negotiated: Option<Negotiated>,
+    /// How long a record towards this end may be, in bytes. None: the link stays with SSH.
+    longest: Option<usize>,
     state: State,
     // The last field, so that the receiver is gone when the end is announced.
     termination: FinishOnDrop,
 }
 
+type Opener = oneshot::Sender<Result<Opened, SessionError>>;
+
+/// What a link that is open goes over.
+pub(super) enum Opened {
+    /// The session, as it is.
+    Ssh(Option<Negotiated>),
+    /// What the two ends have agreed on: the session has let go of its stream.
+    HandedOver(Agreement, BoxedReceiver),
+}
+
 enum State {
     Opening {
         make_receiver: MakeReceiver,
-        opened: oneshot::Sender<Result<Option<Negotiated>, SessionError>>,
+        opened: Opener,
     },
     /// The subsystem is asked for.
     Asked {
         channel: ChannelId,
         receiver: BoxedReceiver,
+        offer: Option<(Offer, Opener)>,
     },
-    /// The other end has agreed to it.
+    /// The other end has agreed to it. What it says first tells whether it takes the offer.
+    Answering {
+        channel: ChannelId,
+        receiver: BoxedReceiver,
+        offer: Offer,
+        opened: Opener,
+    },
+    /// Data flows.
     Open {
         channel: ChannelId,
         receiver: BoxedReceiver,
@@ -63,7 +84,7 @@ impl ClientHandler {
         peer: NodeName,
         keys: Vec<NodeKey>,
         make_receiver: MakeReceiver,
-        opened: oneshot::Sender<Result<Option<Negotiated>, SessionError>>,
+        opened: Opener,
         termination: Arc<Termination>,
     ) -> Self {
         Self {
@@ -72,6 +93,7 @@ impl ClientHandler {
             trust: Arc::clone(&endpoint.trust),
             keys,
             negotiated: None,
+            longest: (!endpoint.ssh_only).then_some(endpoint.chunk),
             state: State::Opening {
                 make_receiver,
                 opened,
@@ -80,12 +102,28 @@ impl ClientHandler {
         }
     }
 
-    /// Ends the opening, if it is still going on.
-    fn give_up(&mut self, error: SessionError) {
-        if let State::Opening { opened, .. } = std::mem::replace(&mut self.state, State::Over) {
-            // Nobody listens any more when the caller has given up first.
-            let _ = opened.send(Err(error));
+    /// Ends the opening, if it is still going on. If not, the result is the error.
+    fn give_up(&mut self, error: SessionError) -> Option<SessionError> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Opening { opened, .. }
+            | State::Asked {
+                offer: Some((_, opened)),
+                ..
+            }
+            | State::Answering { opened, .. } => {
+                // Nobody listens any more when the caller has given up first.
+                let _ = opened.send(Err(error));
+                None
+            }
+            State::Asked { offer: None, .. } | State::Open { .. } => Some(error),
+            State::Over => None,
         }
+    }
+
+    /// What is offered to the other end, if this one goes over to Noise with such a cipher.
+    fn offer(&self) -> Option<Offer> {
+        let cipher = Cipher::of_ssh(&self.negotiated.as_ref()?.cipher)?;
+        Offer::new(cipher, self.longest?)
     }
 }
 
@@ -141,11 +179,24 @@ impl client::Handler for ClientHandler {
             opened,
         } = std::mem::replace(&mut self.state, State::Over)
         {
+            let offer = self.offer();
+            if let Some(offer) = &offer {
+                session.set_env(channel, false, VARIABLE, offer.text())?;
+            }
             session.request_subsystem(true, channel, SUBSYSTEM)?;
-            let receiver = make_receiver(&self.peer);
-            self.state = State::Asked { channel, receiver };
-            // Nobody listens any more when the caller has given up; the stream is closed then.
-            let _ = opened.send(Ok(self.negotiated.clone()));
+            let offer = match offer {
+                Some(offer) => Some((offer, opened)),
+                None => {
+                    // Nobody listens any more when the caller has given up; the stream is closed then.
+                    let _ = opened.send(Ok(Opened::Ssh(self.negotiated.clone())));
+                    None
+                }
+            };
+            self.state = State::Asked {
+                channel,
+                receiver: make_receiver(&self.peer),
+                offer,
+            };
         }
         Ok(())
     }
@@ -157,8 +208,20 @@ impl client::Handler for ClientHandler {
     ) -> Result<(), Self::Error> {
         // The subsystem is the one request that asks for an answer.
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Asked { channel, receiver } => {
-                self.state = State::Open { channel, receiver };
+            State::Asked {
+                channel,
+                receiver,
+                offer,
+            } => {
+                self.state = match offer {
+                    None => State::Open { channel, receiver },
+                    Some((offer, opened)) => State::Answering {
+                        channel,
+                        receiver,
+                        offer,
+                        opened,
+                    },
+                };
                 Ok(())
             }
             _ => Err(Refused::new("an answer to no request").into()),
@@ -179,9 +242,42 @@ impl client::Handler for ClientHandler {
         bytes: &[u8],
         _session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        match &mut self.state {
-            State::Open { receiver, .. } => Ok(receiver.data(bytes)?),
-            State::Opening { .. } | State::Asked { .. } => {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Open {
+                channel,
+                mut receiver,
+            } => {
+                let taken = receiver.data(bytes);
+                self.state = State::Open { channel, receiver };
+                Ok(taken?)
+            }
+            State::Answering {
+                channel,
+                mut receiver,
+                offer,
+                opened,
+            } => {
+                if Offer::is_answer(bytes) {
+                    let agreement = match offer.conclude(bytes) {
+                        Ok(agreement) => agreement,
+                        Err(refused) => {
+                            let _ = opened.send(Err(refused.clone().into()));
+                            return Err(refused.into());
+                        }
+                    };
+                    // What follows on the stream is not SSH any more: the session must not read it.
+                    self.termination.0.switch().release();
+                    // Nobody listens any more when the caller has given up; the stream is closed then.
+                    let _ = opened.send(Ok(Opened::HandedOver(agreement, receiver)));
+                    return Ok(());
+                }
+                let _ = opened.send(Ok(Opened::Ssh(self.negotiated.clone())));
+                let taken = receiver.data(bytes);
+                self.state = State::Open { channel, receiver };
+                Ok(taken?)
+            }
+            early @ (State::Opening { .. } | State::Asked { .. }) => {
+                self.state = early;
                 Err(Refused::new("data before the subsystem").into())
             }
             State::Over => Ok(()),
@@ -203,7 +299,9 @@ impl client::Handler for ClientHandler {
         channel: ChannelId,
         session: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        if let State::Asked { channel: ours, .. } | State::Open { channel: ours, .. } = &self.state
+        if let State::Asked { channel: ours, .. }
+        | State::Answering { channel: ours, .. }
+        | State::Open { channel: ours, .. } = &self.state
             && *ours == channel
         {
             self.termination.0.note(Ended::ByPeer);
@@ -303,10 +401,8 @@ impl client::Handler for ClientHandler {
                 SessionError::Told(quote(&info.message))
             }
         };
-        if let State::Asked { .. } | State::Open { .. } = self.state {
+        if let Some(error) = self.give_up(error) {
             self.termination.0.note(error.ended());
-        } else {
-            self.give_up(error);
         }
         Ok(())
     }

@@ -39,6 +39,8 @@ pub struct Endpoint {
     pub(super) client: Arc<client::Config>,
     /// How much is read from a stream at a time, in bytes.
     pub(super) chunk: usize,
+    /// Sessions stay with SSH, and are not handed over to Noise.
+    pub(super) ssh_only: bool,
 }
 
 impl Endpoint {
@@ -60,7 +62,13 @@ impl Endpoint {
             identity,
             trust,
             chunk,
+            ssh_only: false,
         }
+    }
+
+    /// The same with links that stay with SSH, if `ssh_only` says so.
+    pub fn with_ssh_only(self, ssh_only: bool) -> Self {
+        Self { ssh_only, ..self }
     }
 
     /// How much is read from a stream at a time, in bytes.

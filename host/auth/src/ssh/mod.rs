@@ -5,6 +5,11 @@
 //! it; everything else that SSH can do is refused, and answered. A third-party client can open a
 //! link with a node's key: `ssh -s NODE@ADDRESS -p PORT kozo`.
 //!
+//! Where both ends know how, the session hands its stream over to Noise as soon as the channel is open: the end that dials
+//! offers so, in an environment variable before the subsystem, and the one that accepts answers with the first
+//! data on the channel. Neither sends anything over SSH after that. An end that does not know offers, or takes
+//! none, says its first frame instead, and the link stays with SSH.
+//!
 //! Neither [`connect`] nor [`accept`] limits its own time: put a timeout around it. Dropping the
 //! future closes the stream at once, also when the other end keeps silent.
 
@@ -20,9 +25,8 @@ mod terms;
 mod tests;
 
 use kozo_ground::names::NodeName;
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::secured::{Receiver, Secured};
+use crate::secured::{Receiver, Secured, Stream};
 use terms::boxed;
 
 pub use endpoint::{Endpoint, MAX_PACKET, read_size};
@@ -44,7 +48,7 @@ pub async fn connect<S, R>(
     make_receiver: impl FnOnce(&NodeName) -> R + Send + 'static,
 ) -> Result<Secured<SshOutlet>, AuthError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
     R: Receiver,
 {
     client::connect(stream, endpoint, peer, boxed(make_receiver)).await
@@ -63,7 +67,7 @@ pub async fn accept<S, R>(
     make_receiver: impl FnOnce(&NodeName) -> R + Send + 'static,
 ) -> Result<Secured<SshOutlet>, AuthError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
     R: Receiver,
 {
     server::accept(stream, endpoint, boxed(make_receiver)).await

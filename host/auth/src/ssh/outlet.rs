@@ -7,9 +7,10 @@ use bytes::Bytes;
 use russh::{ChannelId, ChannelWriteHalf, Disconnect, client, server};
 
 use super::client_handler::ClientHandler;
+use crate::noise::NoiseOutlet;
 use crate::secured::{Closed, Outlet};
 
-/// Queues what is to be sent on a session's one channel.
+/// Queues what is to be sent on a session's one channel, or hands it to what the session has handed its stream to.
 #[derive(Clone)]
 pub struct SshOutlet(End);
 
@@ -19,6 +20,8 @@ enum End {
     Server(server::Handle, ChannelId),
     /// This node dialled.
     Client(Arc<Dialled>),
+    /// The session has handed its stream over.
+    HandedOver(NoiseOutlet),
 }
 
 /// The two handles that russh gives who dials: one sends bytes, the other closes the channel.
@@ -38,6 +41,10 @@ impl SshOutlet {
     ) -> Self {
         Self(End::Client(Arc::new(Dialled { handle, channel })))
     }
+
+    pub(super) fn handed_over(outlet: NoiseOutlet) -> Self {
+        Self(End::HandedOver(outlet))
+    }
 }
 
 impl Outlet for SshOutlet {
@@ -45,6 +52,7 @@ impl Outlet for SshOutlet {
         let sent = match &self.0 {
             End::Server(handle, channel) => handle.data(*channel, bytes).await,
             End::Client(dialled) => dialled.handle.data(dialled.channel.id(), bytes).await,
+            End::HandedOver(outlet) => return outlet.send(bytes).await,
         };
         sent.map_err(|_| Closed)
     }
@@ -66,6 +74,7 @@ impl Outlet for SshOutlet {
                     .disconnect(Disconnect::ByApplication, "", "")
                     .await;
             }
+            End::HandedOver(outlet) => outlet.close().await,
         }
     }
 }
@@ -75,6 +84,7 @@ impl fmt::Debug for SshOutlet {
         f.write_str(match self.0 {
             End::Server(..) => "Server",
             End::Client(_) => "Client",
+            End::HandedOver(_) => "HandedOver",
         })
     }
 }

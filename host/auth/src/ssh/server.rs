@@ -9,8 +9,8 @@ use russh::server::{
     self, Auth, ChannelOpenHandle, Handle, Msg, PublicKeyOffer, RunningSession, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, Pty};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
 use super::error::{AuthError, SessionError, Stage, quote};
@@ -19,7 +19,8 @@ use super::terms::{BoxedReceiver, MakeReceiver, READ_AHEAD, SUBSYSTEM};
 use crate::algorithms::accepts_signature;
 use crate::identity::{NodeKey, TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
-use crate::secured::{self, Ended, Refused, Secured, Sender, Session, Termination};
+use crate::noise::{self, Agreement, MAX_OFFER_LEN, VARIABLE};
+use crate::secured::{self, Ended, Refused, Secured, Sender, Session, Stream, Termination};
 use crate::stream::guard;
 
 pub(super) async fn accept<S>(
@@ -28,9 +29,10 @@ pub(super) async fn accept<S>(
     make_receiver: MakeReceiver,
 ) -> Result<Secured<SshOutlet>, AuthError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     let (stream, switch, traffic) = guard(stream, endpoint.chunk, READ_AHEAD);
+    let successor = stream.successor();
     let termination = Termination::new(switch);
     // From here on, dropping this future closes the stream.
     let session = Session::new(termination.clone());
@@ -47,6 +49,8 @@ where
         peer: None,
         make_receiver: Some(make_receiver),
         opened: Some(opened_sender),
+        longest: (!endpoint.ssh_only).then_some(endpoint.chunk),
+        offer: None,
         state: State::NoChannel,
     };
     let running = match server::run_stream(endpoint.server.clone(), stream, handler).await {
@@ -62,16 +66,33 @@ where
     let Ok(opened) = opened.await else {
         return Err(explain(running.await, &progress));
     };
-    tokio::spawn(watch(running, termination.clone()));
-    let outlet = SshOutlet::accepted(handle, opened.channel);
-    Ok(Secured {
-        peer: opened.peer,
-        sender: Sender::new(outlet, termination),
-        session,
-        // russh tells only the end that dials.
-        negotiated: None,
-        traffic,
-    })
+    match opened.goes_over {
+        GoesOver::Ssh(channel) => {
+            tokio::spawn(watch(running, termination.clone()));
+            let outlet = SshOutlet::accepted(handle, channel);
+            Ok(Secured {
+                peer: opened.peer,
+                sender: Sender::new(outlet, termination),
+                session,
+                // russh tells only the end that dials.
+                negotiated: None,
+                traffic,
+                direct: None,
+            })
+        }
+        GoesOver::HandedOver(handover) => {
+            // The session's last word has to be out.
+            if handover.released.await.is_err() {
+                return Err(explain(running.await, &progress));
+            }
+            session.let_go();
+            let control = (termination.switch().clone(), traffic);
+            let (agreement, receiver) = (handover.agreement, handover.receiver);
+            let (peer, longest) = (opened.peer, endpoint.chunk);
+            let link = noise::open(agreement, successor, control, longest, peer, receiver);
+            Ok(link.map_outlet(SshOutlet::handed_over))
+        }
+    }
 }
 
 /// Waits for the end of a session and notes why; the handler learns of no error but its own.
@@ -158,12 +179,17 @@ struct ServerHandler {
     /// Set once it has proven its key.
     peer: Option<NodeName>,
     make_receiver: Option<MakeReceiver>,
-    opened: Option<oneshot::Sender<OpenedChannel>>,
+    opened: Option<oneshot::Sender<OpenedLink>>,
+    /// How long a record towards this end may be, in bytes. None: the link stays with SSH.
+    longest: Option<usize>,
+    /// What the caller has offered.
+    offer: Option<Zeroizing<String>>,
     state: State,
 }
 
 /// ```text
 /// NoChannel ─session─▶ Channel ─subsystem─▶ Open ─EOF or close─▶ Over
+///                              └─subsystem, handed over────────────▲
 /// ```
 /// There is no way back, so a session has one channel in its life, and that one link.
 enum State {
@@ -176,9 +202,22 @@ enum State {
     Over,
 }
 
-struct OpenedChannel {
+struct OpenedLink {
     peer: NodeName,
-    channel: ChannelId,
+    goes_over: GoesOver,
+}
+
+enum GoesOver {
+    Ssh(ChannelId),
+    HandedOver(Handover),
+}
+
+/// The session lets go of its stream.
+struct Handover {
+    agreement: Agreement,
+    receiver: BoxedReceiver,
+    /// Told when it has, with all that it has said written.
+    released: oneshot::Receiver<()>,
 }
 
 impl ServerHandler {
@@ -285,10 +324,28 @@ impl server::Handler for ServerHandler {
             return Ok(());
         };
         let receiver = make_receiver(&peer);
-        self.state = State::Open { channel, receiver };
         session.channel_success(channel)?;
+        let offer = self.offer.take().zip(self.longest);
+        let agreed = offer.and_then(|(offer, longest)| noise::answer(&offer, longest));
+        let goes_over = match agreed {
+            Some((answer, agreement)) => {
+                session.data(channel, answer)?;
+                let (tell, released) = oneshot::channel();
+                self.termination.switch().release_when_flushed(tell);
+                self.state = State::Over;
+                GoesOver::HandedOver(Handover {
+                    agreement,
+                    receiver,
+                    released,
+                })
+            }
+            None => {
+                self.state = State::Open { channel, receiver };
+                GoesOver::Ssh(channel)
+            }
+        };
         // Nobody listens any more when the caller has given up; the stream is closed then.
-        let _ = opened.send(OpenedChannel { peer, channel });
+        let _ = opened.send(OpenedLink { peer, goes_over });
         Ok(())
     }
 
@@ -367,10 +424,14 @@ impl server::Handler for ServerHandler {
     async fn env_request(
         &mut self,
         channel: ChannelId,
-        _name: &str,
-        _value: &str,
+        name: &str,
+        value: &str,
         session: &mut server::Session,
     ) -> Result<(), Self::Error> {
+        if name == VARIABLE && value.len() <= MAX_OFFER_LEN {
+            self.offer = Some(Zeroizing::new(value.to_owned()));
+        }
+        // The variable itself is not set, as none is: a caller that asks is told so.
         Ok(session.channel_failure(channel)?)
     }
 

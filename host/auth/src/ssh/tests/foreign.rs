@@ -258,6 +258,8 @@ enum Misbehaviour {
     NoChannel,
     NoSubsystem,
     DataFirst,
+    NoAnswer,
+    WrongAnswer,
     ChannelsOfItsOwn,
 }
 
@@ -302,6 +304,14 @@ impl server::Handler for RawServer {
                 session.channel_failure(channel)?;
             }
             Misbehaviour::DataFirst => session.data(channel, &b"early"[..])?,
+            Misbehaviour::NoAnswer => {
+                session.channel_success(channel)?;
+                session.data(channel, &b"hello"[..])?;
+            }
+            Misbehaviour::WrongAnswer => {
+                session.channel_success(channel)?;
+                session.data(channel, &[0xff; 54][..])?;
+            }
             Misbehaviour::ChannelsOfItsOwn => {
                 session.channel_success(channel)?;
                 let (handle, refused) = (session.handle(), self.refused.clone());
@@ -324,9 +334,10 @@ impl server::Handler for RawServer {
     }
 }
 
-/// `attic` dials a raw server that has the key of `cellar`.
+/// `attic` dials a raw server that has the key of `cellar`, for a link of such a kind.
 async fn dial_raw_server(
     behaviour: Misbehaviour,
+    ssh_only: bool,
 ) -> (Result<End, AuthError>, mpsc::UnboundedReceiver<bool>) {
     let network = Network::pair();
     let (near, far) = duplex(STREAM_ROOM);
@@ -341,29 +352,32 @@ async fn dial_raw_server(
         ..server::Config::default()
     });
     tokio::spawn(async move { server::run_stream(config, far, handler).await?.await });
-    (
-        dial(near, &network.endpoint("attic"), "cellar").await,
-        refused,
-    )
+    let (attic, _) = network.endpoints(ssh_only);
+    (dial(near, &attic, "cellar").await, refused)
 }
 
 #[tokio::test]
 async fn another_ssh_server_with_the_right_key_is_told_from_a_node() {
-    let (dialled, _) = dial_raw_server(Misbehaviour::NoChannel).await;
-    let error = dialled.err().unwrap();
-    assert!(matches!(error, AuthError::SubsystemRefused(_)), "{error:?}");
-    // That the subsystem is refused is found out on the link.
-    let (dialled, _) = dial_raw_server(Misbehaviour::NoSubsystem).await;
+    for ssh_only in KINDS {
+        let (dialled, _) = dial_raw_server(Misbehaviour::NoChannel, ssh_only).await;
+        let error = dialled.err().unwrap();
+        assert!(matches!(error, AuthError::SubsystemRefused(_)), "{error:?}");
+    }
+    // That the subsystem is refused is found out on the link, where nobody waits for an answer before.
+    let (dialled, _) = dial_raw_server(Misbehaviour::NoSubsystem, true).await;
     let ended = dialled.unwrap().ended().await;
     assert!(
         matches!(&ended, Ended::Lost(why) if why.contains("subsystem")),
         "{ended:?}"
     );
+    let (dialled, _) = dial_raw_server(Misbehaviour::NoSubsystem, false).await;
+    let error = dialled.err().unwrap();
+    assert!(matches!(error, AuthError::SubsystemRefused(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_server_that_sends_before_the_subsystem_is_refused() {
-    let (dialled, _) = dial_raw_server(Misbehaviour::DataFirst).await;
+    let (dialled, _) = dial_raw_server(Misbehaviour::DataFirst, true).await;
     let mut dialled = dialled.unwrap();
     let ended = dialled.ended().await;
     assert!(
@@ -371,11 +385,31 @@ async fn a_server_that_sends_before_the_subsystem_is_refused() {
         "{ended:?}"
     );
     assert_eq!(soon(dialled.arrived.recv()).await, None);
+    let (dialled, _) = dial_raw_server(Misbehaviour::DataFirst, false).await;
+    let error = dialled.err().unwrap();
+    assert!(matches!(error, AuthError::Protocol { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_to_an_offer_that_does_not_fit_it_is_refused() {
+    let (dialled, _) = dial_raw_server(Misbehaviour::WrongAnswer, false).await;
+    let error = dialled.err().unwrap();
+    assert!(matches!(error, AuthError::Protocol { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_passes_over_an_offer_keeps_ssh() {
+    let (dialled, _) = dial_raw_server(Misbehaviour::NoAnswer, false).await;
+    let mut dialled = dialled.unwrap();
+    assert_eq!(dialled.read(5).await, b"hello");
+    let negotiated = dialled.secured.negotiated.as_ref().unwrap();
+    assert!(!negotiated.cipher.contains("Noise"), "{negotiated:?}");
+    assert!(dialled.secured.direct.is_none());
 }
 
 #[tokio::test]
 async fn a_node_opens_no_channel_towards_the_one_that_dialled_it() {
-    let (dialled, mut refused) = dial_raw_server(Misbehaviour::ChannelsOfItsOwn).await;
+    let (dialled, mut refused) = dial_raw_server(Misbehaviour::ChannelsOfItsOwn, true).await;
     let _dialled = dialled.unwrap();
     for kind in 0..7 {
         assert_eq!(soon(refused.recv()).await, Some(true), "channel {kind}");

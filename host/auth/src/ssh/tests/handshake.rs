@@ -318,11 +318,49 @@ async fn the_old_cipher_and_mac_still_link_two_nodes() {
 #[tokio::test]
 async fn a_cipher_with_its_own_authentication_is_chosen_by_default() {
     let network = Network::pair();
-    let (dialled, _accepted) = link(&network.endpoint("attic"), &network.endpoint("cellar")).await;
+    let (attic, cellar) = network.endpoints(true);
+    let (dialled, _accepted) = link(&attic, &cellar).await;
     let negotiated = dialled.secured.negotiated.unwrap();
     let offered = Algorithms::default().preferred();
     assert_eq!(negotiated.cipher, offered.cipher[0].as_ref());
     assert_eq!(negotiated.mac, None);
+}
+
+/// What people have chosen for SSH is what protects the link, or it stays with SSH.
+#[tokio::test]
+async fn a_link_is_handed_over_where_noise_has_the_cipher_that_ssh_chose() {
+    let network = Network::pair();
+    for (cipher, protocol) in [
+        ("aes256-gcm@openssh.com", "Noise_NNpsk0_25519_AESGCM_SHA256"),
+        (
+            "chacha20-poly1305@openssh.com",
+            "Noise_NNpsk0_25519_ChaChaPoly_SHA256",
+        ),
+        ("aes128-gcm@openssh.com", "aes128-gcm@openssh.com"),
+        ("aes256-ctr", "aes256-ctr"),
+    ] {
+        let chosen = Algorithms::new(&[cipher], &[]).unwrap();
+        let (mut dialled, mut accepted) = link(
+            &network.endpoint_with("attic", &chosen),
+            &network.endpoint("cellar"),
+        )
+        .await;
+        let is_noise = protocol != cipher;
+        let told = |end: &End| {
+            end.secured
+                .negotiated
+                .as_ref()
+                .map(|agreed| agreed.cipher.clone())
+        };
+        assert_eq!(told(&dialled).as_deref(), Some(protocol));
+        assert_eq!(told(&accepted).as_deref(), is_noise.then_some(protocol));
+        let direct = [&dialled, &accepted].map(|end| end.secured.direct.is_some());
+        assert_eq!(direct, [is_noise; 2]);
+        dialled.send("up").await;
+        assert_eq!(accepted.read(2).await, b"up");
+        accepted.send("down").await;
+        assert_eq!(dialled.read(4).await, b"down");
+    }
 }
 
 #[tokio::test]

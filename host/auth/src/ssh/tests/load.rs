@@ -5,6 +5,12 @@ use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
+impl Stream for TcpStream {
+    fn try_write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        Self::try_write(self, bytes)
+    }
+}
+
 use super::*;
 
 const CHUNK: usize = 32 * 1024;
@@ -58,7 +64,7 @@ async fn fill(secured: &Secured<SshOutlet>, total: u64) {
 /// Sends `total` bytes in both directions at once.
 async fn both_ways<S>(near: S, far: S, dialling: &Endpoint, accepting: &Endpoint, total: u64)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     let progress = Arc::new(AtomicU64::new(0));
     let checker = || {
@@ -120,19 +126,23 @@ async fn tcp() -> (TcpStream, TcpStream) {
 #[tokio::test]
 async fn tcp_carries_64_mib_both_ways_at_once() {
     let network = Network::pair();
-    let (near, far) = tcp().await;
-    let (attic, cellar) = (network.endpoint("attic"), network.endpoint("cellar"));
-    both_ways(near, far, &attic, &cellar, 64 * 1024 * 1024).await;
+    for ssh_only in KINDS {
+        let (near, far) = tcp().await;
+        let (attic, cellar) = network.endpoints(ssh_only);
+        both_ways(near, far, &attic, &cellar, 64 * 1024 * 1024).await;
+    }
 }
 
 #[tokio::test]
 async fn a_path_with_little_room_does_not_make_both_ends_wait_for_each_other() {
     let network = Network::pair();
-    let (attic, cellar) = (network.endpoint("attic"), network.endpoint("cellar"));
-    let (near, far) = UnixStream::pair().unwrap();
-    both_ways(near, far, &attic, &cellar, 16 * 1024 * 1024).await;
-    let (near, far) = duplex(STREAM_ROOM);
-    both_ways(near, far, &attic, &cellar, 8 * 1024 * 1024).await;
+    for ssh_only in KINDS {
+        let (attic, cellar) = network.endpoints(ssh_only);
+        let (near, far) = UnixStream::pair().unwrap();
+        both_ways(near, far, &attic, &cellar, 16 * 1024 * 1024).await;
+        let (near, far) = duplex(STREAM_ROOM);
+        both_ways(near, far, &attic, &cellar, 8 * 1024 * 1024).await;
+    }
 }
 
 #[tokio::test]
@@ -143,8 +153,9 @@ async fn data_flows_while_new_keys_are_agreed_on() {
         (1024 * 1024, 1 << 30),
         (1 << 30, 1024 * 1024),
     ] {
-        let attic = network.endpoint("attic").with_rekey_after(dialling_limit);
-        let cellar = network.endpoint("cellar").with_rekey_after(accepting_limit);
+        let (attic, cellar) = network.endpoints(true);
+        let attic = attic.with_rekey_after(dialling_limit);
+        let cellar = cellar.with_rekey_after(accepting_limit);
         let (near, far) = tcp().await;
         both_ways(near, far, &attic, &cellar, 16 * 1024 * 1024).await;
     }
@@ -160,23 +171,28 @@ async fn small_packets_carry_large_messages() {
     let algorithms = Algorithms::default();
     let small = Endpoint::new(identity("attic"), network.trust(), &algorithms, 0);
     let large = Endpoint::new(identity("cellar"), network.trust(), &algorithms, usize::MAX);
-    let (near, far) = tcp().await;
-    both_ways(near, far, &small, &large, 4 * 1024 * 1024).await;
+    for ssh_only in KINDS {
+        let (near, far) = tcp().await;
+        let [small, large] = [&small, &large].map(|of| of.clone().with_ssh_only(ssh_only));
+        both_ways(near, far, &small, &large, 4 * 1024 * 1024).await;
+    }
 }
 
 #[tokio::test]
 async fn a_sender_waits_when_the_path_takes_nothing() {
-    let network = Network::pair();
-    let (near, far, stop) = path();
-    let (dialled, accepted) = link_on(
-        near,
-        far,
-        &network.endpoint("attic"),
-        &network.endpoint("cellar"),
-    )
-    .await;
-    stop.send(()).unwrap();
-    for end in [dialled, accepted] {
+    for ssh_only in KINDS {
+        let network = Network::pair();
+        let (near, far, stop) = path();
+        let (attic, cellar) = network.endpoints(ssh_only);
+        let (dialled, accepted) = link_on(near, far, &attic, &cellar).await;
+        stop.send(()).unwrap();
+        waits_for_the_path(dialled).await;
+        waits_for_the_path(accepted).await;
+    }
+}
+
+async fn waits_for_the_path(end: End) {
+    {
         let mut queued = 0;
         while queued < 10 * WINDOW as usize {
             let mut send = std::pin::pin!(end.secured.sender.send(vec![0; CHUNK].into()));

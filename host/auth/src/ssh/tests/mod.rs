@@ -1,6 +1,7 @@
 //! Links between two ends of this crate, and against raw SSH ends that misbehave.
 
 mod foreign;
+mod handover;
 mod handshake;
 mod load;
 mod rounds;
@@ -83,6 +84,12 @@ impl Network {
         self.endpoint_with(node, &Algorithms::default())
     }
 
+    /// The endpoints of a pair, whose links are of such a kind.
+    fn endpoints(&self, ssh_only: bool) -> (Endpoint, Endpoint) {
+        let of = |node| self.endpoint(node).with_ssh_only(ssh_only);
+        (of("attic"), of("cellar"))
+    }
+
     fn endpoint_with(&self, node: &str, algorithms: &Algorithms) -> Endpoint {
         self.endpoint_of(node, self.key(node), algorithms)
     }
@@ -96,6 +103,9 @@ impl Network {
         Endpoint::new(identity, self.trust(), algorithms, MAX_PACKET)
     }
 }
+
+/// Links that the sessions hand over to Noise, as they do by default, and links that stay with SSH.
+const KINDS: [bool; 2] = [false, true];
 
 /// Passes on what arrives, and refuses the text `poison`.
 struct Collector(mpsc::UnboundedSender<Vec<u8>>);
@@ -145,7 +155,7 @@ fn collector() -> (
 
 async fn dial<S>(stream: S, endpoint: &Endpoint, peer: &str) -> Result<End, AuthError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     let (receiver, arrived) = collector();
     let secured = soon(connect(stream, endpoint, &name(peer), receiver)).await?;
@@ -154,7 +164,7 @@ where
 
 async fn answer<S>(stream: S, endpoint: &Endpoint) -> Result<End, AuthError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     let (receiver, arrived) = collector();
     let secured = soon(accept(stream, endpoint, receiver)).await?;
@@ -169,7 +179,7 @@ async fn link(dialling: &Endpoint, accepting: &Endpoint) -> (End, End) {
 
 async fn link_on<S>(near: S, far: S, dialling: &Endpoint, accepting: &Endpoint) -> (End, End)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream,
 {
     let (dialled, accepted) = tokio::join!(dial(near, dialling, "cellar"), answer(far, accepting));
     (dialled.unwrap(), accepted.unwrap())
@@ -191,11 +201,12 @@ async fn failing_link(dialling: &Endpoint, accepting: &Endpoint) -> (AuthError, 
 fn path() -> (DuplexStream, DuplexStream, oneshot::Sender<()>) {
     let (near, mut near_relay) = duplex(STREAM_ROOM);
     let (mut far_relay, far) = duplex(STREAM_ROOM);
-    let (stop, stopped) = oneshot::channel();
+    let (stop, mut stopped) = oneshot::channel();
     tokio::spawn(async move {
         tokio::select! {
+            biased;
+            _ = &mut stopped => {}
             _ = tokio::io::copy_bidirectional(&mut near_relay, &mut far_relay) => {}
-            _ = stopped => {}
         }
         std::future::pending::<()>().await;
     });

@@ -39,9 +39,10 @@ async fn take(stream: &mut DuplexStream) -> Vec<u8> {
 /// Counts the flights until both ends have a link and the first word of the other end, which each
 /// says as soon as it can. A flight takes all that is written to the other end, in both directions
 /// at once: it stands for one way's delay.
-async fn flights() -> (u32, u32) {
+async fn flights(kinds: [bool; 2]) -> (u32, u32) {
     let network = Network::pair();
-    let (attic, cellar) = (network.endpoint("attic"), network.endpoint("cellar"));
+    let [attic, cellar] = [("attic", kinds[0]), ("cellar", kinds[1])]
+        .map(|(node, ssh_only)| network.endpoint(node).with_ssh_only(ssh_only));
     let (near, mut near_relay) = duplex(ROOM);
     let (far, mut far_relay) = duplex(ROOM);
     let count = Arc::new(AtomicU32::new(0));
@@ -82,6 +83,15 @@ async fn flights() -> (u32, u32) {
 /// key and two to prove it. Then two for the channel, one for the subsystem with the first word of
 /// the end that dialled, and one for that of the other end.
 #[tokio::test]
-async fn a_link_takes_fourteen_flights_until_both_ends_have_said_hello() {
-    assert_eq!(flights().await, (14, 13));
+async fn a_link_by_ssh_takes_fourteen_flights_until_both_ends_have_said_hello() {
+    assert_eq!(flights([true, true]).await, (14, 13));
+}
+
+/// The first word of the end that dialled has to wait for the answer to its offer, behind which that of the other
+/// end comes.
+#[tokio::test]
+async fn handing_over_takes_one_flight_more_and_so_does_an_offer_that_is_not_taken() {
+    assert_eq!(flights([false, false]).await, (14, 15));
+    assert_eq!(flights([false, true]).await, (14, 15));
+    assert_eq!(flights([true, false]).await, (14, 13));
 }

@@ -1,0 +1,319 @@
+//! A link by Noise, on a stream that an SSH session has handed over.
+//!
+//! SSH is the way in: it proves who is at both ends, and inside it they agree on fresh keys ([`agreement`]). From
+//! then on the stream carries records ([`records`]), which cost less than SSH's packets: nothing is copied from queue
+//! to queue, no task stands between who sends and the stream, and any thread may send. What goes over it are the
+//! same frames.
+//!
+//! ```text
+//!   Sender::send ─▶ ┌──────────┐ ─▶ try_write ────────────▶ stream
+//!   Direct::send ─▶ │ outgoing │ ─▶ what it does not take ─▶ session's task ─▶
+//!                   └──────────┘         Receiver::data ◀── session's task ◀─
+//! ```
+//!
+//! An empty record is the end: a stream that ends without one was cut.
+
+mod agreement;
+mod records;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, ready};
+
+use bytes::Bytes;
+use kozo_ground::lock::LockAnyway;
+use kozo_ground::names::NodeName;
+use kozo_ground::text::error_text;
+use tokio::sync::Notify;
+
+pub(crate) use agreement::{Agreement, Cipher, MAX_OFFER_LEN, Offer, VARIABLE, answer};
+use records::{LENGTH_LEN, Opener, Sealer, records};
+
+use crate::secured::{
+    Closed, Direct, DirectOutlet, Ended, Negotiated, Outlet, Receiver, Refused, Secured, Sender,
+    Session, Termination,
+};
+use crate::stream::{DirectWrite, Guarded, Stream, Successor, Switch, Traffic};
+
+/// What a thread seals records into, and opens them into, is kept for the next time up to so many bytes.
+const KEPT_SCRATCH: usize = 128 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `with` with an empty buffer that the thread keeps.
+fn with_scratch<T>(with: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let result = with(&mut scratch);
+    if scratch.capacity() <= KEPT_SCRATCH {
+        SCRATCH.set(scratch);
+    }
+    result
+}
+
+/// The way out of a link by Noise.
+#[derive(Clone)]
+pub(crate) struct NoiseOutlet(Arc<Shared>);
+
+struct Shared {
+    outgoing: Mutex<Outgoing>,
+    stream: Arc<dyn DirectWrite>,
+    /// Wakes the session's task: the stream has not taken everything, or nothing more is to come.
+    work: Notify,
+    /// Wakes who waits for the stream to take what it has not taken.
+    room: Notify,
+}
+
+struct Outgoing {
+    sealer: Sealer,
+    /// Records that the stream has not taken yet, but for so many bytes at their front.
+    waiting: Vec<u8>,
+    taken: usize,
+    /// Nothing more is sealed.
+    closed: bool,
+    /// How the stream failed, until the session's task says so.
+    failed: Option<io::Error>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Outgoing> {
+        self.outgoing.lock_anyway()
+    }
+
+    /// Seals bytes behind which nothing waits, and writes what the stream takes.
+    fn write(&self, outgoing: &mut Outgoing, bytes: &[u8]) -> Result<(), Closed> {
+        if outgoing.closed {
+            return Err(Closed);
+        }
+        let written = with_scratch(|sealed| {
+            let sealing = outgoing.sealer.seal(bytes, sealed);
+            sealing.map_err(io::Error::other)?;
+            let taken = write_now(&*self.stream, sealed)?;
+            outgoing.waiting.extend_from_slice(&sealed[taken..]);
+            Ok(())
+        });
+        if let Err(error) = written {
+            outgoing.closed = true;
+            outgoing.failed = Some(error);
+            self.work.notify_one();
+            return Err(Closed);
+        }
+        if !outgoing.waiting.is_empty() {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Writes as much as the stream takes now; the result is how many bytes.
+fn write_now(stream: &dyn DirectWrite, bytes: &[u8]) -> io::Result<usize> {
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match stream.try_write(&bytes[taken..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => taken += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(taken)
+}
+
+impl Outlet for NoiseOutlet {
+    async fn send(&self, bytes: Bytes) -> Result<(), Closed> {
+        loop {
+            {
+                let mut outgoing = self.0.lock();
+                if outgoing.closed || outgoing.waiting.is_empty() {
+                    return self.0.write(&mut outgoing, &bytes);
+                }
+            }
+            self.0.room.notified().await;
+        }
+    }
+
+    async fn close(&self) {
+        let mut outgoing = self.0.lock();
+        if !outgoing.closed {
+            outgoing.closed = true;
+            let Outgoing {
+                sealer, waiting, ..
+            } = &mut *outgoing;
+            // Without it, the other end takes the link for cut: there is no more harm.
+            let _ = sealer.seal_end(waiting);
+        }
+        self.0.work.notify_one();
+    }
+}
+
+impl DirectOutlet for Shared {
+    fn has_room(&self) -> bool {
+        let outgoing = self.lock();
+        !outgoing.closed && outgoing.waiting.is_empty()
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
+        let mut outgoing = self.lock();
+        if outgoing.waiting.is_empty() {
+            return self.write(&mut outgoing, bytes);
+        }
+        // It would have been better to look whether there is room; nothing is lost all the same.
+        if outgoing.closed {
+            return Err(Closed);
+        }
+        let Outgoing {
+            sealer, waiting, ..
+        } = &mut *outgoing;
+        sealer.seal(bytes, waiting).map_err(|_| Closed)
+    }
+}
+
+/// Opens the link with `peer` on the stream that SSH has let go of. Must be called on the runtime.
+pub(crate) fn open<S: Stream>(
+    agreement: Agreement,
+    stream: Successor<S>,
+    (switch, traffic): (Switch, Traffic),
+    longest: usize,
+    peer: NodeName,
+    receiver: Box<dyn Receiver>,
+) -> Secured<NoiseOutlet> {
+    let stream = stream.take_over(LENGTH_LEN + longest);
+    let negotiated = Negotiated {
+        cipher: agreement.cipher.protocol().to_owned(),
+        mac: None,
+    };
+    let (sealer, opener) = records(agreement, longest);
+    let shared = Arc::new(Shared {
+        outgoing: Mutex::new(Outgoing {
+            sealer,
+            waiting: Vec::new(),
+            taken: 0,
+            closed: false,
+            failed: None,
+        }),
+        stream: stream.direct(),
+        work: Notify::new(),
+        room: Notify::new(),
+    });
+    let termination = Termination::new(switch);
+    let session = Session::new(termination.clone());
+    let direct = Direct::new(shared.clone(), termination.clone());
+    let outlet = NoiseOutlet(shared.clone());
+    let sender = Sender::new(outlet, termination.clone());
+    tokio::spawn(run(stream, opener, receiver, shared, termination));
+    Secured {
+        peer,
+        sender,
+        session,
+        negotiated: Some(negotiated),
+        traffic,
+        direct: Some(direct),
+    }
+}
+
+async fn run<S: Stream>(
+    stream: Guarded<S>,
+    opener: Opener,
+    mut receiver: Box<dyn Receiver>,
+    shared: Arc<Shared>,
+    termination: Arc<Termination>,
+) {
+    let ended = tokio::select! {
+        ended = read(&stream, opener, &mut *receiver) => ended,
+        ended = flush(&stream, &shared) => ended,
+    };
+    termination.note(ended);
+    shared.lock().closed = true;
+    shared.room.notify_one();
+    drop(stream);
+    // It is gone when the end is announced.
+    drop(receiver);
+    termination.finish();
+}
+
+/// Reads records until there are no more.
+async fn read<S: Stream>(
+    stream: &Guarded<S>,
+    mut opener: Opener,
+    receiver: &mut dyn Receiver,
+) -> Ended {
+    let mut enough = LENGTH_LEN;
+    loop {
+        let read = poll_fn(|cx| {
+            with_scratch(|plain| {
+                let mut opened = None;
+                let read = stream.poll_take(cx, enough, |bytes| {
+                    let found = opener.open(bytes, plain);
+                    let taken = found.as_ref().map_or(0, |found| found.taken);
+                    opened = Some(found);
+                    taken
+                });
+                if let Err(error) = ready!(read) {
+                    return Poll::Ready(Err(Ended::Lost(error_text(&error))));
+                }
+                let Some(opened) = opened else {
+                    let reason = "the other end closed the connection";
+                    return Poll::Ready(Err(Ended::Lost(reason.to_owned())));
+                };
+                let opened = opened.map_err(refused)?;
+                if !plain.is_empty() {
+                    receiver.data(plain).map_err(refused)?;
+                }
+                Poll::Ready(Ok(opened))
+            })
+        });
+        match read.await {
+            Ok(opened) if opened.ended => return Ended::ByPeer,
+            Ok(opened) => enough = opened.enough,
+            Err(ended) => return ended,
+        }
+    }
+}
+
+fn refused(refused: Refused) -> Ended {
+    Ended::Refused(refused.to_string())
+}
+
+/// Writes what the stream has not taken at once, whenever there is something, until the link is closed.
+async fn flush<S: Stream>(stream: &Guarded<S>, shared: &Shared) -> Ended {
+    loop {
+        shared.work.notified().await;
+        let flushed = poll_fn(|cx| {
+            let mut outgoing = shared.lock();
+            if let Some(error) = outgoing.failed.take() {
+                return Poll::Ready(Err(error));
+            }
+            while outgoing.taken < outgoing.waiting.len() {
+                let rest = &outgoing.waiting[outgoing.taken..];
+                match ready!(stream.poll_write_shared(cx, rest))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    count => outgoing.taken += count,
+                }
+            }
+            outgoing.taken = 0;
+            outgoing.waiting = Vec::new();
+            if outgoing.closed {
+                ready!(stream.poll_shutdown_shared(cx))?;
+            }
+            Poll::Ready(Ok(outgoing.closed))
+        });
+        match flushed.await {
+            Ok(false) => shared.room.notify_one(),
+            // The other end answers by closing its own side, which ends the reading.
+            Ok(true) => pending().await,
+            Err(error) => return Ended::Lost(error_text(&error)),
+        }
+    }
+}
+
+impl fmt::Debug for NoiseOutlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoiseOutlet")
+    }
+}
