@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 pub(crate) use steering::Sent;
 
 use crate::bus::{BusArrivals, BusOutlet};
-use crate::link::Arrivals;
+use crate::link::{Arrivals, DirectWrite};
 use crate::roles::{Dispatcher, Inbox, IncomingMessage};
 
 /// To how many receivers one message can go without an allocation for that alone.
@@ -119,11 +119,14 @@ impl Router {
         let outlets = places.iter().map(|&place| &self.outlets[place]);
         let outlets: SmallVec<[_; FEW]> = outlets.collect();
         let sent = if wait.limit.is_zero() {
-            outlets.iter().for_each(|outlet| outlet.send(messages, now));
+            let sending = outlets.iter().map(|outlet| outlet.send(messages, now));
+            let written: SmallVec<[_; FEW]> = sending.collect();
+            self.write(written.into_iter().flatten());
             messages.len()
         } else {
             // Nearly always there is room at once.
-            let sent = Outlet::send_while_room(&outlets, messages, now);
+            let (sent, written) = Outlet::send_while_room(&outlets, messages, now);
+            self.write(written);
             match &messages[sent..] {
                 [] => sent,
                 rest => sent + self.send_paced(&outlets, rest, wait.deadline()),
@@ -220,12 +223,24 @@ impl Router {
         }
     }
 
+    /// Writes what is for this thread to write.
+    fn write<'a>(&self, written: impl IntoIterator<Item = DirectWrite<'a>>) {
+        for one in written {
+            one.write();
+            // What others have queued meanwhile may have gone with it.
+            self.room.made();
+        }
+    }
+
     /// Sends to all of `outlets` as soon as all of them have room; the result is how many messages.
     fn send_paced(&self, outlets: &[&Outlet], messages: &[Message], deadline: Instant) -> usize {
         let mut sent = 0;
         loop {
             let seen = self.room.generation();
-            sent += Outlet::send_while_room(outlets, &messages[sent..], clock::now());
+            let (count, written) =
+                Outlet::send_while_room(outlets, &messages[sent..], clock::now());
+            self.write(written);
+            sent += count;
             if sent == messages.len() || !self.room.wait(seen, deadline) {
                 return sent;
             }

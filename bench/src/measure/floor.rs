@@ -138,6 +138,7 @@ impl Ends {
             &Algorithms::default(),
             MAX_PACKET,
         )
+        .with_ssh_only(true)
     }
 }
 

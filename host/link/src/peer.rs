@@ -160,6 +160,11 @@ impl Peer {
         self.settings.outgoing == ConnectPolicy::Never || self.outbox.has_room_for(count, cost)
     }
 
+    /// How many bytes of messages wait for the peer.
+    pub fn waiting_bytes(&self) -> usize {
+        self.outbox.queued().bytes
+    }
+
     /// Whether nothing waits for the peer or is under way to it.
     pub fn is_idle(&self) -> bool {
         self.outbox.is_empty()

@@ -76,6 +76,12 @@ pub fn settings() -> &'static [OptionSpec] {
                 "The message authentication codes that links may use, the best first. The `gcm` and `poly1305` ciphers need none. Two nodes need one in common.",
             )
             .one_of(&MACS),
+            OptionSpec::new(
+                "sshOnly",
+                ValueKind::Boolean,
+                DefaultValue::Value(Value::Boolean(false)),
+                "Whether links speak SSH all the time. Otherwise two nodes that may both do so go over to Noise, with the same cipher, as soon as SSH has proven who they are: it costs less. Only where that cipher is AES-256-GCM or ChaCha20-Poly1305.",
+            ),
             folders("rolePath", "Folders with role modules, looked through before the installed ones and after those of the variable `KOZOROLEPATH`."),
             folders("transportPath", "Folders with transport modules, looked through before the installed ones and after those of the variable `KOZOTRANSPORTPATH`."),
             folders("importPath", "Folders with libraries that modules need, looked through after those of the variable `KOZOIMPORTPATH`."),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kozo_addresses::Endpoint;
 use kozo_auth::keys::{self, KeyError, PrivateKey, PublicKey};
-use kozo_description::{ModuleOptions, Place, Values};
+use kozo_description::{ModuleOptions, Place, Value, Values};
 use kozo_faces::Face;
 use kozo_ground::age::MaxAges;
 use kozo_ground::grant::Grants;
@@ -128,6 +128,8 @@ pub struct Settings {
     pub ciphers: Vec<String>,
     /// The MACs to offer, by their SSH names, the best first; empty: choose.
     pub macs: Vec<String>,
+    /// Links do not go over from SSH to Noise.
+    pub ssh_only: bool,
     /// Where to look for modules and what they need.
     pub search_paths: SearchPaths,
     /// How old messages may get before they are delivered.
@@ -147,6 +149,7 @@ impl Settings {
             max_buffer_read_size: values.count("maxBufferReadSize"),
             ciphers: values.texts("cipher"),
             macs: values.texts("hmac"),
+            ssh_only: values.value("sshOnly") == Some(&Value::Boolean(true)),
             search_paths: SearchPaths {
                 roles: values.paths("rolePath"),
                 transports: values.paths("transportPath"),

@@ -38,12 +38,9 @@ pub(super) fn endpoint(network: &Network, own: &Node) -> Result<Endpoint, StartE
     };
     let algorithms = Algorithms::new(&own.settings.ciphers, &own.settings.macs)?;
     let max_packet = own.settings.max_buffer_read_size;
-    Ok(Endpoint::new(
-        identity,
-        Arc::clone(&network.keys),
-        &algorithms,
-        max_packet,
-    ))
+    let trust = Arc::clone(&network.keys);
+    let endpoint = Endpoint::new(identity, trust, &algorithms, max_packet);
+    Ok(endpoint.with_ssh_only(own.settings.ssh_only))
 }
 
 /// The transports of all nodes. Their modules may take their time, so the network is lent to a thread.

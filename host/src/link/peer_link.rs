@@ -6,7 +6,7 @@ mod watched;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use kozo_auth::secured::{Negotiated, Traffic};
+use kozo_auth::secured::{Direct, Negotiated, Traffic};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
@@ -16,6 +16,7 @@ use kozo_wire::{FrameWriter, Message};
 use tokio::sync::Notify;
 
 use super::arrivals::BusEar;
+use super::direct::{ALONE, DirectWrite, MOST_WAITING};
 use questions::Waiting;
 pub(crate) use questions::{NoAnswer, PeerAnswer};
 pub(crate) use watched::WatchedMessage;
@@ -46,10 +47,12 @@ struct PeerLinkState {
 struct ServedLink {
     key: LinkKey,
     wake: Arc<Notify>,
-    /// The writer found nothing to write, and was not woken since: so a burst of messages wakes it once.
-    idle: bool,
+    /// The writer found nothing to write then, and was not woken since, nor has anybody taken its place: so a
+    /// burst of messages wakes it once.
+    idle: Option<Moment>,
     traffic: Traffic,
     negotiated: Option<Negotiated>,
+    direct: Option<Arc<dyn Direct>>,
 }
 
 /// A way to the peer, with the names that people know.
@@ -94,7 +97,7 @@ impl PeerLink {
     pub(crate) fn open(&self) -> SendingToPeer<'_> {
         SendingToPeer {
             link: self,
-            state: self.lock(),
+            state: Some(self.lock()),
             queued: None,
         }
     }
@@ -107,6 +110,18 @@ impl PeerLink {
         } else {
             self.wake(state, now);
         }
+    }
+
+    /// Whether there is nothing more to write on a link. If so its writer, whose place somebody has
+    /// taken, has it again.
+    pub(super) fn is_written(&self, key: LinkKey) -> bool {
+        let now = clock::now();
+        let mut state = self.lock();
+        let is_written = !state.peer.wants_output(key, now);
+        if is_written {
+            state.set_idle(key, now);
+        }
+        is_written
     }
 
     /// Looks at the peer.
@@ -191,7 +206,7 @@ impl PeerLink {
         let mut state = self.lock();
         let output = state.peer.output(key, writer, now);
         if writer.is_empty() {
-            state.set_idle(key);
+            state.set_idle(key, now);
         }
         self.wake(&mut state, now);
         output
@@ -202,14 +217,16 @@ impl PeerLink {
         key: LinkKey,
         traffic: Traffic,
         negotiated: Option<Negotiated>,
+        direct: Option<Arc<dyn Direct>>,
     ) -> Arc<Notify> {
         let wake = Arc::new(Notify::new());
         self.lock().writers.push(ServedLink {
             key,
             wake: Arc::clone(&wake),
-            idle: false,
+            idle: None,
             traffic,
             negotiated,
+            direct,
         });
         wake
     }
@@ -233,34 +250,56 @@ impl PeerLink {
 /// A peer whose queue nobody else changes meanwhile.
 pub(crate) struct SendingToPeer<'a> {
     link: &'a PeerLink,
-    state: MutexGuard<'a, PeerLinkState>,
+    /// None when it is over.
+    state: Option<MutexGuard<'a, PeerLinkState>>,
     /// When a message was queued last, if one was.
     queued: Option<Moment>,
 }
 
-impl SendingToPeer<'_> {
+impl<'a> SendingToPeer<'a> {
     /// Whether a message that counts so many bytes would push nothing out.
     pub(crate) fn has_room(&self, cost: usize) -> bool {
-        self.state.peer.has_room(cost)
+        self.peer().is_none_or(|peer| peer.has_room(cost))
     }
 
     /// Whether so many messages, which count `cost` bytes together, would push nothing out, themselves included.
     pub(crate) fn has_room_for(&self, count: usize, cost: usize) -> bool {
-        self.state.peer.has_room_for(count, cost)
+        self.peer()
+            .is_none_or(|peer| peer.has_room_for(count, cost))
     }
 
     /// Queues a message of this node's roles.
     pub(crate) fn queue(&mut self, message: Message, now: Moment) {
-        self.state.peer.send(message, now);
-        self.queued = Some(now);
+        if let Some(state) = &mut self.state {
+            state.peer.send(message, now);
+            self.queued = Some(now);
+        }
+    }
+
+    /// Lets go of the peer. The result has to be written by this thread, as soon as it holds no peer; none: the
+    /// writer does it.
+    pub(crate) fn close(mut self) -> Option<DirectWrite<'a>> {
+        let (mut state, now) = self.state.take().zip(self.queued)?;
+        let (key, outlet, writer) = match state.take_writers_place(now) {
+            Some(taken) => taken,
+            None => {
+                self.link.wake_for_message(&mut state, now);
+                return None;
+            }
+        };
+        Some(DirectWrite::new(self.link, key, outlet, writer))
+    }
+
+    fn peer(&self) -> Option<&Peer> {
+        self.state.as_ref().map(|state| &state.peer)
     }
 }
 
 impl Drop for SendingToPeer<'_> {
     /// Wakes the writer once, whatever was queued: it would only wait for the queue before.
     fn drop(&mut self) {
-        if let Some(now) = self.queued {
-            self.link.wake_for_message(&mut self.state, now);
+        if let Some((state, now)) = self.state.as_mut().zip(self.queued) {
+            self.link.wake_for_message(state, now);
         }
     }
 }
@@ -278,18 +317,40 @@ impl PeerLinkState {
 
     /// Wakes the writers that wait and have something to write now.
     fn wake_writers(&mut self, now: Moment) {
-        for writer in self.writers.iter_mut().filter(|writer| writer.idle) {
+        let waiting = self.writers.iter_mut();
+        for writer in waiting.filter(|writer| writer.idle.is_some()) {
             if self.peer.wants_output(writer.key, now) {
-                writer.idle = false;
+                writer.idle = None;
                 writer.wake.notify_one();
             }
         }
     }
 
-    fn set_idle(&mut self, key: LinkKey) {
+    /// Takes the place of a writer that has had nothing to write for a while and would be woken for the little
+    /// that waits now.
+    fn take_writers_place(
+        &mut self,
+        now: Moment,
+    ) -> Option<(LinkKey, Arc<dyn Direct>, Arc<Notify>)> {
+        // With two links, one of them is about to end.
+        let [writer] = &mut *self.writers else {
+            return None;
+        };
+        let outlet = writer.direct.as_ref()?;
+        let is_alone = now.since(writer.idle?) >= ALONE
+            && self.peer.waiting_bytes() <= MOST_WAITING
+            && self.peer.wants_output(writer.key, now)
+            && outlet.has_room();
+        is_alone.then(|| {
+            writer.idle = None;
+            (writer.key, outlet.clone(), writer.wake.clone())
+        })
+    }
+
+    fn set_idle(&mut self, key: LinkKey, now: Moment) {
         let mut writers = self.writers.iter_mut();
         if let Some(writer) = writers.find(|writer| writer.key == key) {
-            writer.idle = true;
+            writer.idle = Some(now);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use kozo_auth::secured::Stream;
 use kozo_auth::ssh::Opening;
 use kozo_link::admission::CallerStep;
 
@@ -119,6 +120,12 @@ impl<S: AsyncRead + Unpin, P: CallerProgress> AsyncRead for Threshold<S, P> {
                 },
             }
         }
+    }
+}
+
+impl<S: Stream, P: CallerProgress> Stream for Threshold<S, P> {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.try_write(bytes)
     }
 }
 

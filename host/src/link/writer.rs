@@ -80,10 +80,11 @@ struct Registration<'a> {
 impl<'a> Registration<'a> {
     fn new(link: &'a PeerLink, key: LinkKey, secured: &SecuredLink) -> Self {
         let (traffic, negotiated) = (secured.traffic.clone(), secured.negotiated.clone());
+        let direct = secured.direct.clone();
         Self {
             link,
             key,
-            wake: link.add_writer(key, traffic, negotiated),
+            wake: link.add_writer(key, traffic, negotiated, direct),
         }
     }
 }

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::FEW;
 use crate::bus::{BusOutlet, SendingToBus};
-use crate::link::{PeerLink, SendingToPeer};
+use crate::link::{DirectWrite, PeerLink, SendingToPeer};
 
 /// What stands at a receiver's place.
 #[derive(Clone)]
@@ -44,20 +44,37 @@ impl Destination {
 }
 
 impl Outlet {
-    /// Queues messages of this node's roles, in order.
-    pub(super) fn send(&self, messages: &[Message], now: Moment) {
+    /// Queues messages of this node's roles, in order. The result is for this thread to write.
+    #[must_use]
+    pub(super) fn send(&self, messages: &[Message], now: Moment) -> Option<DirectWrite<'_>> {
         let mut open = self.open();
         for message in messages {
             open.queue(message.clone(), now);
         }
+        open.close()
     }
 
     /// Queues each of `messages` for all of `outlets`, as long as all of them have room for it. The result is
-    /// how many those are. Where that is not all of them, the queues hold no more than these.
-    pub(super) fn send_while_room(outlets: &[&Self], messages: &[Message], now: Moment) -> usize {
+    /// how many those are, and what is for this thread to write. Where that is not all of them, the queues hold no
+    /// more than these.
+    #[must_use]
+    pub(super) fn send_while_room<'a>(
+        outlets: &[&'a Self],
+        messages: &[Message],
+        now: Moment,
+    ) -> (usize, SmallVec<[DirectWrite<'a>; FEW]>) {
         // Always locked in the order of the router's list, so that two senders never wait for
         // each other.
-        let mut open: SmallVec<[_; FEW]> = outlets.iter().map(|outlet| outlet.open()).collect();
+        let mut open = outlets.iter().map(|outlet| outlet.open()).collect();
+        let count = Self::queue_while_room(&mut open, messages, now);
+        (count, open.into_iter().filter_map(Sending::close).collect())
+    }
+
+    fn queue_while_room(
+        open: &mut SmallVec<[Sending<'_>; FEW]>,
+        messages: &[Message],
+        now: Moment,
+    ) -> usize {
         let whole = messages.iter().map(Message::cost).sum();
         let all_fit = open
             .iter()
@@ -68,7 +85,7 @@ impl Outlet {
                 return place;
             }
             let message = message.to_keep(all_fit);
-            for outlet in &mut open {
+            for outlet in &mut *open {
                 outlet.queue(message.clone(), now);
             }
         }
@@ -105,7 +122,7 @@ enum Sending<'a> {
     ToBus(SendingToBus<'a>),
 }
 
-impl Sending<'_> {
+impl<'a> Sending<'a> {
     /// Whether a message that counts so many bytes would push nothing out.
     fn has_room(&self, cost: usize) -> bool {
         match self {
@@ -126,6 +143,14 @@ impl Sending<'_> {
         match self {
             Self::ToPeer(peer) => peer.queue(message, now),
             Self::ToBus(bus) => bus.queue(message, now),
+        }
+    }
+
+    /// Lets go of the outlet; the result is for this thread to write, as soon as it holds none.
+    fn close(self) -> Option<DirectWrite<'a>> {
+        match self {
+            Self::ToPeer(peer) => peer.close(),
+            Self::ToBus(_) => None,
         }
     }
 }

@@ -373,6 +373,20 @@ impl FrameWriter {
         self.bytes.reserve(bytes);
     }
 
+    /// The bytes that wait.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets the bytes that wait, and keeps the room that they had, up to `kept` bytes.
+    pub fn clear(&mut self, kept: usize) {
+        if self.bytes.capacity() > kept {
+            self.bytes = BytesMut::new();
+        } else {
+            self.bytes.clear();
+        }
+    }
+
     /// Takes the bytes.
     pub fn take(&mut self) -> Bytes {
         self.bytes.split().freeze()

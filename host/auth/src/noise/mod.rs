@@ -30,11 +30,11 @@ use kozo_ground::text::error_text;
 use tokio::sync::Notify;
 
 pub(crate) use agreement::{Agreement, Cipher, MAX_OFFER_LEN, Offer, VARIABLE, answer};
-use records::{LENGTH_LEN, Opener, Sealer, records};
+use records::{LENGTH_LEN, Opener, Scratch, Sealer, records};
 
 use crate::secured::{
-    Closed, Direct, DirectOutlet, Ended, Negotiated, Outlet, Receiver, Refused, Secured, Sender,
-    Session, Termination,
+    Closed, Direct, Ended, Negotiated, Outlet, Receiver, Refused, Secured, Sender, Session,
+    Termination,
 };
 use crate::stream::{DirectWrite, Guarded, Stream, Successor, Switch, Traffic};
 
@@ -42,15 +42,15 @@ use crate::stream::{DirectWrite, Guarded, Stream, Successor, Switch, Traffic};
 const KEPT_SCRATCH: usize = 128 * 1024;
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Calls `with` with an empty buffer that the thread keeps.
-fn with_scratch<T>(with: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+/// Calls `with` with empty room that the thread keeps.
+fn with_scratch<T>(with: impl FnOnce(&mut Scratch) -> T) -> T {
     let mut scratch = SCRATCH.take();
     scratch.clear();
     let result = with(&mut scratch);
-    if scratch.capacity() <= KEPT_SCRATCH {
+    if scratch.room() <= KEPT_SCRATCH {
         SCRATCH.set(scratch);
     }
     result
@@ -93,8 +93,8 @@ impl Shared {
         let written = with_scratch(|sealed| {
             let sealing = outgoing.sealer.seal(bytes, sealed);
             sealing.map_err(io::Error::other)?;
-            let taken = write_now(&*self.stream, sealed)?;
-            outgoing.waiting.extend_from_slice(&sealed[taken..]);
+            let taken = write_now(&*self.stream, sealed.bytes())?;
+            outgoing.waiting.extend_from_slice(&sealed.bytes()[taken..]);
             Ok(())
         });
         if let Err(error) = written {
@@ -142,17 +142,17 @@ impl Outlet for NoiseOutlet {
         let mut outgoing = self.0.lock();
         if !outgoing.closed {
             outgoing.closed = true;
-            let Outgoing {
-                sealer, waiting, ..
-            } = &mut *outgoing;
-            // Without it, the other end takes the link for cut: there is no more harm.
-            let _ = sealer.seal_end(waiting);
+            with_scratch(|sealed| {
+                // Without it, the other end takes the link for cut: there is no more harm.
+                let _ = outgoing.sealer.seal_end(sealed);
+                outgoing.waiting.extend_from_slice(sealed.bytes());
+            });
         }
         self.0.work.notify_one();
     }
 }
 
-impl DirectOutlet for Shared {
+impl Direct for Shared {
     fn has_room(&self) -> bool {
         let outgoing = self.lock();
         !outgoing.closed && outgoing.waiting.is_empty()
@@ -167,10 +167,11 @@ impl DirectOutlet for Shared {
         if outgoing.closed {
             return Err(Closed);
         }
-        let Outgoing {
-            sealer, waiting, ..
-        } = &mut *outgoing;
-        sealer.seal(bytes, waiting).map_err(|_| Closed)
+        with_scratch(|sealed| {
+            outgoing.sealer.seal(bytes, sealed).map_err(|_| Closed)?;
+            outgoing.waiting.extend_from_slice(sealed.bytes());
+            Ok(())
+        })
     }
 }
 
@@ -203,17 +204,16 @@ pub(crate) fn open<S: Stream>(
     });
     let termination = Termination::new(switch);
     let session = Session::new(termination.clone());
-    let direct = Direct::new(shared.clone(), termination.clone());
     let outlet = NoiseOutlet(shared.clone());
     let sender = Sender::new(outlet, termination.clone());
-    tokio::spawn(run(stream, opener, receiver, shared, termination));
+    tokio::spawn(run(stream, opener, receiver, shared.clone(), termination));
     Secured {
         peer,
         sender,
         session,
         negotiated: Some(negotiated),
         traffic,
-        direct: Some(direct),
+        direct: Some(shared),
     }
 }
 
@@ -262,8 +262,8 @@ async fn read<S: Stream>(
                     return Poll::Ready(Err(Ended::Lost(reason.to_owned())));
                 };
                 let opened = opened.map_err(refused)?;
-                if !plain.is_empty() {
-                    receiver.data(plain).map_err(refused)?;
+                if !plain.bytes().is_empty() {
+                    receiver.data(plain.bytes()).map_err(refused)?;
                 }
                 Poll::Ready(Ok(opened))
             })

@@ -21,6 +21,44 @@ const RECORDS_PER_KEY: u64 = 1 << 16;
 /// The keys of both directions. They are changed so seldom that both directions share them.
 type Keys = Arc<RwLock<StatelessTransportState>>;
 
+/// Bytes that are put together one after the other, in room that is kept: what it held before is overwritten, and
+/// need not be cleared.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    room: Vec<u8>,
+    used: usize,
+}
+
+impl Scratch {
+    /// What was put together.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.room[..self.used]
+    }
+
+    /// How much room there is, in bytes.
+    pub(crate) fn room(&self) -> usize {
+        self.room.len()
+    }
+
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    /// Room for so many bytes more, with anything in it; [`Self::add`] says how many of them were used.
+    fn space(&mut self, count: usize) -> &mut [u8] {
+        let end = self.used + count;
+        if self.room.len() < end {
+            self.room.resize(end, 0);
+        }
+        &mut self.room[self.used..end]
+    }
+
+    fn add(&mut self, count: usize) {
+        self.used += count;
+    }
+}
+
 /// Both halves of what two ends have agreed on; this end takes records of at most `longest` bytes.
 pub(crate) fn records(agreement: Agreement, longest: usize) -> (Sealer, Opener) {
     let keys = Arc::new(RwLock::new(agreement.keys));
@@ -49,7 +87,7 @@ impl Sealer {
     ///
     /// # Errors
     /// When there are no more numbers for records, which a link does not live to see.
-    pub(crate) fn seal(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), snow::Error> {
+    pub(crate) fn seal(&mut self, bytes: &[u8], out: &mut Scratch) -> Result<(), snow::Error> {
         for piece in bytes.chunks(self.longest - SEAL_LEN) {
             self.record(piece, out)?;
         }
@@ -60,21 +98,20 @@ impl Sealer {
     ///
     /// # Errors
     /// As [`Self::seal`].
-    pub(crate) fn seal_end(&mut self, out: &mut Vec<u8>) -> Result<(), snow::Error> {
+    pub(crate) fn seal_end(&mut self, out: &mut Scratch) -> Result<(), snow::Error> {
         self.record(&[], out)
     }
 
-    fn record(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), snow::Error> {
-        let start = out.len();
+    fn record(&mut self, piece: &[u8], out: &mut Scratch) -> Result<(), snow::Error> {
         let length = piece.len() + SEAL_LEN;
-        out.resize(start + LENGTH_LEN + length, 0);
-        let record = &mut out[start..];
+        let record = out.space(LENGTH_LEN + length);
         // Not longer than 65535, as every record.
         record[..LENGTH_LEN].copy_from_slice(&(length as u16).to_be_bytes());
         let sealed = &mut record[LENGTH_LEN..];
         let keys = self.keys.read_anyway();
         keys.write_message(self.count, piece, sealed)?;
         drop(keys);
+        out.add(LENGTH_LEN + length);
         self.count += 1;
         if self.count.is_multiple_of(RECORDS_PER_KEY) {
             self.keys.write_anyway().rekey_outgoing();
@@ -106,7 +143,7 @@ impl Opener {
     ///
     /// # Errors
     /// [`Refused`] for a record that is longer than this end takes, or that is not the other end's next one.
-    pub(crate) fn open(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Opened, Refused> {
+    pub(crate) fn open(&mut self, bytes: &[u8], out: &mut Scratch) -> Result<Opened, Refused> {
         let mut taken = 0;
         let opened = |taken, enough, ended| {
             Ok(Opened {
@@ -130,14 +167,12 @@ impl Opener {
             let Some(sealed) = rest.get(..length) else {
                 return opened(taken, LENGTH_LEN + length, false);
             };
-            let start = out.len();
-            // Ring opens it in place: so there has to be room for its seal as well.
-            out.resize(start + length, 0);
             let keys = self.keys.read_anyway();
-            let read = keys.read_message(self.count, sealed, &mut out[start..]);
+            // Ring opens it in place: so there has to be room for its seal as well.
+            let read = keys.read_message(self.count, sealed, out.space(length));
             drop(keys);
             let read = read.map_err(|_| Refused::new("a record that is not the next one"))?;
-            out.truncate(start + read);
+            out.add(read);
             taken += LENGTH_LEN + length;
             if read == 0 {
                 return opened(taken, LENGTH_LEN, true);
@@ -165,9 +200,9 @@ mod tests {
     }
 
     fn sealed(sealer: &mut Sealer, bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Scratch::default();
         sealer.seal(bytes, &mut out).unwrap();
-        out
+        out.bytes().to_vec()
     }
 
     #[test]
@@ -175,7 +210,7 @@ mod tests {
         let [(mut sealer, _), (_, mut opener)] = ends();
         let bytes: Vec<u8> = (0..10_000_u32).map(|i| i as u8).collect();
         let stream = [sealed(&mut sealer, &bytes), sealed(&mut sealer, b"end")].concat();
-        let (mut out, mut waiting, mut enough) = (Vec::new(), Vec::new(), LENGTH_LEN);
+        let (mut out, mut waiting, mut enough) = (Scratch::default(), Vec::new(), LENGTH_LEN);
         for piece in stream.chunks(777) {
             waiting.extend_from_slice(piece);
             if waiting.len() >= enough {
@@ -186,7 +221,7 @@ mod tests {
             }
         }
         assert!(waiting.is_empty());
-        assert_eq!(out, [&bytes[..], b"end"].concat());
+        assert_eq!(out.bytes(), [&bytes[..], b"end"].concat());
     }
 
     #[test]
@@ -195,10 +230,13 @@ mod tests {
             let [(mut sealer, mut own), (_, mut opener)] = ends();
             let records = [b"one", b"two", b"six"].map(|text| sealed(&mut sealer, text));
             let stream = change(records.clone());
-            let mut out = Vec::new();
+            let mut out = Scratch::default();
             // What this end has sealed itself is nothing that the other one says.
-            assert!(own.open(&records[0], &mut Vec::new()).is_err());
-            (opener.open(&stream, &mut out).is_err(), out)
+            assert!(own.open(&records[0], &mut Scratch::default()).is_err());
+            (
+                opener.open(&stream, &mut out).is_err(),
+                out.bytes().to_vec(),
+            )
         };
         let (is_refused, out) = refused(&|all| all.concat());
         assert!(!is_refused && out == b"onetwosix");
@@ -221,7 +259,9 @@ mod tests {
         for length in [0, SEAL_LEN - 1, LONGEST + 1, 65535] {
             let [(_, mut opener), _] = ends();
             let announced = (length as u16).to_be_bytes();
-            let refused = opener.open(&announced, &mut Vec::new()).unwrap_err();
+            let refused = opener
+                .open(&announced, &mut Scratch::default())
+                .unwrap_err();
             assert!(refused.to_string().contains(&length.to_string()));
         }
     }
@@ -232,7 +272,7 @@ mod tests {
         near.count = RECORDS_PER_KEY - 2;
         far_opener.count = near.count;
         let before = sealed(&mut near, b"x");
-        let mut out = Vec::new();
+        let mut out = Scratch::default();
         far_opener.open(&before, &mut out).unwrap();
         for _ in 0..4 {
             let there = sealed(&mut near, b"y");
@@ -241,7 +281,7 @@ mod tests {
             let back = sealed(&mut far, b"z");
             near_opener.open(&back, &mut out).unwrap();
         }
-        assert_eq!(out, b"xyzyzyzyz");
+        assert_eq!(out.bytes(), b"xyzyzyzyz");
         // With the keys of before, it would not have been readable.
         let [(mut one, _), (_, mut two)] = ends();
         one.count = RECORDS_PER_KEY - 1;

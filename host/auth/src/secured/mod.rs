@@ -27,7 +27,6 @@ pub use termination::{Ended, Session};
 pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// A link whose two ends have proven who they are; `O` is what secures it.
-#[derive(Debug)]
 pub struct Secured<O> {
     /// The node at the other end.
     pub peer: NodeName,
@@ -41,7 +40,7 @@ pub struct Secured<O> {
     /// What has gone over the stream, encryption included.
     pub traffic: Traffic,
     /// A second way out, for threads that must not wait, where what secures the link has one.
-    pub direct: Option<Direct>,
+    pub direct: Option<Arc<dyn Direct>>,
 }
 
 /// The algorithms that protect a link, by their SSH names.
@@ -143,54 +142,27 @@ impl<O: Outlet> Sender<O> {
 }
 
 /// Sends on a link from any thread, without waiting.
-#[derive(Clone)]
-pub struct Direct {
-    outlet: Arc<dyn DirectOutlet>,
-    termination: Arc<Termination>,
-}
-
-/// What secures a link and can be written to from any thread.
-pub(crate) trait DirectOutlet: Send + Sync {
-    /// Whether the path has taken all that was sent.
-    fn has_room(&self) -> bool;
-
-    /// Sends without waiting, behind what was sent before.
-    ///
-    /// # Errors
-    /// [`Closed`] when the session is over.
-    fn send(&self, bytes: &[u8]) -> Result<(), Closed>;
-}
-
-impl Direct {
-    pub(crate) fn new(outlet: Arc<dyn DirectOutlet>, termination: Arc<Termination>) -> Self {
-        Self {
-            outlet,
-            termination,
-        }
-    }
-
+pub trait Direct: Send + Sync {
     /// Whether the path has taken all that was sent. If not, whoever can wait goes on: what is sent now would
     /// only wait in memory.
-    pub fn has_room(&self) -> bool {
-        self.outlet.has_room()
-    }
+    fn has_room(&self) -> bool;
 
     /// Sends without waiting, in order with what goes through [`Sender`]. What the path does not take
     /// at once is kept, and goes by itself.
     ///
     /// # Errors
     /// [`Closed`], as [`Sender::send`].
-    pub fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
-        if self.termination.has_reason() {
-            return Err(Closed);
-        }
-        self.outlet.send(bytes)
-    }
+    fn send(&self, bytes: &[u8]) -> Result<(), Closed>;
 }
 
-impl fmt::Debug for Direct {
+impl<O: fmt::Debug> fmt::Debug for Secured<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Direct")
+        f.debug_struct("Secured")
+            .field("peer", &self.peer)
+            .field("sender", &self.sender)
+            .field("session", &self.session)
+            .field("negotiated", &self.negotiated)
+            .finish_non_exhaustive()
     }
 }
 

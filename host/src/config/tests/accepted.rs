@@ -65,6 +65,7 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(settings.max_buffer_read_size, 64 * 1024);
     assert_eq!(settings.ciphers, Vec::<String>::new());
     assert_eq!(settings.macs, Vec::<String>::new());
+    assert!(!settings.ssh_only);
     assert_eq!(settings.search_paths, SearchPaths::default());
     assert_eq!(settings.max_ages.message, Duration::from_secs(300));
     assert_eq!(settings.max_ages.order, Duration::from_secs(30));
@@ -84,7 +85,7 @@ fn what_is_given_is_taken() {
         "    roles:\n      timer1:",
         "    selfToOthersConnectPolicy: ondemand\n    othersToSelfConnectPolicy: never\n    roles:\n      timer1:\n        description: The wall clock\n        messageQueueLength: 3\n        messageQueueSize: 64 KiB\n        acceptOrdersFrom: scribe, timer*@clock",
     ) + "connectionRetry: 0.5\noutgoingQueueLength: 0x10\noutgoingQueueSize: 1 MiB\n\
-         maxBufferReadSize: 0o10000\ncipher: aes256-ctr, aes128-ctr\nhmac: [hmac-sha1]\n\
+         maxBufferReadSize: 0o10000\ncipher: aes256-ctr, aes128-ctr\nhmac: [hmac-sha1]\nsshOnly: yes\n\
          messageMaxAge: 1e2\norderMaxAge: 5\nidleTimeout: 600\n";
     let network = network(&file);
     let clock = node(&network, "clock");
@@ -95,6 +96,7 @@ fn what_is_given_is_taken() {
     assert_eq!(settings.max_buffer_read_size, 4096);
     assert_eq!(settings.ciphers, ["aes256-ctr", "aes128-ctr"]);
     assert_eq!(settings.macs, ["hmac-sha1"]);
+    assert!(settings.ssh_only);
     assert_eq!(settings.max_ages.message, Duration::from_secs(100));
     assert_eq!(settings.max_ages.order, Duration::from_secs(5));
     assert_eq!(settings.idle_timeout, Duration::from_secs(600));

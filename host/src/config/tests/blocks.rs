@@ -48,7 +48,7 @@ fn an_unknown_root_option_is_refused() {
         &and("heartbeet: 3\n"),
         r#"
 error: net.yaml:24:1: heartbeet: the root of the file has no option `heartbeet`
-    help: did you mean `heartbeat`? allowed here: `system`, `buses`, `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
+    help: did you mean `heartbeat`? allowed here: `system`, `buses`, `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `sshOnly`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
     );
 }
 
@@ -249,7 +249,7 @@ fn an_override_is_checked_like_the_root() {
 error: net.yaml:5:44: system.clock.overrideMainConfiguration.heartbeat: `-1` is too small: the least is 0.1 seconds
     help: write a number from 0.1 to 86400 seconds
 error: net.yaml:5:48: system.clock.overrideMainConfiguration.beat: `overrideMainConfiguration` has no option `beat`
-    help: allowed here: `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
+    help: allowed here: `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `sshOnly`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
     );
 }
 
@@ -262,7 +262,7 @@ fn an_override_of_the_network_is_refused() {
         ),
         r#"
 error: net.yaml:5:33: system.clock.overrideMainConfiguration.system: `overrideMainConfiguration` has no option `system`
-    help: allowed here: `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
+    help: allowed here: `heartbeat`, `connectionRetry`, `outgoingQueueLength`, `outgoingQueueSize`, `maxBufferReadSize`, `cipher`, `hmac`, `sshOnly`, `rolePath`, `transportPath`, `importPath`, `messageMaxAge`, `orderMaxAge` and `idleTimeout`"#,
     );
 }
 

@@ -1,7 +1,9 @@
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use kozo_auth::secured::Closed;
 use kozo_ground::age::MaxAges;
 use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
@@ -68,6 +70,10 @@ fn hello(mut dialler: Peer) -> bytes::Bytes {
 
 /// A link that stands, and whose writer has written all there is and waits.
 fn standing() -> (Arc<PeerLink>, LinkKey, Arc<Notify>) {
+    standing_on(None)
+}
+
+fn standing_on(outlet: Option<Arc<dyn Direct>>) -> (Arc<PeerLink>, LinkKey, Arc<Notify>) {
     let link = PeerLink::new(peer("a", "b"));
     let key = link.change(NOW, |peer| peer.accepted(path(), NOW)).unwrap();
     FrameDecoder::default()
@@ -77,10 +83,78 @@ fn standing() -> (Arc<PeerLink>, LinkKey, Arc<Notify>) {
             Ok::<(), FrameError>(())
         })
         .unwrap();
-    let wake = link.add_writer(key, Traffic::default(), None);
+    let wake = link.add_writer(key, Traffic::default(), None, outlet);
     assert!(written(&link, key) > 0);
     assert_eq!(written(&link, key), 0);
     (link, key, wake)
+}
+
+/// A way out that any thread can use, and what went through it, a write each.
+#[derive(Default)]
+struct Pipe {
+    writes: Mutex<Vec<Vec<u8>>>,
+    is_full: std::sync::atomic::AtomicBool,
+    is_closed: std::sync::atomic::AtomicBool,
+}
+
+impl Direct for Pipe {
+    fn has_room(&self) -> bool {
+        !self.is_full.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Closed);
+        }
+        self.writes.lock_anyway().push(bytes.to_vec());
+        Ok(())
+    }
+}
+
+impl Pipe {
+    /// The numbers of the messages that went through it, those of each write.
+    fn take(&self) -> Vec<Vec<u64>> {
+        let writes = std::mem::take(&mut *self.writes.lock_anyway());
+        let sequences = writes.iter().map(|bytes| {
+            let mut sequences = Vec::new();
+            let read = FrameDecoder::default().decode(bytes, |frame| {
+                if let kozo_wire::Frame::Message { sequence, .. } = frame {
+                    sequences.push(sequence);
+                }
+                Ok::<(), FrameError>(())
+            });
+            read.unwrap();
+            sequences
+        });
+        sequences.collect()
+    }
+}
+
+/// A link that stands, whose writer waits, and the way past it.
+fn standing_with_pipe() -> (Arc<PeerLink>, LinkKey, Arc<Notify>, Arc<Pipe>) {
+    let pipe = Arc::new(Pipe::default());
+    let (link, key, wake) = standing_on(Some(pipe.clone()));
+    (link, key, wake, pipe)
+}
+
+/// Queues messages, and writes them if that falls to this thread; whether it does.
+fn send(link: &PeerLink, count: usize, size: u8) -> bool {
+    let mut sending = link.open();
+    for _ in 0..count {
+        sending.queue(message(size), clock::now());
+    }
+    let direct = sending.close();
+    let falls = direct.is_some();
+    direct.into_iter().for_each(DirectWrite::write);
+    falls
+}
+
+/// Waits until what is sent next is alone.
+fn let_it_rest() {
+    let begun = clock::now();
+    while clock::now().since(begun) < ALONE {
+        std::thread::yield_now();
+    }
 }
 
 /// How many bytes there were to write.
@@ -118,6 +192,100 @@ fn a_writer_that_waits_is_woken_once_for_a_burst_and_again_when_it_waits_again()
         assert!(written(&link, key) > 0);
         assert_eq!(written(&link, key), 0);
     }
+}
+
+#[test]
+fn who_sends_what_comes_alone_writes_it_and_wakes_nobody() {
+    let (link, key, wake, pipe) = standing_with_pipe();
+    for sequence in 1..=3 {
+        let_it_rest();
+        assert!(send(&link, 1, 9));
+        assert!(!is_woken(&wake));
+        assert_eq!(pipe.take(), [[sequence]]);
+        assert_eq!(written(&link, key), 0);
+    }
+    // What comes right behind it is the writer's, and all after it until the writer waits again.
+    let_it_rest();
+    assert!(send(&link, 2, 9));
+    while send(&link, 1, 9) {}
+    assert!(is_woken(&wake));
+    pipe.take();
+    let_it_rest();
+    assert!(!send(&link, 1, 9));
+    assert!(!is_woken(&wake) && pipe.take().is_empty());
+    assert!(written(&link, key) > 0);
+    assert_eq!(written(&link, key), 0);
+    let_it_rest();
+    assert!(send(&link, 1, 9));
+}
+
+#[test]
+fn what_comes_while_a_role_s_thread_writes_follows_it() {
+    let (link, key, wake, pipe) = standing_with_pipe();
+    let_it_rest();
+    let mut sending = link.open();
+    sending.queue(message(9), clock::now());
+    let direct = sending.close().expect("it is alone");
+    // Others do not overtake it, nor wake the writer, which could.
+    let_it_rest();
+    assert!(!send(&link, 2, 9));
+    assert!(!is_woken(&wake));
+    direct.write();
+    assert_eq!(pipe.take(), [[1, 2, 3]]);
+    assert!(!is_woken(&wake));
+    assert_eq!(written(&link, key), 0);
+}
+
+#[test]
+fn more_than_one_write_is_the_writer_s_work() {
+    let (link, key, wake, pipe) = standing_with_pipe();
+    let_it_rest();
+    assert!(!send(&link, 200, 200), "too much at once");
+    assert!(is_woken(&wake) && pipe.take().is_empty());
+    assert!(written(&link, key) > 0);
+
+    let (link, key, wake, pipe) = standing_with_pipe();
+    let_it_rest();
+    let mut sending = link.open();
+    sending.queue(message(9), clock::now());
+    let direct = sending.close().expect("it is alone");
+    assert!(!send(&link, 200, 200));
+    direct.write();
+    assert_eq!(pipe.take().len(), 1);
+    assert!(is_woken(&wake), "it has to go on");
+    assert!(written(&link, key) > 0);
+}
+
+#[test]
+fn a_path_that_is_full_or_gone_leaves_the_link_to_its_writer() {
+    let (link, key, wake, pipe) = standing_with_pipe();
+    pipe.is_full.store(true, Ordering::Relaxed);
+    let_it_rest();
+    assert!(!send(&link, 1, 9));
+    assert!(is_woken(&wake));
+    assert!(written(&link, key) > 0);
+    assert_eq!(written(&link, key), 0);
+    pipe.is_full.store(false, Ordering::Relaxed);
+    pipe.is_closed.store(true, Ordering::Relaxed);
+    let_it_rest();
+    assert!(send(&link, 1, 9));
+    assert!(is_woken(&wake), "it sees how the link has ended");
+    assert_eq!(
+        link.look(Peer::unacknowledged),
+        2,
+        "both are sent again over the next"
+    );
+}
+
+#[test]
+fn a_place_that_was_taken_and_not_used_goes_back_to_the_writer() {
+    let (link, key, wake, pipe) = standing_with_pipe();
+    let_it_rest();
+    let mut sending = link.open();
+    sending.queue(message(9), clock::now());
+    drop(sending.close());
+    assert!(is_woken(&wake) && pipe.take().is_empty());
+    assert!(written(&link, key) > 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ async fn link_on_sockets() -> (End, End) {
     link_on(near, far, &attic, &cellar).await
 }
 
-fn direct(end: &End) -> Direct {
+fn direct(end: &End) -> Arc<dyn Direct> {
     end.secured.direct.clone().unwrap()
 }
 

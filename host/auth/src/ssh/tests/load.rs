@@ -5,12 +5,6 @@ use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-impl Stream for TcpStream {
-    fn try_write(&self, bytes: &[u8]) -> std::io::Result<usize> {
-        Self::try_write(self, bytes)
-    }
-}
-
 use super::*;
 
 const CHUNK: usize = 32 * 1024;
