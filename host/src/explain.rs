@@ -140,6 +140,9 @@ fn up(report: &PeerDetails) -> String {
             None => text.push('.'),
         }
     }
+    if let Some(noise) = &link.noise {
+        let _ = write!(text, " SSH has handed it over to `{noise}`.");
+    }
     if let Some(note) = &link.note {
         let _ = write!(text, " Note that {note}.");
     }

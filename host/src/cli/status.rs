@@ -238,11 +238,15 @@ fn over(transport: &str, address: &str, dialled: bool) -> String {
     format!("{transport} {arrow} {address}")
 }
 
-/// The cipher's name without its vendor; empty where this end does not know it.
+/// The cipher's name without its vendor, and what uses it if that is not SSH; empty where this end does not
+/// know it.
 fn cipher(link: &LinkStatus) -> String {
     let name = link.cipher.as_deref().unwrap_or_default();
     let short = name.split_once('@').map_or(name, |(short, _)| short);
-    short.to_owned()
+    match link.noise {
+        Some(_) => format!("{short}, Noise"),
+        None => short.to_owned(),
+    }
 }
 
 fn peer_state(peer: &PeerStatus) -> (String, Tone) {
@@ -425,7 +429,8 @@ mod tests {
             "peer": "lamp", "state": "up", "next_dial_seconds": null, "links": [{
                 "transport": "tcp", "address": "lamp:22", "dialled": true, "up_seconds": 2.0,
                 "round_trip_seconds": null, "sent": 1, "received": 0, "bytes_sent": 5,
-                "bytes_received": 0, "cipher": "aes256-gcm@openssh.com", "mac": null, "note": null,
+                "bytes_received": 0, "noise": "Noise_NNpsk0_25519_AESGCM_SHA256",
+                "cipher": "aes256-gcm@openssh.com", "mac": null, "note": null,
             }],
             "dialling": [], "queued": {"messages": 0, "bytes": 0},
             "in_flight": {"messages": 0, "bytes": 0}, "sent": 1, "sent_again": 0,
@@ -464,7 +469,7 @@ clock: kozo 1.2.3, process 7, for 1 min 30 s, file 0011223344556677
 
   node    link                  over           for    trip  queued  in flight  sent         received  dropped  missed  cipher
   scribe  down, again in 5.0 s                              3       1          7 (2.0 KiB)  0 (10 B)  3        4
-  lamp    up                    tcp → lamp:22  2.0 s        0       0          1 (5 B)      0 (0 B)   0        0       aes256-gcm
+  lamp    up                    tcp → lamp:22  2.0 s        0       0          1 (5 B)      0 (0 B)   0        0       aes256-gcm, Noise
 
 2 orders refused: `acceptOrdersFrom` does not name the sender
 1 connection refused: the other end did not prove that it is a node of the network

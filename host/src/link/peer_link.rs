@@ -361,6 +361,7 @@ impl ServedLink {
         link.bytes_sent = self.traffic.sent();
         link.bytes_received = self.traffic.received();
         if let Some(agreed) = &self.negotiated {
+            link.noise = agreed.noise.map(str::to_owned);
             link.cipher = Some(agreed.cipher.clone());
             link.mac.clone_from(&agreed.mac);
         }

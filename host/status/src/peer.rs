@@ -133,7 +133,10 @@ pub struct LinkStatus {
     pub bytes_sent: u64,
     /// Bytes received.
     pub bytes_received: u64,
-    /// The cipher. Only the end that dialled knows which one was agreed on.
+    /// What SSH has handed the link over to, by the name that Noise has for it; none where it has not.
+    #[serde(default)]
+    pub noise: Option<String>,
+    /// The cipher. Of a link that stays with SSH, only the end that dialled knows which one was agreed on.
     pub cipher: Option<String>,
     /// The MAC; none with a cipher that needs none.
     pub mac: Option<String>,

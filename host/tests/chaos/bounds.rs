@@ -29,7 +29,17 @@ fn collect(network: &Network, end: usize, count: u64) -> Vec<Entry> {
 
 #[test]
 fn within_the_bounds_no_fault_loses_repeats_or_reorders_anything() {
-    let Some(mut network) = Network::new(AMPLE) else {
+    bear_faults("");
+}
+
+#[test]
+fn within_the_bounds_ssh_alone_bears_the_same() {
+    bear_faults("sshOnly: yes\n");
+}
+
+/// Lets two nodes send to each other through all kinds of faults; `options` are lines of the file.
+fn bear_faults(options: &str) {
+    let Some(mut network) = Network::with(AMPLE, options) else {
         return;
     };
     let daemons = start(&network);

@@ -35,6 +35,11 @@ impl Network {
     /// Describes the network. `queue` is how many messages wait for a node. None: it cannot be
     /// made here, and the test is to be skipped.
     pub(crate) fn new(queue: usize) -> Option<Self> {
+        Self::with(queue, "")
+    }
+
+    /// The same with lines of further root options.
+    pub(crate) fn with(queue: usize, options: &str) -> Option<Self> {
         let namespaces = match Namespaces::new() {
             Ok(namespaces) => namespaces,
             Err(reason) => {
@@ -53,7 +58,8 @@ impl Network {
             folder: TempDir::new().unwrap(),
             starts: std::cell::Cell::new(0),
         };
-        std::fs::write(network.path("kozo.yml"), network.text(queue)).unwrap();
+        let text = network.text(queue, options);
+        std::fs::write(network.path("kozo.yml"), text).unwrap();
         Some(network)
     }
 
@@ -61,11 +67,11 @@ impl Network {
         self.folder.path().join(name)
     }
 
-    fn text(&self, queue: usize) -> String {
+    fn text(&self, queue: usize, options: &str) -> String {
         // Only the number of messages bounds a queue, however slow the machine is.
         let mut text = format!(
             "heartbeat: 1\nconnectionRetry: {RETRY}\noutgoingQueueLength: {queue}\n\
-             outgoingQueueSize: 1 GiB\nmessageMaxAge: 86400\nsystem:\n"
+             outgoingQueueSize: 1 GiB\nmessageMaxAge: 86400\n{options}system:\n"
         );
         for (end, name) in NAMES.iter().enumerate() {
             let key = keys::generate(NewKey::Ed25519, name).unwrap();

@@ -54,6 +54,39 @@ fn cipher_and_hmac_leave_nothing_else_to_choose() {
     }
 }
 
+/// What the first link of `node` with `peer` is protected by, as its status tells: Noise, and the cipher.
+fn protection(scene: &Scene, node: &str, peer: &str) -> (Option<String>, Option<String>) {
+    let status = status(scene, node).unwrap();
+    let peers = status["peers"].as_array().unwrap();
+    let peer = peers.iter().find(|other| other["peer"] == peer).unwrap();
+    let text = |key: &str| peer["links"][0][key].as_str().map(str::to_owned);
+    (text("noise"), text("cipher"))
+}
+
+#[test]
+fn links_go_over_to_noise_unless_one_of_the_two_keeps_to_ssh() {
+    for ssh_only in [None, Some("clock"), Some("guest")] {
+        let mut scene = Scene::new(&["clock", "guest"]);
+        if let Some(node) = ssh_only {
+            scene.node_option(node, "overrideMainConfiguration: {sshOnly: yes}");
+        }
+        let mut clock = scene.start("clock");
+        let mut guest = scene.start("guest");
+        clock.wait_for_link("guest");
+        guest.wait_for_link("clock");
+        let ends = [
+            protection(&scene, "clock", "guest"),
+            protection(&scene, "guest", "clock"),
+        ];
+        for (noise, cipher) in &ends {
+            assert_eq!(noise.is_some(), ssh_only.is_none(), "{ends:?}");
+            // Of SSH alone, the end that dialled knows it.
+            assert!(cipher.is_some() || ssh_only.is_some(), "{ends:?}");
+        }
+        assert!(ends.iter().any(|(_, cipher)| cipher.is_some()), "{ends:?}");
+    }
+}
+
 #[test]
 fn while_a_key_is_replaced_both_the_old_one_and_the_new_one_are_accepted() {
     let scene = Scene::new(&["clock", "scribe"]);

@@ -186,7 +186,8 @@ pub(crate) fn open<S: Stream>(
 ) -> Secured<NoiseOutlet> {
     let stream = stream.take_over(LENGTH_LEN + longest);
     let negotiated = Negotiated {
-        cipher: agreement.cipher.protocol().to_owned(),
+        noise: Some(agreement.cipher.protocol()),
+        cipher: agreement.cipher.ssh_name().to_owned(),
         mac: None,
     };
     let (sealer, opener) = records(agreement, longest);

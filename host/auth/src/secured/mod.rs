@@ -34,7 +34,7 @@ pub struct Secured<O> {
     pub sender: Sender<O>,
     /// The link itself: it lives as long as this does.
     pub session: Session,
-    /// What protects the link, where this end knows. The end that accepted an SSH connection does
+    /// What protects the link, where this end knows. The end that accepted an SSH connection which stays one does
     /// not; what it offers includes what the other end chose.
     pub negotiated: Option<Negotiated>,
     /// What has gone over the stream, encryption included.
@@ -46,7 +46,9 @@ pub struct Secured<O> {
 /// The algorithms that protect a link, by their SSH names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
-    /// The cipher; for a link by Noise the name of the whole protocol, as Noise has them.
+    /// What SSH has handed the link over to, by the name that Noise has for it. None: it has not.
+    pub noise: Option<&'static str>,
+    /// The cipher.
     pub cipher: String,
     /// The MAC; `None` when the cipher authenticates what it encrypts, and so uses none.
     pub mac: Option<String>,

@@ -163,7 +163,8 @@ impl client::Handler for ClientHandler {
     ) -> Result<(), Self::Error> {
         let cipher = names.cipher.as_ref().to_owned();
         let mac = (!needs_no_mac(&cipher)).then(|| names.client_mac.as_ref().to_owned());
-        self.negotiated = Some(Negotiated { cipher, mac });
+        let noise = None;
+        self.negotiated = Some(Negotiated { noise, cipher, mac });
         Ok(())
     }
 

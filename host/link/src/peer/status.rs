@@ -124,6 +124,7 @@ fn link_status(link: &Link, now: Moment) -> LinkStatus {
         bytes_sent: 0,
         bytes_received: 0,
         cipher: None,
+        noise: None,
         mac: None,
         note: None,
     }
