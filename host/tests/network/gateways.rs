@@ -29,7 +29,11 @@ fn scene(hub: &Hub, gateways: &[&str]) -> Scene {
 /// Gives a node a logger; returns its file.
 fn logger(scene: &mut Scene, node: &str) -> PathBuf {
     let file = scene.folder().join(format!("{node}.log"));
-    let block = format!("{{file: {}, flushEvery: 1}}", file.display());
+    // However busy the machine is, the role need not keep up.
+    let block = format!(
+        "{{file: {}, flushEvery: 1, messageQueueLength: 10000}}",
+        file.display()
+    );
     scene.role(node, "logger", &block);
     file
 }

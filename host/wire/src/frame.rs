@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use kozo_ground::names::MAX_NAME_LEN;
 use rmp::encode;
 
@@ -63,6 +63,9 @@ const MESSAGE_ELEMENTS: u32 = 9;
 
 /// The width of a frame's length.
 const LENGTH_LEN: usize = 4;
+
+/// How much room is made at once for a frame of which only a part is here, in bytes, whatever it has announced.
+const MOST_RESERVED: usize = 256 * 1024;
 
 /// Two daemons run as the receiver's node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -544,21 +547,50 @@ impl FrameDecoder {
         bytes: &[u8],
         handle: impl FnMut(Frame) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.partial.is_empty() {
-            // The common case: whole frames, read where they lie.
-            let complete = self.decode_complete(bytes, handle)?;
-            self.partial.extend_from_slice(&bytes[complete..]);
-            return Ok(());
-        }
-        self.partial.extend_from_slice(bytes);
-        let mut partial = std::mem::take(&mut self.partial);
-        let complete = self.decode_complete(&partial, handle)?;
-        partial.advance(complete);
-        if !partial.is_empty() {
+        let bytes = match self.complete_first(bytes)? {
+            Some(rest) => rest,
+            None => return Ok(()),
+        };
+        let mut handle = handle;
+        if !self.partial.is_empty() {
             // Else the memory of a large frame is given back.
-            self.partial = partial;
+            let first = std::mem::take(&mut self.partial);
+            self.decode_complete(&first, &mut handle)?;
+        }
+        // The common case: whole frames, read where they lie.
+        let complete = self.decode_complete(bytes, handle)?;
+        let partial = &bytes[complete..];
+        if !partial.is_empty() {
+            let announced = self.announced(partial).min(MOST_RESERVED);
+            self.partial.reserve(announced.max(partial.len()));
+            self.partial.extend_from_slice(partial);
         }
         Ok(())
+    }
+
+    /// Adds to the frame that is not complete what it lacks, as far as it is there, and returns what stands
+    /// behind it. None: it is still not complete.
+    fn complete_first<'b>(&mut self, mut bytes: &'b [u8]) -> Result<Option<&'b [u8]>, FrameError> {
+        while !self.partial.is_empty() {
+            if self.split(&self.partial)?.is_some() {
+                break;
+            }
+            let missing = self.announced(&self.partial) - self.partial.len();
+            let (more, rest) = bytes.split_at(missing.min(bytes.len()));
+            if more.is_empty() {
+                return Ok(None);
+            }
+            self.partial.extend_from_slice(more);
+            bytes = rest;
+        }
+        Ok(Some(bytes))
+    }
+
+    /// How long the frame is that `bytes` begin with, its length included, as far as is known.
+    fn announced(&self, bytes: &[u8]) -> usize {
+        bytes.first_chunk().map_or(LENGTH_LEN, |length| {
+            LENGTH_LEN + u32::from_be_bytes(*length) as usize
+        })
     }
 
     /// The same for the frames that are complete in `bytes`. Returns where they end.
@@ -595,13 +627,10 @@ impl FrameDecoder {
         if self.partial.is_empty() {
             return None;
         }
-        let announced = self.partial.first_chunk().map_or(LENGTH_LEN, |length| {
-            LENGTH_LEN + u32::from_be_bytes(*length) as usize
-        });
         Some(PendingFrame {
             place: self.complete,
             here: self.partial.len(),
-            announced,
+            announced: self.announced(&self.partial),
         })
     }
 

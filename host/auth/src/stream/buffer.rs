@@ -10,14 +10,17 @@ const SMALL: usize = 4096;
 /// half as long.
 const PATIENCE: u32 = 64;
 
-/// Bytes that were read and not yet asked for. It is as long as what came lately has needed, one chunk at most,
-/// and grows beyond that only for what is read ahead.
+/// Bytes that were read and not yet asked for. It is as long as what came lately has needed, one chunk or two at
+/// most, and grows beyond that only for what is read ahead.
 pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// The most that is read at a time, in bytes.
     chunk: usize,
     pub(super) ahead: usize,
+    /// How long it may stay when all was taken, in bytes.
+    kept: usize,
     /// How many times in a row it was emptied and three quarters of it had not been needed.
     spare: u32,
 }
@@ -31,6 +34,7 @@ impl Buffer {
             end: 0,
             chunk,
             ahead,
+            kept: chunk,
         }
     }
 
@@ -38,9 +42,10 @@ impl Buffer {
         self.end - self.start
     }
 
-    /// From now on as much is read at a time, and read ahead, as this says.
-    pub(super) fn retune(&mut self, chunk: usize, ahead: usize) {
-        (self.chunk, self.ahead) = (chunk, ahead);
+    /// From now on as much is read at a time as this says. There is room for two pieces of that length, so that what
+    /// was read of the next one is seldom moved.
+    pub(super) fn retune(&mut self, chunk: usize) {
+        (self.chunk, self.ahead, self.kept) = (chunk, chunk, 2 * chunk);
     }
 
     /// Room for more, never empty.
@@ -56,7 +61,8 @@ impl Buffer {
                 self.bytes.resize(longer.max(self.end + 1), 0);
             }
         }
-        &mut self.bytes[self.end..]
+        let end = self.bytes.len().min(self.end + self.chunk);
+        &mut self.bytes[self.end..end]
     }
 
     /// Counts what was written into [`Self::space`].
@@ -90,11 +96,11 @@ impl Buffer {
         let length = self.bytes.len();
         let is_spare = self.end <= length / 4;
         self.spare = if is_spare { self.spare + 1 } else { 0 };
-        let fitting = if length > self.chunk {
-            self.chunk
+        let fitting = if length > self.kept {
+            self.kept
         } else if self.end == length {
             // There may have been more.
-            (length * 2).min(self.chunk)
+            (length * 2).min(self.kept)
         } else if self.spare >= PATIENCE {
             (length / 2).max(SMALL.min(self.chunk))
         } else {

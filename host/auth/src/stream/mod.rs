@@ -180,7 +180,7 @@ impl<S> Successor<S> {
         let Self(shared) = self;
         let holder = {
             let mut state = shared.lock();
-            state.buffer.retune(chunk, 0);
+            state.buffer.retune(chunk);
             state.holder += 1;
             state.holder
         };
