@@ -1,5 +1,6 @@
 //! One peer, shared between all that have to do with it.
 
+mod direct;
 mod questions;
 mod watched;
 
@@ -16,7 +17,8 @@ use kozo_wire::{FrameWriter, Message};
 use tokio::sync::Notify;
 
 use super::arrivals::BusEar;
-use super::direct::{ALONE, DirectWrite, MOST_WAITING};
+pub(crate) use direct::DirectWrite;
+use direct::{ALONE, MOST_WAITING};
 use questions::Waiting;
 pub(crate) use questions::{NoAnswer, PeerAnswer};
 pub(crate) use watched::WatchedMessage;

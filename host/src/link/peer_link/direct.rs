@@ -14,7 +14,7 @@ use kozo_link::{LinkKey, LinkOutput, OUTPUT_CHUNK};
 use kozo_wire::FrameWriter;
 use tokio::sync::Notify;
 
-use super::peer_link::PeerLink;
+use super::PeerLink;
 
 /// How long there must have been nothing to write on a link for a message to be alone: more than a write of one takes.
 pub(super) const ALONE: Duration = Duration::from_micros(50);
