@@ -44,7 +44,7 @@ impl Destination {
 }
 
 impl Outlet {
-    /// Queues messages of this node's roles, in order.
+    /// Queues messages of this node's roles, in order. Those for a bus leave when it is [roused](Self::rouse).
     pub(super) fn send(&self, messages: &[Message], now: Moment) {
         let mut open = self.open();
         for message in messages {
@@ -73,6 +73,15 @@ impl Outlet {
             }
         }
         messages.len()
+    }
+
+    /// Sees to it that what was queued for a bus leaves. `alone`: it is one message, and this thread may do the work.
+    pub(super) fn rouse(&self, alone: bool) {
+        match self {
+            // What is queued for a link wakes its writer by itself.
+            Self::Link(_) => {}
+            Self::Bus(bus) => bus.rouse(alone),
+        }
     }
 
     fn open(&self) -> Sending<'_> {
