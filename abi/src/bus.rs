@@ -53,7 +53,8 @@ pub trait Bus: Send + Sync + Sized + 'static {
 
     /// Takes a datagram for `subject`, to be sent; `reply` is the subject at which the sender waits
     /// for an answer. It never waits: neither for the engine, nor for room, nor for a lock that is
-    /// held while something else is waited for. The host calls it from one thread at a time.
+    /// held while something else is waited for. The host calls it from one thread at a time: its own one for the bus or,
+    /// where that is [allowed](crate::Limits::publish_from_roles), one of a role.
     ///
     /// `data` has at most [`Limits::max_datagram`] bytes.
     fn publish(&self, subject: &str, reply: Option<&str>, data: &[u8]) -> Publish;

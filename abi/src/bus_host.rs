@@ -72,6 +72,7 @@ impl BusHost {
             max_datagram: limits.max_datagram as u64,
             wildcards: limits.wildcards,
             no_responders: limits.no_responders,
+            publish_from_roles: limits.publish_from_roles,
             server: RStr::from_str(&limits.server),
             extra: RSlice::EMPTY,
         };
@@ -186,6 +187,8 @@ pub struct Limits {
     /// Whether [`BusHost::nobody`] is told when there is no subscriber for a request. False unless it
     /// is changed.
     pub no_responders: bool,
+    /// Whether [`Bus::publish`](crate::Bus::publish) may be called in the threads of roles. False unless it is changed.
+    pub publish_from_roles: bool,
     /// Which server it is, for people to read: `nats2.example.org:4222`.
     pub server: String,
 }
@@ -197,6 +200,7 @@ impl Limits {
             max_datagram,
             wildcards: true,
             no_responders: false,
+            publish_from_roles: false,
             server: server.into(),
         }
     }
@@ -210,6 +214,17 @@ impl Limits {
     /// Whether [`BusHost::nobody`] is told.
     pub fn no_responders(mut self, no_responders: bool) -> Self {
         self.no_responders = no_responders;
+        self
+    }
+
+    /// Whether [`Bus::publish`](crate::Bus::publish) may be called in the threads of roles: what a role sends while nothing
+    /// else is under way is then published without a change of threads. Still one thread calls at a time.
+    ///
+    /// It is for modules that are sure to come back at once, having written to a socket that does not block, say, or left
+    /// the datagram to a thread of their own. While a call does not come back, a role stands still as well; so the host does
+    /// it no more, for as long as it runs, after one call that took too long.
+    pub fn publish_from_roles(mut self, from_roles: bool) -> Self {
+        self.publish_from_roles = from_roles;
         self
     }
 }

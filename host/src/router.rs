@@ -232,6 +232,18 @@ impl Router {
         }
     }
 
+    /// Sees to it that what was queued leaves, over the buses that it goes by; `is_alone`: it is one message.
+    fn rouse(&self, away: &Away, is_alone: bool) {
+        let Some((&last, others)) = away.buses.split_last() else {
+            return;
+        };
+        // None of them is to wait for the module of another one.
+        for &place in others {
+            self.outlets[place].rouse(false);
+        }
+        self.outlets[last].rouse(is_alone);
+    }
+
     /// Sends to all of `outlets` as soon as all of them have room; the result is how many messages.
     fn send_paced(&self, outlets: &[&Outlet], messages: &[Message], deadline: Instant) -> usize {
         let mut sent = 0;
@@ -242,7 +254,12 @@ impl Router {
             // Who has to wait sends more than the path takes: that is for the writers, which put much into one write.
             drop(written);
             sent += count;
-            if sent == messages.len() || !self.room.wait(seen, deadline) {
+            if sent == messages.len() {
+                return sent;
+            }
+            // What has room is to leave, so that there is more.
+            outlets.iter().for_each(|outlet| outlet.rouse(false));
+            if !self.room.wait(seen, deadline) {
                 return sent;
             }
         }
@@ -273,13 +290,21 @@ impl Dispatcher for Router {
             deadline: None,
         };
         let mut sent = 0;
+        let is_alone = messages.len() == 1;
         let alike = messages.chunk_by(Message::is_like);
         for some in alike.flat_map(|alike| alike.chunks(HANDED_ON)) {
             let now = clock::now();
             let subject = some[0].subject(self.node.as_str());
             let (count, away) = self.send_away(some, &subject, &mut wait, now);
             if count > 0 {
+                // This thread may have to do a bus's work: then nobody else is to wait for that.
+                if !is_alone {
+                    self.rouse(&away, false);
+                }
                 self.give_here(&some[..count], &subject, &away, now, |_| ());
+                if is_alone {
+                    self.rouse(&away, true);
+                }
             }
             sent += count;
             if count < some.len() {

@@ -224,7 +224,8 @@ extern "C" fn up(context: *const (), limits: &LimitsView<'_>) {
     let most = usize::try_from(limits.max_datagram).unwrap_or(usize::MAX);
     let limits = Limits::new(most, limits.server.as_str())
         .wildcards(limits.wildcards)
-        .no_responders(limits.no_responders);
+        .no_responders(limits.no_responders)
+        .publish_from_roles(limits.publish_from_roles);
     host(context).tell(|told| {
         if told.limits.replace(limits).is_some() {
             told.breach("it says `up` twice without a `down` between".to_owned());

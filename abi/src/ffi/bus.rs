@@ -45,6 +45,8 @@ pub struct LimitsView<'a> {
     pub wildcards: bool,
     /// Whether [`BusHostVtable::nobody`] is called.
     pub no_responders: bool,
+    /// Whether [`BusVtable::publish`] may be called in the threads of roles.
+    pub publish_from_roles: bool,
     /// Which server it is, for people.
     pub server: RStr<'a>,
     /// Fields of later versions: a MessagePack map, or empty.

@@ -388,6 +388,11 @@ impl Bus {
         self.outgoing.unconfirmed()
     }
 
+    /// Whether something may leave once the engine has confirmed what was sent before.
+    pub fn awaits_confirmation(&self) -> bool {
+        self.outgoing.queued().messages > 0 || self.engine.held_until().is_some()
+    }
+
     /// Whether nothing waits to be sent, and the engine has confirmed all that was.
     pub fn is_idle(&self) -> bool {
         self.outgoing.queued().messages == 0 && self.outgoing.unconfirmed().messages == 0

@@ -12,7 +12,8 @@ use crate::link::BusEar;
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     rung: AtomicBool,
-    ear: Mutex<()>,
+    /// Whether somebody waits: to wake nobody is a call to the system, too.
+    ear: Mutex<bool>,
     sounds: Condvar,
 }
 
@@ -21,30 +22,38 @@ impl Bell {
     pub(super) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             // Whoever is about to wait has either seen it or hears it.
-            drop(self.ear.lock_anyway());
-            self.sounds.notify_one();
+            let is_waited_for = *self.ear.lock_anyway();
+            if is_waited_for {
+                self.sounds.notify_one();
+            }
         }
     }
 
     /// Waits until it is rung, for `limit` at most (none: for ever). What was put anywhere before it was rung
     /// is seen after this.
     pub(super) fn wait(&self, limit: Option<Duration>) {
-        let ear = self.ear.lock_anyway();
-        let silent = |(): &mut ()| !self.rung.load(Ordering::Acquire);
-        match limit {
-            Some(limit) => drop(
-                self.sounds
-                    .wait_timeout_while(ear, limit, silent)
-                    .unwrap_or_else(PoisonError::into_inner),
-            ),
-            None => drop(
-                self.sounds
-                    .wait_while(ear, silent)
-                    .unwrap_or_else(PoisonError::into_inner),
-            ),
-        }
+        let mut ear = self.ear.lock_anyway();
+        *ear = true;
+        let silent = |_: &mut bool| !self.rung.load(Ordering::Acquire);
+        let mut ear = match limit {
+            Some(limit) => {
+                let heard = self.sounds.wait_timeout_while(ear, limit, silent);
+                heard.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => {
+                let heard = self.sounds.wait_while(ear, silent);
+                heard.unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        *ear = false;
+        drop(ear);
         // It is looked at once more: what was put before a ring that came since is to be seen as well.
         self.rung.swap(false, Ordering::AcqRel);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
     }
 }
 

@@ -31,8 +31,6 @@ pub(super) enum News {
     Down(String),
     /// A datagram has come.
     Datagram(Datagram),
-    /// The engine has all datagrams up to this number.
-    Confirmed(u64),
     /// Nobody is subscribed to this subject.
     Nobody(String),
 }
@@ -59,6 +57,12 @@ struct Held {
     /// All but datagrams of lanes.
     news: VecDeque<News>,
     of_lanes: VecDeque<Datagram>,
+    /// Up to which number the engine has all datagrams, where it has said so since that was taken.
+    confirmed: Option<u64>,
+    /// Somebody waits for that.
+    is_confirmation_awaited: bool,
+    /// So many wait for room.
+    waiting: usize,
     /// How many datagrams are among the news.
     others: usize,
     /// The bytes of all datagrams.
@@ -75,6 +79,8 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Brought {
     pub(super) news: VecDeque<News>,
+    /// The engine has all datagrams up to this number. It belongs before the news.
+    pub(super) confirmed: Option<u64>,
     /// Datagrams of lanes, some of those that wait.
     pub(super) of_lanes: Vec<Datagram>,
     /// More of them wait.
@@ -123,20 +129,48 @@ impl Mailbox {
 
     /// Waits until there may be room for what there was none for last, for `limit` at most; false when there is none.
     pub(super) fn wait_for_room(&self, limit: Duration) -> bool {
-        let held = self.held.lock_anyway();
+        let mut held = self.held.lock_anyway();
         let is_full = |held: &mut Held| {
             held.datagrams() >= MAX_DATAGRAMS
                 || held.of_lanes.len() >= MAX_OF_LANES
                 || (held.datagrams() > 0 && held.bytes + held.lacking.max(1) > MAX_BYTES)
         };
-        let (held, waited) = self
+        held.waiting += 1;
+        let (mut held, waited) = self
             .emptied
             .wait_timeout_while(held, limit, |held| !held.closed && is_full(held))
             .unwrap_or_else(PoisonError::into_inner);
+        held.waiting -= 1;
         !waited.timed_out() && !held.closed
     }
 
-    /// Whether nothing waits.
+    /// The engine has all datagrams up to this number. Nobody is woken for that, unless it is waited for.
+    pub(super) fn confirm(&self, number: u64) {
+        let mut held = self.held.lock_anyway();
+        if held.closed {
+            return;
+        }
+        held.confirmed = held.confirmed.max(Some(number));
+        let is_awaited = held.is_confirmation_awaited;
+        drop(held);
+        if is_awaited {
+            self.bell.ring();
+        }
+    }
+
+    /// Takes what the engine has confirmed, in front of all else that waits.
+    pub(super) fn take_confirmed(&self) -> Option<u64> {
+        self.held.lock_anyway().confirmed.take()
+    }
+
+    /// Whether somebody waits for what the engine confirms from now on. True: it has, since that was taken.
+    pub(super) fn await_confirmation(&self, is_awaited: bool) -> bool {
+        let mut held = self.held.lock_anyway();
+        held.is_confirmation_awaited = is_awaited;
+        is_awaited && held.confirmed.is_some()
+    }
+
+    /// Whether nothing waits that needs work.
     pub(super) fn is_empty(&self) -> bool {
         let held = self.held.lock_anyway();
         held.news.is_empty() && held.of_lanes.is_empty()
@@ -148,16 +182,10 @@ impl Mailbox {
         if held.closed {
             return;
         }
-        match (held.news.back_mut(), news) {
-            // The later number says it for the earlier ones.
-            (Some(News::Confirmed(last)), News::Confirmed(number)) => *last = number,
-            (_, news) => {
-                if held.news.len() - held.others >= MAX_NEWS {
-                    held.forget();
-                }
-                held.news.push_back(news);
-            }
+        if held.news.len() - held.others >= MAX_NEWS {
+            held.forget();
         }
+        held.news.push_back(news);
         drop(held);
         self.bell.ring();
     }
@@ -185,12 +213,17 @@ impl Mailbox {
         held.bytes -= taken;
         let brought = Brought {
             news,
+            confirmed: held.confirmed.take(),
             of_lanes,
             is_more: !held.of_lanes.is_empty(),
             dropped: std::mem::take(&mut held.dropped),
         };
+        let is_awaited = held.waiting > 0;
         drop(held);
-        self.emptied.notify_all();
+        // It is a call to the system, even where nobody waits.
+        if is_awaited {
+            self.emptied.notify_all();
+        }
         brought
     }
 
@@ -276,8 +309,10 @@ mod tests {
         });
         // What comes now is nobody's.
         assert_eq!(mailbox.deliver(datagram(1)), Delivered::Taken);
-        mailbox.tell(News::Confirmed(1));
-        assert!(mailbox.take(MAX_DATAGRAMS).news.is_empty());
+        mailbox.tell(News::Nobody(String::new()));
+        mailbox.confirm(1);
+        let brought = mailbox.take(MAX_DATAGRAMS);
+        assert!(brought.news.is_empty() && brought.confirmed.is_none());
     }
 
     #[test]
@@ -325,21 +360,21 @@ mod tests {
     }
 
     #[test]
-    fn confirmations_in_a_row_are_one() {
-        let mailbox = mailbox();
-        mailbox.tell(News::Confirmed(1));
-        mailbox.tell(News::Confirmed(5));
-        mailbox.deliver(datagram(0));
-        mailbox.tell(News::Confirmed(7));
-        let news = mailbox.take(MAX_DATAGRAMS).news;
-        assert_eq!(
-            news,
-            [
-                News::Confirmed(5),
-                News::Datagram(datagram(0)),
-                News::Confirmed(7)
-            ]
-        );
+    fn confirmations_are_one_and_wake_nobody_who_does_not_wait_for_them() {
+        let bell = Arc::<Bell>::default();
+        let mailbox = Mailbox::new(Arc::clone(&bell));
+        for number in [1, 5, 3] {
+            mailbox.confirm(number);
+        }
+        assert!(!bell.is_rung() && mailbox.is_empty());
+        assert!(!mailbox.await_confirmation(false));
+        assert!(mailbox.await_confirmation(true));
+        assert_eq!(mailbox.take(MAX_DATAGRAMS).confirmed, Some(5));
+        assert!(!mailbox.await_confirmation(true));
+        mailbox.confirm(7);
+        assert!(bell.is_rung());
+        assert_eq!(mailbox.take_confirmed(), Some(7));
+        assert_eq!(mailbox.take_confirmed(), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! the module without a lock: where a call does not come back, another thread takes over ([`running`]), and until
 //! it does, the bus counts as down. The module's `run` has a thread of its own ([`life`]).
 
+mod attendant;
 mod awaited;
 mod bell;
 mod buses;

@@ -1,6 +1,6 @@
 //! Where the threads of roles leave messages for a bus.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use kozo_ground::queue::{QueueLimits, RollingQueue};
 use kozo_status::Amount;
 use kozo_wire::Message;
 
+use super::attendant::Attended;
 use super::bell::Bell;
 
 /// The end of a bus that roles see: messages wait here until the bus's thread takes all of them at once, which is
-/// what it does first whenever it has work. Only while a module hangs do they wait for long; then the oldest
-/// roll out, as from the queue for a peer.
+/// what it does first whenever it has work; or, where one comes alone, the role's own thread does that thread's work.
+/// Only while a module hangs do they wait for long; then the oldest roll out, as from the queue for a peer.
 pub(crate) struct BusOutlet {
     name: Arc<str>,
     ages: MaxAges,
@@ -26,6 +27,9 @@ pub(crate) struct BusOutlet {
     /// and so many bytes.
     bytes_behind: AtomicUsize,
     settled: Settled,
+    /// Whether what comes alone need not wake the bus's thread, as far as is known.
+    is_at_rest: AtomicBool,
+    pub(super) attended: Attended,
     bell: Arc<Bell>,
 }
 
@@ -88,6 +92,8 @@ impl BusOutlet {
             messages_behind: AtomicUsize::new(0),
             bytes_behind: AtomicUsize::new(0),
             settled: Settled::default(),
+            is_at_rest: AtomicBool::new(false),
+            attended: Attended::default(),
             bell,
         }
     }
@@ -105,18 +111,39 @@ impl BusOutlet {
         }
     }
 
+    /// Sees to it that what was queued leaves. `alone`: it is one message, and this thread may do the bus's work for it.
+    pub(crate) fn rouse(&self, alone: bool) {
+        let left = alone
+            && self.is_at_rest.load(Ordering::Acquire)
+            && self
+                .attended
+                .attendant()
+                .is_some_and(|attendant| attendant.send_alone());
+        if !left {
+            self.bell.ring();
+        }
+    }
+
+    /// Whether what comes alone from now on need not wake the bus's thread.
+    pub(super) fn set_at_rest(&self, is_at_rest: bool) {
+        self.is_at_rest.store(is_at_rest, Ordering::Release);
+    }
+
     /// Queues a message of this node, and watches it.
     pub(crate) fn send_watched(self: &Arc<Self>, message: Message, now: Moment) -> WatchedOnBus {
         self.settled.watched.fetch_add(1, Ordering::AcqRel);
         let mut sending = self.open();
         sending.queue(message, now);
         let outbox = &sending.outbox;
-        WatchedOnBus {
+        let watched = WatchedOnBus {
             outlet: Arc::clone(self),
             number: outbox.came,
             dropped: outbox.dropped + self.settled.dropped.load(Ordering::Acquire),
             refused: self.settled.refused.load(Ordering::Acquire),
-        }
+        };
+        drop(sending);
+        self.rouse(false);
+        watched
     }
 
     /// Takes all that wait, the oldest first, in exchange for a queue that is empty. The result is how many have
@@ -128,6 +155,20 @@ impl BusOutlet {
             .fetch_add(empty.len(), Ordering::AcqRel);
         self.bytes_behind.fetch_add(empty.size(), Ordering::AcqRel);
         outbox.came
+    }
+
+    /// Takes the one message that waits, if it is the only one and counts no more than `most` bytes; with how many have
+    /// come until now.
+    pub(super) fn take_lone(&self, most: usize) -> Option<(Outgoing, u64)> {
+        let mut outbox = self.outbox.lock_anyway();
+        if outbox.waiting.len() != 1 || outbox.waiting.size() > most {
+            return None;
+        }
+        let bytes = outbox.waiting.size();
+        let outgoing = outbox.waiting.pop()?;
+        self.messages_behind.fetch_add(1, Ordering::AcqRel);
+        self.bytes_behind.fetch_add(bytes, Ordering::AcqRel);
+        Some((outgoing, outbox.came))
     }
 
     /// How many wait, how many bytes they count, and how many rolled out ever.
@@ -187,7 +228,7 @@ impl SendingToBus<'_> {
         }
     }
 
-    /// Queues a message of this node's roles.
+    /// Queues a message of this node's roles. It leaves when the outlet is [roused](BusOutlet::rouse), once this is dropped.
     pub(crate) fn queue(&mut self, message: Message, now: Moment) {
         let cost = message.cost();
         let lifetime = self.outlet.ages.of(message.kind());
@@ -199,7 +240,6 @@ impl SendingToBus<'_> {
         let dropped = self.outbox.waiting.push(outgoing, cost);
         self.outbox.came += 1;
         self.outbox.dropped += dropped.len() as u64;
-        self.outlet.bell.ring();
     }
 }
 

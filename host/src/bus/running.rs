@@ -1,8 +1,12 @@
-//! A bus that runs: its one thread does what [`kozo_bus::Bus`] decides.
+//! A bus that runs: its one thread does what [`kozo_bus::Bus`] decides, but for what comes [`alone`].
+
+mod alone;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +25,7 @@ use kozo_status::{BusNodeStatus, BusStatus};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
+use super::attendant::Attendant;
 use super::awaited::{Awaited, Pong};
 use super::bell::Bell;
 use super::counter;
@@ -29,18 +34,15 @@ use super::gateway::Gateway;
 use super::log::BusLog;
 use super::mailbox::{Brought, Datagram, News};
 use super::outlet::{BusOutlet, Outgoing};
-use super::services::{Attendant, Services};
+use super::services::Services;
 use crate::link::PeerQuestions;
+use alone::Loan;
 
 /// How many datagrams are given to the module at most before it is looked at what came meanwhile.
 const MAX_IN_A_ROW: usize = 64;
 
 /// How many datagrams of lanes are looked at before something is published, where something waits to be.
 const MAX_LOOKED_AT: usize = 128;
-
-/// How long after a datagram of a lane that was worked off at once another one is: those that come in a row are worked
-/// off together, which costs less.
-const LULL: Duration = Duration::from_micros(200);
 
 /// Whom a bus brings to what came, and tells that there is room.
 pub(crate) trait BusArrivals: Send + Sync + 'static {
@@ -66,6 +68,8 @@ pub(super) struct RunningBus {
     machine: Mutex<Machine>,
     /// How often a call into the module has begun or come back: odd while one is under way.
     calls: AtomicU64,
+    /// A call took too long: the module is called in no role's thread any more.
+    is_slow: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -100,6 +104,12 @@ struct Machine {
     thread: u64,
     /// It has nothing to do until then (none: for ever), or until the bell rings.
     rests: Option<Option<Moment>>,
+    /// A role's thread calls the module meanwhile, and the bus's thread leaves it alone.
+    lent: Option<Loan>,
+    /// How often that was so.
+    loans: u64,
+    /// When the bus's thread last came to rest, or a role's thread published something.
+    rested: Option<Moment>,
     /// When a datagram was worked off by the thread that brought it, last.
     alone: Option<Moment>,
     gateway: Option<Gateway>,
@@ -166,6 +176,9 @@ impl RunningBus {
                 hangs: false,
                 thread: 0,
                 rests: None,
+                lent: None,
+                loans: 0,
+                rested: None,
                 alone: None,
                 gateway,
                 was_own: false,
@@ -175,10 +188,14 @@ impl RunningBus {
                 log,
             }),
             calls: AtomicU64::new(0),
+            is_slow: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
         let attendant: Weak<Self> = Arc::downgrade(&bus);
-        bus.services.attended_by(attendant);
+        bus.services
+            .attended
+            .by(Weak::clone(&attendant) as Weak<dyn Attendant>);
+        bus.outlet.attended.by(attendant);
         bus
     }
 
@@ -218,7 +235,13 @@ impl RunningBus {
         if machine.thread != thread {
             return Turn::Superseded;
         }
+        if let Some(loan) = &mut machine.lent {
+            // Who has it rings.
+            loan.is_awaited = true;
+            return Turn::Done(None);
+        }
         machine.rests = None;
+        self.outlet.set_at_rest(false);
         let brought = self.services.mailbox.take(MAX_LOOKED_AT);
         let is_more = brought.is_more;
         machine.hear(brought, &self.services, now);
@@ -248,9 +271,9 @@ impl RunningBus {
             };
             let Some(next) = next else {
                 self.settle(&mut machine, now);
-                return match is_more {
+                return match is_more || self.is_confirmed(&machine) {
                     true => Turn::More,
-                    false => machine.done(),
+                    false => self.rest(&mut machine),
                 };
             };
             drop(machine);
@@ -267,6 +290,22 @@ impl RunningBus {
         }
         self.settle(&mut machine, now);
         Turn::More
+    }
+
+    /// Whether the engine has just confirmed what is waited for; if it is, this will be told when it has.
+    fn is_confirmed(&self, machine: &Machine) -> bool {
+        let is_awaited = machine.gateway.is_some()
+            || machine.bus.awaits_confirmation()
+            || self.outlet.is_watched();
+        self.services.mailbox.await_confirmation(is_awaited)
+    }
+
+    /// The bus's thread has nothing to do now.
+    fn rest(&self, machine: &mut Machine) -> Turn {
+        let turn = machine.done();
+        machine.rested = Some(clock::now());
+        self.outlet.set_at_rest(self.may_lend(machine));
+        turn
     }
 
     /// Gives what came to those whom it is for, and says what happened.
@@ -376,15 +415,30 @@ impl RunningBus {
     }
 
     /// Lets another thread go on, since this call does not come back. Until it does, nothing is said to the
-    /// module, and for the bus it is down for this reason.
+    /// module, and for the bus it is down for this reason. It is not called in the threads of roles any more.
     pub(super) fn give_up_on(self: &Arc<Self>, call: u64, reason: &str) {
         let mut machine = self.machine();
         // It may have come back just now. Whoever comes back from now on waits for this lock.
         if self.call_under_way() != Some(call) || machine.hangs {
             return;
         }
-        machine.thread += 1;
         machine.hangs = true;
+        self.is_slow.store(true, Ordering::Release);
+        if let Some(loan) = machine.lent.take() {
+            let (bus, role) = (self.outlet.name(), loan.role);
+            machine.down(
+                &format!(
+                    "{reason}; the role `{role}`, in whose thread that is, stands still until it does"
+                ),
+                clock::now(),
+            );
+            drop(machine);
+            tracing::error!(target: "bus", %bus, "{reason}");
+            tracing::error!(target: "role", %role, %bus, "stands still in the module of the bus, which does not come back");
+            self.bell.ring();
+            return;
+        }
+        machine.thread += 1;
         machine.down(reason, clock::now());
         let number = machine.thread;
         drop(machine);
@@ -423,7 +477,8 @@ impl RunningBus {
 
     /// How the bus is.
     pub(super) fn status(&self, now: Moment) -> BusStatus {
-        let machine = self.machine();
+        let mut machine = self.machine();
+        self.note_confirmed(&mut machine);
         let mut status = machine.bus.status(now);
         // What waits in the outlet waits for the bus.
         let (messages, bytes, dropped) = self.outlet.amount();
@@ -462,7 +517,8 @@ impl RunningBus {
 
     /// Whether nothing waits any more that could leave now.
     pub(super) fn is_flushed(&self) -> bool {
-        let machine = self.machine();
+        let mut machine = self.machine();
+        self.note_confirmed(&mut machine);
         let (waiting, ..) = self.outlet.amount();
         let is_idle = waiting == 0 && machine.bus.is_idle();
         is_idle || machine.engine.is_none() || machine.hangs
@@ -474,39 +530,16 @@ impl RunningBus {
         self.bell.ring();
     }
 
+    /// Takes up what the engine has confirmed, since nobody was woken for that.
+    fn note_confirmed(&self, machine: &mut Machine) {
+        if let Some(number) = self.services.mailbox.take_confirmed() {
+            machine.confirmed(number);
+        }
+    }
+
     fn machine(&self) -> MutexGuard<'_, Machine> {
         // The bus does not panic; if it did, its state would still be the best there is.
         self.machine.lock_anyway()
-    }
-}
-
-impl Attendant for RunningBus {
-    fn take_alone(&self, subject: &str, data: &[u8]) -> bool {
-        let mut machine = match self.machine.try_lock() {
-            Ok(machine) => machine,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return false,
-        };
-        let now = clock::now();
-        let is_soon = |last: Moment| now.since(last) < LULL;
-        // A gateway also hands on.
-        let Some(until) = machine.rests.filter(|_| machine.gateway.is_none()) else {
-            return false;
-        };
-        // What waits has come before.
-        let has_ended = self.ended.load(Ordering::Acquire);
-        if has_ended || machine.alone.is_some_and(is_soon) || !self.services.mailbox.is_empty() {
-            return false;
-        }
-        machine.bus.received(subject, None, data, now);
-        self.hand_on_messages(&mut machine);
-        machine.alone = Some(clock::now());
-        let is_before = |next: Moment| until.is_none_or(|until| next < until);
-        let is_earlier = machine.bus.timeout().is_some_and(is_before);
-        if is_earlier || machine.bus.has_news() {
-            self.bell.ring();
-        }
-        true
     }
 }
 
@@ -515,6 +548,9 @@ impl Machine {
     fn hear(&mut self, brought: Brought, services: &Services, now: Moment) {
         if brought.dropped > 0 {
             services.condition.lock_anyway().dropped(brought.dropped);
+        }
+        if let Some(number) = brought.confirmed {
+            self.confirmed(number);
         }
         for news in brought.news {
             match news {
@@ -531,12 +567,6 @@ impl Machine {
                     }
                 }
                 News::Datagram(datagram) => self.look_at(&datagram, now),
-                News::Confirmed(number) => {
-                    self.bus.confirmed(number);
-                    if let Some(gateway) = &mut self.gateway {
-                        gateway.confirmed(number);
-                    }
-                }
                 News::Nobody(subject) => {
                     self.bus.nobody(&subject, now);
                     if let Some(gateway) = &mut self.gateway {
@@ -552,6 +582,13 @@ impl Machine {
             None => true,
         });
         bus.received_many(own.map(|of| (&*of.subject, &*of.data)), now);
+    }
+
+    fn confirmed(&mut self, number: u64) {
+        self.bus.confirmed(number);
+        if let Some(gateway) = &mut self.gateway {
+            gateway.confirmed(number);
+        }
     }
 
     fn look_at(&mut self, datagram: &Datagram, now: Moment) {

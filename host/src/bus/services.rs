@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kozo_abi::{Delivered, Level, Limits, Readiness};
@@ -11,6 +11,7 @@ use kozo_ground::clock;
 use kozo_ground::lock::LockAnyway;
 use rustix::io::Errno;
 
+use super::attendant::Attended;
 use super::condition::Condition;
 use super::mailbox::{Datagram, Mailbox, News};
 use crate::modules::{BusIdentity, BusServices, ServiceError};
@@ -20,18 +21,11 @@ use crate::transports::StateFolders;
 /// The longest reason for which a connection is gone that is kept, in characters.
 const MAX_REASON: usize = 500;
 
-/// Who works off what comes.
-pub(super) trait Attendant: Send + Sync + 'static {
-    /// Works off a datagram of a lane at once, on the thread that brings it, if nothing else is under way. False: it is to
-    /// wait its turn.
-    fn take_alone(&self, subject: &str, data: &[u8]) -> bool;
-}
-
 pub(super) struct Services {
     identity: BusIdentity,
     state_folders: Arc<StateFolders>,
     stop: StopSignal,
-    attendant: OnceLock<Weak<dyn Attendant>>,
+    pub(super) attended: Attended,
     pub(super) mailbox: Mailbox,
     pub(super) condition: Mutex<Condition>,
     /// How often the engine has refused a message that was published.
@@ -48,17 +42,11 @@ impl Services {
             identity,
             state_folders,
             stop: StopSignal::new()?,
-            attendant: OnceLock::new(),
+            attended: Attended::default(),
             mailbox,
             condition: Mutex::default(),
             refused: AtomicU64::new(0),
         }))
-    }
-
-    /// From now on somebody works off what comes.
-    pub(super) fn attended_by(&self, attendant: Weak<dyn Attendant>) {
-        // There is one for each bus that runs.
-        let _ = self.attendant.set(attendant);
     }
 
     /// How often the engine has refused a message that was published.
@@ -119,7 +107,7 @@ impl BusServices for Services {
             return Delivered::Taken;
         }
         if kozo_bus::is_of_lane(subject)
-            && let Some(attendant) = self.attendant.get().and_then(Weak::upgrade)
+            && let Some(attendant) = self.attended.attendant()
             && attendant.take_alone(subject, data)
         {
             return Delivered::Taken;
@@ -140,7 +128,7 @@ impl BusServices for Services {
     }
 
     fn confirmed(&self, number: u64) {
-        self.mailbox.tell(News::Confirmed(number));
+        self.mailbox.confirm(number);
     }
 
     fn nobody(&self, subject: &str) {

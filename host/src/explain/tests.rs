@@ -71,6 +71,7 @@ fn a_link_is_told_of_with_what_it_goes_over_and_what_protects_it() {
         received: 2,
         bytes_sent: 3,
         bytes_received: 4,
+        noise: None,
         cipher: Some("aes256-ctr".into()),
         mac: Some("hmac-sha1".into()),
         note: None,

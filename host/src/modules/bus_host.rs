@@ -90,7 +90,8 @@ extern "C" fn up(context: *const (), limits: &LimitsView<'_>) {
         let most = usize::try_from(limits.max_datagram).unwrap_or(usize::MAX);
         let of_engine = Limits::new(most, limits.server.as_str())
             .wildcards(limits.wildcards)
-            .no_responders(limits.no_responders);
+            .no_responders(limits.no_responders)
+            .publish_from_roles(limits.publish_from_roles);
         services.up(of_engine);
     });
 }

@@ -44,7 +44,8 @@ impl Destination {
 }
 
 impl Outlet {
-    /// Queues messages of this node's roles, in order. The result is for this thread to write.
+    /// Queues messages of this node's roles, in order. Those for a bus leave when it is [roused](Self::rouse); the
+    /// result is for this thread to write.
     #[must_use]
     pub(super) fn send(&self, messages: &[Message], now: Moment) -> Option<DirectWrite<'_>> {
         let mut open = self.open();
@@ -90,6 +91,15 @@ impl Outlet {
             }
         }
         messages.len()
+    }
+
+    /// Sees to it that what was queued for a bus leaves. `alone`: it is one message, and this thread may do the work.
+    pub(super) fn rouse(&self, alone: bool) {
+        match self {
+            // What is queued for a link wakes its writer by itself.
+            Self::Link(_) => {}
+            Self::Bus(bus) => bus.rouse(alone),
+        }
     }
 
     fn open(&self) -> Sending<'_> {

@@ -44,7 +44,7 @@ fn a_bus_is_driven_through_its_whole_life() {
         notes.heard,
         [
             "up Limits { max_datagram: 1000, wildcards: false, no_responders: true, \
-             server: \"nats.example:4222\" }",
+             publish_from_roles: false, server: \"nats.example:4222\" }",
             "round_trip 300µs",
             "deliver in.one Some(\"back\") [0, 255]",
             "deliver in.two None []",

@@ -1,6 +1,9 @@
 //! Daemons on a bus: messages between them, what becomes of them when something goes wrong, and what people see.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kozo_auth::keys::{self, NewKey};
 use rustix::process::Signal;
@@ -11,6 +14,9 @@ use super::hub::Hub;
 use super::injector::Injector;
 use super::process::{Process, wait_until};
 use super::scene::{Scene, fixture_folder, gate_folder, start, start_with_roles};
+
+/// Between lines that each come alone.
+const PACE: Duration = Duration::from_millis(5);
 
 /// Gives a node a logger; returns its file.
 fn logger(scene: &mut Scene, node: &str) -> PathBuf {
@@ -626,6 +632,95 @@ fn a_module_that_hangs_costs_its_own_bus_alone() {
     wait_until("it is up again", || {
         stuck().filter(|bus| bus["state"] == "up")
     });
+    daemons[0].signal(Signal::INT);
+    assert_eq!(daemons[0].end().code(), Some(0));
+}
+
+#[test]
+fn a_module_that_hangs_in_the_thread_of_a_role_costs_that_role_alone() {
+    let hub = Hub::start();
+    // Nobody starts `ghost`; but it would want all that is logged.
+    let mut scene = hub.mixed(&["clock", "scribe", "ghost"]);
+    let until = scene.folder().join("go on");
+    let socket = hub.socket().display();
+    let modules = fixture_folder("fixture-bus-hub", "hub");
+    let hangs = fixture_folder("fixture-bus-hang", "hang");
+    scene.option(
+        "transportPath",
+        &format!("{}:{}", modules.display(), hangs.display()),
+    );
+    let buses = format!(
+        "{{fleet: {{type: hub, socket: {socket}}}, stuck: {{type: hang, hangsIn: publish, fromRoles: true, until: {}}}}}",
+        until.display()
+    );
+    scene.option("buses", &buses);
+    for (node, bus) in [
+        // A role's thread does the work of the last one alone.
+        ("clock", "fleet"),
+        ("clock", "stuck"),
+        ("scribe", "fleet"),
+        ("ghost", "stuck"),
+    ] {
+        scene.on_bus(node, bus, "{}");
+    }
+    for node in ["clock", "scribe", "ghost"] {
+        scene.without_tcp(node);
+    }
+    let log = logger(&mut scene, "scribe");
+    logger(&mut scene, "ghost");
+    let port = Injector::on(&mut scene, "clock");
+    let other_port = kozo_abi::bench::reserve_port().unwrap();
+    let other = format!(
+        "{{type: message_injector, bindAddress: 127.0.0.1, bindPort: {other_port}, log: false}}"
+    );
+    scene.role("clock", "other", &other);
+    let mut daemons = ["clock", "scribe"].map(|node| scene.start(node));
+    hub.wait_for_nodes(&["clock", "scribe"]);
+    let is_enough = Arc::new(AtomicBool::new(false));
+    let unlucky = std::thread::spawn({
+        let is_enough = Arc::clone(&is_enough);
+        let mut injector = Injector::connect(port);
+        move || {
+            let mut sent = 0;
+            // One of them comes alone, and the answer to it late.
+            while !is_enough.load(Ordering::Acquire) {
+                injector.send(&format!("('log', 'line {sent}')"));
+                sent += 1;
+                std::thread::sleep(PACE);
+            }
+            (injector, sent)
+        }
+    });
+    daemons[0].wait_for_any_text("hangs in publish");
+    is_enough.store(true, Ordering::Release);
+    // Neither another role nor another bus is kept by that.
+    let mut other = Injector::connect(other_port);
+    send_all(&mut other, &numbered("line", 0..20));
+    wait_for_lines(&log, "other@clock", &numbered("line", 0..20));
+    let stuck = || {
+        let status = status(&scene, "clock")?;
+        let mut buses = status["buses"].as_array()?.iter();
+        buses.find(|bus| bus["name"] == "stuck").cloned()
+    };
+    let bus = wait_until("it is told of", || {
+        stuck().filter(|bus| bus["state"] == "down")
+    });
+    let error = bus["error"].as_str().unwrap();
+    assert!(
+        error.contains("has not come back") && error.contains("the role `message_injector`"),
+        "{error}"
+    );
+    daemons[0].wait_for_any_text("stands still in the module of the bus");
+    // When it comes back, the role goes on, and the bus is used again, by its own thread.
+    std::fs::write(&until, "").unwrap();
+    let (mut injector, sent) = unlucky.join().unwrap();
+    wait_until("it is up again", || {
+        stuck().filter(|bus| bus["state"] == "up")
+    });
+    let end = sent + 20;
+    send_all(&mut injector, &numbered("line", sent..end));
+    wait_for_lines(&log, "message_injector@clock", &numbered("line", 0..end));
+    daemons[0].wait_for_any_text("a message by `bus stuck`");
     daemons[0].signal(Signal::INT);
     assert_eq!(daemons[0].end().code(), Some(0));
 }

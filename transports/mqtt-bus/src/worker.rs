@@ -399,6 +399,8 @@ fn limits_of(broker: &Broker, welcome: Welcome) -> Result<Limits, Fault> {
     }
     let most = (packet - AROUND).min(MAX_DATAGRAM) as usize;
     let limits = Limits::new(most, format!("{broker} (MQTT 5)"));
+    // What is published is handed over to the client's own thread at most.
+    let limits = limits.publish_from_roles(true);
     Ok(limits.wildcards(!welcome.no_wildcards))
 }
 

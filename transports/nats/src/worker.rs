@@ -444,5 +444,8 @@ async fn find(memory: &mut Memory, settings: &Settings) -> Result<(Server, Conne
 
 fn limits(server: &Server, info: &Info) -> Limits {
     let max_datagram = usize::try_from(info.max_payload).unwrap_or(usize::MAX);
-    Limits::new(max_datagram, format!("{server} ({info})")).no_responders(true)
+    // What is published is written at once, to a socket that does not block, or left to the worker.
+    Limits::new(max_datagram, format!("{server} ({info})"))
+        .no_responders(true)
+        .publish_from_roles(true)
 }

@@ -14,7 +14,7 @@ use crate::roles::isolated::protocol::{
     self, CallReturn, FromRole, HostRequest, IpcError, MAX_WAITING, ToRole,
 };
 use crate::roles::services::LifeServices;
-use crate::roles::spawn::{HELPER_STACK, spawn};
+use crate::roles::spawn::{ROLE_STACK, spawn};
 
 /// What the reader hands to the role's thread.
 #[derive(Debug)]
@@ -94,6 +94,6 @@ impl IpcReader {
             // An error is that the process has ended, which is noticed elsewhere.
             let _ = writer.write(&ToRole::Answer { id, answer });
         };
-        Ok(spawn("helper", HELPER_STACK, work)?)
+        Ok(spawn("helper", ROLE_STACK, work)?)
     }
 }

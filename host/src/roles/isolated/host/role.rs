@@ -21,7 +21,7 @@ use crate::roles::error::RoleError;
 use crate::roles::instance::Instance;
 use crate::roles::isolated::protocol::{Call, CallReturn, IpcError, PaceOutcome, Start, ToRole};
 use crate::roles::services::LifeServices;
-use crate::roles::spawn::{HELPER_STACK, spawn};
+use crate::roles::spawn::{HELPER_STACK, ROLE_STACK, spawn};
 
 /// How long the last lines of a process that has ended are waited for: something that it has
 /// started may keep its error output open.
@@ -98,7 +98,8 @@ impl IsolatedRole {
             main,
             fault: Arc::clone(&role.fault),
         };
-        spawn("reader", HELPER_STACK, move || reader.run()).map_err(no_thread())?;
+        // What it sends may be given to a bus's module on this very thread.
+        spawn("reader", ROLE_STACK, move || reader.run()).map_err(no_thread())?;
         let watch = Watch {
             services: Arc::clone(&role.services),
             writer: Arc::clone(&role.writer),
