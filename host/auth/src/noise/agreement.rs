@@ -11,6 +11,7 @@ use snow::params::{DHChoice, NoiseParams};
 use snow::resolvers::{CryptoResolver, RingResolver};
 use snow::types::{Cipher as SnowCipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState, StatelessTransportState};
+use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use crate::secured::Refused;
@@ -28,8 +29,11 @@ const PROLOGUE: &[u8] = b"kozo-link-v1";
 /// A secret's length, in bytes, as Noise has it.
 const SECRET_LEN: usize = 32;
 
+/// The length of a key of X25519, private or public, in bytes.
+const KEY_LEN: usize = 32;
+
 /// How long an end's part of the key exchange is: its public key, and the length of its records, sealed.
-const PART_LEN: usize = 32 + size_of::<u16>() + 16;
+const PART_LEN: usize = KEY_LEN + size_of::<u16>() + 16;
 
 /// The longest offer that is looked at, in characters.
 pub(crate) const MAX_OFFER_LEN: usize = 256;
@@ -210,10 +214,19 @@ impl CryptoResolver for Primitives {
 }
 
 /// X25519 as Noise asks for it. Ring's own is used up by one exchange, which snow has no place for.
-#[derive(Default)]
 struct X25519 {
-    private: Zeroizing<[u8; 32]>,
-    public: [u8; 32],
+    secret: StaticSecret,
+    public: PublicKey,
+}
+
+impl Default for X25519 {
+    fn default() -> Self {
+        // Nothing is done with it before there is another one.
+        Self {
+            secret: StaticSecret::from([0; KEY_LEN]),
+            public: PublicKey::from([0; KEY_LEN]),
+        }
+    }
 }
 
 impl Dh for X25519 {
@@ -222,41 +235,43 @@ impl Dh for X25519 {
     }
 
     fn pub_len(&self) -> usize {
-        self.public.len()
+        KEY_LEN
     }
 
     fn priv_len(&self) -> usize {
-        self.private.len()
+        KEY_LEN
     }
 
     fn set(&mut self, private: &[u8]) {
-        self.private.copy_from_slice(private);
-        self.public = x25519_dalek::x25519(*self.private, x25519_dalek::X25519_BASEPOINT_BYTES);
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
+        bytes.copy_from_slice(private);
+        self.secret = StaticSecret::from(*bytes);
+        self.public = PublicKey::from(&self.secret);
     }
 
     fn generate(&mut self, random: &mut dyn Random) -> Result<(), snow::Error> {
-        let mut private = Zeroizing::new([0; 32]);
+        let mut private = Zeroizing::new([0; KEY_LEN]);
         random.try_fill_bytes(&mut *private)?;
         self.set(&*private);
         Ok(())
     }
 
     fn pubkey(&self) -> &[u8] {
-        &self.public
+        self.public.as_bytes()
     }
 
     fn privkey(&self) -> &[u8] {
-        &*self.private
+        self.secret.as_bytes()
     }
 
     fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        let public = public.first_chunk().ok_or(snow::Error::Dh)?;
-        let shared = Zeroizing::new(x25519_dalek::x25519(*self.private, *public));
+        let public: &[u8; KEY_LEN] = public.first_chunk().ok_or(snow::Error::Dh)?;
+        let shared = self.secret.diffie_hellman(&PublicKey::from(*public));
         // A point of small order gives nothing but zeros, whatever the private key.
-        if shared.iter().fold(0, |all, byte| all | byte) == 0 {
+        if !shared.was_contributory() {
             return Err(snow::Error::Dh);
         }
-        out[..shared.len()].copy_from_slice(&*shared);
+        out[..KEY_LEN].copy_from_slice(shared.as_bytes());
         Ok(())
     }
 }
