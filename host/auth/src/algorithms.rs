@@ -112,6 +112,11 @@ impl Algorithms {
         Ok(Self { ciphers, macs })
     }
 
+    /// Whether a cipher of this name is offered.
+    pub(crate) fn offers(&self, cipher: &str) -> bool {
+        self.ciphers.iter().any(|name| name.as_ref() == cipher)
+    }
+
     /// All that is offered in a key exchange.
     pub(crate) fn preferred(&self) -> Preferred {
         Preferred {

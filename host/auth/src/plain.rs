@@ -12,7 +12,9 @@ use kozo_ground::text::error_text;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use crate::secured::{Closed, Ended, Outlet, Receiver, Secured, Sender, Session, Termination};
+use crate::secured::{
+    Closed, Ended, FinishOnDrop, Outlet, Receiver, Secured, Sender, Session, Termination,
+};
 use crate::stream::{Stream, guard};
 
 /// How many sends wait for the session's task before the next sender waits: as with SSH.
@@ -74,12 +76,14 @@ where
 async fn run<S>(
     stream: S,
     mut buffer: Vec<u8>,
-    mut receiver: impl Receiver,
+    receiver: impl Receiver,
     mut commands: mpsc::Receiver<Command>,
     termination: Arc<Termination>,
 ) where
     S: AsyncRead + AsyncWrite,
 {
+    let finish = FinishOnDrop(termination);
+    let (stream, mut receiver) = (stream, receiver);
     let (mut reader, mut writer) = tokio::io::split(stream);
     let read = async {
         loop {
@@ -110,9 +114,8 @@ async fn run<S>(
         ended = read => ended,
         ended = write => ended,
     };
-    termination.note(ended);
-    termination.cut();
-    termination.finish();
+    finish.0.note(ended);
+    finish.0.cut();
 }
 
 #[cfg(test)]

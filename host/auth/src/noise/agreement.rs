@@ -3,7 +3,9 @@
 //! Who is at the other end, SSH has proven, and nobody between can read or change what is said here. So the
 //! pattern is `NN`, without keys of the nodes, with a secret (`psk0`) that the end which dials chooses: what
 //! SSH's key exchange protects against, the secret brings along, also somebody who records today and has a
-//! quantum computer later.
+//! quantum computer later, if that exchange was one against such.
+//!
+//! Copies that are made here are overwritten when they are no longer needed. Those that russh and snow make on the way are not.
 
 use base64ct::{Base64Unpadded, Encoding};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -54,7 +56,7 @@ pub(crate) enum Cipher {
 }
 
 impl Cipher {
-    const ALL: [Self; 2] = [Self::Aes256Gcm, Self::ChaCha20Poly1305];
+    pub(crate) const ALL: [Self; 2] = [Self::Aes256Gcm, Self::ChaCha20Poly1305];
 
     /// The one that an SSH session uses, if Noise has it: what people have chosen for SSH is not weakened, and
     /// nothing else put in its place.
@@ -145,11 +147,15 @@ impl Offer {
     }
 }
 
-/// Answers what [`VARIABLE`] says, for records of at most `longest` bytes towards this end. None: it is no offer
-/// that this end knows, and the link stays with SSH.
-pub(crate) fn answer(offer: &str, longest: usize) -> Option<(Vec<u8>, Agreement)> {
+/// Answers what [`VARIABLE`] says, for records of at most `longest` bytes towards this end, with one of `ciphers`. None: it is
+/// no offer that this end knows, or may take, and the link stays with SSH.
+pub(crate) fn answer(
+    offer: &str,
+    longest: usize,
+    ciphers: &[Cipher],
+) -> Option<(Vec<u8>, Agreement)> {
     let (protocol, told) = offer.split_once(' ')?;
-    let mut ciphers = Cipher::ALL.into_iter();
+    let mut ciphers = ciphers.iter().copied();
     let cipher = ciphers.find(|cipher| cipher.protocol() == protocol)?;
     let told = Zeroizing::new(Base64Unpadded::decode_vec(told).ok()?);
     let (secret, part) = told.split_first_chunk::<SECRET_LEN>()?;
@@ -181,7 +187,7 @@ fn length(longest: usize) -> [u8; 2] {
 
 /// Reads the other end's part, which says how long the records may be that it takes.
 fn read_part(handshake: &mut HandshakeState, part: &[u8]) -> Option<usize> {
-    let mut payload = [0; PART_LEN];
+    let mut payload = vec![0; part.len()];
     let length = handshake.read_message(part, &mut payload).ok()?;
     // Later versions may say more behind it.
     let longest = payload[..length].first_chunk()?;
@@ -284,7 +290,7 @@ mod tests {
     fn both_ends_come_to_the_same_keys_and_know_how_long_records_may_be() {
         for cipher in Cipher::ALL {
             let offer = Offer::new(cipher, 4096).unwrap();
-            let (answer, far) = answer(offer.text(), 100_000).unwrap();
+            let (answer, far) = answer(offer.text(), 100_000, &[cipher]).unwrap();
             assert!(Offer::is_answer(&answer));
             let near = offer.conclude(&answer).unwrap();
             assert_eq!((near.cipher, far.cipher), (cipher, cipher));
@@ -321,15 +327,20 @@ mod tests {
             format!("Noise_NN_25519_AESGCM_SHA256 {told}"),
             format!("{} {told}", Cipher::ChaCha20Poly1305.protocol()),
         ] {
-            assert!(answer(&text, 4096).is_none(), "{text}");
+            assert!(answer(&text, 4096, &Cipher::ALL).is_none(), "{text}");
         }
-        assert!(answer(offer.text(), 4096).is_some());
+        let other = [Cipher::ChaCha20Poly1305];
+        assert!(
+            answer(offer.text(), 4096, &other).is_none(),
+            "it is not allowed"
+        );
+        assert!(answer(offer.text(), 4096, &Cipher::ALL).is_some());
     }
 
     #[test]
     fn an_answer_to_another_offer_does_not_fit() {
         let [first, second] = [(); 2].map(|()| Offer::new(Cipher::Aes256Gcm, 4096).unwrap());
-        let (to_second, _) = answer(second.text(), 4096).unwrap();
+        let (to_second, _) = answer(second.text(), 4096, &Cipher::ALL).unwrap();
         assert!(first.conclude(&to_second).is_err());
         assert!(second.conclude(&to_second[..20]).is_err());
     }

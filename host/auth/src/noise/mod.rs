@@ -33,8 +33,8 @@ pub(crate) use agreement::{Agreement, Cipher, MAX_OFFER_LEN, Offer, VARIABLE, an
 use records::{LENGTH_LEN, Opener, Scratch, Sealer, records};
 
 use crate::secured::{
-    Closed, Direct, Ended, Negotiated, Outlet, Receiver, Refused, Secured, Sender, Session,
-    Termination,
+    Closed, Direct, Ended, FinishOnDrop, Negotiated, Outlet, Receiver, Refused, Secured, Sender,
+    Session, Termination,
 };
 use crate::stream::{DirectWrite, Guarded, Stream, Successor, Switch, Traffic};
 
@@ -58,9 +58,9 @@ fn with_scratch<T>(with: impl FnOnce(&mut Scratch) -> T) -> T {
 
 /// The way out of a link by Noise.
 #[derive(Clone)]
-pub(crate) struct NoiseOutlet(Arc<Shared>);
+pub(crate) struct NoiseOutlet(Arc<NoiseWriter>);
 
-struct Shared {
+struct NoiseWriter {
     outgoing: Mutex<Outgoing>,
     stream: Arc<dyn DirectWrite>,
     /// Wakes the session's task: the stream has not taken everything, or nothing more is to come.
@@ -80,7 +80,7 @@ struct Outgoing {
     failed: Option<io::Error>,
 }
 
-impl Shared {
+impl NoiseWriter {
     fn lock(&self) -> MutexGuard<'_, Outgoing> {
         self.outgoing.lock_anyway()
     }
@@ -131,7 +131,12 @@ impl Outlet for NoiseOutlet {
             {
                 let mut outgoing = self.0.lock();
                 if outgoing.closed || outgoing.waiting.is_empty() {
-                    return self.0.write(&mut outgoing, &bytes);
+                    let sent = self.0.write(&mut outgoing, &bytes);
+                    if outgoing.closed || outgoing.waiting.is_empty() {
+                        // There is room for whoever waits behind this one.
+                        self.0.room.notify_one();
+                    }
+                    return sent;
                 }
             }
             self.0.room.notified().await;
@@ -152,7 +157,7 @@ impl Outlet for NoiseOutlet {
     }
 }
 
-impl Direct for Shared {
+impl Direct for NoiseWriter {
     fn has_room(&self) -> bool {
         let outgoing = self.lock();
         !outgoing.closed && outgoing.waiting.is_empty()
@@ -168,7 +173,11 @@ impl Direct for Shared {
             return Err(Closed);
         }
         with_scratch(|sealed| {
-            outgoing.sealer.seal(bytes, sealed).map_err(|_| Closed)?;
+            if outgoing.sealer.seal(bytes, sealed).is_err() {
+                // What was sealed has used up its numbers.
+                outgoing.closed = true;
+                return Err(Closed);
+            }
             outgoing.waiting.extend_from_slice(sealed.bytes());
             Ok(())
         })
@@ -191,7 +200,7 @@ pub(crate) fn open<S: Stream>(
         mac: None,
     };
     let (sealer, opener) = records(agreement, longest);
-    let shared = Arc::new(Shared {
+    let writer = Arc::new(NoiseWriter {
         outgoing: Mutex::new(Outgoing {
             sealer,
             waiting: Vec::new(),
@@ -205,37 +214,45 @@ pub(crate) fn open<S: Stream>(
     });
     let termination = Termination::new(switch);
     let session = Session::new(termination.clone());
-    let outlet = NoiseOutlet(shared.clone());
+    let outlet = NoiseOutlet(writer.clone());
     let sender = Sender::new(outlet, termination.clone());
-    tokio::spawn(run(stream, opener, receiver, shared.clone(), termination));
+    tokio::spawn(run(stream, opener, receiver, writer.clone(), termination));
     Secured {
         peer,
         sender,
         session,
         negotiated: Some(negotiated),
         traffic,
-        direct: Some(shared),
+        direct: Some(writer),
     }
 }
 
 async fn run<S: Stream>(
     stream: Guarded<S>,
     opener: Opener,
-    mut receiver: Box<dyn Receiver>,
-    shared: Arc<Shared>,
+    receiver: Box<dyn Receiver>,
+    writer: Arc<NoiseWriter>,
     termination: Arc<Termination>,
 ) {
+    // What is announced last is dropped last, also when the receiver panics.
+    let finish = FinishOnDrop(termination);
+    let closing = CloseOnDrop(writer);
+    let (stream, mut receiver) = (stream, receiver);
     let ended = tokio::select! {
         ended = read(&stream, opener, &mut *receiver) => ended,
-        ended = flush(&stream, &shared) => ended,
+        ended = flush(&stream, &closing.0) => ended,
     };
-    termination.note(ended);
-    shared.lock().closed = true;
-    shared.room.notify_one();
-    drop(stream);
-    // It is gone when the end is announced.
-    drop(receiver);
-    termination.finish();
+    finish.0.note(ended);
+}
+
+/// Nothing is sent any more when the session's task has ended.
+struct CloseOnDrop(Arc<NoiseWriter>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.room.notify_one();
+    }
 }
 
 /// Reads records until there are no more.
@@ -282,11 +299,11 @@ fn refused(refused: Refused) -> Ended {
 }
 
 /// Writes what the stream has not taken at once, whenever there is something, until the link is closed.
-async fn flush<S: Stream>(stream: &Guarded<S>, shared: &Shared) -> Ended {
+async fn flush<S: Stream>(stream: &Guarded<S>, writer: &NoiseWriter) -> Ended {
     loop {
-        shared.work.notified().await;
+        writer.work.notified().await;
         let flushed = poll_fn(|cx| {
-            let mut outgoing = shared.lock();
+            let mut outgoing = writer.lock();
             if let Some(error) = outgoing.failed.take() {
                 return Poll::Ready(Err(error));
             }
@@ -305,9 +322,12 @@ async fn flush<S: Stream>(stream: &Guarded<S>, shared: &Shared) -> Ended {
             Poll::Ready(Ok(outgoing.closed))
         });
         match flushed.await {
-            Ok(false) => shared.room.notify_one(),
+            Ok(false) => writer.room.notify_one(),
             // The other end answers by closing its own side, which ends the reading.
-            Ok(true) => pending().await,
+            Ok(true) => {
+                writer.room.notify_one();
+                pending().await
+            }
             Err(error) => return Ended::Lost(error_text(&error)),
         }
     }

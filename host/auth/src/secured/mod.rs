@@ -20,8 +20,8 @@ use bytes::Bytes;
 use kozo_ground::names::NodeName;
 
 pub use crate::stream::{Stream, Traffic};
-pub(crate) use termination::Termination;
 pub use termination::{Ended, Session};
+pub(crate) use termination::{FinishOnDrop, Termination};
 
 /// How long an orderly end may take before the stream is cut.
 pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);

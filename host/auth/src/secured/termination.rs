@@ -70,6 +70,15 @@ impl Drop for Session {
     }
 }
 
+/// Says that the session's task has ended, however it has: also by a panic.
+pub(crate) struct FinishOnDrop(pub(crate) Arc<Termination>);
+
+impl Drop for FinishOnDrop {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
 /// What a session's task, its senders and its owner share about its end.
 pub(crate) struct Termination {
     reason: Mutex<Option<Ended>>,

@@ -5,7 +5,7 @@ use russh::client::{self, AuthResult, Handle};
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg};
 use tokio::sync::oneshot;
 
-use super::client_handler::{ClientHandler, Opened};
+use super::client_handler::{ClientHandler, Outcome};
 use super::endpoint::Endpoint;
 use super::error::{AuthError, SessionError, Stage};
 use super::outlet::SshOutlet;
@@ -16,7 +16,7 @@ use crate::secured::{Negotiated, Secured, Sender, Session, Stream, Termination};
 use crate::stream::guard;
 
 /// The session's word that the link is open, or why it ended before it was.
-type Opening = oneshot::Receiver<Result<Opened, SessionError>>;
+type Opening = oneshot::Receiver<Result<Outcome, SessionError>>;
 
 pub(super) async fn connect<S>(
     stream: S,
@@ -137,10 +137,10 @@ async fn open(
     let (_, channel) = channel.split();
     // The handler has asked for the subsystem.
     match opened.await {
-        Ok(Ok(Opened::Ssh(negotiated))) => {
+        Ok(Ok(Outcome::Ssh(negotiated))) => {
             Ok(Open::Ssh(SshOutlet::dialled(handle, channel), negotiated))
         }
-        Ok(Ok(Opened::HandedOver(agreement, receiver))) => {
+        Ok(Ok(Outcome::HandedOver(agreement, receiver))) => {
             Ok(Open::HandedOver(agreement, receiver))
         }
         Ok(Err(error)) => Err(error.explain(Stage::Opening)),

@@ -15,7 +15,7 @@ use crate::algorithms::needs_no_mac;
 use crate::identity::{NodeKey, TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
 use crate::noise::{Agreement, Cipher, Offer, VARIABLE};
-use crate::secured::{Ended, Negotiated, Refused, Termination};
+use crate::secured::{Ended, FinishOnDrop, Negotiated, Refused, Termination};
 
 /// What a session's task calls on the end that dials.
 pub(super) struct ClientHandler {
@@ -24,17 +24,20 @@ pub(super) struct ClientHandler {
     trust: Arc<TrustedKeys>,
     keys: Vec<NodeKey>,
     negotiated: Option<Negotiated>,
-    /// How long a record towards this end may be, in bytes. None: the link stays with SSH.
-    longest: Option<usize>,
+    /// What the link may be handed over to.
+    noise: Vec<Cipher>,
+    /// How long a record towards this end may be, in bytes.
+    longest: usize,
     state: State,
-    // The last field, so that the receiver is gone when the end is announced.
+    // The handler lives exactly as long as the session's task. The last field, so that the receiver is gone when the
+    // end is announced.
     termination: FinishOnDrop,
 }
 
-type Opener = oneshot::Sender<Result<Opened, SessionError>>;
+type OpeningSender = oneshot::Sender<Result<Outcome, SessionError>>;
 
-/// What a link that is open goes over.
-pub(super) enum Opened {
+/// How the opening ends: what the link goes over.
+pub(super) enum Outcome {
     /// The session, as it is.
     Ssh(Option<Negotiated>),
     /// What the two ends have agreed on: the session has let go of its stream.
@@ -44,20 +47,20 @@ pub(super) enum Opened {
 enum State {
     Opening {
         make_receiver: MakeReceiver,
-        opened: Opener,
+        opened: OpeningSender,
     },
     /// The subsystem is asked for.
     Asked {
         channel: ChannelId,
         receiver: BoxedReceiver,
-        offer: Option<(Offer, Opener)>,
+        offer: Option<(Offer, OpeningSender)>,
     },
     /// The other end has agreed to it. What it says first tells whether it takes the offer.
     Answering {
         channel: ChannelId,
         receiver: BoxedReceiver,
         offer: Offer,
-        opened: Opener,
+        opened: OpeningSender,
     },
     /// Data flows.
     Open {
@@ -65,15 +68,6 @@ enum State {
         receiver: BoxedReceiver,
     },
     Over,
-}
-
-/// The handler lives exactly as long as the session's task.
-struct FinishOnDrop(Arc<Termination>);
-
-impl Drop for FinishOnDrop {
-    fn drop(&mut self) {
-        self.0.finish();
-    }
 }
 
 impl ClientHandler {
@@ -84,7 +78,7 @@ impl ClientHandler {
         peer: NodeName,
         keys: Vec<NodeKey>,
         make_receiver: MakeReceiver,
-        opened: Opener,
+        opened: OpeningSender,
         termination: Arc<Termination>,
     ) -> Self {
         Self {
@@ -93,7 +87,8 @@ impl ClientHandler {
             trust: Arc::clone(&endpoint.trust),
             keys,
             negotiated: None,
-            longest: (!endpoint.ssh_only).then_some(endpoint.chunk),
+            noise: endpoint.noise.clone(),
+            longest: endpoint.chunk,
             state: State::Opening {
                 make_receiver,
                 opened,
@@ -123,7 +118,8 @@ impl ClientHandler {
     /// What is offered to the other end, if this one goes over to Noise with such a cipher.
     fn offer(&self) -> Option<Offer> {
         let cipher = Cipher::of_ssh(&self.negotiated.as_ref()?.cipher)?;
-        Offer::new(cipher, self.longest?)
+        let may = self.noise.contains(&cipher);
+        may.then(|| Offer::new(cipher, self.longest)).flatten()
     }
 }
 
@@ -189,7 +185,7 @@ impl client::Handler for ClientHandler {
                 Some(offer) => Some((offer, opened)),
                 None => {
                     // Nobody listens any more when the caller has given up; the stream is closed then.
-                    let _ = opened.send(Ok(Opened::Ssh(self.negotiated.clone())));
+                    let _ = opened.send(Ok(Outcome::Ssh(self.negotiated.clone())));
                     None
                 }
             };
@@ -269,10 +265,10 @@ impl client::Handler for ClientHandler {
                     // What follows on the stream is not SSH any more: the session must not read it.
                     self.termination.0.switch().release();
                     // Nobody listens any more when the caller has given up; the stream is closed then.
-                    let _ = opened.send(Ok(Opened::HandedOver(agreement, receiver)));
+                    let _ = opened.send(Ok(Outcome::HandedOver(agreement, receiver)));
                     return Ok(());
                 }
-                let _ = opened.send(Ok(Opened::Ssh(self.negotiated.clone())));
+                let _ = opened.send(Ok(Outcome::Ssh(self.negotiated.clone())));
                 let taken = receiver.data(bytes);
                 self.state = State::Open { channel, receiver };
                 Ok(taken?)

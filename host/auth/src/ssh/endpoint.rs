@@ -10,6 +10,7 @@ use super::terms::{QUEUE_SLOTS, VERSION_LINE, WINDOW};
 use crate::algorithms::Algorithms;
 use crate::attest::Attestor;
 use crate::identity::{Identity, TrustedKeys};
+use crate::noise::Cipher;
 
 /// The smallest packet that is announced, in bytes; below it the framing costs more than it brings.
 const MIN_PACKET: usize = 1024;
@@ -39,8 +40,8 @@ pub struct Endpoint {
     pub(super) client: Arc<client::Config>,
     /// How much is read from a stream at a time, in bytes.
     pub(super) chunk: usize,
-    /// Sessions stay with SSH, and are not handed over to Noise.
-    pub(super) ssh_only: bool,
+    /// What sessions may be handed over to; empty: they stay with SSH.
+    pub(super) noise: Vec<Cipher>,
 }
 
 impl Endpoint {
@@ -62,13 +63,19 @@ impl Endpoint {
             identity,
             trust,
             chunk,
-            ssh_only: false,
+            noise: Cipher::ALL
+                .into_iter()
+                .filter(|cipher| algorithms.offers(cipher.ssh_name()))
+                .collect(),
         }
     }
 
     /// The same with links that stay with SSH, if `ssh_only` says so.
-    pub fn with_ssh_only(self, ssh_only: bool) -> Self {
-        Self { ssh_only, ..self }
+    pub fn with_ssh_only(mut self, ssh_only: bool) -> Self {
+        if ssh_only {
+            self.noise.clear();
+        }
+        self
     }
 
     /// How much is read from a stream at a time, in bytes.

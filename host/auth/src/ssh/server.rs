@@ -19,7 +19,7 @@ use super::terms::{BoxedReceiver, MakeReceiver, READ_AHEAD, SUBSYSTEM};
 use crate::algorithms::accepts_signature;
 use crate::identity::{NodeKey, TrustedKeys, is_one_of};
 use crate::keys::fingerprint;
-use crate::noise::{self, Agreement, MAX_OFFER_LEN, VARIABLE};
+use crate::noise::{self, Agreement, Cipher, MAX_OFFER_LEN, VARIABLE};
 use crate::secured::{self, Ended, Refused, Secured, Sender, Session, Stream, Termination};
 use crate::stream::guard;
 
@@ -49,7 +49,8 @@ where
         peer: None,
         make_receiver: Some(make_receiver),
         opened: Some(opened_sender),
-        longest: (!endpoint.ssh_only).then_some(endpoint.chunk),
+        noise: endpoint.noise.clone(),
+        longest: endpoint.chunk,
         offer: None,
         state: State::NoChannel,
     };
@@ -180,8 +181,10 @@ struct ServerHandler {
     peer: Option<NodeName>,
     make_receiver: Option<MakeReceiver>,
     opened: Option<oneshot::Sender<OpenedLink>>,
-    /// How long a record towards this end may be, in bytes. None: the link stays with SSH.
-    longest: Option<usize>,
+    /// What the link may be handed over to.
+    noise: Vec<Cipher>,
+    /// How long a record towards this end may be, in bytes.
+    longest: usize,
     /// What the caller has offered.
     offer: Option<Zeroizing<String>>,
     state: State,
@@ -325,8 +328,8 @@ impl server::Handler for ServerHandler {
         };
         let receiver = make_receiver(&peer);
         session.channel_success(channel)?;
-        let offer = self.offer.take().zip(self.longest);
-        let agreed = offer.and_then(|(offer, longest)| noise::answer(&offer, longest));
+        let offer = self.offer.take();
+        let agreed = offer.and_then(|offer| noise::answer(&offer, self.longest, &self.noise));
         let goes_over = match agreed {
             Some((answer, agreement)) => {
                 session.data(channel, answer)?;

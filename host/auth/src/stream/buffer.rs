@@ -12,6 +12,7 @@ const PATIENCE: u32 = 64;
 
 /// Bytes that were read and not yet asked for. It is as long as what came lately has needed, one chunk or two at
 /// most, and grows beyond that only for what is read ahead.
+#[derive(Default)]
 pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
     start: usize,

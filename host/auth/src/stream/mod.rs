@@ -225,6 +225,8 @@ impl<S> Shared<S> {
         let mut state = self.lock();
         let stream = state.stream.take();
         let wakers = [state.reader.take(), state.writer.take()];
+        // Whoever waits to take over learns that there is nothing to take over any more.
+        state.released = None;
         drop(state);
         // Outside the lock: closing a descriptor may take its time.
         drop(stream);
@@ -293,8 +295,12 @@ impl<S: Stream> Guarded<S> {
         let mut state = self.hold()?;
         state.fill(cx, enough, &self.shared.traffic);
         if state.buffer.len() >= enough {
-            let taken = take(state.buffer.filled());
-            state.buffer.consume(taken);
+            // Others may write meanwhile. Only the holder has anything to do with what was read.
+            let mut buffer = std::mem::take(&mut state.buffer);
+            drop(state);
+            let taken = take(buffer.filled());
+            buffer.consume(taken);
+            self.shared.lock().buffer = buffer;
             return Poll::Ready(Ok(true));
         }
         match state.poll_end(cx) {

@@ -58,6 +58,8 @@ impl<'a> DirectWrite<'a> {
     /// Writes what there is, and leaves to the writer what has come meanwhile. Nobody may be locked.
     pub(crate) fn write(mut self) {
         FRAMES.with_borrow_mut(|frames| {
+            // A panic may have left something, for another peer.
+            frames.clear(KEPT_ROOM);
             let output = self.link.output(self.key, frames);
             if !frames.is_empty() && self.outlet.send(frames.bytes()).is_ok() {
                 frames.clear(KEPT_ROOM);
