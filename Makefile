@@ -23,6 +23,14 @@ help: ## list these targets
 build: ## build the program and all modules, optimised
 	cargo build --release
 
+# What a build lays the program out by. It is worth doing anew when the program has changed much: `make bench BENCH=cost`
+# tells by the memory.
+.PHONY: layout
+layout: ## record which functions of the program a node calls, for the linker (needs Debian's qemu-user)
+	CARGO_PROFILE_RELEASE_STRIP=false cargo build --release \
+		-p kozo -p kozo-role-cuckoo -p kozo-role-timer -p kozo-transport-tcp
+	host/layout/record $(TARGET)/release/kozo
+
 # Not optimised: whoever sees Kōzō for the first time shall not wait, and the tests use all of it again.
 .PHONY: demo
 demo: ## run three nodes on this machine (RUN_FOR=20: for 20 seconds, with a verdict)

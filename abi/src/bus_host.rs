@@ -8,7 +8,7 @@ use std::time::Duration;
 use abi_stable::std_types::{RSlice, RStr};
 
 use crate::Error;
-use crate::ffi::{BusHostHandle, LimitsView, delivered, nanos};
+use crate::ffi::{BusHostHandle, LimitsView, WindowParts, delivered, nanos};
 use crate::given::{self, Readiness};
 use crate::log::log_methods;
 
@@ -115,6 +115,14 @@ impl BusHost {
     /// they were written to the connection: what a cut then loses, receivers ask for.
     pub fn confirmed(&self, number: u64) {
         self.handle.vtable.confirmed()(self.handle.context, number);
+    }
+
+    /// How much may be accepted and not [confirmed](Self::confirmed) until the host waits for that. A module that has to ask
+    /// its engine before it can confirm need not do so for each datagram: it has time as long as what is unconfirmed is a small
+    /// part of this. It stays so for as long as [`run`](crate::Bus::run) runs.
+    pub fn window(&self) -> Window {
+        let WindowParts { messages, bytes } = self.handle.vtable.window()(self.handle.context);
+        Window { messages, bytes }
     }
 
     /// The engine has said that nobody was subscribed to this subject when a datagram with a reply
@@ -227,6 +235,17 @@ impl Limits {
         self.publish_from_roles = from_roles;
         self
     }
+}
+
+/// How much of what a bus has accepted may be unconfirmed. Both are zero where others than the node wait for
+/// it: then the sooner, the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Window {
+    /// How many messages, of which a datagram holds one at least.
+    pub messages: u64,
+    /// How many bytes.
+    pub bytes: u64,
 }
 
 /// What has become of a datagram that a bus handed over.

@@ -186,7 +186,7 @@ mod bus;
 #[cfg(not(feature = "previous-minor-fixture"))]
 pub use bus::{
     BusHostHandle, BusHostVtable, BusHostVtableRef, BusModule, BusModuleRef, BusParts, BusVtable,
-    BusVtableRef, LimitsView, PublishParts, delivered, published,
+    BusVtableRef, LimitsView, PublishParts, WindowParts, delivered, published,
 };
 
 table! {

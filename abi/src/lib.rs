@@ -64,7 +64,7 @@ pub mod export;
 #[cfg(not(feature = "previous-minor-fixture"))]
 pub use bus::{Bus, MAX_SUBJECT, Publish, subject_matches};
 #[cfg(not(feature = "previous-minor-fixture"))]
-pub use bus_host::{BusHost, Delivered, Limits};
+pub use bus_host::{BusHost, Delivered, Limits, Window};
 pub use ffi::Descriptor;
 pub use given::Readiness;
 pub use log::Level;

@@ -1,8 +1,11 @@
 //! A network in a temporary folder: keys, ports and the file that describes it.
 
 use std::fmt::Write;
+use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use kozo_auth::keys::{self, NewKey, PrivateKey};
 use tempfile::TempDir;
@@ -119,6 +122,11 @@ impl Network {
     }
 }
 
+/// How long a process that was being started meanwhile has to let go of what it has inherited, and how long nobody looks
+/// again whether it has.
+const INHERITED_LIMIT: Duration = Duration::from_secs(20);
+const INHERITED_PAUSE: Duration = Duration::from_millis(1);
+
 /// A port that nobody listens on, and that the system gives to nobody else for the next minute: a
 /// connection that was closed here first leaves it in the state TIME_WAIT.
 ///
@@ -127,9 +135,21 @@ impl Network {
 pub(crate) fn reserve_port() -> std::io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
-    let client = TcpStream::connect(address)?;
+    let mut client = TcpStream::connect(address)?;
     let (accepted, _) = listener.accept()?;
+    // A process that another thread is starting has copies of all sockets until it runs its program,
+    // and they are closed no earlier than there.
     drop(accepted);
+    client.set_read_timeout(Some(INHERITED_LIMIT))?;
+    client.read_to_end(&mut Vec::new())?;
     drop(client);
+    drop(listener);
+    let deadline = Instant::now() + INHERITED_LIMIT;
+    while TcpStream::connect(address).is_ok() {
+        if Instant::now() >= deadline {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        thread::sleep(INHERITED_PAUSE);
+    }
     Ok(address.port())
 }

@@ -13,7 +13,9 @@ use rustix::io::Errno;
 
 use super::shared::shared;
 use super::stopping::Stopping;
-use crate::ffi::{BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, delivered};
+use crate::ffi::{
+    BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, WindowParts, delivered,
+};
 use crate::{Level, Limits, MAX_SUBJECT};
 
 /// How many datagrams the bench holds unless the test says otherwise.
@@ -180,6 +182,7 @@ const VTABLE: &WithMetadata<BusHostVtable> = &WithMetadata::new(BusHostVtable {
     wait_for_room,
     dropped,
     confirmed,
+    window,
     nobody,
     refused,
     round_trip,
@@ -193,6 +196,14 @@ shared!(Host);
 
 extern "C" fn node(context: *const ()) -> RStr<'static> {
     RStr::from_str(&host(context).node)
+}
+
+/// That of a node without options of its own.
+extern "C" fn window(_context: *const ()) -> WindowParts {
+    WindowParts {
+        messages: 128,
+        bytes: 4 << 20,
+    }
 }
 
 extern "C" fn name(context: *const ()) -> RStr<'static> {

@@ -35,6 +35,16 @@ pub struct PublishParts {
     pub number: u64,
 }
 
+/// How much of what it has accepted a bus may leave unconfirmed.
+#[repr(C)]
+#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowParts {
+    /// How many messages.
+    pub messages: u64,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
 /// What an engine can do.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
@@ -95,6 +105,8 @@ table! {
         pub dropped: extern "C" fn(context: *const (), count: u64),
         /// The engine has all datagrams up to this number.
         pub confirmed: extern "C" fn(context: *const (), number: u64),
+        /// How much may be accepted and not confirmed until the host waits.
+        pub window: extern "C" fn(context: *const ()) -> WindowParts,
         /// Nobody was subscribed to this subject.
         pub nobody: extern "C" fn(context: *const (), subject: RStr<'_>),
         /// The engine refuses a subject or pattern.

@@ -189,7 +189,7 @@ impl Way {
     fn advance(&mut self) -> io::Result<Option<Step>> {
         if !self.started {
             self.started = true;
-            return self.step().map(Some);
+            return Ok(Some(self.step(self.at.metadata()?)));
         }
         while let Some(name) = self.todo.pop() {
             if name == ".." {
@@ -212,24 +212,23 @@ impl Way {
                 }));
             }
             self.at = path;
-            return self.step().map(Some);
+            return Ok(Some(self.step(metadata)));
         }
         Ok(None)
     }
 
-    fn step(&self) -> io::Result<Step> {
-        let metadata = self.at.metadata()?;
+    /// Where it is now, which is no link.
+    fn step(&self, metadata: Metadata) -> Step {
         let kind = match (metadata.is_dir(), self.todo.len()) {
             (false, _) => Kind::File,
             (true, 0 | 1) => Kind::LastFolder,
             (true, _) => Kind::Folder,
         };
-        let path = self.at.clone();
-        Ok(Step {
-            path,
+        Step {
+            path: self.at.clone(),
             metadata,
             kind,
-        })
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub use block::{Block, Unknown, Values};
 pub use check::MAX_LIST;
 pub use format::Format;
 pub use kind::ModuleKind;
-pub use metadata::{Claimed, DeclaredInterest, MAX_OPTIONS, Metadata, UnknownFace};
+pub use metadata::{Claimed, DeclaredInterest, Heading, MAX_OPTIONS, Metadata, UnknownFace};
 pub use module_block::{CheckedBlock, ModuleBlock};
 pub use problem::{Class, MAX_PROBLEMS, Place, Problem, Problems, Severity};
 pub use schema::{BYTES, DefaultValue, KIB, MIB, OptionSpec, ValueKind};

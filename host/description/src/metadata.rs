@@ -20,6 +20,7 @@
 
 mod claims;
 mod faces;
+mod heading;
 mod parse;
 mod template;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use claims::ClaimTemplate;
 pub use claims::Claimed;
 use faces::FaceTemplate;
 pub use faces::UnknownFace;
+pub use heading::Heading;
 use template::Template;
 pub use wanted::DeclaredInterest;
 use wanted::Wanted;

@@ -153,10 +153,7 @@ impl MadeBus {
         let folder = parts.state.folder(&own.name, on.bus.as_str())?;
         let counter = counter::next(&folder)?;
         let bell = Arc::<Bell>::default();
-        let queue = QueueLimits {
-            length: own.settings.outgoing_queue_length,
-            size: own.settings.outgoing_queue_size,
-        };
+        let queue = queue_limits(own);
         let identity = BusIdentity {
             node: own.name.clone(),
             name: on.bus.clone(),
@@ -210,6 +207,13 @@ impl MadeBus {
     }
 }
 
+fn queue_limits(own: &Node) -> QueueLimits {
+    QueueLimits {
+        length: own.settings.outgoing_queue_length,
+        size: own.settings.outgoing_queue_size,
+    }
+}
+
 /// What the node speaks with: its module, or gateways; and what it hands on for others.
 fn engine(
     parts: &BusParts<'_>,
@@ -225,14 +229,18 @@ fn engine(
         let engine = LinkEngine::new(Arc::clone(services), gateways.cloned().collect());
         return Ok((Box::new(engine), None));
     }
-    let options = on.options.as_ref().ok_or(BusError::NoOptions)?;
-    let engine = module_engine(parts.registry, options, services)?;
     let is_behind = |link: &&Arc<PeerLink>| {
         let block = parts.network.block(link.name().as_str());
         let mut buses = block.into_iter().flat_map(|block| &block.buses);
         buses.any(|their| their.bus == on.bus && their.through.contains(own))
     };
     let behind: Vec<_> = peers.iter().filter(is_behind).cloned().collect();
+    if behind.is_empty() {
+        // Those behind a gateway have queues of their own.
+        services.set_window(queue_limits(parts.own));
+    }
+    let options = on.options.as_ref().ok_or(BusError::NoOptions)?;
+    let engine = module_engine(parts.registry, options, services)?;
     let gateway = (!behind.is_empty())
         .then(|| Gateway::new(on.bus.as_str(), subjects.clone(), own, behind, bell));
     Ok((Box::new(engine), gateway))

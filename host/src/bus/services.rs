@@ -3,12 +3,13 @@
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use kozo_abi::{Delivered, Level, Limits, Readiness};
 use kozo_ground::clock;
 use kozo_ground::lock::LockAnyway;
+use kozo_ground::queue::QueueLimits;
 use rustix::io::Errno;
 
 use super::attendant::Attended;
@@ -30,6 +31,8 @@ pub(super) struct Services {
     pub(super) condition: Mutex<Condition>,
     /// How often the engine has refused a message that was published.
     refused: AtomicU64,
+    /// How much may be published and not confirmed.
+    window: OnceLock<QueueLimits>,
 }
 
 impl Services {
@@ -46,7 +49,14 @@ impl Services {
             mailbox,
             condition: Mutex::default(),
             refused: AtomicU64::new(0),
+            window: OnceLock::new(),
         }))
+    }
+
+    /// Nobody but the node waits for what is confirmed, and it keeps so much.
+    pub(super) fn set_window(&self, window: QueueLimits) {
+        // It is said once, before the module is made.
+        let _ = self.window.set(window);
     }
 
     /// How often the engine has refused a message that was published.
@@ -129,6 +139,11 @@ impl BusServices for Services {
 
     fn confirmed(&self, number: u64) {
         self.mailbox.confirm(number);
+    }
+
+    fn window(&self) -> QueueLimits {
+        let none = QueueLimits { length: 0, size: 0 };
+        self.window.get().copied().unwrap_or(none)
     }
 
     fn nobody(&self, subject: &str) {

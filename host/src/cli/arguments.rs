@@ -59,6 +59,31 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
+/// The same where the command is `run`: what starts with a machine does not make the tables of all commands first.
+#[derive(Debug, Parser)]
+#[command(name = "kozo")]
+struct RunAlone {
+    #[command(flatten)]
+    log: LogArguments,
+    #[command(subcommand)]
+    command: Run,
+}
+
+#[derive(Debug, Subcommand)]
+enum Run {
+    Run(RunArguments),
+}
+
+impl From<RunAlone> for Arguments {
+    fn from(alone: RunAlone) -> Self {
+        let Run::Run(run) = alone.command;
+        Self {
+            log: alone.log,
+            command: Command::Run(run),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct LogArguments {
     /// What to log: off, error, warn, info, debug or trace; other levels for single parts follow,
@@ -335,6 +360,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// [`Failure::Usage`] when it is wrong or asks for a help text, [`Failure::NoCommand`] when its
 /// first word is a command with a slip in it.
 pub(super) fn parse(mut words: Vec<OsString>) -> Result<Arguments, Failure> {
+    // Whatever is wrong with it, or no command to run a node, is told from all there is to know.
+    if let Ok(alone) = RunAlone::try_parse_from(&words) {
+        return Ok(alone.into());
+    }
     if let Some(place) = place_of_config(&words) {
         // Only what could be no file but one of this folder.
         if let Some(word) = words[place].to_str()

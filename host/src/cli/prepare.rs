@@ -38,8 +38,8 @@ impl Prepared {
         Ok(Self { document, registry })
     }
 
-    /// Reads a configuration file for a node that is to run. Of modules that it does not use, only what they say
-    /// about themselves is read.
+    /// Reads a configuration file for a node that is to run. Of modules that only other nodes use, no more is read than
+    /// what they say about themselves, and of those that the file does not name, which ones they are.
     ///
     /// # Errors
     /// As those of [`read`](Self::read).
@@ -51,7 +51,8 @@ impl Prepared {
             TrustedWriters::of_this_process(),
             document.modules_of(local),
         );
-        let registry = Registry::scan_for(paths, trust, &used);
+        let mut registry = Registry::scan_for(paths, trust, &used);
+        registry.know(&document.modules());
         Ok(Self { document, registry })
     }
 

@@ -151,6 +151,11 @@ impl Document {
         folders::modules(&self.tree, block)
     }
 
+    /// The names of all modules that the file names, whatever node uses them.
+    pub fn modules(&self) -> BTreeSet<String> {
+        folders::all_modules(&self.tree)
+    }
+
     /// The folder of the file, at which its relative paths start.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -51,6 +51,18 @@ pub(super) fn modules(tree: &Tree, block: &str) -> BTreeSet<String> {
     blocks.map(|entry| module_of(entry).to_owned()).collect()
 }
 
+/// The names of all modules that the file names: of roles and transports in the blocks of nodes, and of buses.
+pub(super) fn all_modules(tree: &Tree) -> BTreeSet<String> {
+    let parts = |node| {
+        ["roles", "transports"]
+            .into_iter()
+            .flat_map(move |kind| entries(node, kind))
+    };
+    let of_nodes = entries(tree, "system").flat_map(|node| parts(&node.value));
+    let blocks = of_nodes.chain(entries(tree, BUSES));
+    blocks.map(|entry| module_of(entry).to_owned()).collect()
+}
+
 /// The folders that [`search_paths`] has, one by one.
 pub(super) fn named(tree: &Tree, folder: &Path, block: Option<&str>) -> Vec<NamedFolder> {
     let over = override_of(tree, block);

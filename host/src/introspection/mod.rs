@@ -40,6 +40,7 @@ use kozo_tap::Taps;
 use crate::bus::Buses;
 use crate::config::{Disclosure, Network, Node, Reach};
 use crate::explain::sentences;
+use crate::limited::apart;
 use crate::link::{Listener, NamedWay, PeerLink};
 use crate::modules::Registry;
 use crate::modules::description::Description;
@@ -133,7 +134,7 @@ impl Introspection {
                 let lines = sentences(&details);
                 serde_json::to_value(Explanation { details, lines })
             }
-            Request::Modules => serde_json::to_value(self.modules()),
+            Request::Modules => serde_json::to_value(self.modules().await?),
             Request::BusNodes => serde_json::to_value(self.buses.nodes(clock::now())),
             Request::Ping { peer, bytes } => serde_json::to_value(self.ping(&peer, bytes).await?),
             Request::Bench { peer, seconds } => {
@@ -316,10 +317,15 @@ impl Introspection {
         }
     }
 
-    /// What the modules say about themselves that the node has found.
-    fn modules(&self) -> Vec<Description> {
-        let entries = self.registry.entries().iter();
-        entries.filter_map(Description::new).collect()
+    /// What the modules say about themselves that the node has found. It may have to read that first, and disks may
+    /// stop.
+    async fn modules(&self) -> Result<Vec<Description>, Refusal> {
+        let registry = Arc::clone(&self.registry);
+        let described = apart("modules", move || {
+            let entries = registry.entries().iter();
+            entries.filter_map(Description::new).collect()
+        });
+        described.await.map_err(Refusal::NotLookedAt)
     }
 
     /// The other node of this name, however this one reaches it.

@@ -6,6 +6,7 @@ use kozo_link::{MAX_QUESTIONS, QUESTIONS_PER_SECOND};
 use kozo_wire::{MAX_QUESTION_LEN, MessageError};
 
 use super::limits::{MAX_BENCH_SECONDS, MAX_PING, MAX_TAPS_EACH};
+use crate::limited::NoResult;
 use crate::link::NoAnswer;
 use crate::log::LevelsError;
 use crate::roles::RoleError;
@@ -28,6 +29,10 @@ pub(crate) enum Refusal {
     /// The answer of this node.
     #[error("the answer cannot be written")]
     Unwritable(#[source] serde_json::Error),
+
+    /// The modules, by a thread of its own.
+    #[error("the modules cannot be looked at")]
+    NotLookedAt(#[source] NoResult),
 
     /// A node was named as its own peer.
     #[error("`{0}` is this node itself: name another one")]

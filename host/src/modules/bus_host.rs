@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
-use kozo_abi::ffi::{BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, delivered};
+use kozo_abi::ffi::{
+    BusHostHandle, BusHostVtable, BusHostVtableRef, LimitsView, WindowParts, delivered,
+};
 use kozo_abi::{Delivered, Limits};
+use kozo_ground::queue::QueueLimits;
 
 use super::bus_services::BusServices;
 use super::context;
@@ -29,6 +32,7 @@ const VTABLE: &WithMetadata<BusHostVtable> = &WithMetadata::new(BusHostVtable {
     wait_for_room,
     dropped,
     confirmed,
+    window,
     nobody,
     refused,
     round_trip,
@@ -136,6 +140,20 @@ extern "C" fn dropped(context: *const (), count: u64) {
 
 extern "C" fn confirmed(context: *const (), number: u64) {
     tell(context, "confirmed", |services| services.confirmed(number));
+}
+
+extern "C" fn window(context: *const ()) -> WindowParts {
+    let none = || WindowParts {
+        messages: 0,
+        bytes: 0,
+    };
+    Context::call(context, "window", none, |services| {
+        let QueueLimits { length, size } = services.window();
+        WindowParts {
+            messages: length as u64,
+            bytes: size as u64,
+        }
+    })
 }
 
 extern "C" fn nobody(context: *const (), subject: RStr<'_>) {

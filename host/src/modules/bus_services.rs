@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kozo_abi::{Delivered, Level, Limits, Readiness};
 use kozo_ground::names::{BusName, ModuleName, NodeName};
+use kozo_ground::queue::QueueLimits;
 
 use super::call_error::ServiceError;
 
@@ -60,6 +61,9 @@ pub trait BusServices: Send + Sync + 'static {
 
     /// The engine has all that was published up to this number.
     fn confirmed(&self, number: u64);
+
+    /// How much may be published and not confirmed until the host waits.
+    fn window(&self) -> QueueLimits;
 
     /// Nobody was subscribed to this subject, to which a request was published.
     fn nobody(&self, subject: &str);

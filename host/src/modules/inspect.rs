@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use kozo_description::{Metadata, Problems};
+use kozo_description::{Heading, Metadata, Problems};
 
+use super::architecture::Architecture;
 use super::file::{self, FileError, OpenFile, TrustedWriters};
 use super::image::{Image, ImageError};
 use super::outline;
@@ -36,6 +37,18 @@ pub struct Inspected {
     pub image: Image,
     /// What the module says about itself.
     pub metadata: Metadata,
+}
+
+/// What a part of a module's file has told.
+#[derive(Debug)]
+pub(super) enum Glance {
+    /// Which module it is, of which no more was asked.
+    Heading {
+        heading: Heading,
+        architecture: Architecture,
+    },
+    /// All that it says of itself.
+    Whole(Box<Inspected>),
 }
 
 impl Inspected {
@@ -99,5 +112,28 @@ impl Inspected {
         }
         file.read_into(bytes)?;
         Self::new(path, bytes)
+    }
+
+    /// Looks only at which module a file holds, where that can be told from the first lines of its metadata: the
+    /// others are not read then, and mistakes in them not noticed. Else as [`glance`](Self::glance).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn glance_at_heading(
+        bytes: &mut Vec<u8>,
+        path: &Path,
+        trust: TrustedWriters,
+    ) -> Result<Glance, InspectError> {
+        let file = OpenFile::open(path, trust)?;
+        let image = outline::read(&file).and_then(|outline| Image::read(&outline).ok());
+        if let Some(image) = image
+            && let Some(heading) = Heading::read(&image.metadata)
+        {
+            return Ok(Glance::Heading {
+                heading,
+                architecture: image.architecture,
+            });
+        }
+        Ok(Glance::Whole(Box::new(Self::glance(bytes, path, trust)?)))
     }
 }

@@ -34,18 +34,7 @@ pub struct Row {
 
 impl From<&ModuleFile> for Row {
     fn from(entry: &ModuleFile) -> Self {
-        let (state, reason) = match &entry.state {
-            FileState::Usable => ("usable", None),
-            FileState::Foreign => {
-                let text = "it is built for another kind of machine: only what it says about itself is used";
-                ("foreign", Some(text.to_owned()))
-            }
-            FileState::ShadowedBy(path) => {
-                let text = format!("`{}` comes first", path.display());
-                ("shadowed", Some(text))
-            }
-            FileState::Refused(refusal) => ("refused", Some(refusal.to_string())),
-        };
+        let (state, reason) = in_words(&entry.state);
         let inspected = entry.inspected.as_ref();
         let metadata = inspected.map(|inspected| &inspected.metadata);
         let image = inspected.map(|inspected| &inspected.image);
@@ -60,6 +49,23 @@ impl From<&ModuleFile> for Row {
             state,
             reason,
         }
+    }
+}
+
+/// The word for what becomes of a file, and why it is not usable.
+fn in_words(state: &FileState) -> (&'static str, Option<String>) {
+    match state {
+        FileState::Usable => ("usable", None),
+        FileState::Foreign => {
+            let text =
+                "it is built for another kind of machine: only what it says about itself is used";
+            ("foreign", Some(text.to_owned()))
+        }
+        FileState::ShadowedBy(path) => {
+            let text = format!("`{}` comes first", path.display());
+            ("shadowed", Some(text))
+        }
+        FileState::Refused(refusal) => ("refused", Some(refusal.to_string())),
     }
 }
 
@@ -112,18 +118,17 @@ pub struct Remark {
     pub text: String,
 }
 
-/// What is wrong with files and folders, and which files are not used.
+/// What is wrong with files and folders, and which files are not used; of files that were only looked at for their
+/// modules' names, as far as it is known.
 pub fn remarks(registry: &Registry) -> Vec<Remark> {
-    let files = registry.entries().iter().filter_map(|entry| {
-        let row = Row::from(entry);
-        let reason = row.reason?;
+    let files = registry.states().filter_map(|(path, state)| {
+        let (word, reason) = in_words(state);
         Some(Remark {
-            is_mistake: matches!(entry.state, FileState::Refused(_)),
+            is_mistake: matches!(state, FileState::Refused(_)),
             text: format!(
-                "{}: {}: {}",
-                printable(&row.path),
-                row.state,
-                printable_lines(&reason)
+                "{}: {word}: {}",
+                printable(&path.display().to_string()),
+                printable_lines(&reason?)
             ),
         })
     });

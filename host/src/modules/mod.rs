@@ -8,9 +8,9 @@
 //!                           (registry)      (content)    (load)     (role; the same in transport, bus)
 //! ```
 //!
-//! Up to the registry nothing of a module is run, and of those that a node does not use only what they say of
-//! themselves is read (`outline`). What the loader takes stays in the process for
-//! good, in a private copy, so that whatever happens to its file disturbs nothing. Whatever is
+//! Up to the registry nothing of a module is run. Of those that a node does not use only what they say of themselves
+//! is read (`outline`), and of those that its file does not name only which ones they are. What the loader takes stays
+//! in the process for good, in a private copy, so that whatever happens to its file disturbs nothing. Whatever is
 //! wrong with a file is an error that says so; it never harms the host. What a module's code would do
 //! once it is damaged is told by the file's checksum alone, if it has one (`seal`).
 //!

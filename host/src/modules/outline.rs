@@ -71,6 +71,9 @@ impl Outline<'_> {
             }
         }
         parts.push(names_range);
+        // The names of libraries and those of symbols are in one section.
+        parts.sort_by_key(|part| part.start);
+        parts.dedup();
         parts.into_iter().try_for_each(|part| self.add(part))?;
         let header = H::parse(self.bytes.as_slice()).ok()?;
         let sections = header.sections(endian, self.bytes.as_slice()).ok()?;

@@ -7,13 +7,16 @@
 //! A module built for another architecture never counts for loading, but its metadata does while
 //! there is no better: so the file of a whole network can be checked on any of its machines.
 
+mod choice;
 mod error;
+mod folders;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use kozo_description::{Metadata, ModuleKind};
+use kozo_description::{Heading, Metadata, ModuleKind};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::ModuleName;
 
@@ -25,13 +28,14 @@ use super::inspect::Inspected;
 use super::load::{LoadError, Loader, Source};
 use super::memory::Memory;
 use super::role::RoleModule;
-use super::search::{
-    SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER, SearchError, SearchFolders, candidates, searchable,
-};
+use super::search::{SearchError, SearchFolders};
 use super::transport::TransportModule;
 use crate::config::{self, Catalog, Lookup};
 
+use choice::{Chosen, choose};
 pub use error::{Refusal, RegistryError};
+use folders::Folders;
+use look::Look;
 
 /// A file that is called like a module.
 #[derive(Debug, Clone)]
@@ -73,13 +77,23 @@ pub struct RoleFile {
 pub struct Registry {
     paths: SearchFolders,
     trust: TrustedWriters,
+    folders: Folders,
     entries: Vec<ModuleFile>,
-    folder_errors: Vec<(PathBuf, SearchError)>,
-    /// The entry that stands for a name.
-    chosen: BTreeMap<(ModuleKind, ModuleName), usize>,
+    /// The entries, by their places, of which no more was read than this.
+    headings: BTreeMap<usize, Heading>,
+    /// All entries with all that there is to know of them, once somebody has asked for that.
+    complete: OnceLock<Complete>,
+    chosen: Chosen,
     loader: Loader,
     /// What was read last of each module that is in use: so the roles of one share it.
     read: Mutex<BTreeMap<(ModuleKind, ModuleName), Content>>,
+}
+
+/// What a registry would be without headings.
+#[derive(Debug)]
+struct Complete {
+    entries: Vec<ModuleFile>,
+    chosen: Chosen,
 }
 
 impl Registry {
@@ -89,63 +103,113 @@ impl Registry {
     }
 
     /// Looks for modules, for a node that uses those of these names. Their files are read once, and kept until
-    /// they are loaded. Of all others only so much is read as says what they are, so that damage to their code is
-    /// not noticed before they are used. So it is with modules that only transports of other nodes are of: a damaged
-    /// copy of one stands for its name, also where a good one comes later, and is refused when it is loaded.
+    /// they are loaded. Of all others only so much is read as says which modules they are, until
+    /// [`know`](Self::know) or somebody who asks wants more: so mistakes in what they say of themselves are not
+    /// noticed before, nor damage to their code before they are used. The latter is so, too, with modules that only
+    /// transports of other nodes are of: a damaged copy of one stands for its name, also where a good one comes later,
+    /// and is refused when it is loaded.
     pub fn scan_for(paths: SearchFolders, trust: TrustedWriters, used: &BTreeSet<String>) -> Self {
         Self::look(paths, trust, Some(used))
     }
 
     fn look(paths: SearchFolders, trust: TrustedWriters, used: Option<&BTreeSet<String>>) -> Self {
-        let loader = Loader::new(paths.imports.clone(), trust);
-        let mut registry = Self {
-            paths,
-            trust,
-            entries: Vec::new(),
-            folder_errors: Vec::new(),
-            chosen: BTreeMap::new(),
-            loader,
-            read: Mutex::default(),
-        };
-        let mut look = Look {
-            trust,
-            used,
-            bytes: Vec::new(),
-            contents: BTreeMap::new(),
-        };
-        let folders = registry.read_folders(&mut look);
-        registry.look_at_imports();
-        for kind in ModuleKind::ALL {
-            registry.choose(kind, &folders);
+        let (folders, files) = Folders::search(&paths);
+        let mut look = Look::new(trust, used);
+        let (mut entries, mut headings) = (Vec::new(), BTreeMap::new());
+        for (index, path) in files.into_iter().enumerate() {
+            let (entry, heading) = look.at(index, path, |kind| folders.are_for(index, kind));
+            entries.push(entry);
+            headings.extend(heading.map(|heading| (index, heading)));
         }
+        let chosen = choose(&folders, &mut entries, &headings);
         // Two of a name in one folder are refused only when all were read.
-        let is_usable = |index: &usize| matches!(registry.entries[*index].state, FileState::Usable);
-        let chosen = registry.chosen.iter().filter(|(_, index)| is_usable(index));
-        let read = chosen.filter_map(|(name, index)| {
-            let content = look.contents.remove(index)?;
+        let is_usable = |index: &usize| matches!(entries[*index].state, FileState::Usable);
+        let usable = chosen.iter().filter(|(_, index)| is_usable(index));
+        let read = usable.filter_map(|(name, index)| {
+            let content = look.take_content(*index)?;
             Some((name.clone(), content))
         });
-        registry.read = Mutex::new(read.collect());
-        registry
+        let read = Mutex::new(read.collect());
+        Self {
+            loader: Loader::new(paths.imports.clone(), trust),
+            paths,
+            trust,
+            folders,
+            entries,
+            headings,
+            complete: OnceLock::new(),
+            chosen,
+            read,
+        }
+    }
+
+    /// Reads what the modules of these names say of themselves, where only their names were read.
+    pub fn know(&mut self, names: &BTreeSet<String>) {
+        let wanted = |heading: &Heading| names.contains(heading.name.as_str());
+        let wanted = self.headings.iter().filter(|(_, heading)| wanted(heading));
+        let wanted: Vec<usize> = wanted.map(|(index, _)| *index).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        for index in &wanted {
+            self.headings.remove(index);
+        }
+        read_on(&mut self.entries, wanted, self.trust, &self.folders);
+        self.chosen = choose(&self.folders, &mut self.entries, &self.headings);
     }
 
     /// Every file that is called like a module, in the order of the search, those of role folders
-    /// first.
+    /// first. What was left out is read now, and may not be anymore what it was.
     pub fn entries(&self) -> &[ModuleFile] {
-        &self.entries
+        match self.complete() {
+            Some(complete) => &complete.entries,
+            None => &self.entries,
+        }
+    }
+
+    /// What became of every file, in the same order, as far as it is known.
+    pub fn states(&self) -> impl Iterator<Item = (&Path, &FileState)> {
+        let entries = self.entries.iter();
+        entries.map(|entry| (entry.path.as_path(), &entry.state))
+    }
+
+    /// All that there is to know, where not all of it was read at first.
+    fn complete(&self) -> Option<&Complete> {
+        if self.headings.is_empty() {
+            return None;
+        }
+        Some(self.complete.get_or_init(|| {
+            let mut entries = self.entries.clone();
+            let left_out = self.headings.keys().copied();
+            read_on(&mut entries, left_out, self.trust, &self.folders);
+            let chosen = choose(&self.folders, &mut entries, &BTreeMap::new());
+            Complete { entries, chosen }
+        }))
     }
 
     /// The folders that could not be searched. That the system's own do not exist is not listed:
     /// nobody asked for them.
     pub fn folder_errors(&self) -> &[(PathBuf, SearchError)] {
-        &self.folder_errors
+        self.folders.errors()
     }
 
     /// The entry that stands for a name: a usable one, or a foreign one in its place.
     pub fn entry(&self, kind: ModuleKind, name: &str) -> Option<&ModuleFile> {
-        let name = ModuleName::new(name).ok()?;
-        let entry = &self.entries[*self.chosen.get(&(kind, name))?];
+        let key = (kind, ModuleName::new(name).ok()?);
+        let index = *self.chosen.get(&key)?;
+        let complete = self.headings.get(&index).and_then(|_| self.complete());
+        let entry = match complete {
+            Some(complete) => &complete.entries[*complete.chosen.get(&key)?],
+            None => &self.entries[index],
+        };
         (!matches!(entry.state, FileState::Refused(_))).then_some(entry)
+    }
+
+    /// Whether a module stands for a name, as far as it is known.
+    fn has(&self, kind: ModuleKind, name: &str) -> bool {
+        let name = ModuleName::new(name).ok();
+        let index = name.and_then(|name| self.chosen.get(&(kind, name)));
+        index.is_some_and(|index| !matches!(self.entries[*index].state, FileState::Refused(_)))
     }
 
     /// What a module says about itself.
@@ -263,132 +327,32 @@ impl Registry {
         self.read.lock_anyway()
     }
 
-    /// Looks at every file of every folder, each folder once. The result maps a folder to its
-    /// entries.
-    fn read_folders(&mut self, look: &mut Look<'_>) -> BTreeMap<PathBuf, Vec<usize>> {
-        let mut folders: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
-        let roles: BTreeSet<PathBuf> = self.paths.roles.iter().map(|path| real(path)).collect();
-        let transports: BTreeSet<PathBuf> = self
-            .paths
-            .transports
-            .iter()
-            .map(|path| real(path))
-            .collect();
-        let all = self.paths.roles.iter().chain(&self.paths.transports);
-        for folder in all.cloned().collect::<Vec<_>>() {
-            let key = real(&folder);
-            if folders.contains_key(&key) {
-                continue;
-            }
-            let files = candidates(&folder).unwrap_or_else(|error| {
-                self.note_folder_error(folder, error);
-                Vec::new()
-            });
-            let searched_for = |kind| match kind {
-                ModuleKind::Role => roles.contains(&key),
-                ModuleKind::Transport | ModuleKind::Bus => transports.contains(&key),
-            };
-            let first = self.entries.len();
-            for path in files {
-                let index = self.entries.len();
-                self.entries.push(look.at(index, path, searched_for));
-            }
-            folders.insert(key, (first..self.entries.len()).collect());
-        }
-        folders
-    }
-
-    /// Notes which folders of libraries cannot be searched. One that holds modules, too, is noted
-    /// already.
-    fn look_at_imports(&mut self) {
-        for folder in self.paths.imports.clone() {
-            let is_noted = self.folder_errors.iter().any(|(noted, _)| *noted == folder);
-            if let Err(error) = searchable(&folder)
-                && !is_noted
-            {
-                self.folder_errors.push((folder, error));
-            }
-        }
-    }
-
-    fn note_folder_error(&mut self, folder: PathBuf, error: SearchError) {
-        let is_of_system = [SYSTEM_ROLE_FOLDER, SYSTEM_TRANSPORT_FOLDER]
-            .iter()
-            .any(|system| folder == Path::new(system));
-        if !(is_of_system && matches!(error, SearchError::Missing)) {
-            self.folder_errors.push((folder, error));
-        }
-    }
-
-    /// Settles which module of this kind stands for each name.
-    fn choose(&mut self, kind: ModuleKind, folders: &BTreeMap<PathBuf, Vec<usize>>) {
-        let mut seen = BTreeSet::new();
-        let mut foreign = BTreeMap::new();
-        for folder in self.paths.of(kind).to_vec() {
-            let folder = real(&folder);
-            if !seen.insert(folder.clone()) {
-                continue;
-            }
-            let mut here: BTreeMap<ModuleName, usize> = BTreeMap::new();
-            for &index in folders.get(&folder).into_iter().flatten() {
-                let entry = &self.entries[index];
-                let Some(name) = entry.name_of(kind) else {
-                    continue;
-                };
-                if matches!(entry.state, FileState::Foreign) {
-                    foreign.entry(name).or_insert(index);
-                } else if let Some(&other) = here.get(&name) {
-                    self.refuse_both(kind, &name, other, index);
-                } else if let Some(&first) = self.chosen.get(&(kind, name.clone())) {
-                    let path = self.entries[first].path.clone();
-                    self.entries[index].state = FileState::ShadowedBy(path);
-                } else {
-                    here.insert(name, index);
-                }
-            }
-            let here = here.into_iter().map(|(name, index)| ((kind, name), index));
-            self.chosen.extend(here);
-        }
-        for (name, index) in foreign {
-            self.chosen.entry((kind, name)).or_insert(index);
-        }
-    }
-
-    fn refuse_both(&mut self, kind: ModuleKind, name: &ModuleName, first: usize, second: usize) {
-        for (one, other) in [(first, second), (second, first)] {
-            self.entries[one].state = FileState::Refused(Refusal::Duplicate {
-                kind,
-                name: name.clone(),
-                other: self.entries[other].path.clone(),
-            });
-        }
-    }
-
     /// What is known about a name that no usable module has.
     fn reason(&self, kind: ModuleKind, name: &str) -> Option<String> {
-        let refused = self.entries.iter().filter_map(|entry| match &entry.state {
-            FileState::Refused(refusal) => Some((entry, refusal)),
+        let entries = self.entries.iter().enumerate();
+        let refused = entries.filter_map(|(index, entry)| match &entry.state {
+            FileState::Refused(refusal) => Some((index, entry, refusal)),
             _ => None,
         });
         let mut reasons: Vec<String> = refused
-            .filter(|(entry, _)| match &entry.inspected {
-                Some(inspected) => {
-                    inspected.metadata.kind == kind && inspected.metadata.name.as_str() == name
+            .filter(|(index, entry, _)| {
+                match choice::module_of(entry, self.headings.get(index)) {
+                    Some((its_kind, its_name)) => its_kind == kind && its_name.as_str() == name,
+                    // What it holds is unknown, but it is called like it.
+                    None => is_called(&entry.path, name),
                 }
-                // What it holds is unknown, but it is called like it.
-                None => is_called(&entry.path, name),
             })
-            .map(|(entry, refusal)| format!("`{}` is refused: {refusal}", entry.path.display()))
+            .map(|(_, entry, refusal)| format!("`{}` is refused: {refusal}", entry.path.display()))
             .collect();
         let others = ModuleKind::ALL.into_iter().filter(|other| *other != kind);
         reasons.extend(
             others
-                .filter(|other| self.metadata(*other, name).is_some())
+                .filter(|other| self.has(*other, name))
                 .map(|other| format!("`{name}` is a {other}, not a {kind}")),
         );
         let of_kind = |folder: &Path| self.paths.of(kind).iter().any(|path| path == folder);
         reasons.extend(
-            self.folder_errors
+            self.folder_errors()
                 .iter()
                 .filter(|(folder, _)| of_kind(folder))
                 .map(|(folder, error)| format!("`{}`: {error}", folder.display())),
@@ -429,78 +393,17 @@ impl Catalog for Registry {
     }
 }
 
-impl ModuleFile {
-    /// The module's name, if it is one of this kind that may be used.
-    fn name_of(&self, kind: ModuleKind) -> Option<ModuleName> {
-        let metadata = &self.inspected.as_ref()?.metadata;
-        let may_be_used = !matches!(self.state, FileState::Refused(_));
-        (may_be_used && metadata.kind == kind).then(|| metadata.name.clone())
-    }
-}
-
-/// A look at all files.
-struct Look<'u> {
+/// Reads all that there is to know of the files of these entries.
+fn read_on(
+    entries: &mut [ModuleFile],
+    which: impl IntoIterator<Item = usize>,
     trust: TrustedWriters,
-    /// The names of the modules of whose files all is read; without them it is of every file.
-    used: Option<&'u BTreeSet<String>>,
-    /// What files are read to.
-    bytes: Vec<u8>,
-    /// The contents of those that can be used, by the places of their entries.
-    contents: BTreeMap<usize, Content>,
-}
-
-impl Look<'_> {
-    /// Looks at the file of the entry with this place.
-    fn at(
-        &mut self,
-        index: usize,
-        path: PathBuf,
-        searched_for: impl Fn(ModuleKind) -> bool,
-    ) -> ModuleFile {
-        let inspected = match self.inspect(&path) {
-            Ok(inspected) => inspected,
-            Err(error) => {
-                return ModuleFile {
-                    path,
-                    inspected: None,
-                    state: FileState::Refused(error.into()),
-                };
-            }
-        };
-        let kind = inspected.metadata.kind;
-        let state = if !searched_for(kind) {
-            FileState::Refused(Refusal::Kind { kind })
-        } else if inspected.image.architecture.is_native() {
-            FileState::Usable
-        } else {
-            FileState::Foreign
-        };
-        if matches!(state, FileState::Usable) && self.is_used(inspected.metadata.name.as_str()) {
-            // Without the memory for it, it is read again when it is loaded, and then that is told.
-            let content = Content::copy(&path, inspected.clone(), &self.bytes).ok();
-            self.contents
-                .extend(content.map(|content| (index, content)));
-        }
-        ModuleFile {
-            path,
-            inspected: Some(inspected),
-            state,
-        }
-    }
-
-    fn inspect(&mut self, path: &Path) -> Result<Inspected, InspectError> {
-        let is_called_so = |used: &BTreeSet<String>| used.iter().any(|name| is_called(path, name));
-        if self.used.is_some_and(|used| !is_called_so(used)) {
-            let inspected = Inspected::glance(&mut self.bytes, path, self.trust)?;
-            if !self.is_used(inspected.metadata.name.as_str()) {
-                return Ok(inspected);
-            }
-        }
-        Inspected::read_into(&mut self.bytes, path, self.trust)
-    }
-
-    fn is_used(&self, name: &str) -> bool {
-        self.used.is_some_and(|used| used.contains(name))
+    folders: &Folders,
+) {
+    let mut look = Look::new(trust, None);
+    for index in which {
+        let path = std::mem::take(&mut entries[index].path);
+        entries[index] = look.glance(path, |kind| folders.are_for(index, kind));
     }
 }
 
@@ -511,9 +414,4 @@ fn is_called(path: &Path, name: &str) -> bool {
         let stem = stem.strip_prefix("lib").unwrap_or(stem);
         stem.replace('_', "-") == name.replace('_', "-")
     })
-}
-
-/// A folder under one name, however it is reached.
-fn real(folder: &Path) -> PathBuf {
-    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use kozo::modules::seal::seal_of;
 use kozo::modules::{FileState, Registry, SearchFolders, TrustedWriters};
+use kozo_description::ModuleKind;
 use kozo_ground::names::ModuleName;
 
 use crate::support::build::{METADATA, c_library, c_module, fixture, section};
 use crate::support::elf::module_32;
-use crate::support::{folder, for_aarch64, load_role, probe};
+use crate::support::{folder, for_aarch64, load_role, patched, probe};
 
 fn folders(folder: &Path) -> SearchFolders {
     SearchFolders {
@@ -136,4 +137,55 @@ fn of_two_of_a_name_in_one_folder_neither_is_kept() {
     let known = registry.known_role(&ModuleName::new("probe").unwrap());
     let error = known.unwrap_err().to_string();
     assert!(error.contains("remove one of them"), "{error}");
+}
+
+/// The probe, with a mistake in what it says of itself, behind its name.
+fn mistaken() -> Vec<u8> {
+    patched(probe(), "author: ", "outhor: ")
+}
+
+#[test]
+fn of_what_the_file_does_not_name_no_more_is_read_than_the_name() {
+    let first = folder(&[("libprobe.so", &mistaken())]);
+    let second = folder(&[("libprobe.so", &probe())]);
+    let paths = || SearchFolders {
+        roles: vec![first.path().to_owned(), second.path().to_owned()],
+        transports: Vec::new(),
+        imports: Vec::new(),
+    };
+    let scan = || Registry::scan_for(paths(), TrustedWriters::Any, &BTreeSet::new());
+    let states = |registry: &Registry| -> Vec<_> {
+        let states = registry.states();
+        states
+            .map(|(_, state)| match state {
+                FileState::Usable => "usable",
+                FileState::ShadowedBy(_) => "shadowed",
+                FileState::Refused(_) => "refused",
+                FileState::Foreign => "foreign",
+            })
+            .collect()
+    };
+
+    // Its name is there, and what is wrong behind that is not looked at.
+    let registry = scan();
+    assert_eq!(states(&registry), ["usable", "shadowed"]);
+
+    // Whoever names it gets what a look at all of it finds.
+    let mut known = scan();
+    known.know(&BTreeSet::from(["other".to_owned()]));
+    assert_eq!(states(&known), ["usable", "shadowed"]);
+    known.know(&BTreeSet::from(["probe".to_owned()]));
+    assert_eq!(states(&known), ["refused", "usable"]);
+    let good = second.path().join("libprobe.so");
+    let chosen = |registry: &Registry| {
+        let entry = registry.entry(ModuleKind::Role, "probe");
+        entry.map(|entry| (entry.path.clone(), entry.inspected.is_some()))
+    };
+    assert_eq!(chosen(&known), Some((good.clone(), true)));
+
+    // And so does whoever asks without that.
+    assert_eq!(chosen(&registry), Some((good, true)));
+    load_role(&registry, "probe").unwrap();
+    let refused = &registry.entries()[0].state;
+    assert!(matches!(refused, FileState::Refused(_)), "{refused:?}");
 }

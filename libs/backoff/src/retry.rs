@@ -12,24 +12,30 @@ pub struct Retry {
     refused: BTreeSet<String>,
     backoff: Backoff,
     random: fastrand::Rng,
-    ceiling: Duration,
     next: Option<Instant>,
     /// When it was asked last.
     asked: Option<Instant>,
 }
 
-impl Retry {
-    /// Waits that begin with `first` and are never longer than `ceiling`, as those of a [`Backoff`] are.
-    pub fn new(first: Duration, ceiling: Duration) -> Self {
+impl Default for Retry {
+    fn default() -> Self {
         Self {
             refused: BTreeSet::new(),
-            backoff: Backoff::new(first, ceiling),
+            backoff: Backoff::new(Self::FIRST, Self::LONGEST),
             random: fastrand::Rng::new(),
-            ceiling,
             next: None,
             asked: None,
         }
     }
+}
+
+impl Retry {
+    /// How long it takes at first until what was refused is asked for again, at most: permissions can change while a
+    /// connection stands, and nobody says so.
+    pub const FIRST: Duration = Duration::from_secs(2);
+
+    /// How long it takes later, at most.
+    pub const LONGEST: Duration = Duration::from_secs(30);
 
     /// Something was refused. A refusal that comes later than the longest wait after the last time that it was asked is no
     /// answer to that, so the waits begin anew.
@@ -38,7 +44,7 @@ impl Retry {
         if self.next.is_some() {
             return;
         }
-        let is_answer = |asked: Instant| now.saturating_duration_since(asked) <= self.ceiling;
+        let is_answer = |asked: Instant| now.saturating_duration_since(asked) <= Self::LONGEST;
         if !self.asked.is_some_and(is_answer) {
             self.backoff.reset();
         }
@@ -77,9 +83,6 @@ impl Retry {
 mod tests {
     use super::*;
 
-    const FIRST: Duration = Duration::from_secs(2);
-    const CEILING: Duration = Duration::from_secs(30);
-
     /// The wait after something is refused now, and the moment at which it has passed.
     fn wait(retry: &mut Retry, now: Instant) -> (u64, Instant) {
         retry.add("a", now);
@@ -98,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_again_and_again_is_asked_for_less_and_less_often() {
-        let mut retry = Retry::new(FIRST, CEILING);
+        let mut retry = Retry::default();
         let mut now = Instant::now();
         for full in [2, 4, 8, 16, 30, 30] {
             let (seconds, next) = wait(&mut retry, now);
@@ -109,12 +112,12 @@ mod tests {
 
     #[test]
     fn waits_begin_anew_with_what_is_no_answer() {
-        let mut retry = Retry::new(FIRST, CEILING);
+        let mut retry = Retry::default();
         let mut now = Instant::now();
         for _ in 0..5 {
             (_, now) = wait(&mut retry, now);
         }
-        let later = now + CEILING + Duration::from_secs(1);
+        let later = now + Retry::LONGEST + Duration::from_secs(1);
         assert!(wait(&mut retry, later).0 <= 2);
         retry.add("a", later);
         retry.reset();

@@ -14,10 +14,6 @@ use crate::topics;
 /// How many filters are asked for at once.
 const FILTERS: usize = 64;
 
-/// How long it takes at first, and at most, until what a broker did not let this node subscribe to is asked for again: its
-/// permissions can change while the connection stands, and it does not say so.
-const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
-
 /// How much may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -96,7 +92,7 @@ impl Outbox {
             patterns: BTreeSet::new(),
             wishes: VecDeque::new(),
             asked: VecDeque::new(),
-            refused: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
+            refused: Retry::default(),
             again: BTreeSet::new(),
             waiting: VecDeque::new(),
             bytes: 0,
@@ -393,7 +389,7 @@ mod tests {
             outbox.subscribed(&[taken], start);
         }
         let next = outbox.tick(start).unwrap();
-        assert!(next <= start + ASK_AGAIN.0);
+        assert!(next <= start + Retry::FIRST);
         assert_eq!(outbox.next(), None);
         outbox.subscribe("c", false, true);
         hand_over(&mut outbox);

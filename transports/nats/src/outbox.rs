@@ -2,7 +2,7 @@
 //! Bytes are made where the host calls, so that a batch is one copy and one write. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kozo_abi::Publish;
 use kozo_backoff::Retry;
@@ -11,10 +11,6 @@ use crate::protocol;
 
 /// How many requests are remembered that nobody may listen to.
 const MAX_REQUESTS: usize = 1024;
-
-/// How long it takes at first, and at most, until what a server did not let this node subscribe to is asked for again: its
-/// permissions can change while the connection stands, and it does not say so.
-const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
 /// How much memory for what is to be sent is kept while there is nothing, in bytes.
 const KEPT: usize = 256 * 1024;
@@ -59,7 +55,7 @@ impl Outbox {
             number: 0,
             patterns: BTreeMap::new(),
             last_subscription: 0,
-            refused: Retry::new(ASK_AGAIN.0, ASK_AGAIN.1),
+            refused: Retry::default(),
             asked: None,
             requests: Requests::default(),
         }
@@ -299,7 +295,7 @@ mod tests {
             outbox.refused(pattern, start);
         }
         let next = outbox.tick(start).unwrap();
-        assert!(outbox.is_empty() && next <= start + ASK_AGAIN.0);
+        assert!(outbox.is_empty() && next <= start + Retry::FIRST);
         outbox.subscribe("c", false);
         assert_eq!(outbox.tick(next), None);
         outbox.take(&mut chunk);
@@ -319,7 +315,7 @@ mod tests {
         // On another connection everything is asked for anyway.
         outbox.refused("b", next);
         outbox.begin();
-        assert_eq!(outbox.tick(next + ASK_AGAIN.1), None);
+        assert_eq!(outbox.tick(next + Retry::LONGEST), None);
     }
 
     #[test]

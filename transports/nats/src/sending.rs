@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use crate::dial::Writing;
 use crate::outbox::{Limits, Outbox};
 use crate::protocol::PING;
-use crate::pulse::{Answer, Beat, Pulse};
+use crate::pulse::{Answer, Beat, Patience, Pulse};
 
 /// How long after the last message another one counts as alone.
 const LULL: Duration = Duration::from_micros(200);
@@ -30,6 +30,8 @@ pub(crate) struct Sending {
 struct Line {
     writing: Writing,
     pulse: Pulse,
+    /// What its questions may wait for.
+    patience: Patience,
     /// What is being written, and how much of it is.
     chunk: Vec<u8>,
     written: usize,
@@ -49,14 +51,21 @@ impl Sending {
 
     /// There is a connection, whose server is asked every `interval` at least. The answer to the first question says that
     /// everything is subscribed to.
-    pub(crate) fn begin(&mut self, writing: Writing, interval: Duration, now: Instant) {
+    pub(crate) fn begin(
+        &mut self,
+        writing: Writing,
+        interval: Duration,
+        patience: Patience,
+        now: Instant,
+    ) {
         let sent = self.outbox.begin();
         let mut chunk = Vec::new();
         self.outbox.take(&mut chunk);
         chunk.extend_from_slice(PING);
         self.line = Some(Line {
             writing,
-            pulse: Pulse::new(interval, sent, now),
+            pulse: Pulse::new(interval, patience, sent, now),
+            patience,
             chunk,
             written: 0,
             flushed: true,
@@ -79,7 +88,7 @@ impl Sending {
         let Some(line) = self.line.as_mut().filter(|line| line.is_idle()) else {
             return false;
         };
-        line.fill(&mut self.outbox, now);
+        line.fill(&mut self.outbox, true, now);
         // What is left is the worker's, and so is what goes wrong: it meets it as well.
         let mut context = Context::from_waker(Waker::noop());
         let written = line.poll_write(&mut context);
@@ -113,7 +122,7 @@ impl Sending {
             return Poll::Pending;
         };
         loop {
-            line.fill(&mut self.outbox, Instant::now());
+            line.fill(&mut self.outbox, false, Instant::now());
             if line.is_idle() {
                 return Poll::Pending;
             }
@@ -165,15 +174,16 @@ impl Line {
         self.written == self.chunk.len() && self.flushed && self.answers.is_empty()
     }
 
-    /// Takes what is to be written next, once all that was has been.
-    fn fill(&mut self, outbox: &mut Outbox, now: Instant) {
+    /// Takes what is to be written next, once all that was has been; `is_alone`: it is one message.
+    fn fill(&mut self, outbox: &mut Outbox, is_alone: bool, now: Instant) {
         if self.written < self.chunk.len() {
             return;
         }
         let next = outbox.take(&mut self.chunk);
         self.written = 0;
+        let may_wait = is_alone && self.chunk.len() as u64 <= self.patience.bytes;
         if let Some(number) = next
-            && self.pulse.sending(number, now)
+            && self.pulse.sending(number, may_wait, now)
         {
             self.chunk.extend_from_slice(PING);
         }
@@ -262,12 +272,21 @@ mod tests {
             bytes: 10_000,
         });
         let now = Instant::now();
-        sending.begin(Box::new(pipe.clone()), Duration::from_secs(20), now);
+        begin(&mut sending, pipe.clone(), now);
         pipe.takes(usize::MAX);
         assert!(write(&mut sending).is_pending());
         assert_eq!(pipe.text(), "PING\r\n");
         assert!(sending.answered(now).is_some());
         (sending, pipe, now)
+    }
+
+    fn begin(
+        sending: &mut Sending,
+        writing: impl AsyncWrite + Send + Unpin + 'static,
+        now: Instant,
+    ) {
+        let interval = Duration::from_secs(20);
+        sending.begin(Box::new(writing), interval, Patience::default(), now);
     }
 
     fn write(sending: &mut Sending) -> Poll<io::Error> {
@@ -319,7 +338,7 @@ mod tests {
         pipe.takes(0);
         assert!(!publish(&mut sending, now + 2 * LULL));
         drop(sending.end());
-        sending.begin(Box::new(pipe.clone()), Duration::from_secs(20), now);
+        begin(&mut sending, pipe.clone(), now);
         pipe.takes(usize::MAX);
         assert!(write(&mut sending).is_pending());
         assert_eq!(pipe.text(), "PING\r\n");
@@ -346,7 +365,7 @@ mod tests {
             }
         }
         let (mut sending, _, now) = connected();
-        sending.begin(Box::new(Broken), Duration::from_secs(20), now);
+        begin(&mut sending, Broken, now);
         assert!(!publish(&mut sending, now));
         assert!(
             matches!(write(&mut sending), Poll::Ready(error) if error.kind() == io::ErrorKind::BrokenPipe)

@@ -18,6 +18,7 @@ use crate::info::Info;
 use crate::options::Settings;
 use crate::outbox;
 use crate::protocol::{Op, PONG, Reader};
+use crate::pulse::Patience;
 use crate::sending::{Sending, Silent};
 use crate::servers::{Server, Servers};
 
@@ -176,9 +177,11 @@ impl Worker<'_> {
         } = connection;
         self.memory.servers.connected(server);
         let interval = self.settings.reach.ping_interval;
+        let window = self.host.window();
+        let patience = Patience::new(window.messages, window.bytes);
         self.shared
             .sending()
-            .begin(writing, interval, Instant::now());
+            .begin(writing, interval, patience, Instant::now());
         let mut link = Link {
             server,
             about,

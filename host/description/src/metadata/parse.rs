@@ -107,13 +107,9 @@ fn minor(tree: &Tree, problems: &mut Problems) -> Option<u32> {
     let Some(entry) = tree.entry("format") else {
         return Some(FORMAT_MINOR);
     };
-    let minor = entry
-        .value
-        .text()
-        .and_then(|text| text.strip_prefix(FORMAT_MAJOR));
-    match minor.map(str::parse::<u32>) {
-        Some(Ok(minor)) => Some(minor),
-        _ => {
+    match entry.value.text().and_then(minor_of) {
+        Some(minor) => Some(minor),
+        None => {
             let message = format!(
                 "the format of this metadata, {}, is not known here",
                 quoted(entry.value.text().unwrap_or_default())
@@ -126,6 +122,11 @@ fn minor(tree: &Tree, problems: &mut Problems) -> Option<u32> {
             None
         }
     }
+}
+
+/// The minor version of this format, or `None` for one of which nothing is known.
+pub(super) fn minor_of(format: &str) -> Option<u32> {
+    format.strip_prefix(FORMAT_MAJOR)?.parse().ok()
 }
 
 /// A list at the root of the metadata.

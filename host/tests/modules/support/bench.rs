@@ -16,6 +16,7 @@ use kozo_abi::ffi::MessageView;
 use kozo_abi::{Delivered, Level, Limits, Readiness};
 use kozo_ground::interest::Kind;
 use kozo_ground::names::{BusName, ModuleName, NodeName, TransportName};
+use kozo_ground::queue::QueueLimits;
 use serde::Serialize;
 
 /// What was sent: kind, type, channel, data, time to wait.
@@ -306,6 +307,13 @@ impl BusServices for Bench {
 
     fn confirmed(&self, number: u64) {
         self.hear(format!("confirmed {number}"));
+    }
+
+    fn window(&self) -> QueueLimits {
+        QueueLimits {
+            length: 128,
+            size: 4 << 20,
+        }
     }
 
     fn nobody(&self, subject: &str) {
