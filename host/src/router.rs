@@ -19,13 +19,13 @@ use kozo_router::{Lifetime, LocalRole, ReceiverId, Receivers, Verdict};
 use kozo_tap::{PassesBy, Passing, Taps};
 use kozo_wire::{Message, RoleInterests};
 pub(crate) use outlet::Destination;
-use outlet::Outlet;
+use outlet::{DirectWrites, Outlet};
 use room::Room;
 use smallvec::SmallVec;
 pub(crate) use steering::Sent;
 
 use crate::bus::{BusArrivals, BusOutlet};
-use crate::link::{Arrivals, DirectWrite};
+use crate::link::Arrivals;
 use crate::roles::{Dispatcher, Inbox, IncomingMessage};
 
 /// To how many receivers one message can go without an allocation for that alone.
@@ -119,9 +119,9 @@ impl Router {
         let outlets = places.iter().map(|&place| &self.outlets[place]);
         let outlets: SmallVec<[_; FEW]> = outlets.collect();
         let sent = if wait.limit.is_zero() {
-            let sending = outlets.iter().map(|outlet| outlet.send(messages, now));
-            let written: SmallVec<[_; FEW]> = sending.collect();
-            self.write(written.into_iter().flatten());
+            let sending = outlets.iter();
+            let written = sending.filter_map(|outlet| outlet.send(messages, now));
+            self.write(written.collect());
             messages.len()
         } else {
             // Nearly always there is room at once.
@@ -224,7 +224,7 @@ impl Router {
     }
 
     /// Writes what is for this thread to write.
-    fn write<'a>(&self, written: impl IntoIterator<Item = DirectWrite<'a>>) {
+    fn write(&self, written: DirectWrites<'_>) {
         for one in written {
             one.write();
             // What others have queued meanwhile may have gone with it.

@@ -23,6 +23,7 @@ pub(super) async fn serve(
     loop {
         let output = gather(&link, key, &mut writer);
         let idle = writer.is_empty();
+        let is_long = writer.len() > WRITE_LEN;
         if !idle {
             arrivals.room();
             tokio::select! {
@@ -32,6 +33,10 @@ pub(super) async fn serve(
                     }
                 }
                 _ = secured.session.ended() => break,
+            }
+            if is_long {
+                // What has come meanwhile, acknowledgements among it, is taken first: so long messages do not pile up.
+                tokio::task::yield_now().await;
             }
         }
         if output == LinkOutput::Last {

@@ -43,6 +43,9 @@ impl Destination {
     }
 }
 
+/// What one thread has to write: nearly always nothing, or one.
+pub(super) type DirectWrites<'a> = SmallVec<[DirectWrite<'a>; 1]>;
+
 impl Outlet {
     /// Queues messages of this node's roles, in order. Those for a bus leave when it is [roused](Self::rouse); the
     /// result is for this thread to write.
@@ -63,7 +66,7 @@ impl Outlet {
         outlets: &[&'a Self],
         messages: &[Message],
         now: Moment,
-    ) -> (usize, SmallVec<[DirectWrite<'a>; FEW]>) {
+    ) -> (usize, DirectWrites<'a>) {
         // Always locked in the order of the router's list, so that two senders never wait for
         // each other.
         let mut open = outlets.iter().map(|outlet| outlet.open()).collect();
