@@ -4,8 +4,8 @@
 //! both ends of a link do so. [`keys`] makes, loads and compares keys; [`secret_file`] reads what
 //! nobody else may; [`identity`] holds who we are and whom we trust; [`algorithms`] turns the options
 //! `cipher` and `hmac` into what is offered; [`ssh`] puts SSH 2 on a stream that a transport handed
-//! over, and may let go of that stream for records of Noise (`noise`), which cost less. What comes out is a [`secured::Secured`]: bytes to and from a peer whose name is proven. It
-//! does not say SSH, so that a transport with security of its own can stand behind the same:
+//! over, and may let go of that stream for records of Noise (`noise`), which cost less. What comes out is
+//! a [`secured::Secured`]: bytes to and from a peer whose name is proven. It does not say SSH, so that a transport with security of its own can stand behind the same:
 //! [`plain`] makes one of its stream, and [`attest`] signs and verifies for it. [`SecuredLink`] is a
 //! link of either kind.
 //!

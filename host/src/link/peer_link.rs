@@ -99,7 +99,7 @@ impl PeerLink {
     pub(crate) fn open(&self) -> SendingToPeer<'_> {
         SendingToPeer {
             link: self,
-            state: Some(self.lock()),
+            state: self.lock(),
             queued: None,
         }
     }
@@ -252,8 +252,7 @@ impl PeerLink {
 /// A peer whose queue nobody else changes meanwhile.
 pub(crate) struct SendingToPeer<'a> {
     link: &'a PeerLink,
-    /// None when it is over.
-    state: Option<MutexGuard<'a, PeerLinkState>>,
+    state: MutexGuard<'a, PeerLinkState>,
     /// When a message was queued last, if one was.
     queued: Option<Moment>,
 }
@@ -261,47 +260,35 @@ pub(crate) struct SendingToPeer<'a> {
 impl<'a> SendingToPeer<'a> {
     /// Whether a message that counts so many bytes would push nothing out.
     pub(crate) fn has_room(&self, cost: usize) -> bool {
-        self.peer().is_none_or(|peer| peer.has_room(cost))
+        self.state.peer.has_room(cost)
     }
 
     /// Whether so many messages, which count `cost` bytes together, would push nothing out, themselves included.
     pub(crate) fn has_room_for(&self, count: usize, cost: usize) -> bool {
-        self.peer()
-            .is_none_or(|peer| peer.has_room_for(count, cost))
+        self.state.peer.has_room_for(count, cost)
     }
 
     /// Queues a message of this node's roles.
     pub(crate) fn queue(&mut self, message: Message, now: Moment) {
-        if let Some(state) = &mut self.state {
-            state.peer.send(message, now);
-            self.queued = Some(now);
-        }
+        self.state.peer.send(message, now);
+        self.queued = Some(now);
     }
 
     /// Lets go of the peer. The result has to be written by this thread, as soon as it holds no peer; none: the
     /// writer does it.
     pub(crate) fn close(mut self) -> Option<DirectWrite<'a>> {
-        let (mut state, now) = self.state.take().zip(self.queued)?;
-        let (key, outlet, writer) = match state.take_writers_place(now) {
-            Some(taken) => taken,
-            None => {
-                self.link.wake_for_message(&mut state, now);
-                return None;
-            }
-        };
+        let (key, outlet, writer) = self.state.take_writers_place(self.queued?)?;
+        // Nobody is to be woken for it.
+        self.queued = None;
         Some(DirectWrite::new(self.link, key, outlet, writer))
-    }
-
-    fn peer(&self) -> Option<&Peer> {
-        self.state.as_ref().map(|state| &state.peer)
     }
 }
 
 impl Drop for SendingToPeer<'_> {
     /// Wakes the writer once, whatever was queued: it would only wait for the queue before.
     fn drop(&mut self) {
-        if let Some((state, now)) = self.state.as_mut().zip(self.queued) {
-            self.link.wake_for_message(state, now);
+        if let Some(now) = self.queued {
+            self.link.wake_for_message(&mut self.state, now);
         }
     }
 }

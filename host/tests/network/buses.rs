@@ -588,6 +588,14 @@ fn two_daemons_with_one_key_are_told_of() {
     drop(log);
 }
 
+/// Lets nodes find the module of the hub, and one that hangs.
+fn find_hub_and_hang(scene: &mut Scene) {
+    let modules = fixture_folder("fixture-bus-hub", "hub");
+    let hangs = fixture_folder("fixture-bus-hang", "hang");
+    let both = format!("{}:{}", modules.display(), hangs.display());
+    scene.option("transportPath", &both);
+}
+
 #[test]
 fn a_module_that_hangs_costs_its_own_bus_alone() {
     let hub = Hub::start();
@@ -595,12 +603,7 @@ fn a_module_that_hangs_costs_its_own_bus_alone() {
     let mut scene = hub.mixed(&nodes);
     let until = scene.folder().join("go on");
     let socket = hub.socket().display();
-    let modules = fixture_folder("fixture-bus-hub", "hub");
-    let hangs = fixture_folder("fixture-bus-hang", "hang");
-    scene.option(
-        "transportPath",
-        &format!("{}:{}", modules.display(), hangs.display()),
-    );
+    find_hub_and_hang(&mut scene);
     let buses = format!(
         "{{stuck: {{type: hang, hangsIn: publish, until: {}}}, fleet: {{type: hub, socket: {socket}}}}}",
         until.display()
@@ -643,12 +646,7 @@ fn a_module_that_hangs_in_the_thread_of_a_role_costs_that_role_alone() {
     let mut scene = hub.mixed(&["clock", "scribe", "ghost"]);
     let until = scene.folder().join("go on");
     let socket = hub.socket().display();
-    let modules = fixture_folder("fixture-bus-hub", "hub");
-    let hangs = fixture_folder("fixture-bus-hang", "hang");
-    scene.option(
-        "transportPath",
-        &format!("{}:{}", modules.display(), hangs.display()),
-    );
+    find_hub_and_hang(&mut scene);
     let buses = format!(
         "{{fleet: {{type: hub, socket: {socket}}}, stuck: {{type: hang, hangsIn: publish, fromRoles: true, until: {}}}}}",
         until.display()

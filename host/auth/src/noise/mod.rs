@@ -85,7 +85,7 @@ impl NoiseWriter {
         self.outgoing.lock_anyway()
     }
 
-    /// Seals bytes behind which nothing waits, and writes what the stream takes.
+    /// Seals bytes, and writes what the stream takes of them, unless others wait before.
     fn write(&self, outgoing: &mut Outgoing, bytes: &[u8]) -> Result<(), Closed> {
         if outgoing.closed {
             return Err(Closed);
@@ -93,7 +93,10 @@ impl NoiseWriter {
         let written = with_scratch(|sealed| {
             let sealing = outgoing.sealer.seal(bytes, sealed);
             sealing.map_err(io::Error::other)?;
-            let taken = write_now(&*self.stream, sealed.bytes())?;
+            let taken = match outgoing.waiting.is_empty() {
+                true => write_now(&*self.stream, sealed.bytes())?,
+                false => 0,
+            };
             outgoing.waiting.extend_from_slice(&sealed.bytes()[taken..]);
             Ok(())
         });
@@ -164,23 +167,7 @@ impl Direct for NoiseWriter {
     }
 
     fn send(&self, bytes: &[u8]) -> Result<(), Closed> {
-        let mut outgoing = self.lock();
-        if outgoing.waiting.is_empty() {
-            return self.write(&mut outgoing, bytes);
-        }
-        // It would have been better to look whether there is room; nothing is lost all the same.
-        if outgoing.closed {
-            return Err(Closed);
-        }
-        with_scratch(|sealed| {
-            if outgoing.sealer.seal(bytes, sealed).is_err() {
-                // What was sealed has used up its numbers.
-                outgoing.closed = true;
-                return Err(Closed);
-            }
-            outgoing.waiting.extend_from_slice(sealed.bytes());
-            Ok(())
-        })
+        self.write(&mut self.lock(), bytes)
     }
 }
 

@@ -61,17 +61,16 @@ impl<'a> DirectWrite<'a> {
             // A panic may have left something, for another peer.
             frames.clear(KEPT_ROOM);
             let output = self.link.output(self.key, frames);
-            if !frames.is_empty() && self.outlet.send(frames.bytes()).is_ok() {
-                frames.clear(KEPT_ROOM);
-                if output == LinkOutput::Continue && self.outlet.has_room() {
-                    // Where there is nothing more, the writer waits as before.
-                    self.is_done = self.link.is_written(self.key);
-                }
+            let goes_on = output == LinkOutput::Continue;
+            self.is_done = if frames.is_empty() {
+                goes_on
             } else {
                 // That the link has ended is seen by its writer, and what was for it is sent again over the next one.
-                self.is_done = frames.is_empty() && output == LinkOutput::Continue;
-                frames.clear(KEPT_ROOM);
-            }
+                let is_sent = self.outlet.send(frames.bytes()).is_ok();
+                // Where there is nothing more, the writer waits as before.
+                is_sent && goes_on && self.outlet.has_room() && self.link.is_written(self.key)
+            };
+            frames.clear(KEPT_ROOM);
         });
     }
 }
