@@ -11,6 +11,16 @@ pub struct QueueLimits {
     pub size: usize,
 }
 
+impl QueueLimits {
+    /// What is left when so many items are in the queue, which count `cost` bytes together; none: they do not fit.
+    pub fn less(self, count: usize, cost: usize) -> Option<Self> {
+        Some(Self {
+            length: self.length.checked_sub(count)?,
+            size: self.size.checked_sub(cost)?,
+        })
+    }
+}
+
 /// A first-in, first-out queue that never refuses an item and never exceeds its limits, but for
 /// one item that is larger than the size limit: it is held alone.
 #[derive(Debug)]
@@ -64,6 +74,12 @@ impl<T> RollingQueue<T> {
     pub fn has_room_for(&self, count: usize, cost: usize) -> bool {
         self.items.len().saturating_add(count) <= self.limits.length
             && self.size.saturating_add(cost) <= self.limits.size
+    }
+
+    /// How much it takes before it pushes anything out.
+    pub fn free(&self) -> QueueLimits {
+        let full = QueueLimits { length: 0, size: 0 };
+        self.limits.less(self.len(), self.size).unwrap_or(full)
     }
 
     /// Takes the oldest item.

@@ -134,6 +134,11 @@ impl Outbox {
         self.queued.has_room_for(count, cost)
     }
 
+    /// How much may be queued before anything is pushed out.
+    pub(super) fn free(&self) -> QueueLimits {
+        self.queued.free()
+    }
+
     /// Whether any message waits or is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.queued.is_empty() && self.in_flight.is_empty()

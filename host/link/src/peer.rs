@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use kozo_ground::clock::Moment;
 use kozo_ground::policy::ConnectPolicy;
+use kozo_ground::queue::QueueLimits;
 use kozo_wire::{LinkId, Message, RoleInterests};
 
 use super::allowance::Allowance;
@@ -158,6 +159,16 @@ impl Peer {
     /// Whether so many messages, which count `cost` bytes together, would push nothing out, themselves included.
     pub fn has_room_for(&self, count: usize, cost: usize) -> bool {
         self.settings.outgoing == ConnectPolicy::Never || self.outbox.has_room_for(count, cost)
+    }
+
+    /// How much may be queued for the peer before anything is pushed out.
+    pub fn free(&self) -> QueueLimits {
+        self.outbox.free()
+    }
+
+    /// Whether messages go over this link.
+    pub fn carries(&self, key: LinkKey) -> bool {
+        self.carrier() == Some(key)
     }
 
     /// How many bytes of messages wait for the peer.

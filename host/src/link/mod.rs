@@ -8,7 +8,8 @@
 //!   socket ────────▶ feed ─▶ └──────────────┘ ─▶ deliveries ──▶ router ──▶ inboxes
 //! ```
 //!
-//! At any moment one thread writes on a link: its writer, or the role's that sends what comes alone.
+//! At any moment one thread writes on a link: its writer, or the role's that sends what comes alone. Meanwhile role threads
+//! leave messages beside the queue (`peer_link/intake`), and wait for nobody.
 //!
 //! Bytes that arrive are decrypted, cut into frames, and put into the inboxes where they arrive;
 //! the lock around a [`Peer`](kozo_link::Peer) is held for moments only, and never across I/O.

@@ -1,6 +1,7 @@
 //! One peer, shared between all that have to do with it.
 
 mod direct;
+mod intake;
 mod questions;
 mod watched;
 
@@ -11,7 +12,7 @@ use kozo_auth::secured::{Direct, Negotiated, Traffic};
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
-use kozo_link::{Action, Candidate, LinkKey, LinkOutput, Peer};
+use kozo_link::{Action, Candidate, LinkKey, LinkOutput, Peer, Receipt};
 use kozo_status::{AttemptStatus, LinkStatus, PeerStatus};
 use kozo_wire::{FrameWriter, Message};
 use tokio::sync::Notify;
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 use super::arrivals::BusEar;
 pub(crate) use direct::DirectWrite;
 use direct::{ALONE, MOST_WAITING};
+use intake::{Intake, Taken};
 use questions::Waiting;
 pub(crate) use questions::{NoAnswer, PeerAnswer};
 pub(crate) use watched::WatchedMessage;
@@ -28,6 +30,8 @@ pub(crate) use watched::WatchedMessage;
 pub(crate) struct PeerLink {
     name: NodeName,
     state: Mutex<PeerLinkState>,
+    /// Locked by itself, or while the state is.
+    intake: Intake,
     /// Those who wait for answers of the peer.
     waiting: Mutex<Waiting>,
     /// Wakes the driver.
@@ -43,6 +47,10 @@ struct PeerLinkState {
     ears: Vec<Arc<dyn BusEar>>,
     /// Bytes sent and received over links that are gone.
     past_bytes: (u64, u64),
+    /// The link whose writer is at work, and for whom the intake is open meanwhile.
+    intake_for: Option<LinkKey>,
+    /// Empty, with memory for what comes from the intake.
+    taken: Taken,
 }
 
 /// A link that is being served.
@@ -79,7 +87,10 @@ impl PeerLink {
                 writers: Vec::new(),
                 ears: Vec::new(),
                 past_bytes: (0, 0),
+                intake_for: None,
+                taken: Vec::new(),
             }),
+            intake: Intake::default(),
             waiting: Mutex::default(),
             changed: Notify::new(),
         })
@@ -95,11 +106,20 @@ impl PeerLink {
         self.lock().ears.push(ear);
     }
 
+    /// Queues messages of this node's roles where a writer is at work and there is room for all of them; nobody has to be
+    /// woken for them then. False: it has not.
+    pub(crate) fn take(&self, messages: &[Message], now: Moment) -> bool {
+        self.intake.take(messages, now)
+    }
+
     /// Keeps the queue from all others until messages are in it, or have no room.
     pub(crate) fn open(&self) -> SendingToPeer<'_> {
+        let mut state = self.lock();
+        let intake_for = state.close_intake(&self.intake);
         SendingToPeer {
             link: self,
-            state: self.lock(),
+            state,
+            intake_for,
             queued: None,
         }
     }
@@ -119,6 +139,7 @@ impl PeerLink {
     pub(super) fn is_written(&self, key: LinkKey) -> bool {
         let now = clock::now();
         let mut state = self.lock();
+        state.close_intake(&self.intake);
         let is_written = !state.peer.wants_output(key, now);
         if is_written {
             state.set_idle(key, now);
@@ -167,6 +188,10 @@ impl PeerLink {
     }
 
     fn wake(&self, state: &mut PeerLinkState, now: Moment) {
+        // A writer that works on a link that carries nothing any more may do so for long.
+        if state.intake_for.is_some_and(|key| !state.peer.carries(key)) {
+            state.close_intake(&self.intake);
+        }
         state.wake_writers(now);
         if state.peer.take_bus_news() {
             state.ears.iter().for_each(|ear| ear.ring());
@@ -206,9 +231,16 @@ impl PeerLink {
     pub(super) fn output(&self, key: LinkKey, writer: &mut FrameWriter) -> LinkOutput {
         let now = clock::now();
         let mut state = self.lock();
-        let output = state.peer.output(key, writer, now);
+        let mut output = state.peer.output(key, writer, now);
+        if writer.is_empty() && output == LinkOutput::Continue {
+            state.close_intake(&self.intake);
+            // There may have been something in it.
+            output = state.peer.output(key, writer, now);
+        }
         if writer.is_empty() {
             state.set_idle(key, now);
+        } else {
+            state.open_intake(&self.intake, key);
         }
         self.wake(&mut state, now);
         output
@@ -239,13 +271,18 @@ impl PeerLink {
             return;
         };
         let traffic = state.writers.remove(place).traffic;
+        state.close_intake(&self.intake);
         state.past_bytes.0 += traffic.sent();
         state.past_bytes.1 += traffic.received();
+        self.wake(&mut state, clock::now());
     }
 
     fn lock(&self) -> MutexGuard<'_, PeerLinkState> {
         // The core does not panic; if it did, its state would still be the best there is.
-        self.state.lock_anyway()
+        let mut state = self.state.lock_anyway();
+        self.intake.empty(&mut state.taken);
+        state.queue_taken();
+        state
     }
 }
 
@@ -253,6 +290,8 @@ impl PeerLink {
 pub(crate) struct SendingToPeer<'a> {
     link: &'a PeerLink,
     state: MutexGuard<'a, PeerLinkState>,
+    /// Whom the intake is to be opened for again.
+    intake_for: Option<LinkKey>,
     /// When a message was queued last, if one was.
     queued: Option<Moment>,
 }
@@ -274,6 +313,12 @@ impl<'a> SendingToPeer<'a> {
         self.queued = Some(now);
     }
 
+    /// The same, and remembers what becomes of it, if not too many are remembered already.
+    fn queue_watched(&mut self, message: Message, now: Moment) -> Option<Receipt> {
+        self.queued = Some(now);
+        self.state.peer.send_watched(message, now)
+    }
+
     /// Lets go of the peer. The result has to be written by this thread, as soon as it holds no peer; none: the
     /// writer does it.
     pub(crate) fn close(mut self) -> Option<DirectWrite<'a>> {
@@ -287,6 +332,9 @@ impl<'a> SendingToPeer<'a> {
 impl Drop for SendingToPeer<'_> {
     /// Wakes the writer once, whatever was queued: it would only wait for the queue before.
     fn drop(&mut self) {
+        if let Some(key) = self.intake_for {
+            self.state.open_intake(&self.link.intake, key);
+        }
         if let Some(now) = self.queued {
             self.link.wake_for_message(&mut self.state, now);
         }
@@ -294,6 +342,27 @@ impl Drop for SendingToPeer<'_> {
 }
 
 impl PeerLinkState {
+    /// Lets the intake take messages while the writer of this link works, if it carries them.
+    fn open_intake(&mut self, intake: &Intake, key: LinkKey) {
+        if self.peer.carries(key) {
+            intake.open(self.peer.free());
+            self.intake_for = Some(key);
+        }
+    }
+
+    /// Queues what the intake has, which takes nothing any more. The result is for whom it was open.
+    fn close_intake(&mut self, intake: &Intake) -> Option<LinkKey> {
+        intake.close(&mut self.taken);
+        self.queue_taken();
+        self.intake_for.take()
+    }
+
+    fn queue_taken(&mut self) {
+        for (message, at) in self.taken.drain(..) {
+            self.peer.send(message, at);
+        }
+    }
+
     /// Tells the core what it is not told by what arrives: when bytes moved, and that the driver did
     /// not run when it was to.
     fn look_at_streams(&mut self, now: Moment) {

@@ -51,6 +51,9 @@ impl Outlet {
     /// result is for this thread to write.
     #[must_use]
     pub(super) fn send(&self, messages: &[Message], now: Moment) -> Option<DirectWrite<'_>> {
+        if self.take(messages, now) {
+            return None;
+        }
         let mut open = self.open();
         for message in messages {
             open.queue(message.clone(), now);
@@ -67,6 +70,11 @@ impl Outlet {
         messages: &[Message],
         now: Moment,
     ) -> (usize, DirectWrites<'a>) {
+        if let [outlet] = outlets
+            && outlet.take(messages, now)
+        {
+            return (messages.len(), DirectWrites::new());
+        }
         // Always locked in the order of the router's list, so that two senders never wait for
         // each other.
         let mut open = outlets.iter().map(|outlet| outlet.open()).collect();
@@ -102,6 +110,14 @@ impl Outlet {
             // What is queued for a link wakes its writer by itself.
             Self::Link(_) => {}
             Self::Bus(bus) => bus.rouse(alone),
+        }
+    }
+
+    /// Queues the messages where that takes nobody's work and pushes nothing out; false: it has not.
+    fn take(&self, messages: &[Message], now: Moment) -> bool {
+        match self {
+            Self::Link(link) => link.take(messages, now),
+            Self::Bus(_) => false,
         }
     }
 

@@ -16,6 +16,9 @@ use super::*;
 
 const NOW: Moment = Moment::ZERO;
 
+/// How many messages may wait for a peer.
+const QUEUE: usize = 10_000;
+
 /// The node `own`, as it knows `peer`.
 fn peer(own: &str, peer: &str) -> Peer {
     let settings = PeerSettings {
@@ -29,7 +32,7 @@ fn peer(own: &str, peer: &str) -> Peer {
         connection_retry: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),
         queue: QueueLimits {
-            length: 10_000,
+            length: QUEUE,
             size: 1 << 30,
         },
         max_ages: MaxAges {
@@ -75,7 +78,24 @@ fn standing() -> (Arc<PeerLink>, LinkKey, Arc<Notify>) {
 
 fn standing_on(outlet: Option<Arc<dyn Direct>>) -> (Arc<PeerLink>, LinkKey, Arc<Notify>) {
     let link = PeerLink::new(peer("a", "b"));
+    let (key, wake) = accepted(&link, outlet);
+    greeted(&link, key);
+    while written(&link, key) > 0 {}
+    is_woken(&wake);
+    (link, key, wake)
+}
+
+/// A link whose writer has said hello and waits.
+fn accepted(link: &PeerLink, outlet: Option<Arc<dyn Direct>>) -> (LinkKey, Arc<Notify>) {
     let key = link.change(NOW, |peer| peer.accepted(path(), NOW)).unwrap();
+    let wake = link.add_writer(key, Traffic::default(), None, outlet);
+    assert!(written(link, key) > 0);
+    assert_eq!(written(link, key), 0);
+    (key, wake)
+}
+
+/// The peer says hello over a link.
+fn greeted(link: &PeerLink, key: LinkKey) {
     FrameDecoder::default()
         .decode(&hello(peer("b", "a")), |frame| {
             link.change(NOW, |peer| peer.received(key, frame, NOW))
@@ -83,10 +103,6 @@ fn standing_on(outlet: Option<Arc<dyn Direct>>) -> (Arc<PeerLink>, LinkKey, Arc<
             Ok::<(), FrameError>(())
         })
         .unwrap();
-    let wake = link.add_writer(key, Traffic::default(), None, outlet);
-    assert!(written(&link, key) > 0);
-    assert_eq!(written(&link, key), 0);
-    (link, key, wake)
 }
 
 /// A way out that any thread can use, and what went through it, a write each.
@@ -115,19 +131,21 @@ impl Pipe {
     /// The numbers of the messages that went through it, those of each write.
     fn take(&self) -> Vec<Vec<u64>> {
         let writes = std::mem::take(&mut *self.writes.lock_anyway());
-        let sequences = writes.iter().map(|bytes| {
-            let mut sequences = Vec::new();
-            let read = FrameDecoder::default().decode(bytes, |frame| {
-                if let kozo_wire::Frame::Message { sequence, .. } = frame {
-                    sequences.push(sequence);
-                }
-                Ok::<(), FrameError>(())
-            });
-            read.unwrap();
-            sequences
-        });
-        sequences.collect()
+        writes.iter().map(|bytes| sequences(bytes)).collect()
     }
+}
+
+/// The numbers of the messages in what was written.
+fn sequences(bytes: &[u8]) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    let read = FrameDecoder::default().decode(bytes, |frame| {
+        if let kozo_wire::Frame::Message { sequence, .. } = frame {
+            sequences.push(sequence);
+        }
+        Ok::<(), FrameError>(())
+    });
+    read.unwrap();
+    sequences
 }
 
 /// A link that stands, whose writer waits, and the way past it.
@@ -196,6 +214,87 @@ fn a_writer_that_waits_is_woken_once_for_a_burst_and_again_when_it_waits_again()
         assert!(written(&link, key) > 0);
         assert_eq!(written(&link, key), 0);
     }
+}
+
+/// The numbers of the messages that there were to write.
+fn written_sequences(link: &PeerLink, key: LinkKey) -> Vec<u64> {
+    let mut writer = FrameWriter::default();
+    link.output(key, &mut writer);
+    sequences(writer.bytes())
+}
+
+#[test]
+fn what_comes_while_the_writer_works_is_queued_in_order_and_wakes_nobody() {
+    let (link, key, wake) = standing();
+    let now = clock::now();
+    assert!(!link.take(&[message(9)], now), "nobody is at work");
+    link.open().queue(message(9), now);
+    assert!(is_woken(&wake));
+    assert_eq!(written_sequences(&link, key), [1]);
+    assert!(link.take(&[message(9), message(9)], now));
+    // It comes behind what was taken.
+    link.open().queue(message(9), now);
+    assert!(link.take(&[message(9)], now));
+    assert_eq!(link.look(|peer| peer.status(now).queued.messages), 4);
+    assert_eq!(written_sequences(&link, key), [2, 3, 4, 5]);
+    assert!(link.take(&[message(9)], now));
+    assert_eq!(written_sequences(&link, key), [6]);
+    assert!(written_sequences(&link, key).is_empty());
+    assert!(!link.take(&[message(9)], now), "the writer waits");
+    assert!(!is_woken(&wake));
+}
+
+#[test]
+fn no_more_is_taken_while_the_writer_works_than_the_queue_has_room_for() {
+    let (link, key, _) = standing();
+    let now = clock::now();
+    link.open().queue(message(9), now);
+    assert!(written(&link, key) > 0);
+    let many = vec![message(9); QUEUE / 2];
+    assert!(link.take(&many, now));
+    let mut sending = link.open();
+    assert!(sending.has_room_for(QUEUE / 2, 0));
+    assert!(!sending.has_room_for(QUEUE / 2 + 1, 0));
+    for message in &many[1..] {
+        sending.queue(message.clone(), now);
+    }
+    drop(sending);
+    assert!(!link.take(&many[..2], now), "one has room");
+    assert!(link.take(&many[..1], now));
+    assert!(!link.take(&many[..1], now), "the queue is full");
+    let status = link.look(|peer| peer.status(now));
+    assert_eq!(status.queued.messages, QUEUE);
+    assert_eq!(status.outbox.dropped(), 0);
+    let left = written_sequences(&link, key).len();
+    assert!(link.take(&many[..left], now), "what has left makes room");
+    assert!(!link.take(&many[..1], now));
+}
+
+#[test]
+fn what_was_taken_waits_for_the_next_link_when_this_one_ends() {
+    let (link, key, _) = standing();
+    let now = clock::now();
+    link.open().queue(message(9), now);
+    assert!(written(&link, key) > 0);
+    assert!(link.take(&[message(9)], now));
+    link.remove_writer(key);
+    assert!(!link.take(&[message(9)], now));
+    assert_eq!(link.look(|peer| peer.status(now).queued.messages), 1);
+}
+
+#[test]
+fn a_writer_that_works_on_a_link_which_was_replaced_keeps_nothing_from_the_new_one() {
+    let (link, key, _) = standing();
+    let (next, wake) = accepted(&link, None);
+    let now = clock::now();
+    link.open().queue(message(9), now);
+    assert_eq!(written_sequences(&link, key), [1]);
+    assert!(link.take(&[message(9)], now));
+    // The path of the old one takes nothing any more, and so its writer does not come back.
+    greeted(&link, next);
+    assert!(link.look(|peer| peer.carries(next)));
+    assert!(is_woken(&wake));
+    assert!(!link.take(&[message(9)], now));
 }
 
 #[test]

@@ -19,10 +19,7 @@ pub(crate) struct WatchedMessage {
 impl PeerLink {
     /// Queues a message of this node as [`send`](Self::send) does, and watches it.
     pub(crate) fn send_watched(self: &Arc<Self>, message: Message, now: Moment) -> WatchedMessage {
-        let mut state = self.lock();
-        let receipt = state.peer.send_watched(message, now);
-        self.wake_for_message(&mut state, now);
-        drop(state);
+        let receipt = self.open().queue_watched(message, now);
         WatchedMessage {
             link: Arc::clone(self),
             receipt,
