@@ -3,6 +3,7 @@
 
 mod outlet;
 mod room;
+mod route;
 mod steering;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use kozo_wire::{Message, RoleInterests};
 pub(crate) use outlet::Destination;
 use outlet::{DirectWrites, Outlet};
 use room::Room;
+use route::{Route, RouteState};
 use smallvec::SmallVec;
 pub(crate) use steering::Sent;
 
@@ -38,6 +40,7 @@ pub(crate) struct Router {
     /// What stands at the places of `receivers`.
     outlets: Vec<Outlet>,
     receivers: RwLock<Receivers>,
+    routes: RouteState,
     ages: MaxAges,
     room: Room,
     taps: Arc<Taps>,
@@ -61,6 +64,7 @@ impl Router {
             roles,
             outlets,
             receivers: RwLock::new(Receivers::new(receivers)),
+            routes: RouteState::new(),
             ages,
             room: Room::default(),
             taps,
@@ -76,102 +80,89 @@ impl Router {
     /// Whether the role gets a message with this subject. Counts and tells of an order that is
     /// refused.
     fn is_for(&self, role: &LocalRole, subject: &Subject<'_>) -> bool {
-        self.are_for(role, subject, 1)
-    }
-
-    /// The same for so many messages.
-    fn are_for(&self, role: &LocalRole, subject: &Subject<'_>, count: usize) -> bool {
         let verdict = role.judge(subject);
         if verdict == Verdict::OrderRefused {
-            let count = count as u64;
-            self.orders_refused.fetch_add(count, Ordering::Relaxed);
-            let Subject {
-                type_name,
-                role: sender,
-                node,
-                ..
-            } = subject;
-            tracing::warn!(
-                target: "role",
-                role = %role.name,
-                node = %node,
-                "refused the order `{type_name}` of {sender}@{node}: `acceptOrdersFrom` does not name it",
-            );
+            self.refused(role, subject, 1);
         }
         verdict == Verdict::Deliver
     }
 
-    /// Hands messages of this node, which have this subject in common, to the receivers that want them. With
-    /// `wait` above zero all of them get one or, if not all have room in time, none does, nor any behind it.
-    /// The result is how many messages were sent, and where each of them went.
+    /// Counts and tells of so many orders that a role refuses.
+    fn refused(&self, role: &LocalRole, subject: &Subject<'_>, count: usize) {
+        let count = count as u64;
+        self.orders_refused.fetch_add(count, Ordering::Relaxed);
+        let Subject {
+            type_name,
+            role: sender,
+            node,
+            ..
+        } = subject;
+        tracing::warn!(
+            target: "role",
+            role = %role.name,
+            node = %node,
+            "refused the order `{type_name}` of {sender}@{node}: `acceptOrdersFrom` does not name it",
+        );
+    }
+
+    /// Hands messages of this node, which are alike, to the outlets that want them. With `wait` above zero all of
+    /// them get one or, if not all have room in time, none does, nor any behind it. The result is how many messages
+    /// were sent.
     fn send_away(
         &self,
         messages: &[Message],
-        subject: &Subject<'_>,
+        route: &Route,
         wait: &mut Wait,
         now: Moment,
-    ) -> (usize, Away) {
-        let receivers = self.receivers.read_anyway();
-        let wanting = receivers.wanting(subject);
-        let places: SmallVec<[_; FEW]> = wanting.map(|ReceiverId(place)| place).collect();
-        // What is learnt must not wait for who waits.
-        drop(receivers);
-        let outlets = places.iter().map(|&place| &self.outlets[place]);
-        let outlets: SmallVec<[_; FEW]> = outlets.collect();
-        let sent = if wait.limit.is_zero() {
-            let sending = outlets.iter();
-            let written = sending.filter_map(|outlet| outlet.send(messages, now));
+    ) -> usize {
+        let outlets = route.outlets.iter().map(|&place| &self.outlets[place]);
+        if wait.limit.is_zero() {
+            let written = outlets.filter_map(|outlet| outlet.send(messages, now));
             self.write(written.collect());
-            messages.len()
-        } else {
-            // Nearly always there is room at once.
-            let (sent, written) = Outlet::send_while_room(&outlets, messages, now);
-            self.write(written);
-            match &messages[sent..] {
-                [] => sent,
-                rest => sent + self.send_paced(&outlets, rest, wait.deadline()),
-            }
-        };
-        let mut away = Away::default();
-        let went = places.iter().zip(outlets);
-        went.for_each(|(&place, outlet)| away.add(place, outlet));
-        (sent, away)
+            return messages.len();
+        }
+        let outlets: SmallVec<[_; FEW]> = outlets.collect();
+        // Nearly always there is room at once.
+        let (sent, written) = Outlet::send_while_room(&outlets, messages, now);
+        self.write(written);
+        match &messages[sent..] {
+            [] => sent,
+            rest => sent + self.send_paced(&outlets, rest, wait.deadline()),
+        }
     }
 
-    /// Gives messages of this node, which have this subject in common and go `away`, to the roles here that
-    /// want them, and shows them to whoever watches. `got` hears of each role that gets them.
-    fn give_here(
-        &self,
-        messages: &[Message],
-        subject: &Subject<'_>,
-        away: &Away,
-        now: Moment,
-        mut got: impl FnMut(&LocalRole),
-    ) {
-        let lifetime = Lifetime::of_own(subject.kind, &self.ages, now);
-        let share = Message::are_most_of_what_they_hold(messages);
-        let mut roles = 0;
-        for (role, inbox) in &self.roles {
-            if self.are_for(role, subject, messages.len()) {
-                let incoming =
-                    |message: &Message| incoming(&self.node, message.to_keep(share), lifetime);
+    /// Gives messages of this node, which are alike, to the roles here that want them, and shows them to whoever
+    /// watches. Orders that a role refuses are counted, and told.
+    fn give_here(&self, messages: &[Message], route: &Route, now: Moment) {
+        let [first, ..] = messages else {
+            return;
+        };
+        let lifetime = Lifetime::of_own(first.kind(), &self.ages, now);
+        if !route.roles.is_empty() {
+            let share = Message::are_most_of_what_they_hold(messages);
+            let incoming =
+                |message: &Message| incoming(&self.node, message.to_keep(share), lifetime);
+            for &place in &route.roles {
+                let (_, inbox) = &self.roles[place];
                 if let [message] = messages {
                     inbox.push(incoming(message));
                 } else {
                     inbox.push_all(messages.iter().map(incoming).collect::<Vec<_>>());
                 }
-                roles += 1;
-                got(role);
             }
         }
+        for &place in &route.refusing {
+            let (role, _) = &self.roles[place];
+            self.refused(role, &first.subject(self.node.as_str()), messages.len());
+        }
         if self.taps.are_open() {
+            let subject = &first.subject(self.node.as_str());
             self.taps.pass(messages.iter().map(|message| OwnMessage {
                 router: self,
                 message,
                 subject,
                 lifetime,
-                roles,
-                away,
+                route,
             }));
         }
     }
@@ -233,8 +224,8 @@ impl Router {
     }
 
     /// Sees to it that what was queued leaves, over the buses that it goes by; `is_alone`: it is one message.
-    fn rouse(&self, away: &Away, is_alone: bool) {
-        let Some((&last, others)) = away.buses.split_last() else {
+    fn rouse(&self, route: &Route, is_alone: bool) {
+        let Some((&last, others)) = route.buses.split_last() else {
             return;
         };
         // None of them is to wait for the module of another one.
@@ -294,18 +285,20 @@ impl Dispatcher for Router {
         let alike = messages.chunk_by(Message::is_like);
         for some in alike.flat_map(|alike| alike.chunks(HANDED_ON)) {
             let now = clock::now();
-            let subject = some[0].subject(self.node.as_str());
-            let (count, away) = self.send_away(some, &subject, &mut wait, now);
-            if count > 0 {
-                // This thread may have to do a bus's work: then nobody else is to wait for that.
-                if !is_alone {
-                    self.rouse(&away, false);
+            let count = self.with_route(&some[0], |route| {
+                let count = self.send_away(some, route, &mut wait, now);
+                if count > 0 {
+                    // This thread may have to do a bus's work: then nobody else is to wait for that.
+                    if !is_alone {
+                        self.rouse(route, false);
+                    }
+                    self.give_here(&some[..count], route, now);
+                    if is_alone {
+                        self.rouse(route, true);
+                    }
                 }
-                self.give_here(&some[..count], &subject, &away, now, |_| ());
-                if is_alone {
-                    self.rouse(&away, true);
-                }
-            }
+                count
+            });
             sent += count;
             if count < some.len() {
                 break;
@@ -324,6 +317,7 @@ impl Arrivals for Router {
         if let Some(place) = self.outlets.iter().position(|outlet| outlet.leads_to(node)) {
             let mut receivers = self.receivers.write_anyway();
             receivers.learn(ReceiverId(place), interests);
+            self.routes.changed();
         }
     }
 
@@ -375,33 +369,13 @@ impl Brought for kozo_bus::Delivery {
     }
 }
 
-/// Where a message goes.
-#[derive(Debug, Default)]
-struct Away {
-    /// To how many nodes by links.
-    nodes: usize,
-    /// The places of the buses that it goes over.
-    buses: SmallVec<[usize; 2]>,
-}
-
-impl Away {
-    /// It goes to `outlet` as well, which stands at `place`.
-    fn add(&mut self, place: usize, outlet: &Outlet) {
-        match outlet {
-            Outlet::Link(_) => self.nodes += 1,
-            Outlet::Bus(_) => self.buses.push(place),
-        }
-    }
-}
-
 /// A message of this node, as it is shown to whoever watches.
 struct OwnMessage<'a> {
     router: &'a Router,
     message: &'a Message,
     subject: &'a Subject<'a>,
     lifetime: Lifetime,
-    roles: usize,
-    away: &'a Away,
+    route: &'a Route,
 }
 
 impl PassesBy for OwnMessage<'_> {
@@ -415,7 +389,7 @@ impl PassesBy for OwnMessage<'_> {
 
     fn passing(&self) -> Passing {
         let outlets = self
-            .away
+            .route
             .buses
             .iter()
             .map(|&place| &self.router.outlets[place]);
@@ -424,8 +398,8 @@ impl PassesBy for OwnMessage<'_> {
             message: self.message.taken_out(),
             age: self.lifetime.age,
             passed: self.lifetime.arrived,
-            roles: self.roles,
-            nodes: self.away.nodes,
+            roles: self.route.roles.len(),
+            nodes: self.route.nodes,
             buses: outlets.filter_map(Outlet::bus).map(Arc::clone).collect(),
         }
     }

@@ -6,7 +6,7 @@ use kozo_ground::names::RoleName;
 use kozo_router::ReceiverId;
 use kozo_wire::Message;
 
-use super::{Away, Outlet, Router};
+use super::{Outlet, Router};
 use crate::bus::WatchedOnBus;
 use crate::link::WatchedMessage;
 
@@ -29,32 +29,31 @@ impl Router {
     /// Hands on a message as one of a role of this node, and watches what becomes of it.
     pub(crate) fn send_watched(&self, message: &Message) -> Sent {
         let now = clock::now();
-        let subject = message.subject(self.node.as_str());
-        let mut away = Away::default();
+        let messages = std::slice::from_ref(message);
+        let (route, _) = self.find_route(message);
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
-        let receivers = self.receivers.read_anyway();
-        for id in receivers.wanting(&subject) {
-            let ReceiverId(place) = id;
-            let outlet = &self.outlets[place];
-            away.add(place, outlet);
-            match outlet {
+        for &place in &route.outlets {
+            match &self.outlets[place] {
                 Outlet::Link(link) => {
                     let watched = link.send_watched(message.clone(), now);
-                    nodes.push((watched, receivers.roles_wanting(id, &subject)));
+                    nodes.push((watched, self.roles_wanting(place, message)));
                 }
                 Outlet::Bus(bus) => buses.push(bus.send_watched(message.clone(), now)),
             }
         }
-        drop(receivers);
-        let mut roles = Vec::new();
-        let messages = std::slice::from_ref(message);
-        self.give_here(messages, &subject, &away, now, |role| {
-            roles.push(role.name.clone());
-        });
+        self.give_here(messages, &route, now);
+        let roles = route.roles.iter().map(|&place| &self.roles[place].0.name);
+        let roles = roles.cloned().collect();
         Sent {
             roles,
             nodes,
             buses,
         }
+    }
+
+    /// The names of the roles of a node that want a message, as far as they are known.
+    fn roles_wanting(&self, place: usize, message: &Message) -> Vec<String> {
+        let receivers = self.receivers.read_anyway();
+        receivers.roles_wanting(ReceiverId(place), &message.subject(self.node.as_str()))
     }
 }

@@ -264,6 +264,35 @@ fn what_a_hello_says_counts_from_then_on() {
 }
 
 #[test]
+fn where_messages_go_is_found_for_each_kind_of_them_and_each_router() {
+    let ring = peer("ring", ConnectPolicy::Constant);
+    let other = peer("other", ConnectPolicy::Constant);
+    let heard = inbox();
+    let bell = vec![(local("bell", known("d*"), &[]), Arc::clone(&heard))];
+    let first = router(bell, vec![(Arc::clone(&ring), vec![known("a*")])]);
+    let second = router(vec![], vec![(Arc::clone(&other), vec![known("b*")])]);
+    // More kinds than are remembered, one after the other, and each again.
+    let kinds = ["a1", "b1", "c1", "d1", "a2", "b2", "c2", "d2"];
+    for type_name in kinds.repeat(3) {
+        let of_timer = message(Kind::Event, "timer1", type_name);
+        let of_bell = message(Kind::Log, "bell", "");
+        let refused = message(Kind::Order, "timer1", type_name);
+        for message in [of_timer, of_bell, refused] {
+            for router in [&first, &second] {
+                assert!(send(router, &message, Duration::ZERO));
+            }
+        }
+    }
+    let queued = |link: &PeerLink| link.look(|peer| peer.status(clock::now()).outbox.dropped());
+    // Events and orders of two kinds each, three times; `LENGTH` of them are left.
+    let dropped = 12 - LENGTH as u64;
+    assert_eq!((queued(&ring), queued(&other)), (dropped, dropped));
+    let heard = heard.take_all(clock::now());
+    assert_eq!(types(&heard), ["d1", "d2"].repeat(3));
+    assert_eq!((first.orders_refused(), second.orders_refused()), (6, 0));
+}
+
+#[test]
 fn what_a_peer_sends_comes_in_its_order_and_with_its_age() {
     let inbox = inbox();
     let router = router(

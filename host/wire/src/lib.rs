@@ -24,6 +24,7 @@ pub use frame::{
     AnswerFrame, Frame, FrameDecoder, FrameWriter, MAX_ANSWER_PART_LEN, MAX_BYE_LEN, MAX_FRAME_LEN,
     MAX_HELLO_LEN, MAX_PLACE_LEN, MAX_QUESTION_LEN, PendingFrame, QuestionFrame, TwinsFrame,
 };
+pub use head::Likeness;
 pub use hello::{BUS, Hello, LinkId, MAX_INTERESTS, PROTOCOL, QUESTIONS, RoleInterests, SessionId};
 pub use interests::{SummedUp, ToldInterests};
 pub use message::{MESSAGE_OVERHEAD, Message};
