@@ -41,6 +41,8 @@
 //! and hosts of any two minor versions of one major version work together. It is a draft until
 //! packages are published; until then even 1.x may change.
 
+#[cfg(not(feature = "previous-minor-fixture"))]
+mod batch;
 #[cfg(feature = "bench")]
 pub mod bench;
 #[cfg(not(feature = "previous-minor-fixture"))]

@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
+#[cfg(not(feature = "previous-minor-fixture"))]
+use crate::batch::Batch;
 use crate::ffi::{MessageSink, MessageView, OutgoingView, RoleHostHandle, nanos, received};
 use crate::log::log_methods;
 use crate::message::{Kind, Message, SendError};
@@ -122,12 +124,14 @@ impl RoleHost {
         #[cfg(not(feature = "previous-minor-fixture"))]
         if let Some(receive_many) = self.handle.vtable.receive_many() {
             let wait = ROption::RSome(nanos(wait));
-            let sink = (&raw mut *messages).cast();
+            let mut batch = Batch::default();
+            let sink = (&raw mut batch).cast();
             let take = MessageSink {
                 take: take_one_more,
             };
-            return receive_many(self.handle.context, wait, most as u64, sink, take)
-                == received::MESSAGE;
+            let status = receive_many(self.handle.context, wait, most as u64, sink, take);
+            *messages = batch.finish();
+            return status == received::MESSAGE;
         }
         messages.extend(self.receive_timeout(wait));
         while !messages.is_empty() && messages.len() < most {
@@ -481,8 +485,8 @@ extern "C" fn take(sink: *mut (), message: &MessageView<'_>) {
 #[cfg(not(feature = "previous-minor-fixture"))]
 #[allow(unsafe_code)]
 extern "C" fn take_one_more(sink: *mut (), message: &MessageView<'_>) {
-    // SAFETY: `take_many` gave the host a pointer to its own `Vec<Message>`, and the host calls this
+    // SAFETY: `take_many` gave the host a pointer to its own `Batch`, and the host calls this
     // before that call returns, never twice at once.
-    let messages = unsafe { &mut *sink.cast::<Vec<Message>>() };
-    messages.extend(Message::from_view(message));
+    let batch = unsafe { &mut *sink.cast::<Batch>() };
+    batch.take(message);
 }
