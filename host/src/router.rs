@@ -18,7 +18,7 @@ use kozo_ground::names::{NodeName, RoleName};
 use kozo_link::Delivery;
 use kozo_router::{Lifetime, LocalRole, ReceiverId, Receivers, Verdict};
 use kozo_tap::{PassesBy, Passing, Taps};
-use kozo_wire::{Message, RoleInterests};
+use kozo_wire::{Draft, Message, RoleInterests};
 pub(crate) use outlet::Destination;
 use outlet::{DirectWrites, Outlet};
 use room::Room;
@@ -275,6 +275,10 @@ impl Wait {
 const HANDED_ON: usize = 128;
 
 impl Dispatcher for Router {
+    fn take(&self, draft: &Draft<'_>) -> bool {
+        self.take_on_route(draft)
+    }
+
     fn send(&self, _from: &RoleName, messages: &[Message], wait: Duration) -> usize {
         let mut wait = Wait {
             limit: wait,

@@ -14,7 +14,7 @@ use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
 use kozo_link::{Action, Candidate, LinkKey, LinkOutput, Peer, Receipt};
 use kozo_status::{AttemptStatus, LinkStatus, PeerStatus};
-use kozo_wire::{FrameWriter, Message};
+use kozo_wire::{Draft, FrameWriter, Likeness, Message};
 use tokio::sync::Notify;
 
 use super::arrivals::BusEar;
@@ -88,7 +88,7 @@ impl PeerLink {
                 ears: Vec::new(),
                 past_bytes: (0, 0),
                 intake_for: None,
-                taken: Vec::new(),
+                taken: Taken::default(),
             }),
             intake: Intake::default(),
             waiting: Mutex::default(),
@@ -110,6 +110,11 @@ impl PeerLink {
     /// woken for them then. False: it has not.
     pub(crate) fn take(&self, messages: &[Message], now: Moment) -> bool {
         self.intake.take(messages, now)
+    }
+
+    /// The same for what is to be a message, and is like these; its data were checked.
+    pub(crate) fn take_draft(&self, draft: &Draft<'_>, likeness: &Likeness, now: Moment) -> bool {
+        self.intake.take_draft(draft, likeness, now)
     }
 
     /// Keeps the queue from all others until messages are in it, or have no room.
@@ -358,7 +363,7 @@ impl PeerLinkState {
     }
 
     fn queue_taken(&mut self) {
-        for (message, at) in self.taken.drain(..) {
+        for (message, at) in self.taken.drain() {
             self.peer.send(message, at);
         }
     }

@@ -11,7 +11,7 @@ use kozo_ground::clock;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::status_line;
-use kozo_wire::{Message, MessageError, MessageRows};
+use kozo_wire::{Draft, Message, MessageRows};
 
 use super::inbox::{self, InboxReader, IncomingMessage};
 use super::line::RoleLog;
@@ -26,6 +26,12 @@ const ANSWER_STEP: Duration = Duration::from_millis(250);
 
 /// Where the messages of roles go: the router.
 pub(crate) trait Dispatcher: Send + Sync + 'static {
+    /// Takes what is to be a message of a role of this node, where that is quickly done, pushes nothing out and needs
+    /// no wait. False: it has not, and the message is to be made and [sent](Self::send).
+    fn take(&self, _draft: &Draft<'_>) -> bool {
+        false
+    }
+
     /// Takes messages of the role `from` of this node, in order. With `wait` above zero it waits, that
     /// long at most, until every node that wants a message has room for it. The result is how many were
     /// sent, the first ones; the others went to nobody. With no wait the oldest messages make room, and all
@@ -112,8 +118,21 @@ impl RoleServices for LifeServices {
     }
 
     fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
-        let message = self.message(message)?;
-        Ok(self.dispatch(&[message], wait) == 1)
+        let OutgoingMessage {
+            kind,
+            type_name,
+            channel,
+            data,
+        } = message;
+        let draft = Draft {
+            kind,
+            role: &self.name,
+            type_name,
+            channel,
+            timestamp: wall_clock(),
+            data,
+        };
+        Ok(self.dispatcher.take(&draft) || self.dispatch(&[draft.message()?], wait) == 1)
     }
 
     fn send_many(
@@ -190,16 +209,6 @@ impl LifeServices {
     /// How long to wait for a message.
     fn bounded(&self, wait: Option<Duration>) -> Duration {
         wait.unwrap_or(self.longest_wait).min(self.longest_wait)
-    }
-
-    fn message(&self, message: OutgoingMessage<'_>) -> Result<Message, MessageError> {
-        let OutgoingMessage {
-            kind,
-            type_name,
-            channel,
-            data,
-        } = message;
-        Message::new(kind, &self.name, type_name, channel, wall_clock(), data)
     }
 
     /// Hands messages over; the result is how many were taken.

@@ -6,7 +6,7 @@ use kozo_ground::clock::Moment;
 use kozo_ground::names::NodeName;
 use kozo_ground::policy::ConnectPolicy;
 use kozo_router::{Crowd, NamedInterests, Receiver};
-use kozo_wire::Message;
+use kozo_wire::{Draft, Likeness, Message};
 use smallvec::SmallVec;
 
 use super::FEW;
@@ -117,6 +117,14 @@ impl Outlet {
     fn take(&self, messages: &[Message], now: Moment) -> bool {
         match self {
             Self::Link(link) => link.take(messages, now),
+            Self::Bus(_) => false,
+        }
+    }
+
+    /// The same for what is to be a message, and is like these; its data were checked.
+    pub(super) fn take_draft(&self, draft: &Draft<'_>, likeness: &Likeness, now: Moment) -> bool {
+        match self {
+            Self::Link(link) => link.take_draft(draft, likeness, now),
             Self::Bus(_) => false,
         }
     }

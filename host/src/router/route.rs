@@ -8,9 +8,10 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use kozo_ground::clock;
 use kozo_ground::lock::ReadWriteAnyway;
 use kozo_router::{ReceiverId, Verdict};
-use kozo_wire::{Likeness, Message};
+use kozo_wire::{Draft, Likeness, Message};
 use smallvec::SmallVec;
 
 use super::{FEW, Outlet, Router};
@@ -38,6 +39,13 @@ pub(super) struct Route {
     pub(super) roles: SmallVec<[usize; FEW]>,
     /// The places of those that refuse them, since they are orders of somebody whom they accept none from.
     pub(super) refusing: SmallVec<[usize; 1]>,
+}
+
+impl Route {
+    /// Whether they are nothing to the roles here.
+    fn is_away(&self) -> bool {
+        self.roles.is_empty() && self.refusing.is_empty()
+    }
 }
 
 /// What routes are true for.
@@ -75,13 +83,10 @@ impl Router {
     pub(super) fn with_route<T>(&self, message: &Message, with: impl FnOnce(&Route) -> T) -> T {
         // It is not borrowed while others are called.
         let mut all = KNOWN.take();
-        let generation = self.routes.generation.load(Ordering::Acquire);
-        let of_this = |known: &Known| {
-            known.router == self.routes.router
-                && known.generation == generation
-                && known.likeness.fits(message)
-        };
-        let place = all.iter().position(of_this).unwrap_or_else(|| {
+        let known = all
+            .iter()
+            .position(|known| self.is_true(known) && known.likeness.fits(message));
+        let place = known.unwrap_or_else(|| {
             let (route, generation) = self.find_route(message);
             all.truncate(REMEMBERED - 1);
             all.push_front(Known {
@@ -95,6 +100,33 @@ impl Router {
         let result = with(&all[place].route);
         KNOWN.set(all);
         result
+    }
+
+    /// Takes what is to be a message where others like it go nowhere but to one outlet, which takes it as it is; false: it
+    /// has not.
+    pub(super) fn take_on_route(&self, draft: &Draft<'_>) -> bool {
+        if self.taps.are_open() {
+            return false;
+        }
+        KNOWN.with_borrow(|all| {
+            let is_like = |known: &&Known| self.is_true(known) && known.likeness.is_of(draft);
+            let Some(Known {
+                likeness, route, ..
+            }) = all.iter().find(is_like)
+            else {
+                return false;
+            };
+            let ([outlet], true) = (&route.outlets[..], route.is_away()) else {
+                return false;
+            };
+            draft.check_data().is_ok()
+                && self.outlets[*outlet].take_draft(draft, likeness, clock::now())
+        })
+    }
+
+    fn is_true(&self, known: &Known) -> bool {
+        known.router == self.routes.router
+            && known.generation == self.routes.generation.load(Ordering::Acquire)
     }
 
     /// The route of messages that are like this one, and the generation that it is true for.

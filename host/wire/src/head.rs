@@ -6,6 +6,7 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 use rmp::encode;
 
+use super::draft::Draft;
 use super::message::Message;
 use super::message_error::{MAX_CHANNEL_LEN, MAX_TYPE_LEN, MessageError};
 use super::put;
@@ -62,6 +63,11 @@ impl Likeness {
         self.head
     }
 
+    /// The start of the body of each.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether a body starts with the head.
     pub(crate) fn begins(&self, body: &[u8]) -> bool {
         body.starts_with(&self.bytes)
@@ -70,6 +76,15 @@ impl Likeness {
     /// Whether the message is one of these.
     pub fn fits(&self, message: &Message) -> bool {
         self.begins(message.body())
+    }
+
+    /// Whether the message that is made of this is one of these.
+    pub fn is_of(&self, draft: &Draft<'_>) -> bool {
+        let role = draft.role.as_str().as_bytes();
+        self.bytes[self.head.role.range()] == *role
+            && self
+                .head
+                .is(&self.bytes, draft.kind, draft.type_name, draft.channel)
     }
 }
 

@@ -5,6 +5,7 @@
 //! a named limit before it sizes anything.
 
 mod bus;
+mod draft;
 mod elements;
 mod frame;
 mod head;
@@ -19,6 +20,7 @@ pub use bus::{
     BUS_FRAME_COST, BusFrame, MAX_BUS_DATAGRAM_LEN, MAX_BUS_PART_LEN, MAX_BUS_SUBJECT_LEN,
     MAX_BUS_TEXT_LEN,
 };
+pub use draft::{Bodies, Draft, TakenBodies};
 pub use elements::FrameError;
 pub use frame::{
     AnswerFrame, Frame, FrameDecoder, FrameWriter, MAX_ANSWER_PART_LEN, MAX_BYE_LEN, MAX_FRAME_LEN,

@@ -106,6 +106,12 @@ impl Message {
         }
     }
 
+    /// Whether both lie in one allocation.
+    #[cfg(test)]
+    pub(crate) fn shares_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+
     /// The same message in an allocation of its own.
     pub fn taken_out(&self) -> Self {
         match self.body() {
@@ -243,7 +249,7 @@ fn with_scratch<T>(length: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 }
 
 /// The length of a timestamp with its marker, in bytes.
-const TIMESTAMP_LEN: usize = 1 + 8;
+pub(crate) const TIMESTAMP_LEN: usize = 1 + 8;
 
 /// The largest buffer that a thread keeps to put messages together in, in bytes.
 const MAX_SCRATCH_LEN: usize = 4096;

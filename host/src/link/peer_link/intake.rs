@@ -9,13 +9,12 @@ use std::sync::{Mutex, MutexGuard};
 use kozo_ground::clock::Moment;
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::queue::QueueLimits;
-use kozo_wire::Message;
+use kozo_wire::{Bodies, Draft, Likeness, Message};
 
-/// How many messages it keeps memory for while it is closed.
+/// How many messages it keeps memory for while it is closed,
 const KEPT: usize = 512;
-
-/// Messages, and when each was sent.
-pub(super) type Taken = Vec<(Message, Moment)>;
+/// and for how many bytes of what is to be messages.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// Takes messages while the peer's queue is not at hand.
 #[derive(Debug, Default)]
@@ -25,44 +24,77 @@ pub(super) struct Intake(Mutex<State>);
 struct State {
     /// How much more it takes; none: it is closed.
     room: Option<QueueLimits>,
-    messages: Taken,
+    taken: Taken,
+}
+
+/// What an intake has taken.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// What each was, and when it was sent; none: the next of the bodies.
+    each: Vec<(Option<Message>, Moment)>,
+    bodies: Bodies,
+    /// What the queue counts for all of them.
+    cost: usize,
+}
+
+impl Taken {
+    /// Takes all messages out, in order, each with when it was sent.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Message, Moment)> {
+        self.cost = 0;
+        let mut bodies = self.bodies.take();
+        let each = self.each.drain(..);
+        each.filter_map(move |(message, at)| Some((message.or_else(|| bodies.next())?, at)))
+    }
 }
 
 impl Intake {
     /// Takes the messages, if it is open and has room for all of them.
     pub(super) fn take(&self, messages: &[Message], now: Moment) -> bool {
-        let mut state = self.lock();
         let cost = messages.iter().map(Message::cost).sum();
+        let all = messages.iter().map(|message| (Some(message.clone()), now));
+        self.take_with(messages.len(), cost, |taken| taken.each.extend(all))
+    }
+
+    /// Takes what is to be a message, and is like these, likewise.
+    pub(super) fn take_draft(&self, draft: &Draft<'_>, likeness: &Likeness, now: Moment) -> bool {
+        self.take_with(1, draft.cost(likeness), |taken| {
+            taken.bodies.add(draft, likeness);
+            taken.each.push((None, now));
+        })
+    }
+
+    fn take_with(&self, count: usize, cost: usize, take: impl FnOnce(&mut Taken)) -> bool {
+        let mut state = self.lock();
         let room = state.room.as_ref();
-        let Some(room) = room.and_then(|room| room.less(messages.len(), cost)) else {
+        let Some(room) = room.and_then(|room| room.less(count, cost)) else {
             return false;
         };
         state.room = Some(room);
-        let all = messages.iter().map(|message| (message.clone(), now));
-        state.messages.extend(all);
+        state.taken.cost += cost;
+        take(&mut state.taken);
         true
     }
 
     /// Takes messages from now on, as many as are free in the peer's queue.
     pub(super) fn open(&self, free: QueueLimits) {
         let mut state = self.lock();
-        let cost = state.messages.iter().map(|(message, _)| message.cost());
         // Those that have come since the queue was looked at are to have room there.
-        let room = free.less(state.messages.len(), cost.sum());
+        let room = free.less(state.taken.each.len(), state.taken.cost);
         state.room = Some(room.unwrap_or(QueueLimits { length: 0, size: 0 }));
     }
 
     /// Moves what it has to `taken`, which is empty.
     pub(super) fn empty(&self, taken: &mut Taken) {
-        std::mem::swap(&mut self.lock().messages, taken);
+        std::mem::swap(&mut self.lock().taken, taken);
     }
 
     /// The same, and takes nothing any more.
     pub(super) fn close(&self, taken: &mut Taken) {
         let mut state = self.lock();
         state.room = None;
-        std::mem::swap(&mut state.messages, taken);
-        state.messages.shrink_to(KEPT);
+        std::mem::swap(&mut state.taken, taken);
+        state.taken.each.shrink_to(KEPT);
+        state.taken.bodies.shrink(KEPT, KEPT_BYTES);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
