@@ -276,7 +276,10 @@ const HANDED_ON: usize = 128;
 
 impl Dispatcher for Router {
     fn take(&self, draft: &Draft<'_>) -> bool {
-        self.take_on_route(draft)
+        self.with_lone_outlet(draft, |outlet, likeness| {
+            outlet.take_draft(draft, likeness, clock::now())
+        })
+        .unwrap_or(false)
     }
 
     fn send(&self, _from: &RoleName, messages: &[Message], wait: Duration) -> usize {

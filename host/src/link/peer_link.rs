@@ -47,7 +47,7 @@ struct PeerLinkState {
     ears: Vec<Arc<dyn BusEar>>,
     /// Bytes sent and received over links that are gone.
     past_bytes: (u64, u64),
-    /// The link whose writer is at work, and for whom the intake is open meanwhile.
+    /// The link that somebody is at work on, for whom the intake is open meanwhile.
     intake_for: Option<LinkKey>,
     /// Empty, with memory for what comes from the intake.
     taken: Taken,
@@ -120,11 +120,10 @@ impl PeerLink {
     /// Keeps the queue from all others until messages are in it, or have no room.
     pub(crate) fn open(&self) -> SendingToPeer<'_> {
         let mut state = self.lock();
-        let intake_for = state.close_intake(&self.intake);
+        state.close_intake(&self.intake);
         SendingToPeer {
             link: self,
             state,
-            intake_for,
             queued: None,
         }
     }
@@ -149,6 +148,7 @@ impl PeerLink {
         if is_written {
             state.set_idle(key, now);
         }
+        state.open_intake(&self.intake);
         is_written
     }
 
@@ -244,9 +244,8 @@ impl PeerLink {
         }
         if writer.is_empty() {
             state.set_idle(key, now);
-        } else {
-            state.open_intake(&self.intake, key);
         }
+        state.open_intake(&self.intake);
         self.wake(&mut state, now);
         output
     }
@@ -295,8 +294,6 @@ impl PeerLink {
 pub(crate) struct SendingToPeer<'a> {
     link: &'a PeerLink,
     state: MutexGuard<'a, PeerLinkState>,
-    /// Whom the intake is to be opened for again.
-    intake_for: Option<LinkKey>,
     /// When a message was queued last, if one was.
     queued: Option<Moment>,
 }
@@ -337,29 +334,30 @@ impl<'a> SendingToPeer<'a> {
 impl Drop for SendingToPeer<'_> {
     /// Wakes the writer once, whatever was queued: it would only wait for the queue before.
     fn drop(&mut self) {
-        if let Some(key) = self.intake_for {
-            self.state.open_intake(&self.link.intake, key);
-        }
         if let Some(now) = self.queued {
             self.link.wake_for_message(&mut self.state, now);
         }
+        self.state.open_intake(&self.link.intake);
     }
 }
 
 impl PeerLinkState {
-    /// Lets the intake take messages while the writer of this link works, if it carries them.
-    fn open_intake(&mut self, intake: &Intake, key: LinkKey) {
-        if self.peer.carries(key) {
+    /// Lets the intake take messages where somebody is at work on the link that carries them, or was woken for it.
+    fn open_intake(&mut self, intake: &Intake) {
+        let mut writers = self.writers.iter();
+        let at_work = |writer: &&ServedLink| writer.idle.is_none();
+        let carrier = writers.find(|writer| self.peer.carries(writer.key));
+        if let Some(writer) = carrier.filter(at_work) {
             intake.open(self.peer.free());
-            self.intake_for = Some(key);
+            self.intake_for = Some(writer.key);
         }
     }
 
-    /// Queues what the intake has, which takes nothing any more. The result is for whom it was open.
-    fn close_intake(&mut self, intake: &Intake) -> Option<LinkKey> {
+    /// Queues what the intake has, which takes nothing any more.
+    fn close_intake(&mut self, intake: &Intake) {
         intake.close(&mut self.taken);
+        self.intake_for = None;
         self.queue_taken();
-        self.intake_for.take()
     }
 
     fn queue_taken(&mut self) {

@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kozo_ground::clock;
 use kozo_ground::lock::ReadWriteAnyway;
 use kozo_router::{ReceiverId, Verdict};
 use kozo_wire::{Draft, Likeness, Message};
@@ -92,7 +91,7 @@ impl Router {
             all.push_front(Known {
                 router: self.routes.router,
                 generation,
-                likeness: message.likeness(),
+                likeness: Likeness::of(message),
                 route,
             });
             0
@@ -102,25 +101,26 @@ impl Router {
         result
     }
 
-    /// Takes what is to be a message where others like it go nowhere but to one outlet, which takes it as it is; false: it
-    /// has not.
-    pub(super) fn take_on_route(&self, draft: &Draft<'_>) -> bool {
+    /// Calls `with` where messages like the one that is to be made go nowhere but to one outlet, as far as this thread
+    /// knows; none: they do not, or it cannot be made.
+    pub(super) fn with_lone_outlet<T>(
+        &self,
+        draft: &Draft<'_>,
+        with: impl FnOnce(&Outlet, &Likeness) -> T,
+    ) -> Option<T> {
         if self.taps.are_open() {
-            return false;
+            return None;
         }
         KNOWN.with_borrow(|all| {
-            let is_like = |known: &&Known| self.is_true(known) && known.likeness.is_of(draft);
-            let Some(Known {
+            let is_like = |known: &&Known| self.is_true(known) && draft.is_like(&known.likeness);
+            let Known {
                 likeness, route, ..
-            }) = all.iter().find(is_like)
-            else {
-                return false;
-            };
+            } = all.iter().find(is_like)?;
             let ([outlet], true) = (&route.outlets[..], route.is_away()) else {
-                return false;
+                return None;
             };
-            draft.check_data().is_ok()
-                && self.outlets[*outlet].take_draft(draft, likeness, clock::now())
+            draft.check_data().ok()?;
+            Some(with(&self.outlets[*outlet], likeness))
         })
     }
 

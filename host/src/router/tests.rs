@@ -293,6 +293,56 @@ fn where_messages_go_is_found_for_each_kind_of_them_and_each_router() {
 }
 
 #[test]
+fn only_what_goes_nowhere_but_to_one_outlet_and_is_well_formed_is_taken_as_it_is() {
+    let name = role("timer1");
+    let draft = |type_name, data| Draft {
+        kind: Kind::Event,
+        role: &name,
+        type_name,
+        channel: None,
+        timestamp: 0.0,
+        data,
+    };
+    let link = peer("scribe", ConnectPolicy::Constant);
+    let other = peer("attic", ConnectPolicy::Constant);
+    let heard = inbox();
+    let router = router(
+        vec![(local("bell", known("b*"), &[]), Arc::clone(&heard))],
+        vec![
+            (Arc::clone(&link), vec![Interests::Unknown]),
+            (other, vec![known("c*")]),
+        ],
+    );
+    let taken_by = |type_name, data| {
+        router.with_lone_outlet(&draft(type_name, data), |outlet, likeness| {
+            assert!(draft(type_name, data).is_like(likeness));
+            outlet.leads_to(&node("scribe"))
+        })
+    };
+    for type_name in ["away", "bell", "car"] {
+        assert_eq!(taken_by(type_name, &[0xc0]), None, "its like is not known");
+        let first = draft(type_name, &[0xc0]).message().unwrap();
+        assert!(send(&router, &first, Duration::ZERO));
+        // Nobody is at work.
+        assert!(!router.take(&draft(type_name, &[0xc0])));
+    }
+    assert_eq!(taken_by("away", &[0xc0]), Some(true));
+    for (type_name, data) in [
+        ("away", &[0xc0, 0xc0][..]),
+        ("away", &[]),
+        ("bell", &[0xc0]),
+        ("car", &[0xc0]),
+    ] {
+        assert_eq!(taken_by(type_name, data), None, "{type_name} {data:?}");
+    }
+    let tap = router.taps.open(vec![], || ()).unwrap();
+    assert_eq!(taken_by("away", &[0xc0]), None, "somebody watches");
+    drop(tap);
+    router.learn(&node("attic"), hello("a*"));
+    assert_eq!(taken_by("away", &[0xc0]), None, "another wants it, too");
+}
+
+#[test]
 fn what_a_peer_sends_comes_in_its_order_and_with_its_age() {
     let inbox = inbox();
     let router = router(

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 
-use super::head::{Head, Likeness};
+use super::head::Head;
+use super::likeness::Likeness;
 use super::message::{MAX_SHARED_LEN, Message, TIMESTAMP_LEN, check_data, put_tail};
 use super::message_error::MessageError;
 use crate::MESSAGE_OVERHEAD;
@@ -50,6 +51,13 @@ impl Draft<'_> {
     /// As [`Message::new`].
     pub fn check_data(&self) -> Result<(), MessageError> {
         check_data(self.data)
+    }
+
+    /// Whether its message is one of these.
+    pub fn is_like(&self, likeness: &Likeness) -> bool {
+        let (head, bytes) = (likeness.head(), likeness.bytes());
+        let is_of_role = bytes[head.role.range()] == *self.role.as_str().as_bytes();
+        is_of_role && head.is(bytes, self.kind, self.type_name, self.channel)
     }
 
     /// What a queue counts for its message, which is one of these.
@@ -166,8 +174,8 @@ mod tests {
             let made = drafts.iter().map(|draft| draft.message().unwrap());
             let made: Vec<_> = made.collect();
             for (draft, made) in drafts.iter().zip(&made) {
-                let likeness = made.likeness();
-                assert!(likeness.is_of(draft));
+                let likeness = Likeness::of(made);
+                assert!(draft.is_like(&likeness));
                 assert_eq!(draft.cost(&likeness), made.cost());
                 bodies.add(draft, &likeness);
             }
@@ -192,7 +200,7 @@ mod tests {
         let role = RoleName::new("timer1").unwrap();
         let mut bodies = Bodies::default();
         for draft in drafts(&role, b"\x01", 3) {
-            bodies.add(&draft, &draft.message().unwrap().likeness());
+            bodies.add(&draft, &Likeness::of(&draft.message().unwrap()));
         }
         assert_eq!(bodies.take().next().map(|one| one.timestamp()), Some(0.0));
         assert_eq!(bodies.take().next(), None);
@@ -205,7 +213,7 @@ mod tests {
         let [draft] = drafts(&role, b"\x01", 1)[..] else {
             panic!("one");
         };
-        let likeness = draft.message().unwrap().likeness();
+        let likeness = Likeness::of(&draft.message().unwrap());
         let others = [
             Draft {
                 kind: Kind::Order,
@@ -224,12 +232,12 @@ mod tests {
                 ..draft
             },
         ];
-        assert!(others.iter().all(|other| !likeness.is_of(other)));
+        assert!(others.iter().all(|other| !other.is_like(&likeness)));
         let said = Draft {
             data: b"\x02",
             timestamp: 9.0,
             ..draft
         };
-        assert!(likeness.is_of(&said));
+        assert!(said.is_like(&likeness));
     }
 }

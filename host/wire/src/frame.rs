@@ -29,8 +29,9 @@ use rmp::encode;
 
 use super::bus::BusFrame;
 use super::elements::{FrameError, Writer, array, binary, integer, number, start_of};
-use super::head::{Head, Likeness};
+use super::head::Head;
 use super::hello::Hello;
+use super::likeness::Likeness;
 use super::message::{MAX_SHARED_LEN, Message, body_len};
 use super::message_error::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MessageError};
 use super::put;

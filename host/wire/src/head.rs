@@ -6,8 +6,6 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 use rmp::encode;
 
-use super::draft::Draft;
-use super::message::Message;
 use super::message_error::{MAX_CHANNEL_LEN, MAX_TYPE_LEN, MessageError};
 use super::put;
 
@@ -40,51 +38,6 @@ impl Span {
             start: (bytes.len() - text.len()) as u16,
             end: bytes.len() as u16,
         }
-    }
-}
-
-/// What is the same in messages that are alike: kind, role, type and channel.
-#[derive(Debug, Clone)]
-pub struct Likeness {
-    head: Head,
-    bytes: Box<[u8]>,
-}
-
-impl Likeness {
-    /// That of the message whose body starts with this head.
-    pub(crate) fn new(head: Head, body: &[u8]) -> Self {
-        Self {
-            head,
-            bytes: body[..head.len()].into(),
-        }
-    }
-
-    pub(crate) fn head(&self) -> Head {
-        self.head
-    }
-
-    /// The start of the body of each.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Whether a body starts with the head.
-    pub(crate) fn begins(&self, body: &[u8]) -> bool {
-        body.starts_with(&self.bytes)
-    }
-
-    /// Whether the message is one of these.
-    pub fn fits(&self, message: &Message) -> bool {
-        self.begins(message.body())
-    }
-
-    /// Whether the message that is made of this is one of these.
-    pub fn is_of(&self, draft: &Draft<'_>) -> bool {
-        let role = draft.role.as_str().as_bytes();
-        self.bytes[self.head.role.range()] == *role
-            && self
-                .head
-                .is(&self.bytes, draft.kind, draft.type_name, draft.channel)
     }
 }
 

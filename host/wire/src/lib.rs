@@ -11,6 +11,7 @@ mod frame;
 mod head;
 mod hello;
 mod interests;
+mod likeness;
 mod message;
 mod message_error;
 mod rows;
@@ -26,9 +27,9 @@ pub use frame::{
     AnswerFrame, Frame, FrameDecoder, FrameWriter, MAX_ANSWER_PART_LEN, MAX_BYE_LEN, MAX_FRAME_LEN,
     MAX_HELLO_LEN, MAX_PLACE_LEN, MAX_QUESTION_LEN, PendingFrame, QuestionFrame, TwinsFrame,
 };
-pub use head::Likeness;
 pub use hello::{BUS, Hello, LinkId, MAX_INTERESTS, PROTOCOL, QUESTIONS, RoleInterests, SessionId};
 pub use interests::{SummedUp, ToldInterests};
+pub use likeness::Likeness;
 pub use message::{MESSAGE_OVERHEAD, Message};
 pub use message_error::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MessageError};
 pub use rows::MessageRows;

@@ -8,7 +8,7 @@ use kozo_ground::interest::{Kind, Subject};
 use kozo_ground::names::RoleName;
 use rmp::encode;
 
-use super::head::{Head, Likeness, Span};
+use super::head::{Head, Span};
 use super::message_error::{MAX_DATA_LEN, MessageError};
 use super::put;
 use super::value::value_len;
@@ -185,9 +185,9 @@ impl Message {
             && self.body()[..self.head.len()] == other.body()[..other.head.len()]
     }
 
-    /// What it has in common with messages that it [is like](Self::is_like).
-    pub fn likeness(&self) -> Likeness {
-        Likeness::new(self.head, self.body())
+    /// The start of its body.
+    pub(crate) fn head(&self) -> Head {
+        self.head
     }
 
     /// When the sender's wall clock said it was sent: seconds since 1970.

@@ -199,6 +199,18 @@ fn message(size: u8) -> Message {
     Message::new(Kind::Event, &role, "tick", None, 0.0, &data).unwrap()
 }
 
+/// What is to be a message.
+fn draft_of<'a>(role: &'a RoleName, data: &'a [u8]) -> Draft<'a> {
+    Draft {
+        kind: Kind::Event,
+        role,
+        type_name: "tick",
+        channel: None,
+        timestamp: 1.0,
+        data,
+    }
+}
+
 #[test]
 fn a_writer_that_waits_is_woken_once_for_a_burst_and_again_when_it_waits_again() {
     let (link, key, wake) = standing();
@@ -245,7 +257,38 @@ fn what_comes_while_the_writer_works_is_queued_in_order_and_wakes_nobody() {
 }
 
 #[test]
+fn what_is_to_be_a_message_comes_in_its_place_among_others() {
+    let (link, key, wake) = standing();
+    let now = clock::now();
+    let role = RoleName::new("timer1").unwrap();
+    let draft = |data| draft_of(&role, data);
+    let made = |data| draft(data).message().unwrap();
+    let likeness = Likeness::of(&made(&[0]));
+    assert!(!link.take_draft(&draft(&[1]), &likeness, now));
+    link.open().queue(made(&[1]), now);
+    assert!(is_woken(&wake));
+    // The writer was woken, and need not have come yet.
+    assert!(link.take_draft(&draft(&[2]), &likeness, now));
+    assert!(link.take(&[made(&[3])], now));
+    assert!(link.take_draft(&draft(&[4]), &likeness, now));
+    link.open().queue(made(&[5]), now);
+    assert!(link.take_draft(&draft(&[6]), &likeness, now));
+    let mut writer = FrameWriter::default();
+    link.output(key, &mut writer);
+    let mut data = Vec::new();
+    let read = FrameDecoder::default().decode(writer.bytes(), |frame| {
+        if let kozo_wire::Frame::Message { message, .. } = frame {
+            data.push(message.data()[0]);
+        }
+        Ok::<(), FrameError>(())
+    });
+    read.unwrap();
+    assert_eq!(data, [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
 fn no_more_is_taken_while_the_writer_works_than_the_queue_has_room_for() {
+    let role = RoleName::new("timer1").unwrap();
     let (link, key, _) = standing();
     let now = clock::now();
     link.open().queue(message(9), now);
@@ -262,6 +305,8 @@ fn no_more_is_taken_while_the_writer_works_than_the_queue_has_room_for() {
     assert!(!link.take(&many[..2], now), "one has room");
     assert!(link.take(&many[..1], now));
     assert!(!link.take(&many[..1], now), "the queue is full");
+    let full = draft_of(&role, &[1]);
+    assert!(!link.take_draft(&full, &Likeness::of(&many[0]), now));
     let status = link.look(|peer| peer.status(now));
     assert_eq!(status.queued.messages, QUEUE);
     assert_eq!(status.outbox.dropped(), 0);
