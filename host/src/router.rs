@@ -275,9 +275,9 @@ impl Wait {
 const HANDED_ON: usize = 128;
 
 impl Dispatcher for Router {
-    fn take(&self, draft: &Draft<'_>) -> bool {
+    fn take(&self, draft: &Draft<'_>, now: Moment) -> bool {
         self.with_lone_outlet(draft, |outlet, likeness| {
-            outlet.take_draft(draft, likeness, clock::now())
+            outlet.take_draft(draft, likeness, now)
         })
         .unwrap_or(false)
     }

@@ -4,8 +4,9 @@
 //! a laptop sleeps), and never jumps when somebody sets the wall clock. What decides takes a
 //! [`Moment`] as an argument; only what does I/O calls [`now`].
 
+use std::cell::Cell;
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time on this machine's clock, comparable only with others of the same machine.
 ///
@@ -51,6 +52,29 @@ pub fn now() -> Moment {
     )
 }
 
+/// How long a thread takes a reading of the wall clock for true, and only adds what has passed since: reading a clock
+/// costs as much as a third of sending a message.
+const WALL_READING: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// The wall clock, since 1970, and when this thread has read it.
+    static WALL: Cell<Option<(Duration, Moment)>> = const { Cell::new(None) };
+}
+
+/// The wall clock at `now`, which was read just now: how long it is since 1970, or nothing before that. When
+/// somebody sets the clock, it is late by a millisecond at most.
+pub fn wall(now: Moment) -> Duration {
+    let (wall, at) = match WALL.get() {
+        Some((wall, at)) if now >= at && now.since(at) < WALL_READING => (wall, at),
+        _ => {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+            (wall.unwrap_or_default(), now)
+        }
+    };
+    WALL.set(Some((wall, at)));
+    wall + now.since(at)
+}
+
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 fn nanos(duration: Duration) -> u64 {
@@ -71,6 +95,28 @@ mod tests {
         assert_eq!(
             later.since(Moment::ZERO + Duration::from_secs(1)),
             Duration::new(2, 7)
+        );
+    }
+
+    #[test]
+    fn the_wall_clock_is_that_of_the_system_and_goes_on_between_two_readings() {
+        let system = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        for _ in 0..10_000 {
+            let before = system();
+            let at = now();
+            let told = wall(at);
+            // A reading is less than a millisecond old, but this thread may have stood still behind it.
+            let limit = WALL_READING + (system() - before);
+            assert!(
+                told + limit >= before && told <= system() + limit,
+                "{told:?}"
+            );
+        }
+        let at = now();
+        let told = wall(at);
+        assert_eq!(
+            wall(at + Duration::from_micros(3)),
+            told + Duration::from_micros(3)
         );
     }
 

@@ -1,6 +1,6 @@
 //! Messages that people send by hand.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kozo_ground::clock;
 use kozo_ground::interest::Kind;
@@ -61,7 +61,7 @@ impl Introspection {
             &sender,
             &type_name,
             channel,
-            wall_clock(),
+            clock::wall(clock::now()).as_secs_f64(),
             data.as_slice(),
         )?;
         tracing::info!(
@@ -120,11 +120,4 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Order => "order",
         Kind::Log => "log",
     }
-}
-
-/// What this machine's wall clock says, in seconds since 1970, as roles' messages have it.
-fn wall_clock() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since_1970| since_1970.as_secs_f64())
 }

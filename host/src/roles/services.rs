@@ -2,12 +2,12 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use abi_stable::std_types::{ROption, RSlice, RStr};
 use kozo_abi::Level;
 use kozo_abi::ffi::MessageView;
-use kozo_ground::clock;
+use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::{NodeName, RoleName};
 use kozo_ground::text::status_line;
@@ -28,7 +28,7 @@ const ANSWER_STEP: Duration = Duration::from_millis(250);
 pub(crate) trait Dispatcher: Send + Sync + 'static {
     /// Takes what is to be a message of a role of this node, where that is quickly done, pushes nothing out and needs
     /// no wait. False: it has not, and the message is to be made and [sent](Self::send).
-    fn take(&self, _draft: &Draft<'_>) -> bool {
+    fn take(&self, _draft: &Draft<'_>, _now: Moment) -> bool {
         false
     }
 
@@ -124,15 +124,16 @@ impl RoleServices for LifeServices {
             channel,
             data,
         } = message;
+        let now = clock::now();
         let draft = Draft {
             kind,
             role: &self.name,
             type_name,
             channel,
-            timestamp: wall_clock(),
+            timestamp: clock::wall(now).as_secs_f64(),
             data,
         };
-        Ok(self.dispatcher.take(&draft) || self.dispatch(&[draft.message()?], wait) == 1)
+        Ok(self.dispatcher.take(&draft, now) || self.dispatch(&[draft.message()?], wait) == 1)
     }
 
     fn send_many(
@@ -140,7 +141,8 @@ impl RoleServices for LifeServices {
         messages: &[OutgoingMessage<'_>],
         wait: Duration,
     ) -> Result<usize, ServiceError> {
-        let mut rows = MessageRows::new(&self.name, wall_clock(), messages.len());
+        let timestamp = clock::wall(clock::now()).as_secs_f64();
+        let mut rows = MessageRows::new(&self.name, timestamp, messages.len());
         for message in messages {
             rows.push(
                 message.kind,
@@ -248,12 +250,4 @@ fn view(incoming: &IncomingMessage) -> MessageView<'_> {
         data: RSlice::from_slice(message.data()),
         extra: RSlice::EMPTY,
     }
-}
-
-/// What this machine's wall clock says, in seconds since 1970: told to receivers, and used for
-/// nothing else. Zero on a board whose clock is before that.
-fn wall_clock() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since_1970| since_1970.as_secs_f64())
 }

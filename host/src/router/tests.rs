@@ -324,7 +324,7 @@ fn only_what_goes_nowhere_but_to_one_outlet_and_is_well_formed_is_taken_as_it_is
         let first = draft(type_name, &[0xc0]).message().unwrap();
         assert!(send(&router, &first, Duration::ZERO));
         // Nobody is at work.
-        assert!(!router.take(&draft(type_name, &[0xc0])));
+        assert!(!router.take(&draft(type_name, &[0xc0]), clock::now()));
     }
     assert_eq!(taken_by("away", &[0xc0]), Some(true));
     for (type_name, data) in [
