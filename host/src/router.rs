@@ -28,7 +28,7 @@ pub(crate) use steering::Sent;
 
 use crate::bus::{BusArrivals, BusOutlet};
 use crate::link::Arrivals;
-use crate::roles::{Dispatcher, Inbox, IncomingMessage};
+use crate::roles::{Dispatcher, Inbox, IncomingMessage, MAX_TOGETHER};
 
 /// To how many receivers one message can go without an allocation for that alone.
 const FEW: usize = 8;
@@ -141,7 +141,7 @@ impl Router {
         if !route.roles.is_empty() {
             let share = Message::are_most_of_what_they_hold(messages);
             let incoming =
-                |message: &Message| incoming(&self.node, message.to_keep(share), lifetime);
+                |message: &Message| incoming(self.node.clone(), message.to_keep(share), lifetime);
             for &place in &route.roles {
                 let (_, inbox) = &self.roles[place];
                 if let [message] = messages {
@@ -167,50 +167,74 @@ impl Router {
         }
     }
 
-    /// Gives messages of roles of other nodes to the roles of this one, as a link or, where it is named, a bus has brought
-    /// them. `node_of` says of each whose it is.
-    fn give_on<'d, D: Brought>(
+    /// Gives messages of roles of other nodes to the roles of this one, as the link with `peer` or, where it is named, a
+    /// bus has brought them.
+    fn give_on<D: Brought>(
         &self,
-        deliveries: &'d [D],
-        node_of: impl Fn(&'d D) -> &'d NodeName,
+        deliveries: Vec<D>,
+        peer: &NodeName,
         over: Option<&BusOutlet>,
         now: Moment,
     ) {
-        for (role, inbox) in &self.roles {
-            // Most are like the one before, and then they need no look of their own.
-            let mut last_wanted: Option<&'d D> = None;
-            let is_wanted = |delivery: &&'d D| {
-                let (node, message) = (node_of(delivery), delivery.message());
-                let is_alike =
-                    |last: &'d D| node_of(last) == node && last.message().is_like(message);
-                let is_wanted = last_wanted.is_some_and(is_alike)
-                    || self.is_for(role, &message.subject(node.as_str()));
-                if is_wanted {
-                    last_wanted = Some(delivery);
-                }
-                is_wanted
-            };
-            let wanted: Vec<&'d D> = deliveries.iter().filter(is_wanted).collect();
-            if wanted.is_empty() {
-                continue;
-            }
-            let share = Message::are_most_of_what_they_hold(wanted.iter().map(|one| one.message()));
-            let all = wanted.into_iter().map(|delivery| {
-                let message = delivery.message().to_keep(share);
-                let lifetime = delivery.lifetime(&self.ages, now);
-                incoming(node_of(delivery), message, lifetime)
-            });
-            inbox.push_all(all.collect::<Vec<_>>());
-        }
         if self.taps.are_open() {
             self.taps
                 .pass(deliveries.iter().map(|delivery| ReceivedMessage {
                     router: self,
-                    node: node_of(delivery),
+                    node: delivery.sender(peer),
                     message: delivery.message(),
                     lifetime: delivery.lifetime(&self.ages, now),
                     over,
                 }));
+        }
+        let Some((last, others)) = self.roles.split_last() else {
+            return;
+        };
+        for (role, inbox) in others {
+            let wanted = self.wanted(role, &deliveries, peer);
+            let each = deliveries.iter().zip(wanted);
+            let of_role = each.filter_map(|(delivery, wanted)| wanted.then(|| delivery.clone()));
+            self.hand_in(inbox, of_role.collect(), peer, now);
+        }
+        // Nobody needs them after that one.
+        let (role, inbox) = last;
+        let mut wanted = self.wanted(role, &deliveries, peer).into_iter();
+        let mut of_role = deliveries;
+        of_role.retain(|_| wanted.next().unwrap_or_default());
+        self.hand_in(inbox, of_role, peer, now);
+    }
+
+    /// Whether the role wants each of these.
+    fn wanted<D: Brought>(&self, role: &LocalRole, deliveries: &[D], peer: &NodeName) -> Vec<bool> {
+        // Most are like the one before, and then they need no look of their own.
+        let mut last: Option<&D> = None;
+        let each = deliveries.iter().map(|delivery| {
+            let (node, message) = (delivery.sender(peer), delivery.message());
+            let is_alike = |last: &D| last.sender(peer) == node && last.message().is_like(message);
+            let is_wanted =
+                last.is_some_and(is_alike) || self.is_for(role, &message.subject(node.as_str()));
+            if is_wanted {
+                last = Some(delivery);
+            }
+            is_wanted
+        });
+        each.collect()
+    }
+
+    /// Puts messages of roles of other nodes into the inbox of a role.
+    fn hand_in<D: Brought>(&self, inbox: &Inbox, deliveries: Vec<D>, peer: &NodeName, now: Moment) {
+        let messages = deliveries.iter().map(|delivery| delivery.message());
+        let share = Message::are_most_of_what_they_hold(messages);
+        let mut each = deliveries.into_iter().map(|delivery| {
+            let lifetime = delivery.lifetime(&self.ages, now);
+            let sender = delivery.sender(peer).clone();
+            incoming(sender, delivery.into_message().kept(share), lifetime)
+        });
+        loop {
+            let together: Vec<_> = each.by_ref().take(MAX_TOGETHER).collect();
+            if together.is_empty() {
+                return;
+            }
+            inbox.push_all(together);
         }
     }
 
@@ -316,8 +340,8 @@ impl Dispatcher for Router {
 }
 
 impl Arrivals for Router {
-    fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment) {
-        self.give_on(deliveries, |_| node, None, now);
+    fn deliver(&self, node: &NodeName, deliveries: Vec<Delivery>, now: Moment) {
+        self.give_on(deliveries, node, None, now);
     }
 
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>) {
@@ -334,8 +358,8 @@ impl Arrivals for Router {
 }
 
 impl BusArrivals for Router {
-    fn brought(&self, deliveries: &[kozo_bus::Delivery], over: &BusOutlet) {
-        self.give_on(deliveries, |of| &of.from, Some(over), clock::now());
+    fn brought(&self, deliveries: Vec<kozo_bus::Delivery>, over: &BusOutlet) {
+        self.give_on(deliveries, &self.node, Some(over), clock::now());
     }
 
     fn room(&self) {
@@ -344,16 +368,29 @@ impl BusArrivals for Router {
 }
 
 /// A message of another node, however it came.
-trait Brought {
+trait Brought: Clone {
+    /// Whose it is: the peer's, if a link has brought it.
+    fn sender<'s>(&'s self, peer: &'s NodeName) -> &'s NodeName;
+
     fn message(&self) -> &Message;
+
+    fn into_message(self) -> Message;
 
     /// Its times, when it came at `now`.
     fn lifetime(&self, ages: &MaxAges, now: Moment) -> Lifetime;
 }
 
 impl Brought for Delivery {
+    fn sender<'s>(&'s self, peer: &'s NodeName) -> &'s NodeName {
+        peer
+    }
+
     fn message(&self) -> &Message {
         &self.message
+    }
+
+    fn into_message(self) -> Message {
+        self.message
     }
 
     fn lifetime(&self, ages: &MaxAges, now: Moment) -> Lifetime {
@@ -362,8 +399,16 @@ impl Brought for Delivery {
 }
 
 impl Brought for kozo_bus::Delivery {
+    fn sender<'s>(&'s self, _peer: &'s NodeName) -> &'s NodeName {
+        &self.from
+    }
+
     fn message(&self) -> &Message {
         &self.message
+    }
+
+    fn into_message(self) -> Message {
+        self.message
     }
 
     /// A bus has measured how old it is, and need not guess.
@@ -447,14 +492,14 @@ impl PassesBy for ReceivedMessage<'_> {
     }
 }
 
-fn incoming(sender: &NodeName, message: Message, lifetime: Lifetime) -> IncomingMessage {
+fn incoming(sender: NodeName, message: Message, lifetime: Lifetime) -> IncomingMessage {
     let Lifetime {
         arrived,
         age,
         expires,
     } = lifetime;
     IncomingMessage {
-        sender: sender.clone(),
+        sender,
         message,
         arrived,
         age,

@@ -47,7 +47,7 @@ const MAX_LOOKED_AT: usize = 128;
 /// Whom a bus brings to what came, and tells that there is room.
 pub(crate) trait BusArrivals: Send + Sync + 'static {
     /// Messages of roles of other nodes, in order, for the roles of this one. Must not block.
-    fn brought(&self, deliveries: &[kozo_bus::Delivery], over: &BusOutlet);
+    fn brought(&self, deliveries: Vec<kozo_bus::Delivery>, over: &BusOutlet);
 
     /// There may be room again.
     fn room(&self);
@@ -356,7 +356,7 @@ impl RunningBus {
     fn hand_on_messages(&self, machine: &mut Machine) {
         let deliveries = machine.bus.deliveries();
         if !deliveries.is_empty() {
-            self.arrivals.brought(&deliveries, &self.outlet);
+            self.arrivals.brought(deliveries, &self.outlet);
         }
     }
 

@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 struct Nobody;
 
 impl Arrivals for Nobody {
-    fn deliver(&self, _: &NodeName, _: &[Delivery], _: Moment) {}
+    fn deliver(&self, _: &NodeName, _: Vec<Delivery>, _: Moment) {}
     fn learn(&self, _: &NodeName, _: Vec<RoleInterests>) {}
     fn room(&self) {}
 }

@@ -11,7 +11,7 @@ use kozo_wire::RoleInterests;
 /// Where links hand over what came: the router.
 pub(crate) trait Arrivals: Send + Sync + 'static {
     /// Messages of roles of `node`, in order, for the roles of this node. Must not block.
-    fn deliver(&self, node: &NodeName, deliveries: &[Delivery], now: Moment);
+    fn deliver(&self, node: &NodeName, deliveries: Vec<Delivery>, now: Moment);
 
     /// What the roles of `node` want to hear of.
     fn learn(&self, node: &NodeName, interests: Vec<RoleInterests>);

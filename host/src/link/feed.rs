@@ -50,7 +50,7 @@ impl Receiver for Feed {
             result
         });
         if !deliveries.is_empty() {
-            self.arrivals.deliver(link.name(), &deliveries, now);
+            self.arrivals.deliver(link.name(), deliveries, now);
         }
         result.map_err(|broken| Refused::new(error_text(&broken)))
     }

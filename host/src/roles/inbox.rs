@@ -4,6 +4,8 @@
 //! role, from its creation to the error that ends it. So messages wait through a restart, and a
 //! thread that an earlier life has left behind takes none of them.
 
+mod queue;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -12,11 +14,13 @@ use std::time::Duration;
 use kozo_ground::clock::{self, Moment};
 use kozo_ground::lock::LockAnyway;
 use kozo_ground::names::NodeName;
-use kozo_ground::queue::{QueueLimits, RollingQueue};
+use kozo_ground::queue::QueueLimits;
 use kozo_status::InboxStatus;
 use kozo_wire::Message;
 
 use crate::config::InboxLimits;
+pub(crate) use queue::MAX_TOGETHER;
+use queue::WaitingMessages;
 
 /// The shortest wait that lets other threads of the machine work; a role that asks for less of
 /// one does not wait at all, as far as pacing goes.
@@ -67,7 +71,7 @@ pub(crate) struct Inbox {
 
 #[derive(Debug)]
 struct State {
-    queue: RollingQueue<IncomingMessage>,
+    queue: WaitingMessages,
     limits: InboxLimits,
     /// How many threads wait for a message. Waking is a call to the system, so it is only done
     /// for them.
@@ -122,7 +126,7 @@ impl Inbox {
     pub(crate) fn new(limits: InboxLimits) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                queue: RollingQueue::new(queue_limits(limits)),
+                queue: WaitingMessages::new(queue_limits(limits)),
                 limits,
                 receivers: 0,
                 request: Requests::default(),
@@ -142,29 +146,29 @@ impl Inbox {
     /// Adds a message; what does not fit pushes out the oldest. Once the role was told to stop,
     /// nothing is added any more, unless it is started again.
     pub(crate) fn push(&self, incoming: IncomingMessage) {
-        self.push_all([incoming]);
+        self.push_with(1, |queue| queue.push(incoming));
     }
 
     /// Adds messages in order, as [`push`](Self::push) does, but all at once: the role sees none
-    /// of them or all. They should be made already, for the role waits meanwhile.
-    pub(crate) fn push_all<I>(&self, incoming: I)
-    where
-        I: IntoIterator<Item = IncomingMessage, IntoIter: ExactSizeIterator>,
-    {
-        let incoming = incoming.into_iter();
-        let mut dropped = Vec::new();
+    /// of them or all. They are kept together, if they are no more than [`MAX_TOGETHER`].
+    pub(crate) fn push_all(&self, incoming: Vec<IncomingMessage>) {
+        self.push_with(incoming.len(), |queue| queue.push_all(incoming));
+    }
+
+    fn push_with(
+        &self,
+        count: usize,
+        push: impl FnOnce(&mut WaitingMessages) -> Vec<IncomingMessage>,
+    ) {
         let mut state = self.lock();
-        state.received += incoming.len() as u64;
+        state.received += count as u64;
         if state.request.stops() {
-            state.dropped_by_stop += incoming.len() as u64;
+            state.dropped_by_stop += count as u64;
             return;
         }
         // Who is woken for the first of many wakes the next one: see `hand_on`.
         let wake = state.queue.is_empty() && state.receivers > 0;
-        for incoming in incoming {
-            let cost = incoming.message.cost();
-            dropped.extend(state.queue.push(incoming, cost));
-        }
+        let dropped = push(&mut state.queue);
         state.dropped_by_limit += dropped.len() as u64;
         let wake = wake && !state.queue.is_empty();
         drop(state);
@@ -251,10 +255,7 @@ impl Inbox {
     /// Drops what is left when the role has stopped.
     pub(super) fn clear(&self) {
         let mut state = self.lock();
-        let mut left = Vec::new();
-        while let Some(incoming) = state.queue.pop() {
-            left.push(incoming);
-        }
+        let left = state.queue.take_all();
         state.dropped_by_stop += left.len() as u64;
         drop(state);
     }

@@ -37,7 +37,7 @@ mod tests;
 
 pub(crate) use error::RoleError;
 pub(crate) use hosted::HostedRole;
-pub(crate) use inbox::{Inbox, IncomingMessage};
+pub(crate) use inbox::{Inbox, IncomingMessage, MAX_TOGETHER};
 pub use isolated::try_isolated_frames;
 pub(crate) use isolated::{COMMAND as ISOLATED_ROLE, run_isolated};
 pub(crate) use services::{AnswerDesk, Dispatcher, RoleQuestions};

@@ -229,7 +229,7 @@ fn a_role_that_wants_few_of_many_that_came_together_does_not_hold_the_others() {
     });
     read.unwrap();
     let now = clock::now();
-    router.deliver(&node("scribe"), &deliveries, now);
+    router.deliver(&node("scribe"), deliveries.clone(), now);
     for (inbox, count) in [(few, 1), (all, 50)] {
         let got = inbox.take_all(now);
         assert_eq!(got.len(), count);
@@ -363,15 +363,15 @@ fn what_a_peer_sends_comes_in_its_order_and_with_its_age() {
         delivery(Kind::Event, "timer1", "unwanted"),
         delivery(Kind::Order, "timer1", "t3"),
     ];
-    router.deliver(&node("scribe"), &first, now);
+    router.deliver(&node("scribe"), first.into(), now);
     router.deliver(
         &node("attic"),
-        &[delivery(Kind::Event, "timer1", "t4")],
+        vec![delivery(Kind::Event, "timer1", "t4")],
         now,
     );
     router.deliver(
         &node("scribe"),
-        &[delivery(Kind::Event, "timer1", "t5")],
+        vec![delivery(Kind::Event, "timer1", "t5")],
         now,
     );
     let got = inbox.take_all(now);
@@ -403,7 +403,7 @@ fn refused_orders_reach_nobody_and_are_counted_for_each_role() {
         message: ring,
         remaining: Duration::from_secs(1),
     };
-    router.deliver(&node("scribe"), &[delivery], clock::now());
+    router.deliver(&node("scribe"), vec![delivery], clock::now());
     assert_eq!(router.orders_refused(), 3);
     assert_eq!(inboxes[0].status().received, 0);
     assert_eq!(inboxes[1].status().received, 1);
@@ -529,7 +529,7 @@ fn what_a_bus_brought_is_seen_to_have_come_over_it() {
         remaining: Duration::from_secs(7),
     };
     let before = clock::now();
-    router.brought(&[delivery], &bus);
+    router.brought(vec![delivery], &bus);
     let got = inbox.take_all(before);
     assert_eq!(
         (&got[0].sender, got[0].age),

@@ -120,6 +120,14 @@ impl Message {
         }
     }
 
+    /// This message as [`to_keep`](Self::to_keep) has it.
+    pub fn kept(self, share: bool) -> Self {
+        match share {
+            true => self,
+            false => self.taken_out(),
+        }
+    }
+
     /// The same message, for who keeps it: it goes on sharing its allocation, or is [taken out](Self::taken_out).
     pub fn to_keep(&self, share: bool) -> Self {
         match share {

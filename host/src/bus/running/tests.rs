@@ -121,7 +121,7 @@ impl NodeKeys for Nobody {
 }
 
 impl BusArrivals for Nobody {
-    fn brought(&self, _: &[kozo_bus::Delivery], _: &BusOutlet) {}
+    fn brought(&self, _: Vec<kozo_bus::Delivery>, _: &BusOutlet) {}
 
     fn room(&self) {}
 }
