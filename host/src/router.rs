@@ -192,7 +192,8 @@ impl Router {
         for (role, inbox) in others {
             let wanted = self.wanted(role, &deliveries, peer);
             let each = deliveries.iter().zip(wanted);
-            let of_role = each.filter_map(|(delivery, wanted)| wanted.then(|| delivery.clone()));
+            let of_role = each.filter(|(_, is_wanted)| *is_wanted);
+            let of_role = of_role.map(|(delivery, _)| delivery.clone());
             self.hand_in(inbox, of_role.collect(), peer, now);
         }
         // Nobody needs them after that one.
