@@ -94,6 +94,9 @@ impl RoleHost {
     /// then with one call of the host, the oldest first and `most` at most; the host may stop earlier. Empty
     /// when none came, or when the role shall return from `run`.
     ///
+    /// Short ones lie in memory that up to 16 KiB of them share, and that is held as long as any of them is kept:
+    /// whoever keeps one for long copies what it needs of it.
+    ///
     /// They are out of the inbox then: a role that fails loses those that it has not looked at yet. A host of
     /// version 1.0 is called for each of them.
     pub fn receive_many(&self, most: usize, timeout: Duration) -> Vec<Message> {
@@ -124,7 +127,7 @@ impl RoleHost {
         #[cfg(not(feature = "previous-minor-fixture"))]
         if let Some(receive_many) = self.handle.vtable.receive_many() {
             let wait = ROption::RSome(nanos(wait));
-            let mut batch = Batch::default();
+            let mut batch = Batch::new(most);
             let sink = (&raw mut batch).cast();
             let take = MessageSink {
                 take: take_one_more,

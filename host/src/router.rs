@@ -147,7 +147,7 @@ impl Router {
                 if let [message] = messages {
                     inbox.push(incoming(message));
                 } else {
-                    inbox.push_all(messages.iter().map(incoming).collect::<Vec<_>>());
+                    inbox.push_all(messages.iter().map(incoming));
                 }
             }
         }
@@ -225,18 +225,12 @@ impl Router {
     fn hand_in<D: Brought>(&self, inbox: &Inbox, deliveries: Vec<D>, peer: &NodeName, now: Moment) {
         let messages = deliveries.iter().map(|delivery| delivery.message());
         let share = Message::are_most_of_what_they_hold(messages);
-        let mut each = deliveries.into_iter().map(|delivery| {
+        let each = deliveries.into_iter().map(|delivery| {
             let lifetime = delivery.lifetime(&self.ages, now);
             let sender = delivery.sender(peer).clone();
             incoming(sender, delivery.into_message().kept(share), lifetime)
         });
-        loop {
-            let together: Vec<_> = each.by_ref().take(MAX_TOGETHER).collect();
-            if together.is_empty() {
-                return;
-            }
-            inbox.push_all(together);
-        }
+        inbox.push_all(each);
     }
 
     /// Writes what is for this thread to write.
@@ -263,6 +257,7 @@ impl Router {
     /// Sends to all of `outlets` as soon as all of them have room; the result is how many messages.
     fn send_paced(&self, outlets: &[&Outlet], messages: &[Message], deadline: Instant) -> usize {
         let mut sent = 0;
+        let mut is_in_time = true;
         loop {
             let seen = self.room.generation();
             let (count, written) =
@@ -270,14 +265,13 @@ impl Router {
             // Who has to wait sends more than the path takes: that is for the writers, which put much into one write.
             drop(written);
             sent += count;
-            if sent == messages.len() {
+            if sent == messages.len() || !is_in_time {
                 return sent;
             }
             // What has room is to leave, so that there is more.
             outlets.iter().for_each(|outlet| outlet.rouse(false));
-            if !self.room.wait(seen, deadline) {
-                return sent;
-            }
+            // Who waits is woken when there is room for many; there may be some for a few before.
+            is_in_time = self.room.wait(seen, deadline);
         }
     }
 }
@@ -297,7 +291,7 @@ impl Wait {
 }
 
 /// How many messages are handed on at once, at most: their receivers begin meanwhile.
-const HANDED_ON: usize = 128;
+const HANDED_ON: usize = MAX_TOGETHER;
 
 impl Dispatcher for Router {
     fn take(&self, draft: &Draft<'_>, now: Moment) -> bool {

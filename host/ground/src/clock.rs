@@ -61,17 +61,19 @@ thread_local! {
     static WALL: Cell<Option<(Duration, Moment)>> = const { Cell::new(None) };
 }
 
-/// The wall clock at `now`, which was read just now: how long it is since 1970, or nothing before that. When
-/// somebody sets the clock, it is late by a millisecond at most.
+/// The wall clock at a moment that was read just now: how long it is since 1970, or nothing before that. It is told to
+/// people and to other nodes, and no decision is made by it. When somebody sets the clock, it is late by a millisecond at
+/// most.
 pub fn wall(now: Moment) -> Duration {
-    let (wall, at) = match WALL.get() {
-        Some((wall, at)) if now >= at && now.since(at) < WALL_READING => (wall, at),
-        _ => {
-            let wall = SystemTime::now().duration_since(UNIX_EPOCH);
-            (wall.unwrap_or_default(), now)
-        }
-    };
-    WALL.set(Some((wall, at)));
+    let known = WALL.get();
+    let known = known.filter(|(_, at)| now >= *at && now.since(*at) < WALL_READING);
+    let (wall, at) = known.unwrap_or_else(|| {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        // This thread may have stood still since `now` was read, and what follows must not be earlier.
+        let reading = (wall.unwrap_or_default(), self::now());
+        WALL.set(Some(reading));
+        reading
+    });
     wall + now.since(at)
 }
 
@@ -106,18 +108,17 @@ mod tests {
             let at = now();
             let told = wall(at);
             // A reading is less than a millisecond old, but this thread may have stood still behind it.
-            let limit = WALL_READING + (system() - before);
+            let limit = WALL_READING + system().saturating_sub(before);
             assert!(
                 told + limit >= before && told <= system() + limit,
                 "{told:?}"
             );
         }
         let at = now();
-        let told = wall(at);
-        assert_eq!(
-            wall(at + Duration::from_micros(3)),
-            told + Duration::from_micros(3)
-        );
+        WALL.set(Some((Duration::from_secs(9), at)));
+        let told = wall(at + Duration::from_micros(3));
+        assert_eq!(told, Duration::from_secs(9) + Duration::from_micros(3));
+        assert!(wall(at + WALL_READING) > told);
     }
 
     #[test]

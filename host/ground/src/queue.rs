@@ -82,6 +82,12 @@ impl<T> RollingQueue<T> {
         self.limits.less(self.len(), self.size).unwrap_or(full)
     }
 
+    /// Whether so much is free that it is worth while to wake who waits for room: a quarter.
+    pub fn is_roomy(&self) -> bool {
+        let free = self.free();
+        free.length >= self.limits.length / 4 && free.size >= self.limits.size / 4
+    }
+
     /// Takes the oldest item.
     pub fn pop(&mut self) -> Option<T> {
         let (item, cost) = self.items.pop_front()?;
@@ -199,6 +205,39 @@ mod tests {
         assert!(queue.has_room_for(2, 6));
         assert!(!queue.has_room_for(3, 3) && !queue.has_room_for(2, 7));
         assert!(!queue.has_room_for(usize::MAX, usize::MAX));
+    }
+
+    #[test]
+    fn it_is_roomy_when_a_quarter_of_it_is_free() {
+        let mut queue = queue(8, 80);
+        for item in 0..8 {
+            assert_eq!(queue.is_roomy(), item <= 6, "{item} items");
+            queue.push(item, 1);
+        }
+        assert!(!queue.is_roomy());
+        assert_eq!(
+            queue.free(),
+            QueueLimits {
+                length: 0,
+                size: 72
+            }
+        );
+        queue.pop();
+        assert!(!queue.is_roomy());
+        queue.pop();
+        assert!(queue.is_roomy());
+        queue.push(8, 55);
+        assert!(
+            !queue.is_roomy(),
+            "of its bytes, {} are left",
+            queue.free().size
+        );
+        // One that is too large is alone.
+        queue.push(9, 1000);
+        assert!(!queue.is_roomy());
+        queue.pop();
+        assert!(queue.is_roomy());
+        assert!(self::queue(1, 1).is_roomy());
     }
 
     #[test]

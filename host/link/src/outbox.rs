@@ -139,6 +139,11 @@ impl Outbox {
         self.queued.free()
     }
 
+    /// Whether it is worth while to wake who waits for room.
+    pub(super) fn is_roomy(&self) -> bool {
+        self.queued.is_roomy()
+    }
+
     /// Whether any message waits or is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.queued.is_empty() && self.in_flight.is_empty()

@@ -166,6 +166,11 @@ impl Peer {
         self.outbox.free()
     }
 
+    /// Whether so much may be queued that it is worth while to wake who waits for room.
+    pub fn is_roomy(&self) -> bool {
+        self.outbox.is_roomy()
+    }
+
     /// Whether messages go over this link.
     pub fn carries(&self, key: LinkKey) -> bool {
         self.carrier() == Some(key)

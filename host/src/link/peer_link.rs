@@ -47,7 +47,7 @@ struct PeerLinkState {
     ears: Vec<Arc<dyn BusEar>>,
     /// Bytes sent and received over links that are gone.
     past_bytes: (u64, u64),
-    /// The link that somebody is at work on, for whom the intake is open meanwhile.
+    /// The link that somebody is at work on, or was woken for, and for whom the intake is open meanwhile.
     intake_for: Option<LinkKey>,
     /// Empty, with memory for what comes from the intake.
     taken: Taken,
@@ -112,18 +112,18 @@ impl PeerLink {
         self.intake.take(messages, now)
     }
 
-    /// The same for what is to be a message, and is like these; its data were checked.
+    /// The same for what is to be a message, and is like these.
     pub(crate) fn take_draft(&self, draft: &Draft<'_>, likeness: &Likeness, now: Moment) -> bool {
-        self.intake.take_draft(draft, likeness, now)
+        self.intake.is_open()
+            && draft.fits_into_row()
+            && self.intake.take_draft(draft, likeness, now)
     }
 
     /// Keeps the queue from all others until messages are in it, or have no room.
     pub(crate) fn open(&self) -> SendingToPeer<'_> {
-        let mut state = self.lock();
-        state.close_intake(&self.intake);
         SendingToPeer {
             link: self,
-            state,
+            state: self.lock_and_close(),
             queued: None,
         }
     }
@@ -142,8 +142,7 @@ impl PeerLink {
     /// taken, has it again.
     pub(super) fn is_written(&self, key: LinkKey) -> bool {
         let now = clock::now();
-        let mut state = self.lock();
-        state.close_intake(&self.intake);
+        let mut state = self.lock_and_close();
         let is_written = !state.peer.wants_output(key, now);
         if is_written {
             state.set_idle(key, now);
@@ -270,22 +269,27 @@ impl PeerLink {
     }
 
     pub(super) fn remove_writer(&self, key: LinkKey) {
-        let mut state = self.lock();
+        let mut state = self.lock_and_close();
         let Some(place) = state.writers.iter().position(|writer| writer.key == key) else {
             return;
         };
         let traffic = state.writers.remove(place).traffic;
-        state.close_intake(&self.intake);
         state.past_bytes.0 += traffic.sent();
         state.past_bytes.1 += traffic.received();
-        self.wake(&mut state, clock::now());
     }
 
     fn lock(&self) -> MutexGuard<'_, PeerLinkState> {
         // The core does not panic; if it did, its state would still be the best there is.
         let mut state = self.state.lock_anyway();
-        self.intake.empty(&mut state.taken);
+        self.intake.move_to(&mut state.taken);
         state.queue_taken();
+        state
+    }
+
+    /// The same, and the intake takes nothing any more.
+    fn lock_and_close(&self) -> MutexGuard<'_, PeerLinkState> {
+        let mut state = self.state.lock_anyway();
+        state.close_intake(&self.intake);
         state
     }
 }
@@ -364,6 +368,7 @@ impl PeerLinkState {
         for (message, at) in self.taken.drain() {
             self.peer.send(message, at);
         }
+        self.taken.shrink();
     }
 
     /// Tells the core what it is not told by what arrives: when bytes moved, and that the driver did

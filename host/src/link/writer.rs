@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kozo_auth::SecuredLink;
 use kozo_auth::secured::Ended;
 use kozo_ground::clock;
-use kozo_link::{LinkEnding, LinkKey, LinkOutput, OUTPUT_CHUNK};
+use kozo_link::{LinkEnding, LinkKey, LinkOutput, OUTPUT_CHUNK, Peer};
 use kozo_wire::FrameWriter;
 
 use super::arrivals::Arrivals;
@@ -25,7 +25,10 @@ pub(super) async fn serve(
         let idle = writer.is_empty();
         let is_long = writer.len() > WRITE_LEN;
         if !idle {
-            arrivals.room();
+            // Who was woken for the room of one message would only send that one, and wait again.
+            if link.look(Peer::is_roomy) {
+                arrivals.room();
+            }
             tokio::select! {
                 sent = secured.sender.send(writer.take()) => {
                     if sent.is_err() {

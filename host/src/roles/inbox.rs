@@ -150,9 +150,25 @@ impl Inbox {
     }
 
     /// Adds messages in order, as [`push`](Self::push) does, but all at once: the role sees none
-    /// of them or all. They are kept together, if they are no more than [`MAX_TOGETHER`].
-    pub(crate) fn push_all(&self, incoming: Vec<IncomingMessage>) {
-        self.push_with(incoming.len(), |queue| queue.push_all(incoming));
+    /// of them or all.
+    pub(crate) fn push_all(&self, incoming: impl IntoIterator<Item = IncomingMessage>) {
+        // Made before, for the role waits while they are put into the queue.
+        let mut incoming = incoming.into_iter();
+        let mut pieces = Vec::new();
+        loop {
+            let piece: Vec<_> = incoming.by_ref().take(MAX_TOGETHER).collect();
+            if piece.is_empty() {
+                break;
+            }
+            pieces.push(piece);
+        }
+        let count = pieces.iter().map(Vec::len).sum();
+        self.push_with(count, |queue| {
+            let pieces = pieces.into_iter();
+            pieces
+                .flat_map(|piece| queue.push_together(piece))
+                .collect()
+        });
     }
 
     fn push_with(

@@ -121,7 +121,7 @@ impl Outlet {
         }
     }
 
-    /// The same for what is to be a message, and is like these; its data were checked.
+    /// The same for what is to be a message, and is like these.
     pub(super) fn take_draft(&self, draft: &Draft<'_>, likeness: &Likeness, now: Moment) -> bool {
         match self {
             Self::Link(link) => link.take_draft(draft, likeness, now),

@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kozo_ground::lock::ReadWriteAnyway;
-use kozo_router::{ReceiverId, Verdict};
+use kozo_router::{ReceiverId, Receivers, Verdict};
 use kozo_wire::{Draft, Likeness, Message};
 use smallvec::SmallVec;
 
 use super::{FEW, Outlet, Router};
 
 /// How many kinds of messages a thread remembers.
-const REMEMBERED: usize = 4;
+const REMEMBERED: usize = 16;
 
 /// The number of the next router of this process, for there are several in tests.
 static NEXT_ROUTER: AtomicU64 = AtomicU64::new(0);
@@ -86,7 +86,8 @@ impl Router {
             .iter()
             .position(|known| self.is_true(known) && known.likeness.fits(message));
         let place = known.unwrap_or_else(|| {
-            let (route, generation) = self.find_route(message);
+            let (route, generation) = self.find_route(&self.receivers.read_anyway(), message);
+            all.retain(|known| self.is_true(known));
             all.truncate(REMEMBERED - 1);
             all.push_front(Known {
                 router: self.routes.router,
@@ -102,7 +103,7 @@ impl Router {
     }
 
     /// Calls `with` where messages like the one that is to be made go nowhere but to one outlet, as far as this thread
-    /// knows; none: they do not, or it cannot be made.
+    /// knows; none: they do not.
     pub(super) fn with_lone_outlet<T>(
         &self,
         draft: &Draft<'_>,
@@ -119,7 +120,6 @@ impl Router {
             let ([outlet], true) = (&route.outlets[..], route.is_away()) else {
                 return None;
             };
-            draft.check_data().ok()?;
             Some(with(&self.outlets[*outlet], likeness))
         })
     }
@@ -130,10 +130,9 @@ impl Router {
     }
 
     /// The route of messages that are like this one, and the generation that it is true for.
-    pub(super) fn find_route(&self, message: &Message) -> (Route, u64) {
+    pub(super) fn find_route(&self, receivers: &Receivers, message: &Message) -> (Route, u64) {
         let subject = message.subject(self.node.as_str());
         let mut route = Route::default();
-        let receivers = self.receivers.read_anyway();
         let generation = self.routes.generation.load(Ordering::Acquire);
         for ReceiverId(place) in receivers.wanting(&subject) {
             route.outlets.push(place);
@@ -142,8 +141,6 @@ impl Router {
                 Outlet::Bus(_) => route.buses.push(place),
             }
         }
-        // What is learnt must not wait for who waits.
-        drop(receivers);
         for (place, (role, _)) in self.roles.iter().enumerate() {
             match role.judge(&subject) {
                 Verdict::Deliver => route.roles.push(place),

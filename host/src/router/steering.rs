@@ -30,13 +30,19 @@ impl Router {
     pub(crate) fn send_watched(&self, message: &Message) -> Sent {
         let now = clock::now();
         let messages = std::slice::from_ref(message);
-        let (route, _) = self.find_route(message);
+        let (route, names) = {
+            let receivers = self.receivers.read_anyway();
+            let (route, _) = self.find_route(&receivers, message);
+            let subject = message.subject(self.node.as_str());
+            let names = |&place: &usize| receivers.roles_wanting(ReceiverId(place), &subject);
+            let names: Vec<_> = route.outlets.iter().map(names).collect();
+            (route, names)
+        };
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
-        for &place in &route.outlets {
+        for (&place, names) in route.outlets.iter().zip(names) {
             match &self.outlets[place] {
                 Outlet::Link(link) => {
-                    let watched = link.send_watched(message.clone(), now);
-                    nodes.push((watched, self.roles_wanting(place, message)));
+                    nodes.push((link.send_watched(message.clone(), now), names));
                 }
                 Outlet::Bus(bus) => buses.push(bus.send_watched(message.clone(), now)),
             }
@@ -49,11 +55,5 @@ impl Router {
             nodes,
             buses,
         }
-    }
-
-    /// The names of the roles of a node that want a message, as far as they are known.
-    fn roles_wanting(&self, place: usize, message: &Message) -> Vec<String> {
-        let receivers = self.receivers.read_anyway();
-        receivers.roles_wanting(ReceiverId(place), &message.subject(self.node.as_str()))
     }
 }

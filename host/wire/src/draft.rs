@@ -28,6 +28,9 @@ pub struct Draft<'a> {
     pub data: &'a [u8],
 }
 
+/// The longest data that is worth to be put into a row, in bytes: what is longer is better copied by itself.
+const MAX_IN_ROW_LEN: usize = 4096;
+
 impl Draft<'_> {
     /// Makes the message.
     ///
@@ -45,12 +48,10 @@ impl Draft<'_> {
         Message::new(kind, role, type_name, channel, timestamp, data)
     }
 
-    /// Whether its data are what a message's may be.
-    ///
-    /// # Errors
-    /// As [`Message::new`].
-    pub fn check_data(&self) -> Result<(), MessageError> {
-        check_data(self.data)
+    /// Whether it is short, and its data are what a message's may be: then it may be put into [`Bodies`], if it is
+    /// like others.
+    pub fn fits_into_row(&self) -> bool {
+        self.data.len() <= MAX_IN_ROW_LEN && check_data(self.data).is_ok()
     }
 
     /// Whether its message is one of these.
@@ -76,7 +77,7 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// Adds the body of one more, which is one of these, and whose data were checked.
+    /// Adds the body of one more, which is one of these, and [fits](Draft::fits_into_row).
     pub fn add(&mut self, draft: &Draft<'_>, likeness: &Likeness) {
         self.bytes.extend_from_slice(likeness.bytes());
         put_tail(&mut self.bytes, draft.timestamp, draft.data);
@@ -112,10 +113,14 @@ pub struct TakenBodies<'a> {
 }
 
 impl TakenBodies<'_> {
-    /// Copies what of the bodies, from the next one on, may share an allocation.
+    /// Copies what of the bodies, from the next one on, may share an allocation: what is of another kind has another
+    /// life, and would go on holding what is long dropped.
     fn share(&self) -> (Arc<[u8]>, usize, usize) {
         let rest = &self.bodies.each[self.next..];
-        let fits = |(_, end): &&(Head, usize)| end - self.start <= MAX_SHARED_LEN;
+        let (first, _) = rest[0];
+        let fits = |(head, end): &&(Head, usize)| {
+            head.kind == first.kind && end - self.start <= MAX_SHARED_LEN
+        };
         let count = rest.iter().take_while(fits).count().max(1);
         let (_, end) = rest[count - 1];
         let bytes = self.bodies.bytes[self.start..end].into();
@@ -154,7 +159,7 @@ mod tests {
     fn drafts<'a>(role: &'a RoleName, data: &'a [u8], count: usize) -> Vec<Draft<'a>> {
         let channels = [None, Some("hall"), Some("")];
         let draft = |number: usize| Draft {
-            kind: [Kind::Event, Kind::Order][number % 2],
+            kind: [Kind::Event, Kind::Order][number / 300 % 2],
             role,
             type_name: "tick",
             channel: channels[number % 3],
@@ -167,7 +172,7 @@ mod tests {
     #[test]
     fn messages_that_are_made_later_are_as_if_each_was_made_at_once() {
         let role = RoleName::new("timer1").unwrap();
-        let long = [&[0xc5, 0x30, 0x00][..], &[7; 0x3000]].concat();
+        let long = [&[0xc5, 0x0f, 0x00][..], &[7; 0xf00]].concat();
         let mut bodies = Bodies::default();
         for data in [&b"\x01"[..], &long] {
             let drafts = drafts(&role, data, 900);
@@ -187,12 +192,37 @@ mod tests {
                     .zip(&made)
                     .all(|(one, other)| one.is_like(other))
             );
-            for share in later.chunk_by(|one, next| one.shares_with(next)) {
+            let shares = later.chunk_by(|one, next| one.shares_with(next));
+            let mut count = 0;
+            for share in shares {
                 let held = share.iter().map(|one| one.body().len()).sum::<usize>();
                 assert!(held <= MAX_SHARED_LEN && Message::are_most_of_what_they_hold(share));
+                assert!(share.iter().all(|one| one.kind() == share[0].kind()));
+                count += 1;
             }
+            let whole: usize = later.iter().map(|one| one.body().len()).sum();
+            // One less than full for each kind that follows on another, and what does not fill it up.
+            assert!(
+                count <= whole / (MAX_SHARED_LEN - data.len() - 64) + 3,
+                "{count}"
+            );
         }
         assert_eq!(bodies.take().count(), 0);
+    }
+
+    #[test]
+    fn what_is_long_or_no_value_is_not_put_into_a_row() {
+        let role = RoleName::new("timer1").unwrap();
+        let value = |length: u16| {
+            let mut data = vec![0xc5];
+            data.extend(length.to_be_bytes());
+            data.resize(3 + usize::from(length), 0);
+            data
+        };
+        let fits = |data: &[u8]| drafts(&role, data, 1)[0].fits_into_row();
+        let most = MAX_IN_ROW_LEN as u16 - 3;
+        assert!(fits(&[0xc0]) && fits(&value(most)));
+        assert!(!fits(&value(most + 1)) && !fits(&[]) && !fits(&[0xc0, 0xc0]));
     }
 
     #[test]

@@ -31,7 +31,6 @@ use super::bus::BusFrame;
 use super::elements::{FrameError, Writer, array, binary, integer, number, start_of};
 use super::head::Head;
 use super::hello::Hello;
-use super::likeness::Likeness;
 use super::message::{MAX_SHARED_LEN, Message, body_len};
 use super::message_error::{MAX_CHANNEL_LEN, MAX_DATA_LEN, MAX_TYPE_LEN, MessageError};
 use super::put;
@@ -318,16 +317,21 @@ impl Packet<'_> {
 /// The head of the last message. Most are followed by others of the same role and type, and these need not be
 /// looked at so closely.
 #[derive(Debug, Default)]
-struct KnownHead(Option<Likeness>);
+struct KnownHead {
+    bytes: Vec<u8>,
+    head: Option<Head>,
+}
 
 impl KnownHead {
     /// Reads the head that a message's body starts with.
     fn read(&mut self, body: &[u8]) -> Result<Head, MessageError> {
-        match &mut self.0 {
-            Some(likeness) if likeness.begins(body) => Ok(likeness.head()),
-            other => {
+        match self.head {
+            Some(head) if body.starts_with(&self.bytes) => Ok(head),
+            _ => {
                 let head = Head::read(body)?;
-                *other = Some(Likeness::new(head, body));
+                self.bytes.clear();
+                self.bytes.extend_from_slice(&body[..head.len()]);
+                self.head = Some(head);
                 Ok(head)
             }
         }

@@ -13,14 +13,10 @@ pub struct Likeness {
 impl Likeness {
     /// That of a message.
     pub fn of(message: &Message) -> Self {
-        Self::new(message.head(), message.body())
-    }
-
-    /// That of the message whose body starts with this head.
-    pub(crate) fn new(head: Head, body: &[u8]) -> Self {
+        let head = message.head();
         Self {
             head,
-            bytes: body[..head.len()].into(),
+            bytes: message.body()[..head.len()].into(),
         }
     }
 
@@ -33,13 +29,8 @@ impl Likeness {
         &self.bytes
     }
 
-    /// Whether a body starts with the head.
-    pub(crate) fn begins(&self, body: &[u8]) -> bool {
-        body.starts_with(&self.bytes)
-    }
-
     /// Whether the message is one of these.
     pub fn fits(&self, message: &Message) -> bool {
-        self.begins(message.body())
+        message.body().starts_with(&self.bytes)
     }
 }

@@ -9,8 +9,8 @@ use super::Peer;
 use crate::live::{Link, LinkStage};
 use crate::terms::{LinkEnding, LinkKey, LinkOutput};
 
-/// How much [`Peer::output`] adds at a time, in bytes; the last message may exceed it. Roles that
-/// send wait for whoever shares the peer meanwhile, so it is not more.
+/// How much [`Peer::output`] adds at a time, in bytes; the last message may exceed it. Whoever shares the peer waits
+/// meanwhile, if it cannot leave what it has elsewhere, so it is not more.
 pub const OUTPUT_CHUNK: usize = 16 * 1024;
 
 impl Peer {

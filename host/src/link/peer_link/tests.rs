@@ -9,7 +9,7 @@ use kozo_ground::interest::Kind;
 use kozo_ground::names::RoleName;
 use kozo_ground::policy::ConnectPolicy;
 use kozo_ground::queue::QueueLimits;
-use kozo_link::{Action, Candidate, LinkPath, PeerSettings};
+use kozo_link::{Action, Candidate, LinkEnding, LinkPath, PeerSettings};
 use kozo_wire::{FrameDecoder, FrameError, SessionId};
 
 use super::*;
@@ -18,6 +18,9 @@ const NOW: Moment = Moment::ZERO;
 
 /// How many messages may wait for a peer.
 const QUEUE: usize = 10_000;
+
+/// How many bytes they may count together.
+const QUEUE_BYTES: usize = 8 << 20;
 
 /// The node `own`, as it knows `peer`.
 fn peer(own: &str, peer: &str) -> Peer {
@@ -33,7 +36,7 @@ fn peer(own: &str, peer: &str) -> Peer {
         idle_timeout: Duration::from_secs(60),
         queue: QueueLimits {
             length: QUEUE,
-            size: 1 << 30,
+            size: QUEUE_BYTES,
         },
         max_ages: MaxAges {
             message: Duration::from_secs(1 << 30),
@@ -199,6 +202,11 @@ fn message(size: u8) -> Message {
     Message::new(Kind::Event, &role, "tick", None, 0.0, &data).unwrap()
 }
 
+/// Whether the driver was woken since the last look.
+fn is_rung(link: &PeerLink) -> bool {
+    is_woken(&link.changed)
+}
+
 /// What is to be a message.
 fn draft_of<'a>(role: &'a RoleName, data: &'a [u8]) -> Draft<'a> {
     Draft {
@@ -287,6 +295,35 @@ fn what_is_to_be_a_message_comes_in_its_place_among_others() {
 }
 
 #[test]
+fn no_more_bytes_are_taken_while_the_writer_works_than_the_queue_has_room_for() {
+    let role = RoleName::new("timer1").unwrap();
+    let (link, key, _) = standing();
+    let now = clock::now();
+    link.open().queue(message(9), now);
+    assert!(written(&link, key) > 0);
+    // Half of what the queue takes, less what is a little longer than one short message.
+    let mut long = vec![0xc6];
+    let length = (QUEUE_BYTES / 2 - 1024) as u32;
+    long.extend(length.to_be_bytes());
+    long.resize(5 + length as usize, 0);
+    let long = Message::new(Kind::Event, &role, "tick", None, 0.0, &long).unwrap();
+    assert!(link.take(std::slice::from_ref(&long), now));
+    assert!(link.take(std::slice::from_ref(&long), now));
+    assert!(!link.take(std::slice::from_ref(&long), now));
+    let draft = draft_of(&role, &[1]);
+    let likeness = Likeness::of(&draft.message().unwrap());
+    let mut drafts = 0;
+    while link.take_draft(&draft, &likeness, now) {
+        drafts += 1;
+    }
+    let status = link.look(|peer| peer.status(now));
+    assert_eq!(status.queued.messages, 2 + drafts);
+    assert!(drafts > 0 && status.queued.bytes <= QUEUE_BYTES);
+    assert!(status.queued.bytes + draft.cost(&likeness) > QUEUE_BYTES);
+    assert_eq!(status.outbox.dropped(), 0);
+}
+
+#[test]
 fn no_more_is_taken_while_the_writer_works_than_the_queue_has_room_for() {
     let role = RoleName::new("timer1").unwrap();
     let (link, key, _) = standing();
@@ -322,6 +359,14 @@ fn what_was_taken_waits_for_the_next_link_when_this_one_ends() {
     link.open().queue(message(9), now);
     assert!(written(&link, key) > 0);
     assert!(link.take(&[message(9)], now));
+    // The driver has nothing to do, and waits.
+    link.take_actions(|| false, now);
+    is_rung(&link);
+    link.change(now, |peer| {
+        peer.closed(key, LinkEnding::Fault, "cut", now);
+    });
+    assert!(is_rung(&link), "for the end of the link, and to dial again");
+    assert!(!link.take(&[message(9)], now));
     link.remove_writer(key);
     assert!(!link.take(&[message(9)], now));
     assert_eq!(link.look(|peer| peer.status(now).queued.messages), 1);
@@ -452,4 +497,83 @@ fn whoever_has_a_queue_to_itself_sees_whether_there_is_room() {
     let status = full.look(|peer| peer.status(Moment::ZERO));
     assert_eq!(status.queued.messages, queued);
     assert_eq!(status.outbox.dropped(), 0);
+}
+
+/// Many threads send while a writer works, and others look: each thread's messages come in its order, all of them, and
+/// never more wait than may.
+#[test]
+fn nothing_is_lost_or_out_of_order_however_many_send_at_once() {
+    const THREADS: u32 = 4;
+    const EACH: u32 = 5000;
+    let (link, key, _) = standing();
+    let role = RoleName::new("timer1").unwrap();
+    let data = |thread: u32, number: u32| {
+        let mut data = vec![0xc4, 8];
+        data.extend(thread.to_be_bytes());
+        data.extend(number.to_be_bytes());
+        data
+    };
+    let likeness = Likeness::of(&draft_of(&role, &data(0, 0)).message().unwrap());
+    let send = |data: &[u8], way: u32| {
+        let now = clock::now();
+        let draft = draft_of(&role, data);
+        let made = [draft.message().unwrap()];
+        match way % 3 {
+            0 if link.take_draft(&draft, &likeness, now) => return,
+            1 if link.take(&made, now) => return,
+            _ => {}
+        }
+        loop {
+            let mut sending = link.open();
+            if sending.has_room(made[0].cost()) {
+                sending.queue(made[0].clone(), now);
+                return;
+            }
+            drop(sending);
+            std::thread::yield_now();
+        }
+    };
+    let mut came = vec![Vec::new(); THREADS as usize];
+    let mut last = 0;
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (send, data) = (&send, &data);
+            scope.spawn(move || {
+                (0..EACH).for_each(|number| send(&data(thread, number), thread + number));
+            });
+        }
+        let all = THREADS as usize * EACH as usize;
+        let mut decoder = FrameDecoder::default();
+        while came.iter().map(Vec::len).sum::<usize>() < all {
+            let mut writer = FrameWriter::default();
+            link.output(key, &mut writer);
+            let read = decoder.decode(writer.bytes(), |frame| {
+                if let kozo_wire::Frame::Message {
+                    sequence, message, ..
+                } = frame
+                {
+                    assert_eq!(sequence, last + 1);
+                    last = sequence;
+                    let number = |from: usize| {
+                        let bytes = message.data()[from..from + 4].try_into().unwrap();
+                        u32::from_be_bytes(bytes)
+                    };
+                    came[number(2) as usize].push(number(6));
+                }
+                Ok::<(), FrameError>(())
+            });
+            read.unwrap();
+            let now = clock::now();
+            link.change(now, |peer| {
+                let frame = kozo_wire::Frame::Acknowledgement { sequence: last };
+                peer.received(key, frame, now).unwrap();
+            });
+            let status = link.look(|peer| peer.status(now));
+            assert!(status.queued.messages <= QUEUE && status.queued.bytes <= QUEUE_BYTES);
+            assert_eq!(status.outbox.dropped(), 0);
+        }
+    });
+    for came in came {
+        assert!(came.into_iter().eq(0..EACH));
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) struct WatchedMessage {
 }
 
 impl PeerLink {
-    /// Queues a message of this node as [`send`](Self::send) does, and watches it.
+    /// Queues a message of this node as [`SendingToPeer::queue`](super::SendingToPeer::queue) does, and watches it.
     pub(crate) fn send_watched(self: &Arc<Self>, message: Message, now: Moment) -> WatchedMessage {
         let receipt = self.open().queue_watched(message, now);
         WatchedMessage {

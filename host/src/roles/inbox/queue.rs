@@ -63,12 +63,12 @@ impl WaitingMessages {
         dropped
     }
 
-    /// Adds messages in order, which came together. The result is what they have pushed out, as if they had been
+    /// Adds messages in order, which came together and are [`MAX_TOGETHER`] at most. The result is what they have pushed out, as if they had been
     /// added one by one.
-    pub(super) fn push_all(&mut self, messages: Vec<IncomingMessage>) -> Vec<IncomingMessage> {
+    pub(super) fn push_together(&mut self, messages: Vec<IncomingMessage>) -> Vec<IncomingMessage> {
         let cost = messages.iter().map(|one| one.message.cost()).sum();
         let count = messages.len();
-        if count == 1 || count > MAX_TOGETHER || !self.fits(count, cost) {
+        if count == 1 || !self.fits(count, cost) {
             let each = messages.into_iter();
             return each.flat_map(|message| self.push(message)).collect();
         }
@@ -184,7 +184,7 @@ mod tests {
     fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         let deed = prop_oneof![
             any::<u8>().prop_map(Deed::Push),
-            prop::collection::vec(any::<u8>(), 0..2 * MAX_TOGETHER).prop_map(Deed::PushAll),
+            prop::collection::vec(any::<u8>(), 0..MAX_TOGETHER).prop_map(Deed::PushAll),
             prop::collection::vec(any::<u8>(), 0..5).prop_map(Deed::PushAll),
             Just(Deed::Pop),
             Just(Deed::Pop),
@@ -220,7 +220,7 @@ mod tests {
                             let cost = message.message.cost();
                             dropped.extend(plain.push(message.clone(), cost));
                         }
-                        prop_assert_eq!(waiting.push_all(all), dropped);
+                        prop_assert_eq!(waiting.push_together(all), dropped);
                     }
                     Deed::Pop => prop_assert_eq!(waiting.pop(), plain.pop()),
                     Deed::Limit(length, size) => {

@@ -74,14 +74,14 @@ fn what_is_pushed_at_once_counts_as_if_pushed_one_by_one() {
     let [single, batch] = [Inbox::new(LIMITS), Inbox::new(LIMITS)];
     let readers = [single.reader(), batch.reader()];
     (1..=7).for_each(|number| single.push(fresh(number)));
-    batch.push_all([1, 2, 3, 4, 5, 6, 7].map(fresh).into());
-    batch.push_all(vec![]);
+    batch.push_all([1, 2, 3, 4, 5, 6, 7].map(fresh));
+    batch.push_all([]);
     assert_eq!(check_counts(&batch), check_counts(&single));
     for expected in 4..=7 {
         assert_eq!(readers.each_ref().map(take), [expected; 2]);
     }
     batch.request(|requests| requests.stop = true);
-    batch.push_all([1, 2, 3].map(fresh).into());
+    batch.push_all([1, 2, 3].map(fresh));
     assert_eq!(check_counts(&batch).dropped_by_stop, 3);
 }
 

@@ -139,7 +139,7 @@ fn messages_that_wait_are_received_at_once() {
             told.say(data.collect::<Result<Vec<_>, _>>()?.join(" "))
         })
         .start();
-    stage.inbox.push_all(["a", "b", "c"].map(incoming).into());
+    stage.inbox.push_all(["a", "b", "c"].map(incoming));
     heard.expect(["a b c"]);
     stage.push("d");
     heard.expect(["d"]);
