@@ -94,10 +94,24 @@ impl Bodies {
         }
     }
 
-    /// Gives memory back, but for so many messages and so many bytes.
+    /// How many bytes they have.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
+
+    /// Gives memory back where it is more than twice what so many messages and so many bytes take.
     pub fn shrink(&mut self, messages: usize, bytes: usize) {
-        self.each.shrink_to(messages);
-        self.bytes.shrink_to(bytes);
+        if self.each.capacity() > 2 * messages {
+            self.each.shrink_to(messages);
+        }
+        if self.bytes.capacity() > 2 * bytes {
+            self.bytes.shrink_to(bytes);
+        }
     }
 }
 

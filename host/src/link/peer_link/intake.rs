@@ -5,6 +5,7 @@
 //! woken. Whoever has the peer next takes them into its queue first; so the order is kept, and nobody sees the queue
 //! without them.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -13,10 +14,10 @@ use kozo_ground::lock::LockAnyway;
 use kozo_ground::queue::QueueLimits;
 use kozo_wire::{Bodies, Draft, Likeness, Message};
 
-/// For how many messages memory is kept,
-const KEPT: usize = 128;
-/// and for how many bytes of what is to be messages.
-const KEPT_BYTES: usize = 16 * 1024;
+/// For how many messages memory is kept in any case, and at most.
+const KEPT: RangeInclusive<usize> = 64..=4096;
+/// The same for the bytes of what is to be messages.
+const KEPT_BYTES: RangeInclusive<usize> = 8 * 1024..=1024 * 1024;
 
 /// Takes messages while the peer's queue is not at hand.
 #[derive(Debug, Default)]
@@ -41,12 +42,16 @@ pub(super) struct Taken {
     bodies: Bodies,
     /// What the queue counts for all of them.
     cost: usize,
+    /// How many messages, and how many bytes of bodies, there were at a time lately.
+    lately: (usize, usize),
 }
 
 impl Taken {
     /// Takes all messages out, in order, each with when it was sent.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Message, Moment)> {
         self.cost = 0;
+        self.lately.0 = lately(self.lately.0, self.each.len());
+        self.lately.1 = lately(self.lately.1, self.bodies.len());
         let mut bodies = self.bodies.take();
         let each = self.each.drain(..);
         each.filter_map(move |(message, at)| {
@@ -56,11 +61,24 @@ impl Taken {
         })
     }
 
-    /// Gives back what a burst has taken of memory.
+    /// Gives back what a burst has taken of memory, when there have been none like it for a while: the next one would
+    /// take it from the system again, which clears it first.
     pub(super) fn shrink(&mut self) {
-        self.each.shrink_to(KEPT);
-        self.bodies.shrink(KEPT, KEPT_BYTES);
+        let (messages, bytes) = self.lately;
+        let messages = messages.clamp(*KEPT.start(), *KEPT.end());
+        if self.each.capacity() > 2 * messages {
+            self.each.shrink_to(messages);
+        }
+        self.bodies.shrink(
+            messages,
+            bytes.clamp(*KEPT_BYTES.start(), *KEPT_BYTES.end()),
+        );
     }
+}
+
+/// The longest there was lately, when it was `before` until now: a sixty-fourth less each time that it was not so long.
+fn lately(before: usize, now: usize) -> usize {
+    now.max(before - before.div_ceil(64))
 }
 
 impl Intake {
@@ -123,5 +141,55 @@ impl Intake {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock_anyway()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kozo_ground::interest::Kind;
+    use kozo_ground::names::RoleName;
+
+    use super::*;
+
+    #[test]
+    fn memory_for_bursts_is_kept_until_there_have_been_none_for_a_while() {
+        let role = RoleName::new("timer1").unwrap();
+        let draft = Draft {
+            kind: Kind::Event,
+            role: &role,
+            type_name: "tick",
+            channel: None,
+            timestamp: 0.0,
+            data: &[0xc0],
+        };
+        let likeness = Likeness::of(&draft.message().unwrap());
+        let intake = Intake::default();
+        let mut taken = Taken::default();
+        let mut burst = |count: usize| {
+            intake.open(QueueLimits {
+                length: count,
+                size: usize::MAX,
+            });
+            while intake.take_draft(&draft, &likeness, Moment::ZERO) {}
+            intake.close(&mut taken);
+            assert_eq!(taken.drain().count(), count);
+            taken.shrink();
+            taken.each.capacity()
+        };
+        // Two take turns.
+        for _ in 0..2 {
+            assert!((3000..=6000).contains(&burst(3000)));
+        }
+        for _ in 0..10 {
+            assert!(burst(1) >= 3000 / 2);
+        }
+        for _ in 0..1000 {
+            burst(1);
+        }
+        assert!(burst(1) <= 2 * KEPT.start());
+        // However long one was, not all is kept.
+        for _ in 0..2 {
+            assert!(burst(100_000) <= 2 * KEPT.end());
+        }
     }
 }
