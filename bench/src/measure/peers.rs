@@ -12,6 +12,9 @@ use super::stream::{QUEUE_LENGTH, Stream};
 use crate::Failure;
 use crate::report::{RATIO, Report};
 
+/// How many events Kōzō's role sends with one call, where it does not send them one by one.
+const TOGETHER: usize = 128;
+
 /// Its exit code where there is no such peer on this machine.
 const MISSING: i32 = 77;
 
@@ -63,8 +66,16 @@ fn run(settings: &Settings, report: &mut Report, name: &str, about: &str) -> Res
     Ok(())
 }
 
+/// What Kōzō comes to in the same turn.
+struct Own {
+    /// One by one, as the peer's client does it.
+    each: Outcome,
+    /// [`TOGETHER`] at a time.
+    together: Figures,
+}
+
 /// The same with Kōzō's own daemons.
-fn own(counts: [u64; 2]) -> Result<Outcome, Failure> {
+fn own(counts: [u64; 2]) -> Result<Own, Failure> {
     let [seldom, many] = counts;
     let stream = Stream {
         receivers: 1,
@@ -82,12 +93,19 @@ fn own(counts: [u64; 2]) -> Result<Outcome, Failure> {
             .next()
             .ok_or_else(|| "nobody received".into())
     };
-    Ok(Outcome {
-        latency: figures(stream)?,
-        throughput: figures(Stream {
-            count: many,
-            interval: None,
-            ..stream
+    let fast = Stream {
+        count: many,
+        interval: None,
+        ..stream
+    };
+    Ok(Own {
+        each: Outcome {
+            latency: figures(stream)?,
+            throughput: figures(fast)?,
+        },
+        together: figures(Stream {
+            batch: TOGETHER,
+            ..fast
         })?,
     })
 }
@@ -118,16 +136,10 @@ fn measure(
 }
 
 /// Each pair is the peer's outcome, and Kōzō's own of the same turn.
-fn add(
-    report: &mut Report,
-    name: &str,
-    about: &str,
-    counts: [u64; 2],
-    pairs: &[(Outcome, Outcome)],
-) {
+fn add(report: &mut Report, name: &str, about: &str, counts: [u64; 2], pairs: &[(Outcome, Own)]) {
     let each = |of: &dyn Fn(&Outcome) -> f64| pairs.iter().map(|(peer, _)| of(peer)).collect();
     let times = |of: &dyn Fn(&Outcome) -> f64| {
-        let times = pairs.iter().map(|(peer, own)| of(own) / of(peer));
+        let times = pairs.iter().map(|(peer, own)| of(&own.each) / of(peer));
         times.collect::<Vec<_>>()
     };
     let [seldom, many] = counts;
@@ -173,4 +185,13 @@ fn add(
     for (what, of) in ratios {
         report.add(format!("{what}, times {name}'s"), times(of), RATIO, &limits);
     }
+    let times = pairs
+        .iter()
+        .map(|(peer, own)| rate(&own.together) / rate(&peer.throughput));
+    report.add(
+        format!("throughput, {TOGETHER} at a time, times {name}'s"),
+        times.collect(),
+        RATIO,
+        format!("{limits}, the peer's client as before"),
+    );
 }
