@@ -68,10 +68,13 @@ pub fn wall(now: Moment) -> Duration {
     let known = WALL.get();
     let known = known.filter(|(_, at)| now >= *at && now.since(*at) < WALL_READING);
     let (wall, at) = known.unwrap_or_else(|| {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         // This thread may have stood still since `now` was read, and what follows must not be earlier.
+        let begun = self::now();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         let reading = (wall.unwrap_or_default(), self::now());
-        WALL.set(Some(reading));
+        // If it stood still between the two clocks, they do not belong together.
+        let belong_together = reading.1.since(begun) < WALL_READING / 10;
+        WALL.set(belong_together.then_some(reading));
         reading
     });
     wall + now.since(at)
