@@ -12,6 +12,12 @@ pub struct QueueLimits {
 }
 
 impl QueueLimits {
+    /// Whether `count` items more, which count `cost` bytes together, fit to `length` that count `size`.
+    pub fn fit(self, length: usize, size: usize, count: usize, cost: usize) -> bool {
+        let (length, size) = (length.saturating_add(count), size.saturating_add(cost));
+        self.less(length, size).is_some()
+    }
+
     /// What is left when so many items are in the queue, which count `cost` bytes together; none: they do not fit.
     pub fn less(self, count: usize, cost: usize) -> Option<Self> {
         Some(Self {
@@ -72,8 +78,7 @@ impl<T> RollingQueue<T> {
 
     /// Whether so many items, which count `cost` bytes together, would push nothing out, themselves included.
     pub fn has_room_for(&self, count: usize, cost: usize) -> bool {
-        self.items.len().saturating_add(count) <= self.limits.length
-            && self.size.saturating_add(cost) <= self.limits.size
+        self.limits.fit(self.len(), self.size, count, cost)
     }
 
     /// How much it takes before it pushes anything out.
@@ -162,12 +167,16 @@ impl Bursts {
         self.length = self.length.max(length);
     }
 
-    /// The queue has become empty: gives back what is too much.
-    pub fn over<T>(&mut self, queue: &mut VecDeque<T>) {
+    /// The present one is over. The result is for how many items room is kept, of `most` at most.
+    pub fn kept(&mut self, most: usize) -> usize {
         let faded = self.lately - self.lately.div_ceil(16);
         self.lately = std::mem::take(&mut self.length).max(faded);
-        let most = (KEPT_BYTES / size_of::<T>().max(1)).max(KEPT_ITEMS);
-        let kept = self.lately.clamp(KEPT_ITEMS, most);
+        self.lately.clamp(KEPT_ITEMS, most.max(KEPT_ITEMS))
+    }
+
+    /// The queue has become empty: gives back what is too much.
+    pub fn over<T>(&mut self, queue: &mut VecDeque<T>) {
+        let kept = self.kept(KEPT_BYTES / size_of::<T>().max(1));
         // It grows by doubling.
         if queue.capacity() > 2 * kept {
             queue.shrink_to(kept);

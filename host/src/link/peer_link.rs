@@ -47,8 +47,6 @@ struct PeerLinkState {
     ears: Vec<Arc<dyn BusEar>>,
     /// Bytes sent and received over links that are gone.
     past_bytes: (u64, u64),
-    /// The link that somebody is at work on, or was woken for, and for whom the intake is open meanwhile.
-    intake_for: Option<LinkKey>,
     /// Empty, with memory for what comes from the intake.
     taken: Taken,
 }
@@ -87,7 +85,6 @@ impl PeerLink {
                 writers: Vec::new(),
                 ears: Vec::new(),
                 past_bytes: (0, 0),
-                intake_for: None,
                 taken: Taken::default(),
             }),
             intake: Intake::default(),
@@ -193,7 +190,7 @@ impl PeerLink {
 
     fn wake(&self, state: &mut PeerLinkState, now: Moment) {
         // A writer that works on a link that carries nothing any more may do so for long.
-        if state.intake_for.is_some_and(|key| !state.peer.carries(key)) {
+        if self.intake.is_open() && !state.is_worked_on() {
             state.close_intake(&self.intake);
         }
         state.wake_writers(now);
@@ -346,25 +343,29 @@ impl Drop for SendingToPeer<'_> {
 }
 
 impl PeerLinkState {
-    /// Lets the intake take messages where somebody is at work on the link that carries them, or was woken for it.
-    fn open_intake(&mut self, intake: &Intake) {
+    /// Whether somebody is at work on the link that carries messages, or was woken for it.
+    fn is_worked_on(&self) -> bool {
         let mut writers = self.writers.iter();
-        let at_work = |writer: &&ServedLink| writer.idle.is_none();
-        let carrier = writers.find(|writer| self.peer.carries(writer.key));
-        if let Some(writer) = carrier.filter(at_work) {
+        writers.any(|writer| writer.idle.is_none() && self.peer.carries(writer.key))
+    }
+
+    /// Lets the intake take messages as long as somebody works on the link that carries them.
+    fn open_intake(&self, intake: &Intake) {
+        if self.is_worked_on() {
             intake.open(self.peer.free());
-            self.intake_for = Some(writer.key);
         }
     }
 
     /// Queues what the intake has, which takes nothing any more.
     fn close_intake(&mut self, intake: &Intake) {
         intake.close(&mut self.taken);
-        self.intake_for = None;
         self.queue_taken();
     }
 
     fn queue_taken(&mut self) {
+        if self.taken.is_empty() {
+            return;
+        }
         for (message, at) in self.taken.drain() {
             self.peer.send(message, at);
         }

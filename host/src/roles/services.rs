@@ -118,20 +118,14 @@ impl RoleServices for LifeServices {
     }
 
     fn send(&self, message: OutgoingMessage<'_>, wait: Duration) -> Result<bool, ServiceError> {
-        let OutgoingMessage {
-            kind,
-            type_name,
-            channel,
-            data,
-        } = message;
         let now = clock::now();
         let draft = Draft {
-            kind,
+            kind: message.kind,
             role: &self.name,
-            type_name,
-            channel,
+            type_name: message.type_name,
+            channel: message.channel,
             timestamp: clock::wall(now).as_secs_f64(),
-            data,
+            data: message.data,
         };
         Ok(self.dispatcher.take(&draft, now) || self.dispatch(&[draft.message()?], wait) == 1)
     }

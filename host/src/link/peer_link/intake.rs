@@ -5,25 +5,24 @@
 //! woken. Whoever has the peer next takes them into its queue first; so the order is kept, and nobody sees the queue
 //! without them.
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use kozo_ground::clock::Moment;
 use kozo_ground::lock::LockAnyway;
-use kozo_ground::queue::QueueLimits;
+use kozo_ground::queue::{Bursts, QueueLimits};
 use kozo_wire::{Bodies, Draft, Likeness, Message};
 
-/// For how many messages memory is kept in any case, and at most.
-const KEPT: RangeInclusive<usize> = 64..=4096;
-/// The same for the bytes of what is to be messages.
-const KEPT_BYTES: RangeInclusive<usize> = 8 * 1024..=1024 * 1024;
+/// For how many messages memory is kept, at most,
+const KEPT: usize = 4096;
+/// and for how many bytes of what is to be messages.
+const KEPT_BYTES: usize = 1024 * 1024;
 
 /// Takes messages while the peer's queue is not at hand.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     state: Mutex<State>,
-    /// Whether it is open, for who would only look: it may be changing.
+    /// Whether it is open, for who would only look: it may be changing, but while the peer is locked.
     is_open: AtomicBool,
 }
 
@@ -42,16 +41,21 @@ pub(super) struct Taken {
     bodies: Bodies,
     /// What the queue counts for all of them.
     cost: usize,
-    /// How many messages, and how many bytes of bodies, there were at a time lately.
-    lately: (usize, usize),
+    /// Of messages, and of bytes of bodies.
+    bursts: (Bursts, Bursts),
 }
 
 impl Taken {
+    /// Whether it has nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
+
     /// Takes all messages out, in order, each with when it was sent.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Message, Moment)> {
         self.cost = 0;
-        self.lately.0 = lately(self.lately.0, self.each.len());
-        self.lately.1 = lately(self.lately.1, self.bodies.len());
+        self.bursts.0.grown(self.each.len());
+        self.bursts.1.grown(self.bodies.len());
         let mut bodies = self.bodies.take();
         let each = self.each.drain(..);
         each.filter_map(move |(message, at)| {
@@ -61,24 +65,14 @@ impl Taken {
         })
     }
 
-    /// Gives back what a burst has taken of memory, when there have been none like it for a while: the next one would
-    /// take it from the system again, which clears it first.
+    /// Gives back memory when bursts have been shorter for a while.
     pub(super) fn shrink(&mut self) {
-        let (messages, bytes) = self.lately;
-        let messages = messages.clamp(*KEPT.start(), *KEPT.end());
+        let messages = self.bursts.0.kept(KEPT);
         if self.each.capacity() > 2 * messages {
             self.each.shrink_to(messages);
         }
-        self.bodies.shrink(
-            messages,
-            bytes.clamp(*KEPT_BYTES.start(), *KEPT_BYTES.end()),
-        );
+        self.bodies.shrink(messages, self.bursts.1.kept(KEPT_BYTES));
     }
-}
-
-/// The longest there was lately, when it was `before` until now: a sixty-fourth less each time that it was not so long.
-fn lately(before: usize, now: usize) -> usize {
-    now.max(before - before.div_ceil(64))
 }
 
 impl Intake {
@@ -186,10 +180,10 @@ mod tests {
         for _ in 0..1000 {
             burst(1);
         }
-        assert!(burst(1) <= 2 * KEPT.start());
+        assert!(burst(1) <= 2 * 64);
         // However long one was, not all is kept.
         for _ in 0..2 {
-            assert!(burst(100_000) <= 2 * KEPT.end());
+            assert!(burst(100_000) <= 2 * KEPT);
         }
     }
 }

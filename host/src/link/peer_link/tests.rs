@@ -88,6 +88,14 @@ fn standing_on(outlet: Option<Arc<dyn Direct>>) -> (Arc<PeerLink>, LinkKey, Arc<
     (link, key, wake)
 }
 
+/// A link that stands, and whose writer has written one message and is at work.
+fn working() -> (Arc<PeerLink>, LinkKey, Arc<Notify>) {
+    let (link, key, wake) = standing();
+    link.open().queue(message(9), clock::now());
+    assert!(written(&link, key) > 0);
+    (link, key, wake)
+}
+
 /// A link whose writer has said hello and waits.
 fn accepted(link: &PeerLink, outlet: Option<Arc<dyn Direct>>) -> (LinkKey, Arc<Notify>) {
     let key = link.change(NOW, |peer| peer.accepted(path(), NOW)).unwrap();
@@ -297,10 +305,8 @@ fn what_is_to_be_a_message_comes_in_its_place_among_others() {
 #[test]
 fn no_more_bytes_are_taken_while_the_writer_works_than_the_queue_has_room_for() {
     let role = RoleName::new("timer1").unwrap();
-    let (link, key, _) = standing();
+    let (link, _, _) = working();
     let now = clock::now();
-    link.open().queue(message(9), now);
-    assert!(written(&link, key) > 0);
     // Half of what the queue takes, less what is a little longer than one short message.
     let mut long = vec![0xc6];
     let length = (QUEUE_BYTES / 2 - 1024) as u32;
@@ -326,10 +332,8 @@ fn no_more_bytes_are_taken_while_the_writer_works_than_the_queue_has_room_for() 
 #[test]
 fn no_more_is_taken_while_the_writer_works_than_the_queue_has_room_for() {
     let role = RoleName::new("timer1").unwrap();
-    let (link, key, _) = standing();
+    let (link, key, _) = working();
     let now = clock::now();
-    link.open().queue(message(9), now);
-    assert!(written(&link, key) > 0);
     let many = vec![message(9); QUEUE / 2];
     assert!(link.take(&many, now));
     let mut sending = link.open();
@@ -354,10 +358,8 @@ fn no_more_is_taken_while_the_writer_works_than_the_queue_has_room_for() {
 
 #[test]
 fn what_was_taken_waits_for_the_next_link_when_this_one_ends() {
-    let (link, key, _) = standing();
+    let (link, key, _) = working();
     let now = clock::now();
-    link.open().queue(message(9), now);
-    assert!(written(&link, key) > 0);
     assert!(link.take(&[message(9)], now));
     // The driver has nothing to do, and waits.
     link.take_actions(|| false, now);

@@ -63,8 +63,8 @@ impl WaitingMessages {
         dropped
     }
 
-    /// Adds messages in order, which came together and are [`MAX_TOGETHER`] at most. The result is what they have pushed out, as if they had been
-    /// added one by one.
+    /// Adds messages in order, which came together and are [`MAX_TOGETHER`] at most. The result is what they have
+    /// pushed out, as if they had been added one by one.
     pub(super) fn push_together(&mut self, messages: Vec<IncomingMessage>) -> Vec<IncomingMessage> {
         let cost = messages.iter().map(|one| one.message.cost()).sum();
         let count = messages.len();
@@ -86,8 +86,7 @@ impl WaitingMessages {
     }
 
     fn fits(&self, count: usize, cost: usize) -> bool {
-        self.length.saturating_add(count) <= self.limits.length
-            && self.size.saturating_add(cost) <= self.limits.size
+        self.limits.fit(self.length, self.size, count, cost)
     }
 
     /// Takes the oldest message.
