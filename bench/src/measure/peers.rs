@@ -192,6 +192,6 @@ fn add(report: &mut Report, name: &str, about: &str, counts: [u64; 2], pairs: &[
         format!("throughput, {TOGETHER} at a time, times {name}'s"),
         times.collect(),
         RATIO,
-        format!("{limits}, the peer's client as before"),
+        format!("{limits}; the peer's client sends one by one"),
     );
 }
